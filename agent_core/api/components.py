@@ -1,0 +1,302 @@
+"""The parts a plugin may provide, as Protocols; each docstring is the contract.
+
+Lifecycle of every part::
+
+    create (pure, by the factory) -> open() (I/O, may be retried) -> use -> close()
+
+``close`` is safe without ``open``, safe twice, and bounded in time. No part needs a base class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from agent_core.api.batch import Batch
+
+Emit = Callable[[Batch], None]
+"""Hand a batch to the agent. Thread-safe. Once it has returned, every row is in a place that the ledger names.
+
+It blocks only for a buffer with ``when_full: block`` (at most that limit) and for the write of evicted rows to a
+fallback. It never raises for reasons that lie downstream.
+"""
+
+
+class Component(Protocol):
+    """What every part has."""
+
+    def open(self) -> None:
+        """Acquire files, sockets, threads. Called from one thread; may be called again after it raised."""
+
+    def close(self) -> None:
+        """Give everything back. Safe without ``open``, safe twice, bounded in time; called from the main thread."""
+
+
+class Source(Component, Protocol):
+    """Collects values and emits them from its own threads."""
+
+    def start(self, emit: Emit) -> None:
+        """Begin to call ``emit``; return at once. A device that is away is no error here."""
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Stop emitting, letting a poll under way finish within ``timeout_seconds``. Safe without ``start``, and twice.
+
+        A batch emitted after the agent stopped its sources is counted as dropped, reason ``agent_stopping``.
+        """
+
+
+class Transform(Component, Protocol):
+    """Changes or filters batches on their way from one source to the buffers."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return the rows that go on: changed, fewer (the rest counts as *filtered*) or the same object.
+
+        Called from the source's threads, possibly at the same time. If it raises, the untouched batch goes to the
+        fallbacks, reason ``transform_error``.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Rows lent to one worker: still in the buffer, invisible to other leases, never evicted.
+
+    ``token`` means something to the buffer that made the lease and to nobody else.
+    """
+
+    batch: Batch
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferStats:
+    """Row counts at one instant. ``pending = ready + leased <= capacity_records``.
+
+    ``recovered_records``: rows found in the store when it was opened (durable buffers). ``oldest_age_seconds``: age
+    since ``append`` of the oldest row that is not leased, 0.0 when there is none. ``stored_bytes`` is None in memory.
+    """
+
+    capacity_records: int
+    ready_records: int
+    leased_records: int
+    recovered_records: int = 0
+    oldest_age_seconds: float = 0.0
+    stored_bytes: int | None = None
+
+    @property
+    def pending_records(self) -> int:
+        return self.ready_records + self.leased_records
+
+
+class Buffer(Component, Protocol):
+    """Keeps rows between the sources and one sink, first in, first out. Every method is thread-safe.
+
+    Capacity counts rows, leased ones included. When a batch does not fit, ``when_full`` decides: ``drop_oldest``
+    evicts the oldest rows that are not leased, ``drop_newest`` the new ones, ``block`` waits its limit for room and
+    then does as ``drop_oldest``. Leased rows are never evicted: if only they remain, the new rows are what is evicted.
+    """
+
+    @property
+    def durable(self) -> bool:
+        """True when rows that ``append`` accepted survive the death of the process."""
+
+    @property
+    def blocks(self) -> bool:
+        """True when ``append`` may wait (``when_full: block``). The core fills such buffers last."""
+
+    def append(self, batch: Batch) -> Batch:
+        """Take the rows and return those evicted to make room (possibly some of the new ones); EMPTY when all fit.
+
+        The caller owns the evicted rows from here on. Raises OSError when a durable buffer cannot store: then it has
+        taken nothing and evicted nothing.
+        """
+
+    def lease(self, max_records: int, max_wait_seconds: float) -> Lease | None:
+        """Lend the oldest rows that are not leased, at most ``max_records`` (cut exactly there).
+
+        Returns as soon as ``max_records`` are ready, else when the oldest ready row is ``max_wait_seconds`` old
+        (with what is there), else None after waiting ``max_wait_seconds`` in vain. 0 never blocks.
+        """
+
+    def settle(self, lease: Lease) -> None:
+        """Forget the rows of a lease: they are durable elsewhere, or counted. LeaseError when it is not out."""
+
+    def release(self, lease: Lease) -> None:
+        """Put the rows of a lease back where they were in the order. LeaseError when it is not out."""
+
+    def stop_waiting(self) -> None:
+        """Make every ``lease`` and ``append`` that waits return at once, and none wait again (shutdown)."""
+
+    def stats(self) -> BufferStats:
+        """Counts at this instant; never blocks on I/O."""
+
+
+class Rejection(NamedTuple):
+    """Row number ``row`` (from 0) of the batch was refused for its content; ``code`` is the backend's own."""
+
+    row: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """What became of each row of one batch: ``inserted + duplicates + len(rejected) == len(batch)``.
+
+    ``duplicates`` were already there with the same content. ``rejected`` were refused for their content, one entry a
+    row, ascending; the core makes them durable in the fallback before it settles the lease.
+    """
+
+    inserted: int
+    duplicates: int = 0
+    rejected: tuple[Rejection, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return self.inserted + self.duplicates + len(self.rejected)
+
+
+class Sink(Component, Protocol):
+    """Writes batches to one destination. Never sleeps between attempts, never retries: the core owns the clock."""
+
+    @property
+    def idempotent(self) -> bool:
+        """True when writing the same rows twice leaves them once. Valid after ``open``."""
+
+    def write(self, batch: Batch) -> WriteOutcome:
+        """Make the rows durable, then return; called from up to ``workers`` threads at a time, bounded in time.
+
+        Raises RetryableError, AuthenticationError or ConfigurationError, having written nothing that it knows of;
+        anything else is a defect in the sink: the batch is kept and the retries are bounded.
+        """
+
+
+class DivertReason(StrEnum):
+    """Why rows went to the fallback; also the label of metrics and the CSV column ``reason``."""
+
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    AMBIGUOUS_COMMIT = "ambiguous_commit"
+    BUFFER_FULL = "buffer_full"
+    BUFFER_FAILED = "buffer_failed"
+    SINK_DOWN = "sink_down"
+    SHUTDOWN = "shutdown"
+    TRANSFORM_ERROR = "transform_error"
+    REJECTED = "rejected"
+
+
+class DropReason(StrEnum):
+    """Why rows are lost for good."""
+
+    BUFFER_FULL = "buffer_full"
+    BUFFER_FAILED = "buffer_failed"
+    FALLBACK_FAILED = "fallback_failed"
+    AGENT_STOPPING = "agent_stopping"
+    SHUTDOWN = "shutdown"
+    TRANSFORM_ERROR = "transform_error"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Diversion:
+    """Why a batch is handed to a fallback.
+
+    ``details`` is None, or one text a row (the database's code and message of each rejected row).
+    ``attempted_at_ns`` is when the primary was last tried, UTC ns.
+    """
+
+    reason: DivertReason
+    attempted_at_ns: int
+    details: tuple[str, ...] | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """True for rows refused for their content: they are kept apart and never replayed by themselves."""
+        return self.reason is DivertReason.REJECTED
+
+
+@runtime_checkable
+class FallbackSink(Protocol):
+    """A sink that also records why it got the rows. A fallback without it gets plain ``write`` calls."""
+
+    def divert(self, batch: Batch, diversion: Diversion) -> None:
+        """Make the rows durable, then return. Thread-safe. Raises OSError or SinkError when it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogFile:
+    """One file of rows that wait for replay. ``records`` is None when counting would mean reading it all."""
+
+    name: str
+    size_bytes: int
+    records: int | None
+    rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of a backlog file that cannot be read back. ``line`` counts from 1, the header included."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayBatch:
+    """Rows read back, oldest first. ``next_record`` is where a later ``read`` of the file would go on."""
+
+    batch: Batch
+    next_record: int
+    bad_lines: tuple[BadLine, ...] = ()
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """A fallback whose rows can be read back."""
+
+    def backlog(self) -> Sequence[BacklogFile]:
+        """Files complete and ready to read, oldest first."""
+
+    def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
+        """Rows of one file from data record ``from_record`` (0 is the first line after the header) on."""
+
+    def finish(self, file: str) -> None:
+        """Every row of the file is in its destination: move it out of the backlog."""
+
+
+class Extension(Component, Protocol):
+    """Anything beside the data path: a monitor, a dashboard, a metrics exporter."""
+
+    def observers(self) -> Sequence[object]:
+        """Objects whose ``@hookimpl`` methods are registered for the time of the run."""
+
+
+class Severity(StrEnum):
+    """How a finding reads."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``agent doctor``."""
+
+    severity: Severity
+    subject: str
+    message: str
+    next_step: str | None = None
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """Optional on any component."""
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Check the live environment and leave nothing behind. May block; called without ``open``."""
+
+
+Config = Mapping[str, object]
+"""A component's validated ``config:`` mapping: defaults filled in, durations as float seconds, sizes as int bytes,
+paths absolute, secrets as Secret. Immutable."""

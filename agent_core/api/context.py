@@ -1,0 +1,31 @@
+"""ComponentContext: all that the core tells a component about where it runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent_core.api.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from agent_core.api.factories import DriverFactory
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentContext:
+    """Handed to ``create``.
+
+    ``component_id`` is the id in the YAML; a sink's buffer and fallback carry the sink's id. ``state_dir`` is the
+    agent's folder for files that outlive it (it exists when ``open`` is called). ``logger`` is named after the plugin.
+    ``drivers`` holds the loaded driver factories by type.
+    """
+
+    component_id: str
+    agent_name: str
+    state_dir: Path
+    logger: logging.Logger
+    clock: Clock = field(default_factory=SystemClock)
+    drivers: Mapping[str, DriverFactory] = field(default_factory=dict)

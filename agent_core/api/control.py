@@ -1,0 +1,128 @@
+"""What observers and extensions may ask of the running agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from agent_core.api.components import BufferStats
+
+
+class SinkState(StrEnum):
+    """How a sink stands.
+
+    ::
+
+                 RetryableError            retries used up
+        up ---------------------> retrying -----------------> open
+         ^                           |                          |
+         |<------ a write that returned (one worker probes) ----'
+        throttled, locked_out, misconfigured: entered at once on the error of that name, left like open
+        paused: by the operator, left by the operator
+    """
+
+    UP = "up"
+    RETRYING = "retrying"
+    OPEN = "open"
+    THROTTLED = "throttled"
+    LOCKED_OUT = "locked_out"
+    MISCONFIGURED = "misconfigured"
+    PAUSED = "paused"
+
+
+class Account(StrEnum):
+    """The places of a ledger. Each value, once emitted, is in exactly one of the places on the right hand side.
+
+    ``collected + recovered = filtered + delivered + duplicates + rejected + diverted + dropped + pending``
+    """
+
+    COLLECTED = "collected"
+    RECOVERED = "recovered"
+    FILTERED = "filtered"
+    DELIVERED = "delivered"
+    DUPLICATES = "duplicates"
+    REJECTED = "rejected"
+    DIVERTED = "diverted"
+    DROPPED = "dropped"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    """Row counts of one sink since the process started, taken at one instant.
+
+    ``dropped_by_reason`` and ``diverted_by_reason`` add up to ``dropped`` and ``diverted``.
+    """
+
+    collected: int = 0
+    recovered: int = 0
+    filtered: int = 0
+    delivered: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    diverted: int = 0
+    dropped: int = 0
+    pending: int = 0
+    dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
+    diverted_by_reason: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def balanced(self) -> bool:
+        """True when every value is accounted for. Anything else is a defect of the agent."""
+        accounted = (
+            self.filtered
+            + self.delivered
+            + self.duplicates
+            + self.rejected
+            + self.diverted
+            + self.dropped
+            + self.pending
+        )
+        return self.collected + self.recovered == accounted and self.pending >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None."""
+
+    sink_id: str
+    type: str
+    state: SinkState
+    ledger: LedgerSnapshot
+    buffer: BufferStats
+    last_error: str | None
+    last_delivery_ns: int | None
+    next_probe_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source at one instant."""
+
+    source_id: str
+    type: str
+    collected: int
+    last_batch_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStatus:
+    """The whole agent at one instant."""
+
+    name: str
+    uptime_seconds: float
+    sources: Sequence[SourceStatus]
+    sinks: Sequence[SinkStatus]
+
+
+class AgentView(Protocol):
+    """The running agent as hooks and extensions see it. Thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """``agent: {name: ...}``."""
+
+    def status(self) -> AgentStatus:
+        """A snapshot; never blocks on I/O."""

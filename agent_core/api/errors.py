@@ -1,0 +1,123 @@
+"""The exception tree, sorted by what the caller does.
+
+::
+
+    AgentError
+     +-- ConfigError              the user mends the YAML; exit code 2, no traceback
+     +-- PluginError              a plugin cannot be loaded or used; names the distribution
+     +-- LeaseError               a lease was settled or released twice: a defect in the caller
+     +-- SinkError                a sink could not write
+     |    +-- RetryableError      the same rows may succeed later; the core owns the clock
+     |    +-- AuthenticationError credentials refused; one probe at a time, never a storm
+     |    +-- ConfigurationError  the sink's table, column or option is wrong; rows are good
+     +-- DriverError              a device could not be read
+          +-- AddressError        a tag's address or data type is wrong; the user mends the tag list
+          +-- DeviceUnreachable   the connection is gone; the engine backs off, then probes
+          +-- ReadRefused         the device answered, but not to this block; the engine splits it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class AgentError(Exception):
+    """Anything the agent raises on purpose. The message says what, where and the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One thing wrong with the configuration.
+
+    ``path`` is the way to the value (``("sinks", 0, "config", "table")``). ``file``, ``line`` and ``column`` (from 1)
+    are filled in by the core when a plugin leaves them None. ``hint`` is the nearest known name or the next step.
+    ``warning`` marks advice that stops nothing.
+    """
+
+    message: str
+    path: tuple[str | int, ...] = ()
+    hint: str | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    warning: bool = False
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path).lstrip(".")
+        text = ": ".join(part for part in (where, dotted, self.message) if part)
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class ConfigError(AgentError):
+    """The configuration is not usable; carries every problem found, not just the first."""
+
+    def __init__(self, problems: Sequence[ConfigProblem] | str) -> None:
+        self.problems: tuple[ConfigProblem, ...] = (
+            (ConfigProblem(problems),) if isinstance(problems, str) else tuple(problems)
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PluginError(AgentError):
+    """A plugin cannot be loaded, registered or used."""
+
+
+class LeaseError(AgentError):
+    """A lease was settled or released a second time."""
+
+
+class SinkError(AgentError):
+    """A sink could not write a batch. ``code`` is the backend's own (``ORA-01653``), or None."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RetryableError(SinkError):
+    """The same rows may be accepted later.
+
+    ``retry_after_seconds``: the backend's own wish, else the core's backoff. ``throttle``: the backend is full, not
+    away: probe slowly (state ``throttled``). ``ambiguous``: the rows may be durable although the call failed (a lost
+    commit reply); if they are diverted, the reason says so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after_seconds: float | None = None,
+        throttle: bool = False,
+        ambiguous: bool = False,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_seconds = retry_after_seconds
+        self.throttle = throttle
+        self.ambiguous = ambiguous
+
+
+class AuthenticationError(SinkError):
+    """The backend refused the credentials (state ``locked_out``): one log-in attempt per probe from here on."""
+
+
+class ConfigurationError(SinkError):
+    """The backend cannot take any row as configured (state ``misconfigured``); the rows are good data."""
+
+
+class DriverError(AgentError):
+    """A device could not be read."""
+
+
+class AddressError(DriverError):
+    """A tag's address or data type means nothing to this driver."""
+
+
+class DeviceUnreachable(DriverError):
+    """The device does not answer: refused, timed out, connection lost. The driver has closed its connection."""
+
+
+class ReadRefused(DriverError):
+    """The device answered that it will not serve this block or item (illegal address, exception code)."""
