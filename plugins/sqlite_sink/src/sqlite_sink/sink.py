@@ -1,0 +1,195 @@
+"""SqliteSink: writes batches into one table, each row once."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from agent_core.api import (
+    Batch,
+    ComponentContext,
+    Finding,
+    Rejection,
+    RetryableError,
+    WriteOutcome,
+)
+from sqlite_sink.config import OnConflict, SqliteSinkConfig
+from sqlite_sink.diagnosis import diagnose
+from sqlite_sink.failure import translate
+from sqlite_sink.row import Row, rows_of
+from sqlite_sink.table import Content, Table, content_of, key_of
+
+CONFLICT = "CONFLICT"
+"""Code of a row whose tag and timestamp are in the table with another value or quality."""
+
+# What SQLite and its Python module raise for one row: a constraint, a value too big, a text that is not Unicode.
+_ROW_REFUSED = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
+
+
+class SqliteSink:
+    """One connection and one lock: SQLite takes one writer at a time, so workers take turns.
+
+    A batch is one transaction. It is inserted in one go; only when some keys were there already is it rolled back, the
+    rows looked up and sorted one by one. Idempotent: the table's key is (tag_name, timestamp).
+    """
+
+    def __init__(self, config: SqliteSinkConfig, context: ComponentContext) -> None:
+        self._config = config
+        self._logger = context.logger
+        self._component_id = context.component_id
+        self._table = Table(config.table, replaces=config.on_conflict is OnConflict.UPDATE)
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._is_open = False
+
+    @property
+    def idempotent(self) -> bool:
+        return True
+
+    def open(self) -> None:
+        """Open the file, make the table. Raises ConfigurationError or RetryableError."""
+        with self._lock:
+            if self._connection is None:
+                self._connect()
+            self._is_open = True
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_open = False
+            self._disconnect()
+
+    def write(self, batch: Batch) -> WriteOutcome:
+        """Write one transaction. Waits for the other workers and at most ``busy_timeout`` for other programs.
+
+        Errors of SQLite become RetryableError (locked, disk full, I/O) or ConfigurationError (no database, read-only,
+        another table); then nothing of the batch is in the table unless ``ambiguous`` says so.
+        """
+        if not batch:
+            return WriteOutcome(inserted=0)
+        rows = rows_of(batch)
+        with self._lock:
+            connection = self._connected()
+            committing = False
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                outcome = self._insert(connection, rows)
+                committing = True
+                connection.execute("COMMIT")
+            except sqlite3.ProgrammingError:
+                self._disconnect()
+                raise
+            except sqlite3.Error as error:
+                failure = translate(error, self._config.path, committing=committing)
+                self._roll_back(connection)
+                raise failure from error
+            except BaseException:
+                self._roll_back(connection)
+                raise
+        return outcome
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Check the file without changing it."""
+        return diagnose(self._config, self._table)
+
+    def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> WriteOutcome:
+        with suppress(*_ROW_REFUSED):
+            if self._table.insert_new(connection, rows) == len(rows):
+                return WriteOutcome(inserted=len(rows))
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        return self._insert_one_by_one(connection, rows)
+
+    def _insert_one_by_one(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> WriteOutcome:
+        stored = self._table.contents(connection, rows)
+        duplicates = 0
+        rejected: list[Rejection] = []
+        for number, row in enumerate(rows):
+            key, content = key_of(row), content_of(row)
+            if (present := stored.get(key)) is not None:
+                if present == content:
+                    duplicates += 1
+                    continue
+                if self._config.on_conflict is OnConflict.KEEP:
+                    rejected.append(Rejection(number, CONFLICT, _conflict_text(row, present)))
+                    continue
+            try:
+                self._table.put(connection, row)
+            except _ROW_REFUSED as error:
+                code = getattr(error, "sqlite_errorname", type(error).__name__)
+                rejected.append(Rejection(number, code, f"{row[0]} at {row[3]}: {error}"))
+            else:
+                stored[key] = content
+        return WriteOutcome(len(rows) - duplicates - len(rejected), duplicates, tuple(rejected))
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection, made anew after a failure and when the file under it was moved away or replaced.
+
+        Without this check rows would go on into a deleted file, which the file system forgets with the process.
+        """
+        if not self._is_open:
+            raise RetryableError(f"{self._config.path}: the sink is closed")
+        if self._connection is not None and self._file != self._identity():
+            self._logger.warning("database file replaced: component=%s path=%s", self._component_id, self._config.path)
+            self._disconnect()
+        return self._connection or self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        config = self._config
+        connection: sqlite3.Connection | None = None
+        try:
+            config.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                config.path, timeout=config.busy_timeout, isolation_level=None, check_same_thread=False
+            )
+            journal = connection.execute(f"PRAGMA journal_mode = {config.journal}").fetchone()[0]
+            connection.execute(f"PRAGMA synchronous = {config.synchronous}")
+            connection.execute("BEGIN IMMEDIATE")
+            self._table.create(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise translate(error, config.path) from error
+            if isinstance(error, OSError):
+                raise RetryableError(f"{config.path}: {error.strerror or error}") from error
+            raise
+        if journal != config.journal:
+            self._logger.warning(
+                "journal mode refused: component=%s path=%s wanted=%s got=%s",
+                self._component_id, config.path, config.journal, journal,
+            )  # fmt: skip
+        self._connection, self._file = connection, self._identity()
+        self._logger.info(
+            "database opened: component=%s path=%s table=%s", self._component_id, config.path, config.table
+        )
+        return connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._config.path)  # noqa: PTH116 - once a batch
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """Leave no transaction open; a connection that cannot even do that is given up."""
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # closing checkpoints the log; what fails there is done at the next open
+                connection.close()
+
+
+def _conflict_text(row: Row, present: Content) -> str:
+    return f"{row[0]} at {row[3]}: the table has {present[0]!r} {present[2]}, the new row {row[1]!r} {row[4]}"

@@ -1,0 +1,122 @@
+"""Table: the SQL that makes, checks, reads and fills one table."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from agent_core.api import ConfigurationError
+from sqlite_sink.row import Cell, Row
+
+Key = tuple[str, str]
+"""tag_name, timestamp."""
+
+Content = tuple[Cell, str, str]
+"""tag_value, value_type, quality: what two rows of one key are compared by. Where a row came from is no content."""
+
+COLUMNS: Final = ("tag_name", "tag_value", "value_type", "timestamp", "quality", "source", "device", "group_name")
+KEY: Final = ("tag_name", "timestamp")
+
+# SQLite before 3.32 takes 999 variables a statement; a key needs two.
+_KEYS_PER_QUERY: Final = 400
+
+
+def key_of(row: Row) -> Key:
+    """What identifies a row."""
+    return row[0], row[3]
+
+
+def content_of(row: Row) -> Content:
+    """What a row says."""
+    return row[1], row[2], row[4]
+
+
+class Table:
+    """One table by name. ``name`` has passed the schema's pattern, so it can be quoted as an identifier."""
+
+    def __init__(self, name: str, *, replaces: bool) -> None:
+        """``replaces``: ``put`` overwrites a row with the same key instead of refusing the new one."""
+        self.name = name
+        values = f'INTO "{name}" ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})'
+        key = ", ".join(KEY)
+        others = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS if column not in KEY)
+        self._insert_new = f"INSERT {values} ON CONFLICT ({key}) DO NOTHING"
+        self._put = f"INSERT {values}" + (f" ON CONFLICT ({key}) DO UPDATE SET {others}" if replaces else "")
+
+    def create(self, connection: sqlite3.Connection) -> None:
+        """Make table, index and view where missing. Raises ConfigurationError when the table is another one."""
+        self.check(connection)
+        # Without rowid the primary key is the table, so a row is stored once. tag_value has no type: SQLite then keeps
+        # each value as it was bound (sqlite.org/datatype3.html, section 3.1).
+        connection.execute(
+            f"""
+            CREATE TABLE IF NOT EXISTS "{self.name}" (
+                tag_name   TEXT NOT NULL,
+                tag_value,
+                value_type TEXT NOT NULL,
+                timestamp  TEXT NOT NULL,
+                quality    TEXT NOT NULL,
+                source     TEXT,
+                device     TEXT,
+                group_name TEXT,
+                PRIMARY KEY (tag_name, timestamp)
+            ) WITHOUT ROWID
+            """
+        )
+        connection.execute(f'CREATE INDEX IF NOT EXISTS "{self.name}_timestamp" ON "{self.name}" (timestamp)')
+        # One seek for each tag name, then one for its last row; GROUP BY would read the whole table.
+        connection.execute(
+            f"""
+            CREATE VIEW IF NOT EXISTS "{self.name}_latest" AS
+            WITH RECURSIVE tag (name) AS (
+                SELECT min(tag_name) FROM "{self.name}"
+                UNION ALL
+                SELECT (SELECT min(tag_name) FROM "{self.name}" WHERE tag_name > tag.name)
+                FROM tag WHERE tag.name IS NOT NULL
+            )
+            SELECT last.* FROM tag CROSS JOIN "{self.name}" AS last
+            WHERE last.tag_name = tag.name
+              AND last.timestamp = (SELECT max(timestamp) FROM "{self.name}" WHERE tag_name = tag.name)
+            """  # noqa: S608
+        )
+
+    def check(self, connection: sqlite3.Connection) -> bool:
+        """True when the table is there, False when not. Raises ConfigurationError when it is another one."""
+        found = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (self.name,)).fetchall()
+        if not found:
+            return False
+        missing = [column for column in COLUMNS if column not in {name for name, _ in found}]
+        if missing:
+            raise ConfigurationError(
+                f"table {self.name} exists and has no column {', '.join(missing)}; set another table:"
+            )
+        if {name for name, position in found if position} != set(KEY):
+            raise ConfigurationError(
+                f"table {self.name} exists and its primary key is not ({', '.join(KEY)}); set another table:"
+            )
+        return True
+
+    def insert_new(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
+        """Insert the rows whose key is not there; returns how many were."""
+        return connection.executemany(self._insert_new, rows).rowcount
+
+    def put(self, connection: sqlite3.Connection, row: Row) -> None:
+        """Insert one row, or replace that of its key."""
+        connection.execute(self._put, row)
+
+    def contents(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[Key, Content]:
+        """What the table holds under the keys of ``rows``; a key that is not there is left out."""
+        keys = list({key_of(row) for row in rows})
+        found: dict[Key, Content] = {}
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            chunk = keys[start : start + _KEYS_PER_QUERY]
+            query = (
+                f"SELECT t.tag_name, t.timestamp, t.tag_value, t.value_type, t.quality "  # noqa: S608
+                f'FROM (VALUES {", ".join(["(?, ?)"] * len(chunk))}) AS k CROSS JOIN "{self.name}" AS t '
+                f"ON t.tag_name = k.column1 AND t.timestamp = k.column2"
+            )
+            parameters = [part for key in chunk for part in key]
+            for name, timestamp, *content in connection.execute(query, parameters):
+                found[name, timestamp] = (content[0], content[1], content[2])
+        return found
