@@ -1,0 +1,163 @@
+"""AgentConfig: the configuration after validation, frozen, in the shape the runtime reads.
+
+Defaults are filled in from the schema; nothing here has a default of its own. The keys are those of the YAML, with
+units in the names of times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from agent_core.api import Config, ConfigProblem
+
+
+class LogFormat(StrEnum):
+    """``log: {format: ...}``."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Divert(StrEnum):
+    """When rows leave the buffer for the fallback while the sink is not up."""
+
+    AFTER_RETRIES = "after_retries"
+    UNDER_PRESSURE = "under_pressure"
+
+
+class Replay(StrEnum):
+    """Whether the core writes a fallback's backlog back by itself."""
+
+    AUTOMATIC = "automatic"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """``level`` is debug, info, warning or error."""
+
+    level: str
+    format: LogFormat
+
+
+@dataclass(frozen=True, slots=True)
+class PluginsConfig:
+    """``enabled`` are loaded although no component names them; ``disabled`` are never loaded."""
+
+    enabled: tuple[str, ...]
+    disabled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransformConfig:
+    """One entry of a source's ``transforms``."""
+
+    type: str
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One entry of ``sources``."""
+
+    id: str
+    type: str
+    config: Config
+    transforms: tuple[TransformConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferConfig:
+    """The buffer of one sink."""
+
+    type: str
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """How rows are cut for one write."""
+
+    max_records: int
+    max_wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryConfig:
+    """``max_retries`` counts the attempts after the first; the delays are before jitter (a share, 0.2 is +-20 %)."""
+
+    max_retries: int
+    initial_delay_seconds: float
+    multiplier: float
+    jitter: float
+    max_delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerConfig:
+    """How often a sink that is not up is probed."""
+
+    probe_interval_seconds: float
+    throttled_interval_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackConfig:
+    """The sink that takes what its owner cannot."""
+
+    type: str
+    config: Config
+    replay: Replay
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConfig:
+    """One entry of ``sinks``.
+
+    ``inputs`` holds the ids of its sources: all of them when the YAML names none. ``buffer`` is its own or the
+    default. ``divert`` is None when the YAML leaves it to the buffer's durability.
+    """
+
+    id: str
+    type: str
+    inputs: tuple[str, ...]
+    config: Config
+    buffer: BufferConfig
+    batch: BatchConfig
+    retry: RetryConfig
+    breaker: BreakerConfig
+    workers: int
+    divert: Divert | None
+    fallback: FallbackConfig | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionConfig:
+    """One entry of ``extensions``; without an ``id`` it is called after its type."""
+
+    id: str
+    type: str
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """One whole ``agent.yaml``.
+
+    ``file`` is its absolute path. ``mapping`` is what ``agent_check_config`` saw: the YAML's own nesting, validated
+    and converted. ``warnings`` stop nothing; whoever loads the file shows them.
+    """
+
+    file: Path
+    name: str
+    state_dir: Path
+    shutdown_timeout_seconds: float
+    plugins: PluginsConfig
+    log: LogConfig
+    sources: tuple[SourceConfig, ...]
+    sinks: tuple[SinkConfig, ...]
+    extensions: tuple[ExtensionConfig, ...]
+    mapping: Config
+    warnings: tuple[ConfigProblem, ...]

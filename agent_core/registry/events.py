@@ -1,0 +1,127 @@
+"""Events: what the core announces, as typed methods over the hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent_core.api import (
+    AgentView,
+    Batch,
+    DivertReason,
+    DropReason,
+    PluginError,
+    SinkState,
+    WriteOutcome,
+)
+from agent_core.registry.hookimpls import implements_any
+from agent_core.registry.manager import HookManager
+
+
+class Events:
+    """One method for each event hook, thread-safe. None of them raises for what an observer does.
+
+    An event that nobody observes costs a set lookup. The caller is looked up at each call, so a test may put a mock in
+    its place (``mocker.patch.object(manager.hook, name, autospec=True)``).
+    """
+
+    def __init__(self, manager: HookManager | None = None) -> None:
+        self._manager = HookManager() if manager is None else manager
+        self._hook = self._manager.hook
+
+    @property
+    def manager(self) -> HookManager:
+        """pluggy's manager underneath, for monitoring and tests."""
+        return self._manager
+
+    @property
+    def observer_failures(self) -> Mapping[str, int]:
+        """How often each observer raised since the start, by its name; a copy."""
+        return self._manager.guard.failures
+
+    @property
+    def observer_slow_calls(self) -> Mapping[str, int]:
+        """How often each observer was over its budget of 1 ms, by its name; a copy."""
+        return self._manager.guard.slow_calls
+
+    def register_observer(self, observer: object, name: str | None = None) -> None:
+        """Call the ``@hookimpl`` methods of ``observer`` from now on. Register from one thread, before data flows.
+
+        ``name`` is how the log calls it (default: its class). Raises PluginError when a method is no hook, has a wrong
+        argument, or when ``observer`` is a class or has no hook at all; then nothing of it is registered.
+        """
+        label = name or type(observer).__name__
+        if isinstance(observer, type):
+            raise PluginError(f"{observer.__name__}: an observer is an object, not a class")
+        if not implements_any(observer, self._manager):
+            raise PluginError(f"{label}: no method is marked with @hookimpl")
+        unique, number = label, 1
+        while self._manager.has_plugin(unique):
+            number += 1
+            unique = f"{label}-{number}"
+        self._manager.register(observer, unique)
+
+    def unregister_observer(self, observer: object) -> None:
+        """Call it no more. Safe for one that is not registered."""
+        if self._manager.is_registered(observer):
+            self._manager.unregister(observer)
+
+    def started(self, agent: AgentView) -> None:
+        """Every part is open and the sources run."""
+        caller = self._hook.agent_started
+        if caller not in self._manager.idle:
+            caller(agent=agent)
+
+    def stopping(self, agent: AgentView, reason: str) -> None:
+        """The agent begins to stop."""
+        caller = self._hook.agent_stopping
+        if caller not in self._manager.idle:
+            caller(agent=agent, reason=reason)
+
+    def batch_collected(self, source_id: str, batch: Batch) -> None:
+        """A source emitted ``batch``."""
+        caller = self._hook.agent_batch_collected
+        if caller not in self._manager.idle:
+            caller(source_id=source_id, batch=batch)
+
+    def batch_delivered(
+        self, sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replay: bool
+    ) -> None:
+        """A write returned."""
+        caller = self._hook.agent_batch_delivered
+        if caller not in self._manager.idle:
+            caller(
+                sink_id=sink_id,
+                batch=batch,
+                outcome=outcome,
+                attempt=attempt,
+                elapsed_seconds=elapsed_seconds,
+                replay=replay,
+            )
+
+    def batch_failed(
+        self, sink_id: str, batch: Batch, error: BaseException, attempt: int, retry_in_seconds: float | None
+    ) -> None:
+        """A write raised."""
+        caller = self._hook.agent_batch_failed
+        if caller not in self._manager.idle:
+            caller(sink_id=sink_id, batch=batch, error=error, attempt=attempt, retry_in_seconds=retry_in_seconds)
+
+    def batch_diverted(self, sink_id: str, fallback_id: str, batch: Batch, reason: DivertReason) -> None:
+        """``batch`` is durable in the fallback."""
+        caller = self._hook.agent_batch_diverted
+        if caller not in self._manager.idle:
+            caller(sink_id=sink_id, fallback_id=fallback_id, batch=batch, reason=reason)
+
+    def records_dropped(self, component_id: str, count: int, reason: DropReason) -> None:
+        """``count`` rows are lost for good."""
+        caller = self._hook.agent_records_dropped
+        if caller not in self._manager.idle:
+            caller(component_id=component_id, count=count, reason=reason)
+
+    def sink_state_changed(
+        self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
+    ) -> None:
+        """A sink changed its state."""
+        caller = self._hook.agent_sink_state_changed
+        if caller not in self._manager.idle:
+            caller(sink_id=sink_id, old=old, new=new, reason=reason, next_probe_seconds=next_probe_seconds)

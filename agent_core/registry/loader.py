@@ -1,0 +1,210 @@
+"""Registry: imports plugins by name, one at a time, and keeps what became of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from types import ModuleType
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from agent_core.api import Config, ConfigProblem, Factory, PluginError
+from agent_core.registry.catalog import FACTORY_CLASSES, BrokenPlugin, Catalog, Plugin
+from agent_core.registry.entrypoints import InstalledPlugin, installed_plugins
+from agent_core.registry.events import Events
+from agent_core.registry.hookimpls import implements_any
+from agent_core.registry.manager import HookManager
+
+_logger = logging.getLogger(__name__)
+
+
+class Registry:
+    """The installed plugins. Used from the main thread, while the configuration is read.
+
+    Nothing is imported before ``load`` asks for it, and a plugin that fails leaves no trace in pluggy and does not
+    hinder the others.
+    """
+
+    def __init__(self, manager: HookManager | None = None) -> None:
+        self._manager = HookManager() if manager is None else manager
+        self._installed: Mapping[str, InstalledPlugin] = installed_plugins()
+        self._disabled: frozenset[str] = frozenset()
+        self._loaded: dict[str, Plugin] = {}
+        self._failed: dict[str, PluginError] = {}
+        self._modules: dict[str, ModuleType] = {}
+        self.events = Events(self._manager)
+
+    @property
+    def manager(self) -> HookManager:
+        """pluggy's manager underneath."""
+        return self._manager
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every installed plugin, loaded or not, sorted."""
+        return tuple(self._installed)
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is loaded by now, and what failed."""
+        broken = (
+            BrokenPlugin(name, self._installed[name].distribution, self._installed[name].version, str(error))
+            for name, error in self._failed.items()
+        )
+        return Catalog(self._loaded.values(), broken)
+
+    def disable(self, names: Iterable[str]) -> None:
+        """Refuse to load these from now on (``plugins: {disabled: [...]}``)."""
+        self._disabled = self._disabled | frozenset(names)
+
+    def load(self, name: str) -> Plugin:
+        """Import the plugin and register its hooks; the second time it is only looked up.
+
+        Raises PluginError, cause chained: not installed (names the nearest), disabled, claimed by two distributions,
+        its import failed, or what it registers is not what the hooks want. The same error again when asked again.
+        """
+        if name in self._disabled:
+            raise PluginError(f"plugin {name} is disabled (plugins: disabled)")
+        if name in self._loaded:
+            return self._loaded[name]
+        if name in self._failed:
+            raise self._failed[name]
+        installed = self._installed.get(name)
+        if installed is None:
+            near = get_close_matches(name, self._installed, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`agent plugins` lists what is installed"
+            raise PluginError(f"no plugin is called {name!r}; {hint}")
+        try:
+            self._loaded[name] = self._load(installed)
+        except PluginError as error:
+            self._failed[name] = error
+            raise
+        return self._loaded[name]
+
+    def load_all(self) -> None:
+        """Import every installed plugin; those that fail are in ``catalog.broken``, with a warning in the log."""
+        for name in self._installed:
+            if name in self._disabled:
+                continue
+            try:
+                self.load(name)
+            except PluginError as error:
+                _logger.warning("plugin skipped: plugin=%s reason=%s", name, error)
+
+    def factory(self, kind: str, type: str) -> Factory[object]:  # noqa: A002 - the YAML's own word
+        """Load the plugin called ``type`` and return its factory of that kind. Raises PluginError."""
+        plugin = self.load(type)
+        for factory in plugin.factories:
+            if factory.kind == kind:
+                return factory
+        provided = " and a ".join(plugin.kinds) or "nothing that the YAML can name"
+        article = "a " if plugin.kinds else ""
+        raise PluginError(f"plugin {type} provides no {kind}; it provides {article}{provided}")
+
+    def resolve_secret(self, reference: str) -> str | None:
+        """Ask the loaded plugins for what stands between ``${`` and ``}``. Raises PluginError when one raises."""
+        try:
+            found = self._manager.hook.agent_resolve_secret(reference=reference)
+        except Exception as error:
+            raise PluginError(f"resolving ${{{reference}}} failed: {_cause(error)}") from error
+        if found is None or isinstance(found, str):
+            return found
+        raise PluginError(f"resolving ${{{reference}}} gave {_article(found)}, not a text")
+
+    def check_config(self, config: Config) -> Sequence[ConfigProblem]:
+        """What every loaded plugin has to say about ``config``; one that raises becomes a problem of its own."""
+        problems: list[ConfigProblem] = []
+        for name, module in self._modules.items():
+            try:
+                found = self._manager.call_one(module, "agent_check_config", {"config": config})
+            except Exception as error:
+                _logger.debug("check failed: plugin=%s", name, exc_info=True)
+                problems.append(
+                    ConfigProblem(f"plugin {name} failed while it checked the configuration: {_cause(error)}")
+                )
+                continue
+            if found is None:
+                continue
+            if isinstance(found, Sequence) and all(isinstance(problem, ConfigProblem) for problem in found):
+                problems.extend(found)
+            else:
+                problems.append(ConfigProblem(f"plugin {name}: agent_check_config returned no list of ConfigProblem"))
+        return problems
+
+    def _load(self, installed: InstalledPlugin) -> Plugin:
+        name, where = installed.name, f"plugin {installed.name} of {installed.distribution}"
+        if len(installed.entry_points) > 1:
+            raise PluginError(
+                f"plugin {name} is claimed by more than one distribution: {installed.distribution}; uninstall one"
+            )
+        entry = installed.entry_points[0]
+        try:
+            module = entry.load()
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{where} cannot be imported: {_cause(error)}") from error
+        if not isinstance(module, ModuleType):
+            raise PluginError(
+                f"{where} is {_article(module)} ({entry.value}); its entry point must name a module, "
+                f"such as {name}.plugin"
+            )
+        if not implements_any(module, self._manager):
+            raise PluginError(f"{where} has no function marked with @hookimpl in {entry.value}")
+        try:
+            self._manager.register(module, name)
+        except PluginError as error:
+            raise PluginError(f"{where} is refused: {str(error).removeprefix(f'{name}: ')}") from error
+        try:
+            factories = tuple(self._factories(module, name, where))
+        except PluginError:
+            self._manager.unregister(module, name)
+            raise
+        self._modules[name] = module
+        summary = factories[0].summary if factories else installed.summary
+        return Plugin(name, installed.distribution, installed.version, summary, factories)
+
+    def _factories(self, module: ModuleType, name: str, where: str) -> Iterable[Factory[object]]:
+        for factory_class in FACTORY_CLASSES:
+            hook = f"agent_register_{factory_class.kind}"
+            if not any(impl.plugin is module for impl in getattr(self._manager.hook, hook).get_hookimpls()):
+                continue
+            try:
+                factory = self._manager.call_one(module, hook, {})
+            except Exception as error:
+                raise PluginError(f"{where}: {hook} failed: {_cause(error)}") from error
+            if not isinstance(factory, factory_class):
+                raise PluginError(f"{where}: {hook} returned {_article(factory)}, not a {factory_class.__name__}")
+            _check(factory, name, f"{where}: {hook}")
+            yield factory
+
+
+def _check(factory: Factory[object], name: str, where: str) -> None:
+    if factory.type != name:
+        raise PluginError(f"{where} says type {factory.type!r}, but the entry point is called {name!r}; use one name")
+    if not callable(factory.create):
+        raise PluginError(f"{where}: create is not callable")
+    if not factory.summary.strip():
+        raise PluginError(f"{where}: the summary is empty")
+    try:
+        Draft202012Validator.check_schema(factory.schema)
+    except SchemaError as error:
+        at = "/".join(str(part) for part in error.absolute_path) or "its top"
+        raise PluginError(f"{where}: its schema is no JSON Schema, at {at}: {error.message}") from error
+    if factory.schema.get("type") != "object":
+        raise PluginError(f'{where}: its schema must describe a mapping ("type": "object")')
+
+
+def _cause(error: BaseException) -> str:
+    """The error and what it came from, in one line."""
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(parts) < 4:
+        text = " ".join(str(current).split())
+        parts.append(f"{type(current).__name__}: {text}" if text else type(current).__name__)
+        current = current.__cause__
+    return ", caused by ".join(parts)
+
+
+def _article(value: object) -> str:
+    return "nothing" if value is None else f"an object of class {type(value).__name__}"
