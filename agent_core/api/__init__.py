@@ -90,6 +90,7 @@ from agent_core.api.polling import (
     TagSpec,
     WordOrder,
     float32_to_shortest,
+    float32s_to_shortest,
 )
 from agent_core.api.secret import Secret
 
@@ -174,6 +175,7 @@ __all__ = [
     "WordOrder",
     "WriteOutcome",
     "float32_to_shortest",
+    "float32s_to_shortest",
     "hookimpl",
     "hookspec",
     "load_schema",

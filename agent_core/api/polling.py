@@ -10,13 +10,28 @@ A driver object serves one connection and is called from one thread at a time.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from agent_core.api.batch import GOOD, Value
+from agent_core.api.float32 import float32_to_shortest, float32s_to_shortest
+
+__all__ = [
+    "Area",
+    "BlockDriver",
+    "ByteOrder",
+    "DataType",
+    "Driver",
+    "ItemDriver",
+    "ItemReading",
+    "Point",
+    "TagSpec",
+    "WordOrder",
+    "float32_to_shortest",
+    "float32s_to_shortest",
+]
 
 
 class DataType(StrEnum):
@@ -196,21 +211,3 @@ class ItemDriver(Driver, Protocol):
 
         Raises DeviceUnreachable or ReadRefused (the whole request). Never retries; bounded by the time-out.
         """
-
-
-def float32_to_shortest(value: float) -> float:
-    """The float whose repr is the shortest decimal that round-trips as ``value`` in float32 (0.1, not 0.10000000149).
-
-    ``value`` must be exactly representable in float32 (as ``struct`` unpacks one). At most nine significant digits
-    identify a float32 (IEEE 754-2008, 5.12.2), six always survive, fewer in the subnormal range.
-    """
-    for digits in _FLOAT32_DIGITS if abs(value) >= _FLOAT32_SMALLEST_NORMAL else range(1, 10):
-        text = f"{value:.{digits}g}"
-        if _FLOAT32.unpack(_FLOAT32.pack(float(text)))[0] == value:
-            return float(text)
-    return value  # NaN and the infinities
-
-
-_FLOAT32 = struct.Struct(">f")
-_FLOAT32_DIGITS = range(6, 10)
-_FLOAT32_SMALLEST_NORMAL = 2.0**-126
