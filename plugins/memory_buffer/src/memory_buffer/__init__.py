@@ -1,0 +1,1 @@
+"""A bounded first-in, first-out buffer in memory."""

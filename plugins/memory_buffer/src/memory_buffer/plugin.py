@@ -1,0 +1,23 @@
+"""How the agent finds the buffer."""
+
+from __future__ import annotations
+
+from agent_core.api import BufferFactory, ComponentContext, Config, hookimpl, load_schema
+from memory_buffer.buffer import MemoryBuffer
+from memory_buffer.config import MemoryBufferConfig
+
+
+def create(config: Config, context: ComponentContext) -> MemoryBuffer:
+    """Make one buffer. Pure."""
+    return MemoryBuffer(MemoryBufferConfig.from_config(config), context)
+
+
+@hookimpl
+def agent_register_buffer() -> BufferFactory:
+    """Provide ``memory_buffer``."""
+    return BufferFactory(
+        type="memory_buffer",
+        schema=load_schema("memory_buffer"),
+        create=create,
+        summary="bounded, in memory, first in, first out; lost with the process",
+    )
