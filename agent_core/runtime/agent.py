@@ -1,0 +1,158 @@
+"""Agent: one run of one configuration, from open to the final ledger."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Mapping
+
+from filelock import FileLock, Timeout
+
+from agent_core.api import AgentError, AgentStatus, Clock
+from agent_core.config.model import AgentConfig
+from agent_core.registry.catalog import Catalog
+from agent_core.registry.events import Events
+from agent_core.runtime.assembly import Assembly
+from agent_core.runtime.deadline import run_until
+from agent_core.runtime.event_log import EventLog
+
+SOURCES_STOPPED_BY = 0.2
+DRAINED_BY = 0.8
+SPILLED_BY = 0.9
+"""Shares of ``shutdown_timeout`` by which each step of the shutdown ends; closing has the rest."""
+
+
+class Agent:
+    """Opens the parts, runs them and stops them in order. One per ``state_dir``.
+
+    ``start``, ``wait`` and ``shutdown`` are called from the main thread; ``request_stop`` from anywhere, signal
+    handlers included; ``status`` from any thread.
+    """
+
+    def __init__(self, config: AgentConfig, catalog: Catalog, events: Events, clock: Clock) -> None:
+        self._config = config
+        self._events = events
+        self._clock = clock
+        self._log = logging.getLogger("agent_core.agent")
+        self._parts = Assembly(config, catalog, events, clock).parts()
+        self._state_lock = FileLock(config.state_dir / "agent.lock")
+        # SimpleQueue.put is reentrant: a signal handler may call it while the main thread waits in get.
+        self._stop_requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._stop_reason: str | None = None
+        self._started_at = clock.monotonic()
+
+    @property
+    def name(self) -> str:
+        return self._config.name
+
+    def start(self) -> None:
+        """Open every part and let values flow.
+
+        Sinks open by themselves later: a database that is away stops nothing. Raises AgentError or OSError when a
+        part cannot be opened; all that was opened is closed again.
+        """
+        parts = self._parts
+        self._take_state_dir()
+        try:
+            for delivery in parts.deliveries.values():
+                delivery.open()
+            for extension_id, extension in parts.extensions.items():
+                extension.open()
+                for observer in extension.observers():
+                    self._events.register_observer(observer, extension_id)
+            self._events.register_observer(EventLog(self._clock, self._log), "event_log")
+            for source in parts.sources.values():
+                source.open()
+        except BaseException:
+            self._close(self._clock.monotonic() + self._config.shutdown_timeout_seconds)
+            raise
+        for delivery in parts.deliveries.values():
+            delivery.start()
+        for source_id, source in parts.sources.items():
+            source.start(parts.pipeline.emitter(source_id))
+        self._log.info(
+            "agent started: name=%s sources=%d sinks=%d", self.name, len(parts.sources), len(parts.deliveries)
+        )
+        self._events.started(self)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """True once a stop was requested, after at most ``timeout_seconds`` of real time."""
+        if self._stop_reason is None:
+            try:
+                self._stop_reason = self._stop_requests.get(timeout=timeout_seconds)
+            except queue.Empty:
+                return False
+        return True
+
+    def request_stop(self, reason: str) -> None:
+        """Ask for an ordered stop; returns at once."""
+        self._stop_requests.put(reason)
+
+    def shutdown(self) -> bool:
+        """Stop within ``shutdown_timeout``; True when every part ended in time and every value is accounted for."""
+        parts, began = self._parts, self._clock.monotonic()
+
+        def share(of_timeout: float) -> float:
+            return began + of_timeout * self._config.shutdown_timeout_seconds
+
+        self._log.info("agent stopping: reason=%s", self._stop_reason)
+        self._events.stopping(self, self._stop_reason or "shutdown")
+        in_time = self._step(
+            "source",
+            share(SOURCES_STOPPED_BY),
+            {source_id: self._stopper(source_id, share(SOURCES_STOPPED_BY)) for source_id in parts.sources},
+        )
+        if not parts.pipeline.close(share(SOURCES_STOPPED_BY)):
+            self._log.error("a source still emits; what it emits from now on is dropped and counted")
+            in_time = False
+        deliveries = parts.deliveries.items()
+        self._step("sink", share(DRAINED_BY), {key: _bound(d.drain, share(DRAINED_BY)) for key, d in deliveries})
+        in_time &= self._step("sink", share(SPILLED_BY), {key: _bound(d.spill, share(0.85)) for key, d in deliveries})
+        in_time &= self._close(share(1.0))
+        self._log.info("agent stopped: reason=%s", self._stop_reason)
+        return in_time and all(sink.ledger.balanced for sink in self.status().sinks)
+
+    def status(self) -> AgentStatus:
+        """A snapshot; never blocks on I/O."""
+        return AgentStatus(
+            name=self.name,
+            uptime_seconds=self._clock.monotonic() - self._started_at,
+            sources=tuple(self._parts.pipeline.status()),
+            sinks=tuple(delivery.status() for delivery in self._parts.deliveries.values()),
+        )
+
+    def _take_state_dir(self) -> None:
+        state_dir = self._config.state_dir
+        state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._state_lock.acquire(timeout=0)
+        except Timeout:
+            raise AgentError(
+                f"another agent uses the state directory {state_dir}; stop it, or give this one a state_dir of its own"
+            ) from None
+
+    def _stopper(self, source_id: str, deadline: float) -> Callable[[], None]:
+        source = self._parts.sources[source_id]
+        return lambda: source.stop(max(0.0, deadline - self._clock.monotonic()))
+
+    def _close(self, deadline: float) -> bool:
+        """Close every part, sources first; what hangs is left behind."""
+        parts = self._parts
+        deliveries = parts.deliveries.items()
+        in_time = self._step("source", deadline, {key: source.close for key, source in parts.sources.items()})
+        in_time &= self._step("sink", deadline, {key: delivery.close_sink for key, delivery in deliveries})
+        in_time &= self._step("fallback", deadline, {key: delivery.close_fallback for key, delivery in deliveries})
+        in_time &= self._step("buffer", deadline, {key: delivery.close_buffer for key, delivery in deliveries})
+        in_time &= self._step("extension", deadline, {key: part.close for key, part in parts.extensions.items()})
+        self._state_lock.release()
+        return in_time
+
+    def _step(self, what: str, deadline: float, calls: Mapping[str, Callable[[], object]]) -> bool:
+        problems = run_until(deadline, calls, self._clock)
+        for name, problem in problems.items():
+            self._log.error("%s did not stop cleanly: id=%s problem=%s", what, name, problem)
+        return not problems
+
+
+def _bound(call: Callable[[float], object], deadline: float) -> Callable[[], object]:
+    return lambda: call(deadline)

@@ -1,0 +1,116 @@
+"""Assembly: from a configuration to parts that are connected and not yet open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent_core.api import Clock, ComponentContext, Extension, Source
+from agent_core.config.model import AgentConfig, Divert, SinkConfig
+from agent_core.registry.catalog import Catalog
+from agent_core.registry.events import Events
+from agent_core.runtime.carrier import CarrierSettings
+from agent_core.runtime.delivery import Delivery
+from agent_core.runtime.fallback import Fallback
+from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.pipeline import Pipeline, Route
+from agent_core.runtime.retry import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything one run is made of, by id."""
+
+    sources: Mapping[str, Source]
+    deliveries: Mapping[str, Delivery]
+    extensions: Mapping[str, Extension]
+    pipeline: Pipeline
+    ledger: Ledger
+
+
+class Assembly:
+    """Creates the parts that one configuration names. No I/O: that begins with each part's ``open``."""
+
+    def __init__(self, config: AgentConfig, catalog: Catalog, events: Events, clock: Clock) -> None:
+        self._config = config
+        self._catalog = catalog
+        self._events = events
+        self._clock = clock
+        self._ledger = Ledger(sink.id for sink in config.sinks)
+
+    def parts(self) -> Parts:
+        """Create and connect. Raises ConfigError or PluginError."""
+        deliveries = {sink.id: self._delivery(sink) for sink in self._config.sinks}
+        sources: dict[str, Source] = {}
+        routes: list[Route] = []
+        for source in self._config.sources:
+            context = self._context(source.id, source.type)
+            sources[source.id] = self._catalog.source(source.type).create(source.config, context)
+            transforms = tuple(
+                self._catalog.transform(transform.type).create(
+                    transform.config, self._context(source.id, transform.type)
+                )
+                for transform in source.transforms
+            )
+            fed = tuple(deliveries[sink.id] for sink in self._config.sinks if source.id in sink.inputs)
+            routes.append(Route(source.id, source.type, transforms, fed))
+        extensions = {
+            extension.id: self._catalog.extension(extension.type).create(
+                extension.config, self._context(extension.id, extension.type)
+            )
+            for extension in self._config.extensions
+        }
+        logger = logging.getLogger("agent_core.pipeline")
+        pipeline = Pipeline(routes, self._ledger, self._events, self._clock, logger)
+        return Parts(sources, deliveries, extensions, pipeline, self._ledger)
+
+    def _delivery(self, sink: SinkConfig) -> Delivery:
+        buffer_config = sink.buffer
+        buffer = self._catalog.buffer(buffer_config.type).create(
+            buffer_config.config, self._context(sink.id, buffer_config.type)
+        )
+        fallback = None
+        if sink.fallback is not None:
+            fallback_type = sink.fallback.type
+            fallback_sink = self._catalog.sink(fallback_type).create(
+                sink.fallback.config, self._context(sink.id, fallback_type)
+            )
+            fallback = Fallback(fallback_type, fallback_sink)
+        carrier = CarrierSettings(
+            backoff=Backoff(
+                max_retries=sink.retry.max_retries,
+                initial_delay_seconds=sink.retry.initial_delay_seconds,
+                multiplier=sink.retry.multiplier,
+                jitter=sink.retry.jitter,
+                max_delay_seconds=sink.retry.max_delay_seconds,
+            ),
+            probe_interval_seconds=sink.breaker.probe_interval_seconds,
+            throttled_interval_seconds=sink.breaker.throttled_interval_seconds,
+            divert_after_retries=not buffer.durable if sink.divert is None else sink.divert is Divert.AFTER_RETRIES,
+        )
+        return Delivery(
+            sink.id,
+            sink.type,
+            self._catalog.sink(sink.type).create(sink.config, self._context(sink.id, sink.type)),
+            buffer,
+            fallback,
+            workers=sink.workers,
+            max_records=sink.batch.max_records,
+            max_wait_seconds=sink.batch.max_wait_seconds,
+            carrier=carrier,
+            ledger=self._ledger,
+            events=self._events,
+            clock=self._clock,
+            logger=logging.getLogger("agent_core.delivery"),
+        )
+
+    def _context(self, component_id: str, plugin_type: str) -> ComponentContext:
+        return ComponentContext(
+            component_id=component_id,
+            agent_name=self._config.name,
+            state_dir=self._config.state_dir,
+            logger=logging.getLogger(plugin_type),
+            clock=self._clock,
+            drivers=self._catalog.drivers,
+        )

@@ -1,0 +1,207 @@
+"""Delivery: carries the rows of one sink from its buffer to the sink, or to its fallback.
+
+Every sink gets this for nothing: batching, retries of the same rows, states with a single probe, the fallback,
+an exact account of each row, and a shutdown that ends in time::
+
+    accept -> buffer -> lease -> write ----------> settle
+                 \\ evicted        \\ given up or rejected
+                  `-> fallback      `-> fallback -> settle
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from agent_core.api import (
+    Account,
+    Batch,
+    Buffer,
+    Clock,
+    DivertReason,
+    DropReason,
+    Sink,
+    SinkState,
+    SinkStatus,
+)
+from agent_core.registry.events import Events
+from agent_core.runtime.carrier import Carrier, CarrierSettings
+from agent_core.runtime.diverter import Diverter
+from agent_core.runtime.fallback import Fallback
+from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+from agent_core.runtime.sink_gate import DOWN, SinkGate
+
+WORKER_RESTART_SECONDS = 1.0
+"""A worker that a defect threw out of its loop starts over after this time, so that it cannot spin."""
+
+
+class Delivery:
+    """The way to one sink. ``accept`` and ``refuse`` are called from source threads, the rest from the main thread."""
+
+    def __init__(
+        self,
+        sink_id: str,
+        sink_type: str,
+        sink: Sink,
+        buffer: Buffer,
+        fallback: Fallback | None,
+        *,
+        workers: int,
+        max_records: int,
+        max_wait_seconds: float,
+        carrier: CarrierSettings,
+        ledger: Ledger,
+        events: Events,
+        clock: Clock,
+        logger: logging.Logger,
+    ) -> None:
+        self.sink_id = sink_id
+        self.buffer = buffer
+        self._sink_type = sink_type
+        self._sink = sink
+        self._workers = workers
+        self._max_records = max_records
+        self._max_wait_seconds = max_wait_seconds
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._log = logger
+        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._gate = SinkGate(clock, self._announce_state)
+        self._diverter = Diverter(sink_id, fallback, ledger, events, clock, logger)
+        self._carrier = Carrier(
+            sink_id, sink, buffer, self._diverter, self._gate, carrier, ledger, events, clock, logger
+        )
+        self._draining = False
+        self._running = 0
+
+    def accept(self, batch: Batch) -> None:
+        """Take the rows; on return each is in the buffer, durable in the fallback, or counted as dropped."""
+        self._ledger.move(self.sink_id, Account.COLLECTED, Account.PENDING, len(batch))
+        try:
+            evicted = self.buffer.append(batch)
+        except Exception as error:
+            if (repeats := self._faults.allow("buffer")) is not None:
+                self._log.error("buffer failed: sink=%s error=%r%s", self.sink_id, error, repeats)
+            self._diverter.divert_or_drop(batch, DivertReason.BUFFER_FAILED, DropReason.BUFFER_FAILED)
+            return
+        if evicted:
+            self._diverter.divert_or_drop(evicted, DivertReason.BUFFER_FULL, DropReason.BUFFER_FULL)
+
+    def refuse(self, batch: Batch, divert: DivertReason | None, drop: DropReason) -> None:
+        """Account for rows that never reach the buffer: a transform failed, or the agent has stopped its sources."""
+        self._ledger.move(self.sink_id, Account.COLLECTED, Account.PENDING, len(batch))
+        if divert is None:
+            self._diverter.drop(batch, drop)
+        else:
+            self._diverter.divert_or_drop(batch, divert, drop)
+
+    def open(self) -> None:
+        """Open the fallback and the buffer. The sink opens in its first attempt: a database may be away at start."""
+        self._diverter.open()
+        self.buffer.open()
+        recovered = self.buffer.stats().recovered_records
+        self._ledger.move(self.sink_id, Account.RECOVERED, Account.PENDING, recovered)
+
+    def start(self) -> None:
+        """Start the workers."""
+        self._running = self._workers
+        for number in range(1, self._workers + 1):
+            threading.Thread(target=self._work, name=f"{self.sink_id}-{number}", daemon=True).start()
+
+    def drain(self, deadline: float) -> bool:
+        """Write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
+
+        The sources have stopped. It ends early when waiting cannot help: the sink is down and the rows have another
+        safe place. Without one, a last probe is made at once.
+        """
+        safe_elsewhere = self._diverter.available or self.buffer.durable
+        if not safe_elsewhere:
+            self._gate.probe_now()
+        self._draining = True
+        self.buffer.stop_waiting()
+        with self._gate.changed:
+            while self._running and (left := deadline - self._clock.monotonic()) > 0:
+                state = self._gate.locked_state()
+                waits_in_vain = state in DOWN and safe_elsewhere and not self._carrier.diverts
+                if waits_in_vain or state is SinkState.PAUSED:
+                    break
+                self._clock.wait(self._gate.changed, left)
+            drained = not self._running
+        self._gate.close()
+        return drained
+
+    def spill(self, deadline: float) -> None:
+        """After ``drain``: account for the rest. A durable buffer keeps its rows; others go to the fallback.
+
+        Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
+        the fallback too, as ambiguous.
+        """
+        with self._gate.changed:
+            while self._running and (left := deadline - self._clock.monotonic()) > 0:
+                self._clock.wait(self._gate.changed, left)
+            stuck = self._carrier.locked_land_all()
+        if self.buffer.durable:
+            return
+        for lease in stuck:
+            self._diverter.divert_or_drop(lease.batch, DivertReason.AMBIGUOUS_COMMIT, DropReason.SHUTDOWN)
+            self.buffer.settle(lease)
+        while (rest := self.buffer.lease(self._max_records, 0)) is not None:
+            self._diverter.divert_or_drop(rest.batch, DivertReason.SHUTDOWN, DropReason.SHUTDOWN)
+            self.buffer.settle(rest)
+
+    def close_sink(self) -> None:
+        """Close the sink."""
+        self._sink.close()
+
+    def close_fallback(self) -> None:
+        """Close the fallback."""
+        self._diverter.close()
+
+    def close_buffer(self) -> None:
+        """Close the buffer."""
+        self.buffer.close()
+
+    def pause(self) -> None:
+        """Stop writing until ``resume``; rows wait in the buffer."""
+        self._gate.pause()
+
+    def resume(self) -> None:
+        """Go on writing."""
+        self._gate.resume()
+
+    def status(self) -> SinkStatus:
+        """A snapshot."""
+        return SinkStatus(
+            sink_id=self.sink_id,
+            type=self._sink_type,
+            state=self._gate.state,
+            ledger=self._ledger.snapshot(self.sink_id),
+            buffer=self.buffer.stats(),
+            last_error=self._carrier.last_error,
+            last_delivery_ns=self._carrier.last_delivery_ns,
+            next_probe_seconds=self._gate.next_probe_seconds(),
+        )
+
+    def _work(self) -> None:
+        """One worker: lease and carry until the gate closes, or nothing is left to drain."""
+        try:
+            while not self._gate.closed:
+                try:
+                    lease = self.buffer.lease(self._max_records, self._max_wait_seconds)
+                    if lease is not None:
+                        self._carrier.carry(lease)
+                    elif self._draining:
+                        return
+                except Exception:
+                    if (repeats := self._faults.allow("worker")) is not None:
+                        self._log.exception("worker failed and goes on: sink=%s%s", self.sink_id, repeats)
+                    self._gate.sleep(WORKER_RESTART_SECONDS)
+        finally:
+            with self._gate.changed:
+                self._running -= 1
+                self._gate.changed.notify_all()
+
+    def _announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
+        self._events.sink_state_changed(self.sink_id, old, new, reason, next_probe_seconds)

@@ -1,0 +1,77 @@
+"""Diverter: hands rows to the fallback of one sink, and counts what became of them."""
+
+from __future__ import annotations
+
+import logging
+
+from agent_core.api import Account, Batch, Clock, Diversion, DivertReason, DropReason
+from agent_core.registry.events import Events
+from agent_core.runtime.fallback import Fallback, FallbackFailed
+from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+
+
+class Diverter:
+    """Moves pending rows of one sink to ``diverted``, ``rejected`` or ``dropped``. Thread-safe.
+
+    It depends on no worker, retry or state: source threads use it while the sink is away.
+    """
+
+    def __init__(
+        self,
+        sink_id: str,
+        fallback: Fallback | None,
+        ledger: Ledger,
+        events: Events,
+        clock: Clock,
+        logger: logging.Logger,
+    ) -> None:
+        self.available = fallback is not None
+        self._sink_id = sink_id
+        self._fallback = fallback
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._log = logger
+        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+
+    def open(self) -> None:
+        """Open the fallback, if there is one. Raises what its ``open`` raises."""
+        if self._fallback is not None:
+            self._fallback.open()
+
+    def close(self) -> None:
+        """Close the fallback."""
+        if self._fallback is not None:
+            self._fallback.close()
+
+    def store(self, batch: Batch, reason: DivertReason, attempted_at_ns: int, details: tuple[str, ...] | None) -> bool:
+        """Make rows durable in the fallback; False, with a line in the log, when it fails. Counts nothing."""
+        assert self._fallback is not None
+        try:
+            self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
+        except FallbackFailed as error:
+            if (repeats := self._faults.allow("fallback")) is not None:
+                self._log.error("fallback failed: sink=%s error=%s%s", self._sink_id, error, repeats)
+            return False
+        return True
+
+    def count_diverted(self, batch: Batch, reason: DivertReason) -> None:
+        """Count and announce rows that ``store`` made durable."""
+        assert self._fallback is not None
+        self._ledger.move(self._sink_id, Account.PENDING, Account.DIVERTED, len(batch), reason)
+        self._events.batch_diverted(self._sink_id, self._fallback.fallback_id, batch, reason)
+
+    def divert_or_drop(self, batch: Batch, divert: DivertReason, drop: DropReason) -> None:
+        """One try with the fallback; without one, or when it fails, the rows are dropped with a reason."""
+        if not self.available:
+            self.drop(batch, drop)
+        elif self.store(batch, divert, self._clock.time_ns(), None):
+            self.count_diverted(batch, divert)
+        else:
+            self.drop(batch, DropReason.FALLBACK_FAILED)
+
+    def drop(self, batch: Batch, reason: DropReason) -> None:
+        """Count and announce rows that are lost for good."""
+        self._ledger.move(self._sink_id, Account.PENDING, Account.DROPPED, len(batch), reason)
+        self._events.records_dropped(self._sink_id, len(batch), reason)

@@ -1,0 +1,57 @@
+"""EventLog: the observer that writes events to the log."""
+
+from __future__ import annotations
+
+import logging
+
+from agent_core.api import Batch, Clock, DivertReason, DropReason, SinkState, hookimpl
+from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+
+
+class EventLog:
+    """Logs what an operator must see; never one line per batch."""
+
+    def __init__(self, clock: Clock, logger: logging.Logger) -> None:
+        self._log = logger
+        self._limit = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+
+    @hookimpl
+    def agent_sink_state_changed(
+        self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
+    ) -> None:
+        level = logging.INFO if new in (SinkState.UP, SinkState.PAUSED) else logging.WARNING
+        probe = "" if next_probe_seconds is None else f" next_probe={next_probe_seconds:.0f}s"
+        self._log.log(level, "sink state changed: sink=%s %s -> %s reason=%s%s", sink_id, old, new, reason, probe)
+
+    @hookimpl
+    def agent_batch_failed(
+        self, sink_id: str, batch: Batch, error: BaseException, attempt: int, retry_in_seconds: float | None
+    ) -> None:
+        if (repeats := self._limit.allow(f"failed {sink_id}")) is not None:
+            then = "rows leave for the fallback" if retry_in_seconds is None else f"retry_in={retry_in_seconds:.1f}s"
+            self._log.warning(
+                "write failed: sink=%s rows=%d attempt=%d error=%s %s%s",
+                sink_id,
+                len(batch),
+                attempt,
+                error,
+                then,
+                repeats,
+            )
+
+    @hookimpl
+    def agent_batch_diverted(self, sink_id: str, fallback_id: str, batch: Batch, reason: DivertReason) -> None:
+        if (repeats := self._limit.allow(f"diverted {sink_id} {reason}")) is not None:
+            self._log.warning(
+                "rows diverted: sink=%s fallback=%s rows=%d reason=%s%s",
+                sink_id,
+                fallback_id,
+                len(batch),
+                reason,
+                repeats,
+            )
+
+    @hookimpl
+    def agent_records_dropped(self, component_id: str, count: int, reason: DropReason) -> None:
+        if (repeats := self._limit.allow(f"dropped {component_id} {reason}")) is not None:
+            self._log.error("rows dropped: component=%s rows=%d reason=%s%s", component_id, count, reason, repeats)

@@ -1,0 +1,148 @@
+"""Pipeline: what happens inside ``emit``."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent_core.api import Account, Batch, Clock, DivertReason, DropReason, Emit, SourceStatus, Transform, Value
+from agent_core.registry.events import Events
+from agent_core.runtime.delivery import Delivery
+from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One source, its transforms in order, and the deliveries that it feeds."""
+
+    source_id: str
+    source_type: str
+    transforms: tuple[Transform, ...]
+    deliveries: tuple[Delivery, ...]
+
+
+class Pipeline:
+    """Takes batches from sources to buffers, in the sources' threads. Thread-safe."""
+
+    def __init__(
+        self, routes: Sequence[Route], ledger: Ledger, events: Events, clock: Clock, logger: logging.Logger
+    ) -> None:
+        # Buffers that may block come last, so that they delay no other sink.
+        self._routes: Mapping[str, Route] = {
+            route.source_id: replace(
+                route, deliveries=tuple(sorted(route.deliveries, key=lambda delivery: delivery.buffer.blocks))
+            )
+            for route in routes
+        }
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._log = logger
+        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._changed = threading.Condition()
+        self._emitting = 0
+        self._closed = False
+        self._collected: dict[str, int] = dict.fromkeys(self._routes, 0)
+        self._last_batch_ns: dict[str, int | None] = dict.fromkeys(self._routes)
+
+    def emitter(self, source_id: str) -> Emit:
+        """The ``emit`` of one source."""
+        route = self._routes[source_id]
+
+        def emit(batch: Batch) -> None:
+            self._emit(route, batch)
+
+        return emit
+
+    def close(self, deadline: float) -> bool:
+        """Refuse what is emitted from now on, and wait for emits under way; False when ``deadline`` came first."""
+        with self._changed:
+            self._closed = True
+            while self._emitting and self._clock.monotonic() < deadline:
+                self._clock.wait(self._changed, deadline - self._clock.monotonic())
+            return not self._emitting
+
+    def status(self) -> list[SourceStatus]:
+        """A snapshot of every source."""
+        with self._changed:
+            return [
+                SourceStatus(
+                    route.source_id,
+                    route.source_type,
+                    self._collected[route.source_id],
+                    self._last_batch_ns[route.source_id],
+                )
+                for route in self._routes.values()
+            ]
+
+    def _emit(self, route: Route, batch: Batch) -> None:
+        count = len(batch)
+        if not count:
+            return
+        if not count == len(batch.values) == len(batch.qualities):
+            raise ValueError(f"{route.source_id} emitted a batch whose columns differ in length")
+        with self._changed:
+            self._collected[route.source_id] += count
+            self._last_batch_ns[route.source_id] = self._clock.time_ns()
+            closed = self._closed
+            self._emitting += not closed
+        if closed:
+            for delivery in route.deliveries:
+                delivery.refuse(batch, None, DropReason.AGENT_STOPPING)
+            return
+        try:
+            self._pass_on(route, escape_text(batch))
+        finally:
+            with self._changed:
+                self._emitting -= 1
+                self._changed.notify_all()
+
+    def _pass_on(self, route: Route, batch: Batch) -> None:
+        self._events.batch_collected(route.source_id, batch)
+        transformed = batch
+        try:
+            for transform in route.transforms:
+                transformed = transform.apply(transformed)
+        except Exception:
+            if (repeats := self._faults.allow(route.source_id)) is not None:
+                self._log.exception("transform failed: source=%s rows=%d%s", route.source_id, len(batch), repeats)
+            for delivery in route.deliveries:
+                delivery.refuse(batch, DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR)
+            return
+        filtered = len(batch) - len(transformed)
+        for delivery in route.deliveries:
+            if filtered > 0:
+                self._ledger.move(delivery.sink_id, Account.COLLECTED, Account.FILTERED, filtered)
+            if transformed:
+                delivery.accept(transformed)
+
+
+def escape_text(batch: Batch) -> Batch:
+    """The batch with NUL and lone surrogates in its texts written as ``\\x00`` and ``\\udXXX``.
+
+    No database and no UTF-8 file takes them, so one such text would fail a whole write. The same object when there
+    is nothing to escape, which a batch of numbers shows at the cost of one pass over the types.
+    """
+    if str not in set(map(type, batch.values)):
+        return batch
+    texts = "".join(value for value in batch.values if isinstance(value, str))
+    if "\0" not in texts and (texts.isascii() or _encodable(texts)):
+        return batch
+    return replace(batch, values=tuple(map(_escape, batch.values)))
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escape(value: Value) -> Value:
+    if isinstance(value, str):
+        return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+    return value

@@ -1,0 +1,28 @@
+"""Backoff: how long a worker waits before it tries the same rows again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential with jitter: 1 s, 2 s, 4 s ... by default, each varied by ``jitter`` (0.2 is plus or minus 20 %)."""
+
+    max_retries: int
+    initial_delay_seconds: float
+    multiplier: float
+    jitter: float
+    max_delay_seconds: float
+
+    def exhausted(self, failures: int) -> bool:
+        """True when the first attempt and all retries have failed (``failures`` counts both)."""
+        return failures > self.max_retries
+
+    def delay_seconds(self, failures: int, randomness: random.Random) -> float:
+        """The wait after the ``failures``-th failure (from 1)."""
+        # The exponent is bounded: a float overflows after some thousand failures of an endless retry.
+        delay = self.initial_delay_seconds * self.multiplier ** min(failures - 1, 64)
+        bounded = min(delay, self.max_delay_seconds)
+        return bounded * (1 + self.jitter * randomness.uniform(-1, 1))

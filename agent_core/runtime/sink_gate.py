@@ -1,0 +1,155 @@
+"""SinkGate: the state of one sink, and who may write to it now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from agent_core.api import Clock, SinkState
+
+StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
+"""``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, in the thread that caused it."""
+
+WRITABLE = frozenset({SinkState.UP, SinkState.RETRYING})
+DOWN = frozenset({SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
+"""States in which exactly one worker writes, as the probe."""
+
+
+class SinkGate:
+    """Holds the state; all waiting of a delivery's workers is on ``changed``.
+
+    Every method without a leading ``locked_`` takes the lock itself; ``locked_`` methods want it held.
+    """
+
+    def __init__(self, clock: Clock, on_change: StateChanged) -> None:
+        self.changed = threading.Condition()
+        self._clock = clock
+        self._on_change = on_change
+        self._state = SinkState.UP
+        self._probe_at = 0.0
+        self._prober: object | None = None
+        self._before_pause = SinkState.UP
+        self._closed = False
+
+    @property
+    def state(self) -> SinkState:
+        with self.changed:
+            return self._state
+
+    @property
+    def closed(self) -> bool:
+        """True once ``close`` was called: workers hand back what they hold and end."""
+        with self.changed:
+            return self._closed
+
+    def close(self) -> None:
+        """Let nobody write any more; wakes every worker."""
+        with self.changed:
+            self._closed = True
+            self.changed.notify_all()
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait ``seconds``; False as soon as the gate is closed."""
+        until = self._clock.monotonic() + seconds
+        with self.changed:
+            while not self._closed and (left := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self.changed, left)
+            return not self._closed
+
+    def locked_closed(self) -> bool:
+        return self._closed
+
+    def next_probe_seconds(self) -> float | None:
+        """Seconds until the next probe; None outside the states that probe."""
+        with self.changed:
+            return max(0.0, self._probe_at - self._clock.monotonic()) if self._state in DOWN else None
+
+    def locked_state(self) -> SinkState:
+        return self._state
+
+    def locked_probe_at(self) -> float:
+        """When the next probe is due, in the clock's monotonic seconds."""
+        return self._probe_at
+
+    def locked_claim_probe(self, worker: object) -> bool:
+        """True when the probe is due and now belongs to ``worker``, which then calls ``up`` or ``fail``."""
+        if self._prober is None and self._state in DOWN and self._clock.monotonic() >= self._probe_at:
+            self._prober = worker
+            return True
+        return False
+
+    def admits(self, worker: object) -> bool:
+        """True while ``worker`` may write: anyone when the sink is writable, else the prober alone."""
+        with self.changed:
+            return self._state in WRITABLE or self._prober is worker
+
+    def probe_now(self) -> None:
+        """Make the next probe due at once."""
+        with self.changed:
+            self._probe_at = self._clock.monotonic()
+            self.changed.notify_all()
+
+    def up(self, worker: object, reason: str) -> None:
+        """A write returned. A paused sink stays paused and resumes as ``up``."""
+        with self.changed:
+            self._locked_end_probe(worker)
+            if self._state is SinkState.PAUSED:
+                self._before_pause = SinkState.UP
+                return
+            old, self._state = self._state, SinkState.UP
+            self.changed.notify_all()
+        if old is not SinkState.UP:
+            self._on_change(old, SinkState.UP, reason, None)
+
+    def retrying(self, reason: str) -> bool:
+        """A first failure: ``up`` becomes ``retrying``. False when the sink is already down, or paused."""
+        with self.changed:
+            old = self._state
+            if old not in WRITABLE:
+                return False
+            self._state = SinkState.RETRYING
+        if old is not SinkState.RETRYING:
+            self._on_change(old, SinkState.RETRYING, reason, None)
+        return True
+
+    def down(self, worker: object, state: SinkState, reason: str, probe_in_seconds: float) -> None:
+        """Enter a state that probes. A late failure of another worker than the prober does not put off its probe."""
+        with self.changed:
+            was_prober = self._prober is worker
+            self._locked_end_probe(worker)
+            old = self._state
+            if old is SinkState.PAUSED:
+                self._before_pause = state
+                return
+            if old in DOWN and not was_prober:
+                return
+            self._state = state
+            self._probe_at = self._clock.monotonic() + probe_in_seconds
+            self.changed.notify_all()
+        if old is not state:
+            self._on_change(old, state, reason, probe_in_seconds)
+
+    def pause(self) -> None:
+        """No writes until ``resume``; a write under way ends."""
+        with self.changed:
+            old = self._state
+            if old is SinkState.PAUSED:
+                return
+            self._before_pause, self._state = old, SinkState.PAUSED
+            self.changed.notify_all()
+        self._on_change(old, SinkState.PAUSED, "paused by the operator", None)
+
+    def resume(self) -> None:
+        """Go on in the state before the pause, with a probe due at once if that one probes."""
+        with self.changed:
+            if self._state is not SinkState.PAUSED:
+                return
+            self._state = new = self._before_pause
+            self._probe_at = self._clock.monotonic()
+            self.changed.notify_all()
+        self._on_change(SinkState.PAUSED, new, "resumed by the operator", None)
+
+    def _locked_end_probe(self, worker: object) -> None:
+        if self._prober is worker:
+            self._prober = None
+            self.changed.notify_all()

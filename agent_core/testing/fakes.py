@@ -1,0 +1,173 @@
+"""Fakes with state: a sink, a fallback and an observer that remember what they were given."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from agent_core.api import (
+    EMPTY,
+    Batch,
+    Diversion,
+    DivertReason,
+    DropReason,
+    Origin,
+    SinkState,
+    Value,
+    WriteOutcome,
+    hookimpl,
+)
+
+TEST_ORIGIN = Origin("line", "PLC01", "G1")
+
+Behaviour = BaseException | Callable[[Batch], WriteOutcome]
+"""What one call of a FakeSink does instead of storing: raise, or whatever the function does."""
+
+
+def batch_of(*values: Value, start_ns: int = 0, name: str = "T", origin: Origin = TEST_ORIGIN) -> Batch:
+    """A batch with one row a value, all of one tag, one nanosecond apart."""
+    stamps = array("q", range(start_ns, start_ns + len(values)))
+    return Batch.of(origin, (name,) * len(values), values, stamps)
+
+
+class FakeSink:
+    """Keeps rows in memory by (name, timestamp), so it is idempotent. Thread-safe.
+
+    ``script`` holds behaviours that the next writes use up, ``open_script`` errors for the next opens; then all is
+    well. ``written`` is every batch whose write returned, ``attempts`` counts every call.
+    """
+
+    idempotent = True
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], Value] = {}
+        self.written: list[Batch] = []
+        self.script: deque[Behaviour] = deque()
+        self.open_script: deque[BaseException] = deque()
+        self.attempts = 0
+        self.opens = 0
+        self.closed = False
+        self.changed = threading.Condition()
+
+    def open(self) -> None:
+        with self.changed:
+            self.opens += 1
+            if self.open_script:
+                raise self.open_script.popleft()
+
+    def write(self, batch: Batch) -> WriteOutcome:
+        with self.changed:
+            self.attempts += 1
+            behaviour = self.script.popleft() if self.script else None
+            self.changed.notify_all()
+        if isinstance(behaviour, BaseException):
+            raise behaviour
+        outcome = behaviour(batch) if behaviour is not None else self.store(batch)
+        with self.changed:
+            self.written.append(batch)
+            self.changed.notify_all()
+        return outcome
+
+    def store(self, batch: Batch) -> WriteOutcome:
+        """Keep the rows; those already there count as duplicates."""
+        with self.changed:
+            before = len(self.rows)
+            self.rows.update(((record.name, record.timestamp_ns), record.value) for record in batch.records())
+            inserted = len(self.rows) - before
+        return WriteOutcome(inserted, len(batch) - inserted)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def wait_until(self, condition: Callable[[FakeSink], bool], real_seconds: float = 10.0) -> None:
+        """Return once ``condition(self)`` holds. Raises TimeoutError after ``real_seconds`` of real time."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: condition(self), real_seconds):
+                raise TimeoutError(f"still {self.attempts} attempts, {len(self.written)} written")
+
+
+class FakeFallback(FakeSink):
+    """A FallbackSink that remembers what it got and why. ``script`` applies to ``divert``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.diversions: list[tuple[Batch, Diversion]] = []
+
+    def divert(self, batch: Batch, diversion: Diversion) -> None:
+        self.write(batch)
+        with self.changed:
+            self.diversions.append((batch, diversion))
+            self.changed.notify_all()
+
+    def diverted(self) -> Mapping[DivertReason, Batch]:
+        """All rows by reason, in the order they came."""
+        with self.changed:
+            reasons = dict.fromkeys(diversion.reason for _, diversion in self.diversions)
+            return {
+                reason: Batch.join([batch for batch, why in self.diversions if why.reason is reason]) or EMPTY
+                for reason in reasons
+            }
+
+
+class FakeObserver:
+    """Remembers every event as ``(name, arguments)``. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, tuple[object, ...]]] = []
+        self.changed = threading.Condition()
+
+    @hookimpl
+    def agent_batch_collected(self, source_id: str, batch: Batch) -> None:
+        self._note("batch_collected", source_id, batch)
+
+    @hookimpl
+    def agent_batch_delivered(
+        self, sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replay: bool
+    ) -> None:
+        self._note("batch_delivered", sink_id, batch, outcome, attempt, elapsed_seconds, replay)
+
+    @hookimpl
+    def agent_batch_failed(
+        self, sink_id: str, batch: Batch, error: BaseException, attempt: int, retry_in_seconds: float | None
+    ) -> None:
+        self._note("batch_failed", sink_id, batch, error, attempt, retry_in_seconds)
+
+    @hookimpl
+    def agent_batch_diverted(self, sink_id: str, fallback_id: str, batch: Batch, reason: DivertReason) -> None:
+        self._note("batch_diverted", sink_id, fallback_id, batch, reason)
+
+    @hookimpl
+    def agent_records_dropped(self, component_id: str, count: int, reason: DropReason) -> None:
+        self._note("records_dropped", component_id, count, reason)
+
+    @hookimpl
+    def agent_sink_state_changed(
+        self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
+    ) -> None:
+        self._note("sink_state_changed", sink_id, old, new, reason, next_probe_seconds)
+
+    def named(self, name: str) -> list[tuple[object, ...]]:
+        """The arguments of every event of that name so far."""
+        with self.changed:
+            return [arguments for event, arguments in self.events if event == name]
+
+    def states(self) -> list[SinkState]:
+        """The states entered, in order."""
+        return [new for _, _, new, _, _ in self.named("sink_state_changed") if isinstance(new, SinkState)]
+
+    def wait_for(self, name: str, count: int = 1, real_seconds: float = 10.0) -> list[tuple[object, ...]]:
+        """The events of that name once there are ``count``. Raises TimeoutError after ``real_seconds`` of real time."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self._count(name) >= count, real_seconds):
+                raise TimeoutError(f"{self._count(name)} of {count} events {name}")
+        return self.named(name)
+
+    def _count(self, name: str) -> int:
+        return sum(event == name for event, _ in self.events)
+
+    def _note(self, name: str, *arguments: object) -> None:
+        with self.changed:
+            self.events.append((name, arguments))
+            self.changed.notify_all()
