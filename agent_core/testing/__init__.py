@@ -1,1 +1,6 @@
 """The conformance kit: what plugin authors import to test a plugin as the core would use it."""
+
+import pytest
+
+# A failed assertion in a contract shows both sides, as one in the author's own tests does.
+pytest.register_assert_rewrite("agent_core.testing.sinks", "agent_core.testing.backups")

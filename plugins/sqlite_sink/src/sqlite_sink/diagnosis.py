@@ -25,6 +25,9 @@ def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
             connection.isolation_level = None
             connection.execute("BEGIN IMMEDIATE")
             there = table.check(connection)
+            # A transaction may begin in a read-only file; only a write, taken back below, tells.
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
         yield Finding(Severity.FAILED, subject, str(translate(error, path)))

@@ -11,6 +11,7 @@ from contextlib import suppress
 from agent_core.api import (
     Batch,
     ComponentContext,
+    ConfigurationError,
     Finding,
     Rejection,
     RetryableError,
@@ -85,6 +86,8 @@ class SqliteSink:
             except sqlite3.Error as error:
                 failure = translate(error, self._config.path, committing=committing)
                 self._roll_back(connection)
+                if isinstance(failure, ConfigurationError):
+                    self._disconnect()  # the probe that follows checks the file anew and makes what is missing
                 raise failure from error
             except BaseException:
                 self._roll_back(connection)
