@@ -1,0 +1,402 @@
+"""What becomes of each row between the buffer and the sink."""
+
+import threading
+
+import pytest
+
+from agent_core.api import (
+    AuthenticationError,
+    Batch,
+    ConfigurationError,
+    DivertReason,
+    DropReason,
+    Rejection,
+    RetryableError,
+    SinkState,
+    WriteOutcome,
+)
+from agent_core.testing.fakes import batch_of
+
+from .conftest import PROBE_SECONDS, THROTTLED_SECONDS, MakeRig
+
+
+def away(**details: bool) -> RetryableError:
+    return RetryableError("ORA-12541: no listener", code="ORA-12541", **details)
+
+
+def test_rows_are_delivered_in_batches_of_exactly_max_records(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=4).accept(batch_of(*range(10))).start()
+    rig.sink.wait_until(lambda sink: len(sink.written) == 2)
+    rig.advance_past_backoff(0.5)
+    rig.sink.wait_until(lambda sink: len(sink.written) == 3)
+    assert [len(batch) for batch in rig.sink.written] == [4, 4, 2]
+    rig.observer.wait_for("batch_delivered", 3)
+    snapshot = rig.snapshot()
+    assert (snapshot.collected, snapshot.delivered, snapshot.pending) == (10, 10, 0)
+
+
+def test_the_same_rows_are_tried_four_times_then_diverted(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2)
+    rig.sink.script.extend(away() for _ in range(4))
+    rig.accept(batch_of(1, 2)).start()
+    for attempt, delay in enumerate((1, 2, 4), start=1):
+        failed = rig.observer.wait_for("batch_failed", attempt)[-1]
+        assert failed[3:] == (attempt, delay)
+        rig.advance_past_backoff(delay)
+    rig.observer.wait_for("batch_diverted")
+    assert rig.fallback is not None
+    assert rig.sink.attempts == 4
+    assert rig.fallback.diverted()[DivertReason.RETRIES_EXHAUSTED].values == (1, 2)
+    assert rig.observer.states() == [SinkState.RETRYING, SinkState.OPEN]
+    snapshot = rig.snapshot()
+    assert (snapshot.diverted, snapshot.pending) == (2, 0)
+    assert snapshot.balanced
+
+
+def test_a_retry_that_succeeds_brings_the_sink_up(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1)
+    rig.sink.script.append(away())
+    rig.accept(batch_of(1)).start()
+    rig.observer.wait_for("batch_failed")
+    rig.advance_past_backoff(1)
+    delivered = rig.observer.wait_for("batch_delivered")[0]
+    assert delivered[3] == 2, "the second attempt"
+    assert rig.observer.states() == [SinkState.RETRYING, SinkState.UP]
+
+
+def test_while_open_rows_go_to_the_fallback_and_one_probe_brings_the_sink_back(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=0)
+    rig.sink.script.append(away())
+    rig.accept(batch_of(1, 2, 3)).start()
+    rig.observer.wait_for("batch_diverted", 3)
+    assert rig.sink.attempts == 1, "nobody writes before the probe is due"
+    rig.advance_past_backoff(PROBE_SECONDS)
+    rig.accept(batch_of(4, start_ns=10))
+    rig.observer.wait_for("batch_delivered")
+    assert rig.state() is SinkState.UP
+    assert rig.fallback is not None
+    assert {reason: batch.values for reason, batch in rig.fallback.diverted().items()} == {
+        DivertReason.RETRIES_EXHAUSTED: (1,),
+        DivertReason.SINK_DOWN: (2, 3),
+    }
+
+
+def test_under_pressure_the_rows_wait_in_the_buffer_for_the_probe(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=0, divert_after_retries=False)
+    rig.sink.script.extend([away(), away()])
+    rig.accept(batch_of(1, 2)).start()
+    rig.observer.wait_for("batch_failed", 1)
+    rig.advance_past_backoff(PROBE_SECONDS)
+    rig.observer.wait_for("batch_failed", 2)
+    rig.advance_past_backoff(PROBE_SECONDS)
+    rig.observer.wait_for("batch_delivered", 2)
+    assert rig.fallback is not None
+    assert not rig.fallback.diversions
+    assert [batch.values for batch in rig.sink.written] == [(1,), (2,)]
+
+
+def test_without_a_fallback_a_retryable_error_is_retried_for_ever(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=1, fallback=False)
+    rig.sink.script.extend(away() for _ in range(7))
+    rig.accept(batch_of(1)).start()
+    rig.observer.wait_for("batch_failed", 1)
+    rig.advance_past_backoff(1)
+    for attempt in range(2, 8):
+        rig.observer.wait_for("batch_failed", attempt)
+        rig.advance_past_backoff(PROBE_SECONDS)
+    rig.observer.wait_for("batch_delivered")
+    assert rig.snapshot().delivered == 1
+
+
+def test_only_one_of_many_workers_probes(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=0, workers=5, divert_after_retries=False)
+    entered = threading.Barrier(6)
+
+    def fail_together(batch: Batch) -> WriteOutcome:
+        entered.wait(10)
+        raise away()
+
+    rig.sink.script.extend([fail_together] * 5)
+    rig.accept(batch_of(*range(8))).start()
+    entered.wait(10)
+    rig.observer.wait_for("batch_failed", 5)
+    rig.clock.wait_for_waiters(5)
+    probing, go_on = threading.Event(), threading.Event()
+
+    def probe(batch: Batch) -> WriteOutcome:
+        probing.set()
+        go_on.wait(10)
+        raise away()
+
+    rig.sink.script.append(probe)
+    rig.clock.advance(PROBE_SECONDS)
+    assert probing.wait(10)
+    assert rig.sink.attempts == 6, "four workers wait for the fifth"
+    go_on.set()
+    rig.observer.wait_for("batch_failed", 6)
+    rig.advance_past_backoff(PROBE_SECONDS)
+    rig.observer.wait_for("batch_delivered", 8)
+    assert rig.snapshot().delivered == 8
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "interval"),
+    [
+        (AuthenticationError("ORA-01017", code="ORA-01017"), SinkState.LOCKED_OUT, PROBE_SECONDS),
+        (ConfigurationError("ORA-00942", code="ORA-00942"), SinkState.MISCONFIGURED, THROTTLED_SECONDS),
+        (RetryableError("ORA-01653", throttle=True), SinkState.THROTTLED, THROTTLED_SECONDS),
+    ],
+)
+def test_some_errors_close_the_gate_at_once(
+    make_rig: MakeRig, error: Exception, state: SinkState, interval: float
+) -> None:
+    rig = make_rig(max_records=1, divert_after_retries=False)
+    rig.sink.script.append(error)
+    rig.accept(batch_of(1)).start()
+    changed = rig.observer.wait_for("sink_state_changed")[0]
+    assert changed[1:3] == (SinkState.UP, state)
+    assert changed[4] == interval
+    rig.advance_past_backoff(interval)
+    rig.observer.wait_for("batch_delivered")
+    assert rig.observer.states() == [state, SinkState.UP]
+
+
+def test_five_workers_with_a_wrong_password_open_the_sink_once(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, workers=5)
+    rig.sink.open_script.append(AuthenticationError("ORA-01017", code="ORA-01017"))
+    rig.accept(batch_of(*range(20))).start()
+    rig.observer.wait_for("batch_diverted", 20)
+    assert rig.sink.opens == 1
+    assert rig.observer.states() == [SinkState.LOCKED_OUT]
+
+
+def test_a_sink_that_cannot_open_is_opened_again_by_the_retry(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1)
+    rig.sink.open_script.append(away())
+    rig.accept(batch_of(1)).start()
+    rig.observer.wait_for("batch_failed")
+    rig.advance_past_backoff(1)
+    rig.observer.wait_for("batch_delivered")
+    assert rig.sink.opens == 2
+
+
+def test_an_ambiguous_failure_is_named_when_the_rows_leave(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=1)
+    rig.sink.script.extend([away(ambiguous=True), away()])
+    rig.accept(batch_of(1)).start()
+    rig.observer.wait_for("batch_failed")
+    rig.advance_past_backoff(1)
+    assert rig.observer.wait_for("batch_diverted")[0][3] is DivertReason.AMBIGUOUS_COMMIT
+
+
+def test_rejected_rows_are_in_the_fallback_before_the_others_are_settled(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=4)
+    pending_when_stored: list[int] = []
+
+    def reject_two(batch: Batch) -> WriteOutcome:
+        return WriteOutcome(2, 0, (Rejection(1, "ORA-12899", "too long"), Rejection(3, "ORA-01722", "ORA-01722: no")))
+
+    def note_pending(batch: Batch) -> WriteOutcome:
+        pending_when_stored.append(rig.buffer.stats().leased_records)
+        return WriteOutcome(len(batch))
+
+    assert rig.fallback is not None
+    rig.sink.script.append(reject_two)
+    rig.fallback.script.append(note_pending)
+    rig.accept(batch_of("a", "b", "c", "d")).start()
+    rig.observer.wait_for("batch_delivered")
+    assert pending_when_stored == [4]
+    [(rejected, diversion)] = rig.fallback.diversions
+    assert rejected.values == ("b", "d")
+    assert diversion.details == ("ORA-12899: too long", "ORA-01722: no")
+    snapshot = rig.snapshot()
+    assert (snapshot.delivered, snapshot.rejected, snapshot.diverted, snapshot.pending) == (2, 2, 0, 0)
+
+
+def test_rejected_rows_without_a_fallback_are_dropped_with_a_reason(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, fallback=False)
+    rig.sink.script.append(lambda _: WriteOutcome(0, 0, (Rejection(0, "ORA-12899", "too long"),)))
+    rig.accept(batch_of("x")).start()
+    assert rig.observer.wait_for("records_dropped") == [("sink", 1, DropReason.REJECTED)]
+    rig.observer.wait_for("batch_delivered")
+    assert rig.snapshot().dropped_by_reason == {"rejected": 1}
+
+
+def test_after_a_write_returned_only_the_fallback_is_retried(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2)
+    assert rig.fallback is not None
+    rig.sink.script.append(lambda _: WriteOutcome(1, 0, (Rejection(1, "ORA-12899", "too long"),)))
+    rig.fallback.script.extend([OSError("disk full"), OSError("disk full")])
+    rig.accept(batch_of(1, 2)).start()
+    rig.fallback.wait_until(lambda fallback: fallback.attempts == 1)
+    rig.advance_past_backoff(1)
+    rig.fallback.wait_until(lambda fallback: fallback.attempts == 2)
+    rig.advance_past_backoff(2)
+    rig.observer.wait_for("batch_delivered")
+    assert rig.sink.attempts == 1
+    assert rig.snapshot().rejected == 1
+
+
+def test_when_both_fail_primary_and_fallback_are_tried_in_turn(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=0)
+    assert rig.fallback is not None
+    rig.sink.script.extend([away(), away()])
+    rig.fallback.script.extend([OSError("disk full")])
+    rig.accept(batch_of(1)).start()
+    rig.fallback.wait_until(lambda fallback: fallback.attempts == 1)
+    rig.advance_past_backoff(PROBE_SECONDS)
+    rig.observer.wait_for("batch_diverted")
+    assert rig.sink.attempts == 2
+    assert rig.snapshot().diverted == 1
+
+
+def test_what_the_buffer_evicts_is_in_the_fallback_when_accept_returns(make_rig: MakeRig) -> None:
+    rig = make_rig(capacity=3)
+    assert rig.fallback is not None
+    rig.delivery.open()
+    rig.accept(batch_of(1, 2, 3)).accept(batch_of(4, 5, start_ns=10))
+    assert rig.fallback.diverted()[DivertReason.BUFFER_FULL].values == (1, 2)
+    snapshot = rig.snapshot()
+    assert (snapshot.collected, snapshot.diverted, snapshot.pending) == (5, 2, 3)
+
+
+def test_evicted_rows_without_a_fallback_are_counted_as_dropped(make_rig: MakeRig) -> None:
+    rig = make_rig(capacity=3, fallback=False)
+    rig.delivery.open()
+    rig.accept(batch_of(1, 2, 3)).accept(batch_of(4, 5, start_ns=10))
+    assert rig.snapshot().dropped_by_reason == {"buffer_full": 2}
+    assert rig.observer.named("records_dropped") == [("sink", 2, DropReason.BUFFER_FULL)]
+
+
+def test_evicted_rows_that_the_fallback_refuses_are_counted_as_dropped(make_rig: MakeRig) -> None:
+    rig = make_rig(capacity=1)
+    assert rig.fallback is not None
+    rig.delivery.open()
+    rig.fallback.script.append(OSError("disk full"))
+    rig.accept(batch_of(1, 2))
+    assert rig.snapshot().dropped_by_reason == {"fallback_failed": 1}
+
+
+def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2, max_retries=0)
+    rig.sink.script.append(lambda _: WriteOutcome(1))
+    rig.accept(batch_of(1, 2)).start()
+    error = rig.observer.wait_for("batch_failed")[0][2]
+    assert "does not account for each of 2 rows" in str(error)
+    rig.observer.wait_for("batch_diverted")
+    assert rig.snapshot().balanced
+
+
+def test_a_defect_in_the_sink_is_bounded_by_the_retries(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
+    rig = make_rig(max_records=1, max_retries=1)
+    rig.sink.script.extend([KeyError("bug"), KeyError("bug")])
+    rig.accept(batch_of(1, 2)).start()
+    rig.observer.wait_for("batch_failed")
+    rig.advance_past_backoff(1)
+    rig.observer.wait_for("batch_diverted", 2)
+    assert "unexpected error" in caplog.text
+
+
+def test_retry_after_is_the_sinks_own_wish(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1)
+    rig.sink.script.append(RetryableError("busy", retry_after_seconds=17))
+    rig.accept(batch_of(1)).start()
+    assert rig.observer.wait_for("batch_failed")[0][4] == 17
+
+
+def test_a_paused_sink_writes_nothing_until_it_resumes(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1)
+    rig.delivery.pause()
+    rig.accept(batch_of(1)).start()
+    rig.clock.wait_for_waiters()
+    rig.clock.advance(1000)
+    assert rig.sink.attempts == 0
+    rig.delivery.resume()
+    rig.observer.wait_for("batch_delivered")
+    assert rig.observer.states() == [SinkState.PAUSED, SinkState.UP]
+
+
+def test_draining_writes_the_rest_at_once(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=100).accept(batch_of(1, 2, 3)).start()
+    assert rig.delivery.drain(rig.clock.monotonic() + 10)
+    assert rig.snapshot().delivered == 3
+
+
+def test_at_the_deadline_a_volatile_buffers_rows_go_to_the_fallback(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2, divert_after_retries=False, max_retries=0)
+    assert rig.fallback is not None
+    rig.sink.script.append(away())
+    rig.accept(batch_of(1, 2, 3)).start()
+    rig.observer.wait_for("batch_failed")
+    assert not rig.delivery.drain(rig.clock.monotonic() + 10), "ends at once: the sink is down, the fallback is safe"
+    rig.delivery.spill(rig.clock.monotonic() + 10)
+    assert set(rig.fallback.diverted()[DivertReason.SHUTDOWN].values) == {1, 2, 3}
+    snapshot = rig.snapshot()
+    assert (snapshot.diverted, snapshot.pending) == (3, 0)
+
+
+def test_rows_of_a_write_that_hangs_at_shutdown_go_to_the_fallback_as_ambiguous(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2)
+    assert rig.fallback is not None
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def hang(batch: Batch) -> WriteOutcome:
+        hanging.set()
+        go_on.wait(10)
+        return WriteOutcome(len(batch))
+
+    rig.sink.script.append(hang)
+    rig.accept(batch_of(1, 2)).start()
+    assert hanging.wait(10)
+    assert not rig.delivery.drain(rig.clock.monotonic())
+    rig.delivery.spill(rig.clock.monotonic())
+    assert rig.fallback.diverted()[DivertReason.AMBIGUOUS_COMMIT].values == (1, 2)
+    go_on.set()
+    rig.sink.wait_until(lambda sink: len(sink.written) == 1)
+    snapshot = rig.snapshot()
+    assert (snapshot.diverted, snapshot.delivered, snapshot.pending) == (2, 0, 0)
+    assert snapshot.balanced
+
+
+def test_without_a_fallback_the_shutdown_makes_a_last_probe_then_counts_the_loss(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2, max_retries=0, fallback=False)
+    rig.sink.script.extend([away(), away()])
+    rig.accept(batch_of(1, 2)).start()
+    rig.observer.wait_for("batch_failed")
+    stopping = threading.Thread(target=rig.delivery.drain, args=(rig.clock.monotonic() + 10,))
+    stopping.start()
+    rig.observer.wait_for("batch_failed", 2)
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(10)
+    stopping.join(10)
+    rig.delivery.spill(rig.clock.monotonic() + 10)
+    assert rig.snapshot().dropped_by_reason == {"shutdown": 2}
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_under_failures_every_row_ends_in_exactly_one_account(make_rig: MakeRig, workers: int) -> None:
+    rig = make_rig(capacity=300, max_records=7, max_retries=0, workers=workers)
+    assert rig.fallback is not None
+    rig.sink.script.extend(away() if n % 3 == 0 else rig.sink.store for n in range(60))
+    rig.start()
+
+    def emit(part: int) -> None:
+        for n in range(50):
+            rig.accept(batch_of(*range(9), start_ns=part * 10_000 + n * 10, name=f"T{part}"))
+
+    threads = [threading.Thread(target=emit, args=(part,)) for part in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    rig.clock.advance(PROBE_SECONDS)
+    rig.delivery.drain(rig.clock.monotonic())
+    rig.delivery.spill(rig.clock.monotonic() + 10)
+    snapshot = rig.snapshot()
+    assert snapshot.collected == 4 * 50 * 9
+    assert snapshot.balanced
+    assert snapshot.pending == rig.buffer.stats().pending_records == 0
+    in_sink = sum(len(batch) for batch in rig.sink.written)
+    in_fallback = sum(len(batch) for batch, _ in rig.fallback.diversions)
+    assert (snapshot.delivered, snapshot.diverted) == (in_sink, in_fallback)
+    assert in_sink + in_fallback == snapshot.collected

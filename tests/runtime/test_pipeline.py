@@ -1,0 +1,137 @@
+import logging
+import threading
+
+import pytest
+
+from agent_core.api import Batch, DivertReason, DropReason
+from agent_core.registry.events import Events
+from agent_core.runtime.pipeline import Pipeline, Route, escape_text
+from agent_core.testing.clock import ManualClock
+from agent_core.testing.fakes import FakeObserver, batch_of
+
+from .conftest import MakeRig, Rig
+
+
+class KeepPositive:
+    """A transform that filters."""
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def apply(self, batch: Batch) -> Batch:
+        return batch.select([n for n, value in enumerate(batch.values) if isinstance(value, int) and value > 0])
+
+
+class Broken(KeepPositive):
+    """A transform with a defect."""
+
+    def apply(self, batch: Batch) -> Batch:
+        raise KeyError("bug")
+
+
+def pipeline_of(rig: Rig, *transforms: KeepPositive) -> tuple[Pipeline, FakeObserver]:
+    observer, events = FakeObserver(), Events()
+    events.register_observer(observer)
+    route = Route("line", "fake_source", transforms, (rig.delivery,))
+    return Pipeline([route], rig.ledger, events, rig.clock, logging.getLogger("test")), observer
+
+
+def test_what_a_source_emits_is_in_the_buffer_and_announced(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    pipeline, observer = pipeline_of(rig)
+    pipeline.emitter("line")(batch_of(1, 2))
+    assert rig.buffer.stats().ready_records == 2
+    assert [source for source, _ in observer.named("batch_collected")] == ["line"]
+    assert pipeline.status()[0].collected == 2
+
+
+def test_filtered_rows_are_counted(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig, KeepPositive())
+    pipeline.emitter("line")(batch_of(1, -2, 3))
+    snapshot = rig.snapshot()
+    assert (snapshot.collected, snapshot.filtered, snapshot.pending) == (3, 1, 2)
+
+
+def test_a_transform_that_raises_sends_the_untouched_batch_to_the_fallback(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig, KeepPositive(), Broken())
+    pipeline.emitter("line")(batch_of(1, -2, 3))
+    assert rig.fallback is not None
+    assert rig.fallback.diverted()[DivertReason.TRANSFORM_ERROR].values == (1, -2, 3)
+    assert "transform failed" in caplog.text
+    assert rig.snapshot().balanced
+
+
+def test_what_is_emitted_after_the_stop_is_dropped_and_counted(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig)
+    assert pipeline.close(rig.clock.monotonic() + 1)
+    pipeline.emitter("line")(batch_of(1, 2))
+    assert rig.snapshot().dropped_by_reason == {"agent_stopping": 2}
+    assert rig.observer.named("records_dropped") == [("sink", 2, DropReason.AGENT_STOPPING)]
+
+
+def test_closing_waits_for_an_emit_under_way(make_rig: MakeRig) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Slow(KeepPositive):
+        def apply(self, batch: Batch) -> Batch:
+            inside.set()
+            go_on.wait(10)
+            return batch
+
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig, Slow())
+    emitting = threading.Thread(target=pipeline.emitter("line"), args=(batch_of(1),))
+    emitting.start()
+    assert inside.wait(10)
+    assert not pipeline.close(rig.clock.monotonic()), "its deadline has come"
+    go_on.set()
+    assert pipeline.close(rig.clock.monotonic() + 10)
+    emitting.join(10)
+    assert rig.snapshot().pending == 1
+
+
+def test_a_malformed_batch_is_the_sources_defect(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig)
+    good = batch_of(1, 2)
+    with pytest.raises(ValueError, match="columns differ in length"):
+        pipeline.emitter("line")(Batch(good.names, (1,), good.timestamps_ns, good.qualities, good.segments))
+    assert rig.snapshot().collected == 0
+
+
+def test_buffers_that_block_are_filled_last(make_rig: MakeRig) -> None:
+    class BlockingBuffer:
+        blocks = True
+
+    class PlainBuffer:
+        blocks = False
+
+    class FakeDelivery:
+        def __init__(self, buffer: object) -> None:
+            self.buffer = buffer
+            self.sink_id = type(buffer).__name__
+
+        def accept(self, batch: Batch) -> None:
+            order.append(self.sink_id)
+
+    order: list[str] = []
+    route = Route("line", "fake", (), (FakeDelivery(BlockingBuffer()), FakeDelivery(PlainBuffer())))  # type: ignore[arg-type]
+    pipeline = Pipeline([route], make_rig().ledger, Events(), ManualClock(), logging.getLogger("test"))
+    pipeline.emitter("line")(batch_of(1))
+    assert order == ["PlainBuffer", "BlockingBuffer"]
+
+
+def test_nul_and_lone_surrogates_are_escaped() -> None:
+    batch = batch_of("a\0b", "\ud800", "가", 1.5, None)
+    assert escape_text(batch).values == ("a\\x00b", "\\ud800", "가", 1.5, None)
+
+
+@pytest.mark.parametrize("batch", [batch_of(1.0, 2, True, None), batch_of("plain", "가나다")])
+def test_a_batch_with_nothing_to_escape_is_passed_on_as_it_is(batch: Batch) -> None:
+    assert escape_text(batch) is batch

@@ -1,0 +1,22 @@
+import random
+
+import pytest
+
+from agent_core.runtime.retry import Backoff
+
+
+def test_three_retries_wait_one_two_and_four_seconds() -> None:
+    backoff = Backoff(max_retries=3, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60)
+    assert [backoff.delay_seconds(n, random.Random(1)) for n in (1, 2, 3)] == [1, 2, 4]
+    assert [backoff.exhausted(n) for n in (1, 2, 3, 4)] == [False, False, False, True]
+
+
+def test_the_delay_is_bounded_however_often_it_failed() -> None:
+    backoff = Backoff(max_retries=3, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60)
+    assert backoff.delay_seconds(100_000, random.Random(1)) == 60
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_jitter_varies_the_delay_within_its_share(seed: int) -> None:
+    backoff = Backoff(max_retries=3, initial_delay_seconds=10, multiplier=2, jitter=0.2, max_delay_seconds=60)
+    assert 8 <= backoff.delay_seconds(1, random.Random(seed)) <= 12

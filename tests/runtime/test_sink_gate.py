@@ -1,0 +1,81 @@
+from agent_core.api import SinkState
+from agent_core.runtime.sink_gate import SinkGate
+from agent_core.testing.clock import ManualClock
+
+
+class Worker:
+    """Anything hashable claims the probe."""
+
+
+def make_gate() -> tuple[SinkGate, ManualClock, list[tuple[SinkState, SinkState]]]:
+    clock = ManualClock()
+    changes: list[tuple[SinkState, SinkState]] = []
+    return SinkGate(clock, lambda old, new, reason, probe: changes.append((old, new))), clock, changes
+
+
+def claim(gate: SinkGate, worker: object) -> bool:
+    with gate.changed:
+        return gate.locked_claim_probe(worker)
+
+
+def test_the_probe_is_due_after_its_interval_and_belongs_to_one_worker() -> None:
+    gate, clock, _ = make_gate()
+    first, second = Worker(), Worker()
+    gate.down(first, SinkState.OPEN, "away", 30)
+    assert not claim(gate, first)
+    assert gate.next_probe_seconds() == 30
+    clock.advance(30)
+    assert claim(gate, first)
+    assert not claim(gate, second)
+    assert gate.admits(first)
+    assert not gate.admits(second)
+
+
+def test_a_late_failure_of_another_worker_does_not_put_off_the_probe() -> None:
+    gate, clock, _ = make_gate()
+    gate.down(Worker(), SinkState.OPEN, "away", 30)
+    clock.advance(29)
+    gate.down(Worker(), SinkState.OPEN, "away too", 30)
+    assert gate.next_probe_seconds() == 1
+
+
+def test_a_failed_probe_may_change_the_state_and_sets_the_next_probe() -> None:
+    gate, clock, changes = make_gate()
+    worker = Worker()
+    gate.down(worker, SinkState.OPEN, "away", 30)
+    clock.advance(30)
+    assert claim(gate, worker)
+    gate.down(worker, SinkState.LOCKED_OUT, "ORA-01017", 30)
+    assert gate.state is SinkState.LOCKED_OUT
+    assert gate.next_probe_seconds() == 30
+    assert changes == [(SinkState.UP, SinkState.OPEN), (SinkState.OPEN, SinkState.LOCKED_OUT)]
+
+
+def test_a_write_that_returned_ends_every_state_but_paused() -> None:
+    gate, _, changes = make_gate()
+    worker = Worker()
+    gate.down(worker, SinkState.THROTTLED, "full", 60)
+    gate.pause()
+    gate.up(worker, "a write returned")
+    gate.resume()
+    assert changes[-2:] == [(SinkState.THROTTLED, SinkState.PAUSED), (SinkState.PAUSED, SinkState.UP)]
+
+
+def test_a_sink_paused_while_down_resumes_down_with_a_probe_due() -> None:
+    gate, _, _ = make_gate()
+    worker = Worker()
+    gate.down(worker, SinkState.OPEN, "away", 30)
+    gate.pause()
+    assert not gate.admits(worker)
+    gate.resume()
+    assert gate.state is SinkState.OPEN
+    assert claim(gate, worker)
+
+
+def test_retrying_is_entered_from_up_only() -> None:
+    gate, _, changes = make_gate()
+    assert gate.retrying("away")
+    assert gate.retrying("away again")
+    gate.down(Worker(), SinkState.OPEN, "away", 30)
+    assert not gate.retrying("late")
+    assert changes == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.OPEN)]
