@@ -2,26 +2,25 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := $(patsubst %/pyproject.toml,%,$(sort $(wildcard plugins/*/pyproject.toml)))
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## create .venv with the core and every shipped plugin, editable, versions pinned
 
-$(STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
+$(STAMP): pyproject.toml constraints.txt requirements.txt requirements-dev.txt $(wildcard plugins/*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make setup PYTHON=python3.12"; exit 1; }
+	@echo "installing the core and its plugins into $(VENV), once; this takes a minute or two ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: rm -r $(VENV) && make setup PYTHON=python3.12"; exit 1; }
-	@echo "installing the core and $(words $(PLUGINS)) plugins into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools wheel
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
-		-r requirements-dev.txt -e . $(addprefix -e ./,$(PLUGINS))
+	@$(PIP) install -c constraints.txt setuptools wheel
+	@$(PIP) install -c constraints.txt --no-build-isolation -r requirements-dev.txt
 	@touch $@
 
-demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink; a status line a second; Ctrl-C ends it
+demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink, a status line a second; Ctrl-C ends it
 	@exec $(BIN)/agent run agent.yaml --status-every 1s
 
 test: setup  ## every test but the long ones, under 5 minutes
@@ -33,7 +32,10 @@ lint: setup  ## ruff, mypy --strict, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-clean:  ## remove .venv and what tools left behind
+chaos: setup  ## the fault tests at full length
+	@$(BIN)/python -m pytest -m chaos
+
+clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint chaos clean
