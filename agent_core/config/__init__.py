@@ -1,1 +1,43 @@
-"""."""
+"""YAML -> validated, frozen configuration. No network."""
+
+from agent_core.config.loading import load_config
+from agent_core.config.model import (
+    AgentConfig,
+    BatchConfig,
+    BreakerConfig,
+    BufferConfig,
+    Divert,
+    ExtensionConfig,
+    FallbackConfig,
+    LogConfig,
+    LogFormat,
+    PluginsConfig,
+    Replay,
+    RetryConfig,
+    SinkConfig,
+    SourceConfig,
+    TransformConfig,
+)
+from agent_core.config.redaction import Redaction
+from agent_core.config.schema import merged_schema
+
+__all__ = [
+    "AgentConfig",
+    "BatchConfig",
+    "BreakerConfig",
+    "BufferConfig",
+    "Divert",
+    "ExtensionConfig",
+    "FallbackConfig",
+    "LogConfig",
+    "LogFormat",
+    "PluginsConfig",
+    "Redaction",
+    "Replay",
+    "RetryConfig",
+    "SinkConfig",
+    "SourceConfig",
+    "TransformConfig",
+    "load_config",
+    "merged_schema",
+]

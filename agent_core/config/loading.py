@@ -1,0 +1,159 @@
+"""load_config: one YAML file -> one AgentConfig, or every problem at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from agent_core.api import Config, ConfigError, ConfigProblem, Secret
+from agent_core.config import checks
+from agent_core.config.applicable import SchemaWalk
+from agent_core.config.assembly import assemble
+from agent_core.config.conversion import adapt, convert
+from agent_core.config.document import PathKey, read_document
+from agent_core.config.interpolation import ResolveError, Resolver, has_reference
+from agent_core.config.model import AgentConfig
+from agent_core.config.naming import NamedPlugins, Registry
+from agent_core.config.redaction import Redaction
+from agent_core.config.schema import core_schema, merged_schema
+from agent_core.config.validation import Validation
+
+
+def load_config(
+    path: Path,
+    registry: Registry,
+    environ: Mapping[str, str] | None = None,
+    redaction: Redaction | None = None,
+) -> AgentConfig:
+    """Read, validate and freeze ``path``; imports the plugins it names and touches no network.
+
+    ``environ`` defaults to the environment of the process. ``redaction`` is told every secret. Raises ConfigError
+    with all problems, in the order of the file; its cause is the PluginError when a named plugin is broken.
+    """
+    environ = os.environ if environ is None else environ
+    return _Loading(path, registry, environ, Redaction() if redaction is None else redaction).run()
+
+
+class _Loading:
+    def __init__(self, path: Path, registry: Registry, environ: Mapping[str, str], redaction: Redaction) -> None:
+        self._file = path.absolute()
+        self._registry = registry
+        self._redaction = redaction
+        self._document = read_document(path)
+        self._resolver = Resolver(self._file.parent, environ, registry.resolve_secret)
+        self._plugins = NamedPlugins(self._document, registry)
+        self._problems: list[ConfigProblem] = list(self._document.problems)
+        self._templates: dict[PathKey, str] = {}
+        self._unresolved: set[PathKey] = set()
+
+    def run(self) -> AgentConfig:
+        document = self._document
+        if not isinstance(document.root, dict):
+            if not self._problems:
+                self._problems.append(document.problem("expected a mapping (key: value), such as sources: and sinks:"))
+            raise self._error()
+        self._switch_plugins(document.root)
+        root = cast("dict[str, object]", self._interpolate(document.root, ()))
+        self._fill_in_buffer(root)
+        root = cast("dict[str, object]", adapt(SchemaWalk(core_schema()), root, self._templates))
+        self._plugins.load(root)
+        self._problems.extend(self._plugins.problems)
+        schema = merged_schema(self._plugins.factories.values())
+        walk = SchemaWalk(schema)
+        root = cast("dict[str, object]", adapt(walk, root, self._templates))
+        quiet = self._unresolved | self._plugins.failed
+        found = Validation(document, self._templates).problems(schema, root)
+        self._problems.extend(problem for problem in found if problem.path not in quiet)
+        if self._problems:
+            raise self._error()
+        config = cast(Config, convert(walk, root, self._file.parent, self._make_secret))
+        self._problems.extend(checks.problems(document, config))
+        self._problems.extend(self._placed(problem) for problem in self._registry.check_config(config))
+        if any(not problem.warning for problem in self._problems):
+            raise self._error()
+        return assemble(self._file, config, _in_order(self._problems))
+
+    def _switch_plugins(self, root: Mapping[str, object]) -> None:
+        """``plugins:`` comes first: a plugin enabled there may resolve the rest of the file."""
+        section = root.get("plugins")
+        if not isinstance(section, dict):
+            return
+        names: dict[str, list[tuple[str, PathKey]]] = {"enabled": [], "disabled": []}
+        for key, found in names.items():
+            entries = section.get(key)
+            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+                if isinstance(entry, str) and not has_reference(entry):
+                    found.append((entry, ("plugins", key, index)))
+        self._registry.disable([name for name, _ in names["disabled"]])
+        self._plugins.enabled(names["enabled"])
+
+    def _interpolate(self, value: object, path: PathKey) -> object:
+        if isinstance(value, dict):
+            return {key: self._interpolate(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._interpolate(inner, (*path, index)) for index, inner in enumerate(value)]
+        if not isinstance(value, str) or not has_reference(value):
+            return value
+        self._templates[path] = value
+        try:
+            return self._resolver.resolve(value)
+        except ResolveError as error:
+            self._unresolved.add(path)
+            self._problems.append(self._unresolvable(error, path))
+            return value
+
+    def _unresolvable(self, error: ResolveError, path: PathKey) -> ConfigProblem:
+        if error.file is not None:
+            return ConfigProblem(str(error), hint=error.hint, file=error.file, line=error.line, column=1)
+        return self._document.problem(str(error), path, error.hint)
+
+    def _fill_in_buffer(self, root: dict[str, object]) -> None:
+        """The default buffer is a plugin like any other, so it is only named when a sink needs it."""
+        sinks = root.get("sinks")
+        needed = any(
+            isinstance(sink, dict) and "buffer" not in sink for sink in (sinks if isinstance(sinks, list) else ())
+        )
+        if needed and "buffer" not in root:
+            properties = cast(Mapping[str, Mapping[str, object]], core_schema()["properties"])
+            root["buffer"] = dict(cast(Mapping[str, object], properties["buffer"]["x-default-if-needed"]))
+
+    def _make_secret(self, path: PathKey, text: str) -> Secret:
+        template, resolver, redaction = self._templates.get(path), self._resolver, self._redaction
+        unresolvable = self._unresolvable
+
+        def read() -> str:
+            if template is None:
+                current = text
+            else:
+                try:
+                    current = resolver.resolve(template)
+                except ResolveError as error:
+                    raise ConfigError([unresolvable(error, path)]) from error
+            redaction.add(current)
+            return current
+
+        redaction.add(text)
+        return Secret(read)
+
+    def _placed(self, problem: ConfigProblem) -> ConfigProblem:
+        """A plugin's problem, with its place in the file filled in."""
+        if problem.file is not None:
+            return problem
+        line, column = self._document.position(problem.path)
+        return ConfigProblem(
+            problem.message, problem.path, problem.hint, self._document.file, line, column, problem.warning
+        )
+
+    def _error(self) -> ConfigError:
+        error = ConfigError(_in_order(self._problems))
+        error.__cause__ = self._plugins.cause
+        return error
+
+
+def _in_order(problems: Iterable[ConfigProblem]) -> Sequence[ConfigProblem]:
+    """Each once, by its place in the file."""
+    return sorted(
+        dict.fromkeys(problems), key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0)
+    )
