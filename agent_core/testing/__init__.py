@@ -3,4 +3,9 @@
 import pytest
 
 # A failed assertion in a contract shows both sides, as one in the author's own tests does.
-pytest.register_assert_rewrite("agent_core.testing.sinks", "agent_core.testing.backups")
+pytest.register_assert_rewrite(
+    "agent_core.testing.sinks",
+    "agent_core.testing.backups",
+    "agent_core.testing.buffers",
+    "agent_core.testing.rows",
+)

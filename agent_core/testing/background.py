@@ -1,0 +1,64 @@
+"""Background: a call in a thread of its own, for tests of what waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from agent_core.testing.clock import ManualClock
+
+T_co = TypeVar("T_co", covariant=True)
+
+REAL_SECONDS: Final = 10.0
+"""How long a test waits for what should come at once, before it fails."""
+
+
+class Background(Generic[T_co]):
+    """Runs ``call`` in a daemon thread from the moment it is made; what it returns or raises is had from ``result``."""
+
+    def __init__(self, call: Callable[[], T_co]) -> None:
+        self._call = call
+        self._outcome: list[T_co] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """True when the call has returned or raised."""
+        return not self._thread.is_alive()
+
+    def wait(self, real_seconds: float) -> None:
+        """Return when the call is over, or after ``real_seconds``."""
+        self._thread.join(real_seconds)
+
+    def result(self) -> T_co:
+        """What the call returned; raises what it raised, or TimeoutError when it still runs after 10 s."""
+        self.wait(REAL_SECONDS)
+        if self._thread.is_alive():
+            raise TimeoutError(f"still waiting after {REAL_SECONDS:.0f} s: {self._call}")
+        if self._error is not None:
+            raise self._error
+        return self._outcome[0]
+
+    def _run(self) -> None:
+        try:
+            self._outcome.append(self._call())
+        except BaseException as error:
+            self._error = error
+
+
+class Timed(Background[T_co]):
+    """A Background that notes the time of a ManualClock when the call was over: ``result`` first, then ``ended_at``."""
+
+    def __init__(self, clock: ManualClock, call: Callable[[], T_co]) -> None:
+        self.ended_at = -1.0
+
+        def timed() -> T_co:
+            try:
+                return call()
+            finally:
+                self.ended_at = clock.monotonic()
+
+        super().__init__(timed)

@@ -1,0 +1,23 @@
+"""BufferContract: what every buffer has to pass.
+
+A plugin's author subclasses the contract in the plugin's tests and says how to make the buffer::
+
+    class TestMyBuffer(BufferContract):
+        def make_buffer(self, folder, *, capacity, when_full, clock): return MyBuffer(...)
+
+The standard tests cannot be overridden. Time is a ManualClock, so a buffer has to read and to wait by the clock it is
+given. Call the keys of the configuration ``capacity``, ``when_full`` and ``block_limit``: then the agent's own suite
+runs this contract for the buffer wherever it is installed.
+"""
+
+from agent_core.testing.buffers.counts import CountTests
+from agent_core.testing.buffers.eviction import EvictionTests
+from agent_core.testing.buffers.order import OrderTests
+from agent_core.testing.buffers.waiting import WaitingTests
+from agent_core.testing.buffers.whole import WholeTests
+
+__all__ = ["BufferContract"]
+
+
+class BufferContract(OrderTests, EvictionTests, WaitingTests, CountTests, WholeTests):
+    """The behaviour of ``agent_core.api.Buffer``, sentence by sentence."""
