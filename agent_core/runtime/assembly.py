@@ -16,6 +16,7 @@ from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.runtime.retry import Backoff
+from agent_core.runtime.sink_gate import ProbeIntervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,9 @@ class Assembly:
                 jitter=sink.retry.jitter,
                 max_delay_seconds=sink.retry.max_delay_seconds,
             ),
-            probe_interval_seconds=sink.breaker.probe_interval_seconds,
-            throttled_interval_seconds=sink.breaker.throttled_interval_seconds,
+            probe_intervals=ProbeIntervals(
+                sink.breaker.probe_interval_seconds, sink.breaker.throttled_interval_seconds
+            ),
             divert_after_retries=not buffer.durable if sink.divert is None else sink.divert is Divert.AFTER_RETRIES,
         )
         return Delivery(

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from agent_core.api import (
     Account,
-    AuthenticationError,
     Buffer,
     Clock,
-    ConfigurationError,
     DivertReason,
     DropReason,
     Lease,
     RetryableError,
-    Sink,
+    SinkError,
     SinkState,
     WriteOutcome,
 )
 from agent_core.registry.events import Events
 from agent_core.runtime.diverter import Diverter
 from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.primary import Primary, Written
 from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 from agent_core.runtime.retry import Backoff
-from agent_core.runtime.sink_gate import DOWN, WRITABLE, SinkGate
+from agent_core.runtime.sink_gate import DOWN, WRITABLE, ProbeIntervals, SinkGate
 
 
 class Turn(Enum):
@@ -59,13 +57,8 @@ class CarrierSettings:
     """``divert_after_retries`` False means ``divert: under_pressure``: rows leave only when they are evicted."""
 
     backoff: Backoff
-    probe_interval_seconds: float
-    throttled_interval_seconds: float
+    probe_intervals: ProbeIntervals
     divert_after_retries: bool
-
-
-class InvalidOutcome(Exception):
-    """A sink's outcome does not account for every row: a defect in the sink."""
 
 
 class Carrier:
@@ -74,7 +67,7 @@ class Carrier:
     def __init__(
         self,
         sink_id: str,
-        sink: Sink,
+        primary: Primary,
         buffer: Buffer,
         diverter: Diverter,
         gate: SinkGate,
@@ -88,7 +81,7 @@ class Carrier:
         self.last_error: str | None = None
         self.last_delivery_ns: int | None = None
         self._sink_id = sink_id
-        self._sink = sink
+        self._primary = primary
         self._buffer = buffer
         self._diverter = diverter
         self._gate = gate
@@ -100,10 +93,6 @@ class Carrier:
         self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._flights: set[Flight] = set()
-        self._open_lock = threading.Lock()
-        self._opened = False
-        self._open_failures = 0
-        self._open_error: Exception | None = None
 
     def carry(self, lease: Lease) -> None:
         """Return once the lease is settled, or released because the gate was closed."""
@@ -152,88 +141,55 @@ class Carrier:
 
     def _write(self, flight: Flight) -> bool:
         """One attempt; False when it failed, and the gate says what comes next."""
-        batch = flight.lease.batch
-        try:
-            if not self._opened and not self._open(flight):
-                return False
-            flight.attempts += 1
-            flight.attempted_at_ns = self._clock.time_ns()
-            started = self._clock.monotonic()
-            outcome = self._sink.write(batch)
-            elapsed = self._clock.monotonic() - started
-            _check_outcome(outcome, len(batch))
-        except Exception as error:
-            self._failed(flight, error)
+        flight.attempted_at_ns = self._clock.time_ns()
+        written = self._primary.attempt(flight, flight.lease.batch, lambda error: self._failed(flight, error))
+        if written is None:
             return False
+        flight.attempts += 1
         self.last_delivery_ns = self._clock.time_ns()
         self._gate.up(flight, "a write returned")
-        self._settle(flight, outcome, elapsed)
+        self._settle(flight, written)
         return True
-
-    def _open(self, flight: Flight) -> bool:
-        """Open the sink once for all workers. Those that waited for another's attempt share its failure."""
-        failures_before = self._open_failures
-        with self._open_lock:
-            if self._opened:
-                return True
-            if not self._gate.admits(flight):
-                return False
-            if self._open_error is None or self._open_failures == failures_before:
-                try:
-                    self._sink.open()
-                except Exception as error:
-                    self._open_error = error
-                    self._open_failures += 1
-                else:
-                    self._opened = True
-                    return True
-            flight.attempts += 1
-            flight.attempted_at_ns = self._clock.time_ns()
-            self._failed(flight, self._open_error)
-            return False
 
     def _failed(self, flight: Flight, error: Exception) -> None:
         """Sort a failure: which state the sink is in now, and when these rows are tried again."""
-        settings, batch = self._settings, flight.lease.batch
+        batch, backoff = flight.lease.batch, self._settings.backoff
+        flight.attempts += 1
         flight.failures += 1
         self.last_error = str(error) or type(error).__name__
-        wished: float | None = None
         if isinstance(error, RetryableError):
             flight.ambiguous |= error.ambiguous
-            wished = error.retry_after_seconds
-        elif not isinstance(error, AuthenticationError | ConfigurationError):
+        elif not isinstance(error, SinkError):
             flight.ambiguous = True
             if (repeats := self._faults.allow("defect")) is not None:
                 self._log.error("sink raised an unexpected error: sink=%s%s", self._sink_id, repeats, exc_info=error)
 
-        state, probe_in = SinkState.OPEN, settings.probe_interval_seconds
-        if isinstance(error, AuthenticationError):
-            state = SinkState.LOCKED_OUT
-        elif isinstance(error, ConfigurationError):
-            state, probe_in = SinkState.MISCONFIGURED, settings.throttled_interval_seconds
-        elif isinstance(error, RetryableError) and error.throttle:
-            state, probe_in = SinkState.THROTTLED, settings.throttled_interval_seconds
-        elif not settings.backoff.exhausted(flight.failures) and self._gate.retrying(self.last_error):
-            delay = settings.backoff.delay_seconds(flight.failures, self._randomness) if wished is None else wished
+        state, probe_in = self._settings.probe_intervals.after(error)
+        if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(self.last_error):
+            delay = backoff.delay_seconds(flight.failures, self._randomness)
+            if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
+                delay = error.retry_after_seconds
             flight.retry_at = self._clock.monotonic() + delay
             self._events.batch_failed(self._sink_id, batch, error, flight.attempts, delay)
             return
         flight.failures = 0
-        self._gate.down(flight, state, self.last_error, max(probe_in, wished or 0.0))
+        self._gate.down(flight, state, self.last_error, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
         self._events.batch_failed(self._sink_id, batch, error, flight.attempts, retry_in)
 
-    def _settle(self, flight: Flight, outcome: WriteOutcome, elapsed_seconds: float) -> None:
+    def _settle(self, flight: Flight, written: Written) -> None:
         """After a write returned: count, make rejected rows durable, settle. The sink has no more part in it."""
         if not self._land(flight):
             return
-        batch = flight.lease.batch
+        batch, outcome = flight.lease.batch, written.outcome
         self._ledger.move(self._sink_id, Account.PENDING, Account.DELIVERED, outcome.inserted)
         self._ledger.move(self._sink_id, Account.PENDING, Account.DUPLICATES, outcome.duplicates)
         if outcome.rejected:
             self._keep_rejected(flight, outcome)
         self._buffer.settle(flight.lease)
-        self._events.batch_delivered(self._sink_id, batch, outcome, flight.attempts, elapsed_seconds, replay=False)
+        self._events.batch_delivered(
+            self._sink_id, batch, outcome, flight.attempts, written.elapsed_seconds, replay=False
+        )
 
     def _keep_rejected(self, flight: Flight, outcome: WriteOutcome) -> None:
         """Return once the rejected rows are durable in the fallback, or counted as dropped."""
@@ -261,7 +217,7 @@ class Carrier:
             reason = DivertReason.RETRIES_EXHAUSTED
         batch = flight.lease.batch
         if not self._diverter.store(batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None):
-            flight.divert_at = self._clock.monotonic() + self._settings.probe_interval_seconds
+            flight.divert_at = self._clock.monotonic() + self._settings.probe_intervals.normal
             return False
         if self._land(flight):
             self._diverter.count_diverted(batch, reason)
@@ -277,13 +233,3 @@ def _locked_land(flight: Flight) -> bool:
     """Take the right to settle or release the lease; True for exactly one caller."""
     landed, flight.landed = flight.landed, True
     return not landed
-
-
-def _check_outcome(outcome: WriteOutcome, count: int) -> None:
-    rows = [rejection.row for rejection in outcome.rejected]
-    in_order = rows == sorted(set(rows)) and all(0 <= row < count for row in rows)
-    if outcome.total != count or not in_order or outcome.inserted < 0 or outcome.duplicates < 0:
-        raise InvalidOutcome(
-            f"the outcome does not account for each of {count} rows once: {outcome.inserted} inserted, "
-            f"{outcome.duplicates} duplicates, rejected rows {rows}"
-        )

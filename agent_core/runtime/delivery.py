@@ -29,6 +29,7 @@ from agent_core.runtime.carrier import Carrier, CarrierSettings
 from agent_core.runtime.diverter import Diverter
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.primary import Primary
 from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 from agent_core.runtime.sink_gate import DOWN, SinkGate
 
@@ -59,7 +60,6 @@ class Delivery:
         self.sink_id = sink_id
         self.buffer = buffer
         self._sink_type = sink_type
-        self._sink = sink
         self._workers = workers
         self._max_records = max_records
         self._max_wait_seconds = max_wait_seconds
@@ -70,8 +70,9 @@ class Delivery:
         self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
         self._gate = SinkGate(clock, self._announce_state)
         self._diverter = Diverter(sink_id, fallback, ledger, events, clock, logger)
+        self._primary = Primary(sink, self._gate, clock)
         self._carrier = Carrier(
-            sink_id, sink, buffer, self._diverter, self._gate, carrier, ledger, events, clock, logger
+            sink_id, self._primary, buffer, self._diverter, self._gate, carrier, ledger, events, clock, logger
         )
         self._draining = False
         self._running = 0
@@ -153,7 +154,7 @@ class Delivery:
 
     def close_sink(self) -> None:
         """Close the sink."""
-        self._sink.close()
+        self._primary.close()
 
     def close_fallback(self) -> None:
         """Close the fallback."""

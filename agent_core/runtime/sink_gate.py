@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from agent_core.api import Clock, SinkState
+from agent_core.api import AuthenticationError, Clock, ConfigurationError, RetryableError, SinkState
 
 StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
 """``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, in the thread that caused it."""
@@ -13,6 +14,27 @@ StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
 WRITABLE = frozenset({SinkState.UP, SinkState.RETRYING})
 DOWN = frozenset({SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
 """States in which exactly one worker writes, as the probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeIntervals:
+    """How long a sink is left alone, in seconds: after an outage or a refused log-in, and after the slow kinds."""
+
+    normal: float
+    slow: float
+
+    def after(self, error: Exception) -> tuple[SinkState, float]:
+        """The state that an error leads to when its retries are used up, and the wait until the first probe."""
+        if isinstance(error, AuthenticationError):
+            return SinkState.LOCKED_OUT, self.normal
+        if isinstance(error, ConfigurationError):
+            return SinkState.MISCONFIGURED, self.slow
+        if isinstance(error, RetryableError):
+            wished = error.retry_after_seconds or 0.0
+            if error.throttle:
+                return SinkState.THROTTLED, max(self.slow, wished)
+            return SinkState.OPEN, max(self.normal, wished)
+        return SinkState.OPEN, self.normal
 
 
 class SinkGate:

@@ -17,6 +17,7 @@ from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.retry import Backoff
+from agent_core.runtime.sink_gate import ProbeIntervals
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeFallback, FakeObserver, FakeSink
 
@@ -103,8 +104,7 @@ def make_rig() -> Iterator[MakeRig]:
             max_wait_seconds=0.5,
             carrier=CarrierSettings(
                 Backoff(max_retries, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60),
-                PROBE_SECONDS,
-                THROTTLED_SECONDS,
+                ProbeIntervals(PROBE_SECONDS, THROTTLED_SECONDS),
                 divert_after_retries,
             ),
             ledger=ledger,
