@@ -22,7 +22,7 @@ class Account:
     expired: bool = False
     expires_in_days: int | None = None  # inside the grace period: log-on works and warns with ORA-28002
     failed_logons: int = 0
-    created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.timezone.utc).replace(tzinfo=None))
+    created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
 
     @property
     def status(self) -> str:
@@ -33,10 +33,15 @@ class Account:
             return "EXPIRED"
         return "OPEN" if self.expires_in_days is None else "EXPIRED(GRACE)"
 
+    def forbid_expired(self) -> None:
+        """Raises ORA-28001."""
+        if self.expired:
+            raise OraError(28001)
+
     @property
     def expiry(self) -> dt.datetime:
         """EXPIRY_DATE of USER_USERS; 180 days after creation unless set otherwise."""
-        now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None, microsecond=0)
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
         if self.expired:
             return now - dt.timedelta(days=1)
         return now + dt.timedelta(days=180 if self.expires_in_days is None else self.expires_in_days)

@@ -95,7 +95,8 @@ class OraError(Exception):
 
     def __init__(self, code: int, text: str | None = None, **fields: object) -> None:
         self.code = code
-        self.text = MESSAGES.get(code, "error signalled by a fault rule").format_map(_Blank(fields)) if text is None else text
+        template = MESSAGES.get(code, "error signalled by a fault rule") if text is None else None
+        self.text = template.format_map(_Blank(fields)) if template is not None else text or ""
         self.position = 0
         self.rowcount = 0
         self.row_counts: list[int] | None = None

@@ -24,7 +24,7 @@ class Rule:
     * ``hang``/``latency``: wait ``seconds`` (default: an hour, or one second); a client's break ends the wait.
     * ``ora``: answer ``code``; with ``row`` only that row of an array fails, with ``value`` (a regular expression
       on the bound values) each row it matches, as a trigger would do.
-    * ``midpacket``: send half of the reply, then a TCP reset.
+    * ``midpacket``: send half of the reply, then close.
     * ``refuse``: at ``connect``, the listener refuses with ``code`` (default 12514).
     """
 

@@ -12,7 +12,7 @@ import decimal
 import struct
 from decimal import Decimal
 
-UTC = dt.timezone.utc
+UTC = dt.UTC
 _WIDE = decimal.Context(prec=60)
 _STORED = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_UP)
 
@@ -65,7 +65,8 @@ def decode_number(raw: bytes) -> int | Decimal:
 
 def encode_date(value: dt.datetime) -> bytes:
     century, year = divmod(value.year, 100)
-    return bytes((century + 100, year + 100, value.month, value.day, value.hour + 1, value.minute + 1, value.second + 1))
+    day = (century + 100, year + 100, value.month, value.day)
+    return bytes((*day, value.hour + 1, value.minute + 1, value.second + 1))
 
 
 def encode_timestamp(value: dt.datetime) -> bytes:

@@ -139,7 +139,7 @@ class Channel:
         data = b"".join(out)
         if partial:
             self._send(data[: max(4, len(data) // 2)])
-            raise DropConnection(rst=True)
+            raise DropConnection
         self._send(data)
 
     def answer_break(self) -> None:
@@ -156,7 +156,7 @@ class Channel:
         with contextlib.suppress(OSError):
             if rst:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            else:
-                self._sock.shutdown(socket.SHUT_RDWR)
+            # SHUT_RD wakes the reader without sending the FIN that would come before the reset
+            self._sock.shutdown(socket.SHUT_RD if rst else socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._sock.close()

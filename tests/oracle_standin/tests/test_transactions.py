@@ -1,0 +1,143 @@
+"""Isolation, locks and time-outs between sessions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+
+import oracledb
+import pytest
+from oracle_standin.process import Standin
+from oracle_standin.tests.sessions import connect
+
+INSERT = "INSERT INTO tag_data VALUES (:1, :2, SYSTIMESTAMP, 'GOOD')"
+KEYED = "INSERT INTO tag_data VALUES ('K', :1, TIMESTAMP '2026-01-01 00:00:00', 'GOOD')"
+
+
+@pytest.fixture
+def other(db: Standin) -> Iterator[oracledb.Connection]:
+    with connect(db) as opened:
+        yield opened
+
+
+def names(connection: oracledb.Connection) -> list[str]:
+    return [r[0] for r in connection.cursor().execute("SELECT tag_name FROM tag_data ORDER BY 1")]
+
+
+def test_others_see_committed_rows_only(connection: oracledb.Connection, other: oracledb.Connection) -> None:
+    connection.cursor().execute(INSERT, ["A", "1"])
+    assert names(connection) == ["A"]
+    assert names(other) == []
+    connection.commit()
+    assert names(other) == ["A"]
+
+
+def test_rollback_undoes_inserts_updates_and_deletes(connection: oracledb.Connection) -> None:
+    cursor = connection.cursor()
+    cursor.executemany(INSERT, [("A", "1"), ("B", "2")])
+    connection.commit()
+    cursor.execute("UPDATE tag_data SET tag_value = 'x', tag_name = 'Z' WHERE tag_name = 'A'")
+    cursor.execute("DELETE FROM tag_data WHERE tag_name = 'B'")
+    cursor.execute(INSERT, ["C", "3"])
+    assert names(connection) == ["C", "Z"]
+    connection.rollback()
+    assert names(connection) == ["A", "B"]
+
+
+def test_others_see_the_row_before_an_update(connection: oracledb.Connection, other: oracledb.Connection) -> None:
+    connection.cursor().execute(INSERT, ["A", "old"])
+    connection.commit()
+    connection.cursor().execute("UPDATE tag_data SET tag_value = 'new'")
+    query = "SELECT tag_value FROM tag_data"
+    assert other.cursor().execute(query).fetchone() == ("old",)
+    assert connection.cursor().execute(query).fetchone() == ("new",)
+
+
+def test_closing_a_connection_rolls_back(db: Standin, other: oracledb.Connection) -> None:
+    with connect(db) as gone:
+        gone.cursor().execute(INSERT, ["A", "1"])
+    assert names(other) == []
+    other.cursor().execute(INSERT, ["A", "1"])
+
+
+def test_savepoints(connection: oracledb.Connection) -> None:
+    cursor = connection.cursor()
+    cursor.execute(INSERT, ["A", "1"])
+    cursor.execute("SAVEPOINT here")
+    cursor.execute(INSERT, ["B", "1"])
+    cursor.execute("ROLLBACK TO here")
+    assert names(connection) == ["A"]
+    with pytest.raises(oracledb.DatabaseError, match="ORA-01086"):
+        cursor.execute("ROLLBACK TO SAVEPOINT nowhere")
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_the_same_key_waits_for_the_other_transaction(
+    db: Standin, connection: oracledb.Connection, other: oracledb.Connection, end: str
+) -> None:
+    connection.cursor().execute(KEYED, ["first"])
+    outcome: list[str] = []
+
+    def insert() -> None:
+        try:
+            other.cursor().execute(KEYED, ["second"])
+            outcome.append("inserted")
+        except oracledb.IntegrityError as error:
+            outcome.append(error.args[0].full_code)
+
+    waiter = threading.Thread(target=insert)
+    waiter.start()
+    while db.counters()["executes"] < 2:
+        pass
+    assert outcome == []
+    getattr(connection, end)()
+    waiter.join(10)
+    assert outcome == ["ORA-00001" if end == "commit" else "inserted"]
+
+
+def test_waiting_for_a_lock_is_bounded_by_the_call_timeout(
+    connection: oracledb.Connection, other: oracledb.Connection
+) -> None:
+    connection.cursor().execute(KEYED, ["first"])
+    other.cursor().execute(INSERT, ["kept", "1"])
+    other.call_timeout = 200
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
+        other.cursor().execute(KEYED, ["second"])
+    assert names(other) == ["kept"]  # the session lives, only the statement is undone
+    connection.rollback()
+    other.cursor().execute(KEYED, ["second"])
+
+
+def test_two_transactions_that_wait_for_each_other_are_a_deadlock(
+    db: Standin, connection: oracledb.Connection, other: oracledb.Connection
+) -> None:
+    connection.cursor().executemany(INSERT, [("A", "1"), ("B", "1")])
+    connection.commit()
+    update = "UPDATE tag_data SET tag_value = 'x' WHERE tag_name = :1"
+    connection.cursor().execute(update, ["A"])
+    other.cursor().execute(update, ["B"])
+    waiter = threading.Thread(target=lambda: connection.cursor().execute(update, ["B"]))
+    waiter.start()
+    while db.counters()["executes"] < 4:
+        pass
+    with pytest.raises(oracledb.DatabaseError, match="ORA-00060"):
+        other.cursor().execute(update, ["A"])
+    other.rollback()
+    waiter.join(10)
+    assert not waiter.is_alive()
+
+
+def test_a_key_freed_and_used_again_is_still_the_old_row_for_others(
+    connection: oracledb.Connection, other: oracledb.Connection
+) -> None:
+    connection.cursor().execute(KEYED, ["old"])
+    connection.commit()
+    connection.cursor().execute("DELETE FROM tag_data")
+    connection.cursor().execute(KEYED, ["new"])
+    query = "SELECT tag_value FROM tag_data WHERE tag_name = 'K' AND timestamp = :1"
+    key = [dt.datetime(2026, 1, 1)]
+    assert other.cursor().execute(query, key).fetchall() == [("old",)]
+    assert connection.cursor().execute(query, key).fetchall() == [("new",)]
+    connection.commit()
+    assert other.cursor().execute(query, key).fetchall() == [("new",)]
