@@ -84,7 +84,12 @@ def _sink(entry: Config, root: Config, sources: Sequence[SourceConfig]) -> SinkC
 
 
 def _fallback(entry: Config) -> FallbackConfig:
-    return FallbackConfig(_get(entry, "type", str), _mapping(entry, "config"), Replay(_get(entry, "replay", str)))
+    return FallbackConfig(
+        type=_get(entry, "type", str),
+        config=_mapping(entry, "config"),
+        replay=Replay(_get(entry, "replay", str)),
+        replay_rate=_get(entry, "replay_rate", int),
+    )
 
 
 def _extensions(root: Config) -> tuple[ExtensionConfig, ...]:

@@ -105,11 +105,12 @@ class BreakerConfig:
 
 @dataclass(frozen=True, slots=True)
 class FallbackConfig:
-    """The sink that takes what its owner cannot."""
+    """The sink that takes what its owner cannot; ``replay_rate`` is in records per second."""
 
     type: str
     config: Config
     replay: Replay
+    replay_rate: int
 
 
 @dataclass(frozen=True, slots=True)

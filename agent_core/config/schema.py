@@ -47,13 +47,10 @@ def merged_schema(factories: Iterable[Factory[object]]) -> Node:
         for type_, factory in known.items():
             name = definition_name(kind, type_)
             definitions[name] = _fragment(factory, f"#/$defs/{name}")
-    # Only now: what a host says about its plugins needs the fragments of all of them.
-    for kind, known in by_kind.items():
-        for type_ in known:
-            _merge_references(definitions[definition_name(kind, type_)], by_kind, definitions)
-    for kind in ("driver",):
-        for type_ in by_kind.get(kind, {}):
-            _open_up(cast(Node, definitions[definition_name(kind, type_)]))
+    for name in [definition_name(kind, type_) for kind, known in by_kind.items() for type_ in known]:
+        _merge_references(definitions[name], by_kind)
+    for type_ in by_kind.get("driver", {}):
+        _open_up(cast(Node, definitions[definition_name("driver", type_)]))
     for definition, kind in COMPONENT_KINDS.items():
         _select_by_type(cast(Node, definitions[definition]), kind, by_kind.get(kind, {}))
     return schema
@@ -104,18 +101,16 @@ def _select_by_type(definition: Node, kind: str, factories: Mapping[str, Factory
         definition["allOf"] = branches
 
 
-def _merge_references(
-    node: object, by_kind: Mapping[str, Mapping[str, Factory[object]]], definitions: Mapping[str, object]
-) -> None:
+def _merge_references(node: object, by_kind: Mapping[str, Mapping[str, Factory[object]]]) -> None:
     if isinstance(node, list):
         for value in node:
-            _merge_references(value, by_kind, definitions)
+            _merge_references(value, by_kind)
         return
     if not isinstance(node, dict):
         return
     for key, value in node.items():
         if key not in ("const", "enum", "default", "examples"):
-            _merge_references(value, by_kind, definitions)
+            _merge_references(value, by_kind)
     properties = node.get("properties")
     if not isinstance(properties, dict):
         return
@@ -130,8 +125,9 @@ def _merge_reference(host: Node, key: str, reference: Node, factories: Mapping[s
         return
     reference["enum"] = list(factories)
     reference["enumDescriptions"] = [factory.summary for factory in factories.values()]
-    closed = host.get("additionalProperties") is False
-    if closed:
+    # The host cannot name the keys of plugins it does not know, so it may say either.
+    host_closed = host.get("additionalProperties") is False
+    if host_closed:
         del host["additionalProperties"]
     own = cast(Node, host["properties"])
     branches = cast("list[object]", host.setdefault("allOf", []))
@@ -140,7 +136,7 @@ def _merge_reference(host: Node, key: str, reference: Node, factories: Mapping[s
         if reference.get("default") != type_:
             condition["required"] = [key]
         then: Node = {"$ref": f"#/$defs/{definition_name(factory.kind, type_)}"}
-        if closed:
+        if host_closed or factory.schema.get("additionalProperties") is False:
             theirs = cast(Mapping[str, object], factory.schema.get("properties", {}))
             then["properties"] = dict.fromkeys([*own, *theirs], True)
             then["additionalProperties"] = False

@@ -1,0 +1,116 @@
+"""``agent check``: validate a configuration without touching the network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+
+from agent_core.api import ConfigError
+from agent_core.cli import exit_code
+from agent_core.cli.problem_report import print_problems, problem_json, summary_line
+from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
+from agent_core.cli.text_table import text_table
+from agent_core.config import AgentConfig, Replay, SinkConfig, load_config
+from agent_core.registry import Registry
+
+
+def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = command_parser(
+        commands,
+        "check",
+        "validate a configuration; no network",
+        "Reads FILE, resolves its variables, loads the plugins it names and checks every key. All problems are\n"
+        "reported at once as file:line:column: path: message. Nothing is contacted and nothing is written.",
+        "  agent check\n  agent check line2.yaml --json",
+    )
+    add_file_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print problems and components as JSON")
+    parser.set_defaults(command=check)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    try:
+        config = load_config(arguments.file, Registry())
+    except ConfigError as error:
+        if not arguments.json:
+            raise
+        print(json.dumps({"valid": False, "problems": [problem_json(problem) for problem in error.problems]}, indent=2))
+        return exit_code.USER_MISTAKE
+    if arguments.json:
+        print(json.dumps(_as_json(config), indent=2, ensure_ascii=False))
+        return exit_code.OK
+    print_problems(config.warnings, sys.stderr)
+    for line in _as_text(config):
+        print(line)
+    warnings = f"; {summary_line(config.warnings)}" if config.warnings else ""
+    print(f"{arguments.file} is valid{warnings}")
+    return exit_code.OK
+
+
+def _as_text(config: AgentConfig) -> list[str]:
+    rows = [["source", source.id, source.type, _source_facts(config, source.id)] for source in config.sources]
+    rows += [["sink", sink.id, sink.type, _sink_facts(sink)] for sink in config.sinks]
+    rows += [["extension", extension.id, extension.type, ""] for extension in config.extensions]
+    rows += [["state", config.name, str(config.state_dir), f"stops within {config.shutdown_timeout_seconds:g} s"]]
+    return text_table(["part", "id", "type", "settings"], rows)
+
+
+def _source_facts(config: AgentConfig, source_id: str) -> str:
+    fed = [sink.id for sink in config.sinks if source_id in sink.inputs]
+    transforms = next(source.transforms for source in config.sources if source.id == source_id)
+    steps = "".join(f" -> {transform.type}" for transform in transforms)
+    return f"{steps} -> {', '.join(fed)}".strip() if fed else "feeds no sink"
+
+
+def _sink_facts(sink: SinkConfig) -> str:
+    facts = [
+        f"from {', '.join(sink.inputs)}",
+        sink.buffer.type,
+        f"{sink.batch.max_records} rows or {sink.batch.max_wait_seconds:g} s",
+        f"{sink.retry.max_retries} retries",
+        f"{sink.workers} worker{'s' if sink.workers > 1 else ''}",
+    ]
+    if sink.fallback is not None:
+        replay = "automatic replay" if sink.fallback.replay is Replay.AUTOMATIC else "replay off"
+        facts.append(f"fallback {sink.fallback.type}, {replay}")
+    return "; ".join(facts)
+
+
+def _as_json(config: AgentConfig) -> dict[str, object]:
+    return {
+        "valid": True,
+        "problems": [problem_json(problem) for problem in config.warnings],
+        "file": str(config.file),
+        "name": config.name,
+        "state_dir": str(config.state_dir),
+        "shutdown_timeout_seconds": config.shutdown_timeout_seconds,
+        "sources": [
+            {
+                "id": source.id,
+                "type": source.type,
+                "transforms": [transform.type for transform in source.transforms],
+                "sinks": [sink.id for sink in config.sinks if source.id in sink.inputs],
+            }
+            for source in config.sources
+        ],
+        "sinks": [
+            {
+                "id": sink.id,
+                "type": sink.type,
+                "inputs": list(sink.inputs),
+                "buffer": sink.buffer.type,
+                "max_records": sink.batch.max_records,
+                "max_wait_seconds": sink.batch.max_wait_seconds,
+                "max_retries": sink.retry.max_retries,
+                "workers": sink.workers,
+                "divert": None if sink.divert is None else str(sink.divert),
+                "fallback": None if sink.fallback is None else sink.fallback.type,
+                "replay": None if sink.fallback is None else str(sink.fallback.replay),
+            }
+            for sink in config.sinks
+        ],
+        "extensions": [{"id": extension.id, "type": extension.type} for extension in config.extensions],
+    }

@@ -1,0 +1,44 @@
+"""Problems of a configuration, for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TextIO
+
+from agent_core.api import ConfigProblem
+
+
+def print_problems(problems: Sequence[ConfigProblem], out: TextIO) -> None:
+    """One line each: ``file:line:column: path: message (hint)``."""
+    for problem in problems:
+        print(problem_line(problem), file=out)
+
+
+def problem_line(problem: ConfigProblem) -> str:
+    """The place comes first, as editors and compilers have it."""
+    return str(replace(problem, message=f"warning: {problem.message}") if problem.warning else problem)
+
+
+def summary_line(problems: Sequence[ConfigProblem]) -> str:
+    """``3 problems and 1 warning``."""
+    warnings = sum(problem.warning for problem in problems)
+    parts = [_count(len(problems) - warnings, "problem"), _count(warnings, "warning")]
+    return " and ".join(part for part in parts if part) or "no problems"
+
+
+def problem_json(problem: ConfigProblem) -> dict[str, object]:
+    """The same as a JSON object."""
+    return {
+        "severity": "warning" if problem.warning else "error",
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "path": list(problem.path),
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,185 @@
+"""``agent run``: run a configuration until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, Protocol
+
+from agent_core.api import AgentStatus, Clock, SystemClock
+from agent_core.cli import exit_code
+from agent_core.cli.log_format import set_up_logging
+from agent_core.cli.problem_report import problem_line
+from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
+from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
+from agent_core.cli.terminal import Terminal, TerminalHandler
+from agent_core.config import Redaction, load_config
+from agent_core.config.formats import parse_duration
+from agent_core.registry import Registry
+from agent_core.runtime.agent import Agent
+
+_logger = logging.getLogger(__name__)
+
+TERMINAL_INTERVAL_SECONDS: Final = 1.0
+LOG_INTERVAL_SECONDS: Final = 60.0
+WAIT_SECONDS: Final = 0.25
+"""On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
+
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+
+
+class Runnable(Protocol):
+    """What this command needs of an Agent."""
+
+    def start(self) -> None: ...
+    def wait(self, timeout_seconds: float) -> bool: ...
+    def request_stop(self, reason: str) -> None: ...
+    def shutdown(self) -> bool: ...
+    def status(self) -> AgentStatus: ...
+
+
+def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = command_parser(
+        commands,
+        "run",
+        "collect and deliver until stopped",
+        "Runs FILE until Ctrl-C or SIGTERM, then stops in order: no more values are collected, the buffers are\n"
+        "drained, and a ledger says where every value went.",
+        "  agent run\n  agent run line2.yaml\n  agent run --status-every 5s",
+    )
+    add_file_argument(parser)
+    parser.add_argument(
+        "--status-every",
+        type=_interval,
+        metavar="DURATION",
+        help="print a status line this often; default: 1s on a terminal, else a log entry each minute",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    redaction = Redaction()
+    registry = Registry()
+    config = load_config(arguments.file, registry, redaction=redaction)
+    terminal = Terminal(sys.stderr)
+    set_up_logging(config.log, TerminalHandler(terminal), redaction)
+    for warning in config.warnings:
+        _logger.warning("configuration: %s", problem_line(warning))
+    clock = SystemClock()
+    agent = Agent(config, registry.catalog, registry.events, clock)
+    return Run(agent, terminal, clock, arguments.status_every, config.shutdown_timeout_seconds).until_stopped()
+
+
+class Run:
+    """One run in the foreground. ``status_seconds`` None means the default for this kind of terminal."""
+
+    def __init__(
+        self,
+        agent: Runnable,
+        terminal: Terminal,
+        clock: Clock,
+        status_seconds: float | None,
+        shutdown_timeout_seconds: float,
+    ) -> None:
+        self._agent = agent
+        self._terminal = terminal
+        self._clock = clock
+        self._lines = status_seconds is not None or terminal.interactive
+        self._interval = status_seconds or (TERMINAL_INTERVAL_SECONDS if terminal.interactive else LOG_INTERVAL_SECONDS)
+        self._shutdown_timeout = shutdown_timeout_seconds
+        self._status_line = StatusLine()
+        # SimpleQueue.put is reentrant, which a signal handler needs; None ends the narrator.
+        self._impatience: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._stopping = False
+
+    def until_stopped(self) -> int:
+        """Start, run, stop, print the ledger; the exit code."""
+        with _signal_handlers(self._stop):
+            self._agent.start()
+            try:
+                self._watch()
+            finally:
+                self._stopping = True
+                clean = self._shutdown()
+        status = self._agent.status()
+        print("\n".join(ledger_lines(status)), flush=True)
+        if clean:
+            return exit_code.OK
+        balanced = all(sink.ledger.balanced for sink in status.sinks)
+        reason = "a part did not stop in time" if balanced else "the ledger does not balance: this is a defect"
+        print(f"error: the stop was not clean: {reason}; see the log", file=sys.stderr)
+        return exit_code.FAILED
+
+    def _watch(self) -> None:
+        due = self._clock.monotonic() + self._interval
+        while not self._agent.wait(min(WAIT_SECONDS, self._interval)):
+            now = self._clock.monotonic()
+            if now < due:
+                continue
+            due = max(due + self._interval, now)
+            text = self._status_line.text(self._agent.status())
+            if self._lines:
+                self._terminal.status(text)
+            else:
+                _logger.info("status: %s", text)
+
+    def _shutdown(self) -> bool:
+        narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
+        narrator.start()
+        try:
+            self._terminal.end_status()
+            return self._agent.shutdown()
+        finally:
+            self._impatience.put(None)
+            narrator.join(1.0)
+            self._terminal.end_status()
+
+    def _stop(self, reason: str) -> None:
+        """Called from a signal handler: takes no lock."""
+        if self._stopping:
+            self._impatience.put(reason)
+        self._stopping = True
+        self._agent.request_stop(reason)
+
+    def _narrate(self) -> None:
+        """Answer whoever presses Ctrl-C again."""
+        while self._impatience.get() is not None:
+            self._terminal.line(
+                f"still stopping: {waiting_text(self._agent.status())}; "
+                f"it ends by itself within {self._shutdown_timeout:g} s of the first signal"
+            )
+
+
+@contextmanager
+def _signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
+    """Turn signals into stop requests while the block runs. Without effect outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _: FrameType | None) -> None:
+        stop(signal.Signals(number).name)
+
+    previous = [(number, signal.signal(number, handle)) for number in _SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in previous:
+            signal.signal(number, handler)
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
+    if seconds < 0.1:
+        raise argparse.ArgumentTypeError(f"must be at least 100ms, got {text!r}")
+    return seconds
