@@ -152,6 +152,12 @@ class WriteOutcome:
     duplicates: int = 0
     rejected: tuple[Rejection, ...] = ()
 
+    def rejection_details(self) -> tuple[str, ...]:
+        """One text a rejected row, beginning with its code."""
+        return tuple(
+            message if message.startswith(code) else f"{code}: {message}" for _, code, message in self.rejected
+        )
+
     @property
     def total(self) -> int:
         return self.inserted + self.duplicates + len(self.rejected)

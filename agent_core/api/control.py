@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from agent_core.api.components import BufferStats
+from agent_core.api.components import BufferStats, WriteOutcome
 
 
 class SinkState(StrEnum):
@@ -84,8 +84,35 @@ class LedgerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayStatus:
+    """Rows written back from a fallback since the start: ``read = inserted + duplicates + rejected``.
+
+    They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait.
+    """
+
+    read: int = 0
+    inserted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    backlog_files: int = 0
+
+    def plus(self, outcome: WriteOutcome) -> ReplayStatus:
+        """With one more write counted."""
+        return ReplayStatus(
+            self.read + outcome.total,
+            self.inserted + outcome.inserted,
+            self.duplicates + outcome.duplicates,
+            self.rejected + len(outcome.rejected),
+            self.backlog_files,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None."""
+    """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None.
+
+    ``replay`` is None when the sink has no backlog of its own.
+    """
 
     sink_id: str
     type: str
@@ -95,6 +122,7 @@ class SinkStatus:
     last_error: str | None
     last_delivery_ns: int | None
     next_probe_seconds: float | None
+    replay: ReplayStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
@@ -50,7 +51,7 @@ def _inputs(document: Document, config: Config) -> Iterator[ConfigProblem]:
     for index, name in enumerate(sources):
         if name not in fed:
             problem = document.problem(f"no sink takes the source {name!r}", ("sources", index, "id"), "see inputs:")
-            yield as_warning(problem)
+            yield replace(problem, warning=True)
 
 
 def _shared_fallbacks(document: Document, config: Config) -> Iterator[ConfigProblem]:
@@ -76,10 +77,3 @@ def _shared_fallbacks(document: Document, config: Config) -> Iterator[ConfigProb
 
 def _entries(config: Config, section: str) -> Sequence[Mapping[str, object]]:
     return cast("Sequence[Mapping[str, object]]", config.get(section, ()))
-
-
-def as_warning(problem: ConfigProblem) -> ConfigProblem:
-    """The same, as advice that stops nothing."""
-    return ConfigProblem(
-        problem.message, problem.path, problem.hint, problem.file, problem.line, problem.column, warning=True
-    )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
@@ -66,7 +69,7 @@ class _Loading:
         quiet = self._unresolved | self._plugins.failed
         found = Validation(document, self._templates).problems(schema, root)
         self._problems.extend(problem for problem in found if problem.path not in quiet)
-        if self._problems:
+        if any(not problem.warning for problem in self._problems):
             raise self._error()
         config = cast(Config, convert(walk, root, self._file.parent, self._make_secret))
         self._problems.extend(checks.problems(document, config))
@@ -80,14 +83,26 @@ class _Loading:
         section = root.get("plugins")
         if not isinstance(section, dict):
             return
-        names: dict[str, list[tuple[str, PathKey]]] = {"enabled": [], "disabled": []}
-        for key, found in names.items():
-            entries = section.get(key)
-            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-                if isinstance(entry, str) and not has_reference(entry):
-                    found.append((entry, ("plugins", key, index)))
-        self._registry.disable([name for name, _ in names["disabled"]])
-        self._plugins.enabled(names["enabled"])
+        disabled = self._listed_plugins(section, "disabled")
+        for name, path in disabled:
+            if name not in self._registry.names:
+                near = get_close_matches(name, self._registry.names, n=1)
+                hint = f"did you mean {near[0]}?" if near else None
+                self._problems.append(
+                    replace(self._document.problem(f"no plugin is called {name!r}", path, hint), warning=True)
+                )
+        self._registry.disable([name for name, _ in disabled])
+        self._plugins.enabled(self._listed_plugins(section, "enabled"))
+
+    def _listed_plugins(self, section: Mapping[str, object], key: str) -> list[tuple[str, PathKey]]:
+        entries = section.get(key)
+        found: list[tuple[str, PathKey]] = []
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            # What cannot be resolved yet is reported when the whole file is.
+            with suppress(ResolveError):
+                if isinstance(entry, str):
+                    found.append((self._resolver.resolve(entry), ("plugins", key, index)))
+        return found
 
     def _interpolate(self, value: object, path: PathKey) -> object:
         if isinstance(value, dict):
@@ -138,13 +153,14 @@ class _Loading:
         return Secret(read)
 
     def _placed(self, problem: ConfigProblem) -> ConfigProblem:
-        """A plugin's problem, with its place in the file filled in."""
+        """A plugin's problem, with its place in the file filled in and without any secret."""
+        redact = self._redaction.redact
+        hint = None if problem.hint is None else redact(problem.hint)
+        problem = replace(problem, message=redact(problem.message), hint=hint)
         if problem.file is not None:
             return problem
         line, column = self._document.position(problem.path)
-        return ConfigProblem(
-            problem.message, problem.path, problem.hint, self._document.file, line, column, problem.warning
-        )
+        return replace(problem, file=self._document.file, line=line, column=column)
 
     def _error(self) -> ConfigError:
         error = ConfigError(_in_order(self._problems))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent_core.api import Clock, ComponentContext, Extension, Source
-from agent_core.config.model import AgentConfig, Divert, SinkConfig
+from agent_core.config.model import AgentConfig, Divert, Replay, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.carrier import CarrierSettings
@@ -15,6 +15,7 @@ from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.pipeline import Pipeline, Route
+from agent_core.runtime.replay import ReplaySettings
 from agent_core.runtime.retry import Backoff
 from agent_core.runtime.sink_gate import ProbeIntervals
 
@@ -71,13 +72,16 @@ class Assembly:
         buffer = self._catalog.buffer(buffer_config.type).create(
             buffer_config.config, self._context(sink.id, buffer_config.type)
         )
-        fallback = None
+        intervals = ProbeIntervals(sink.breaker.probe_interval_seconds, sink.breaker.throttled_interval_seconds)
+        fallback, replay = None, None
         if sink.fallback is not None:
             fallback_type = sink.fallback.type
             fallback_sink = self._catalog.sink(fallback_type).create(
                 sink.fallback.config, self._context(sink.id, fallback_type)
             )
             fallback = Fallback(fallback_type, fallback_sink)
+            if sink.fallback.replay is Replay.AUTOMATIC:
+                replay = ReplaySettings(sink.batch.max_records, sink.fallback.replay_rate, intervals)
         carrier = CarrierSettings(
             backoff=Backoff(
                 max_retries=sink.retry.max_retries,
@@ -86,9 +90,7 @@ class Assembly:
                 jitter=sink.retry.jitter,
                 max_delay_seconds=sink.retry.max_delay_seconds,
             ),
-            probe_intervals=ProbeIntervals(
-                sink.breaker.probe_interval_seconds, sink.breaker.throttled_interval_seconds
-            ),
+            probe_intervals=intervals,
             divert_after_retries=not buffer.durable if sink.divert is None else sink.divert is Divert.AFTER_RETRIES,
         )
         return Delivery(
@@ -101,6 +103,8 @@ class Assembly:
             max_records=sink.batch.max_records,
             max_wait_seconds=sink.batch.max_wait_seconds,
             carrier=carrier,
+            replay=replay,
+            state_dir=self._config.state_dir,
             ledger=self._ledger,
             events=self._events,
             clock=self._clock,

@@ -197,9 +197,7 @@ class Carrier:
         if not self._diverter.available:
             self._diverter.drop(rejected, DropReason.REJECTED)
             return
-        details = tuple(
-            message if message.startswith(code) else f"{code}: {message}" for _, code, message in outcome.rejected
-        )
+        details = outcome.rejection_details()
         failures = 0
         while not self._diverter.store(rejected, DivertReason.REJECTED, flight.attempted_at_ns, details):
             failures += 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 
 from agent_core.api import (
     Account,
@@ -20,6 +21,7 @@ from agent_core.api import (
     Clock,
     DivertReason,
     DropReason,
+    Replayable,
     Sink,
     SinkState,
     SinkStatus,
@@ -31,6 +33,7 @@ from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.primary import Primary
 from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+from agent_core.runtime.replay import Replayer, ReplayPosition, ReplaySettings
 from agent_core.runtime.sink_gate import DOWN, SinkGate
 
 WORKER_RESTART_SECONDS = 1.0
@@ -52,6 +55,8 @@ class Delivery:
         max_records: int,
         max_wait_seconds: float,
         carrier: CarrierSettings,
+        replay: ReplaySettings | None,
+        state_dir: Path,
         ledger: Ledger,
         events: Events,
         clock: Clock,
@@ -74,6 +79,21 @@ class Delivery:
         self._carrier = Carrier(
             sink_id, self._primary, buffer, self._diverter, self._gate, carrier, ledger, events, clock, logger
         )
+        self._replayer: Replayer | None = None
+        if replay is not None and fallback is not None and isinstance(fallback.sink, Replayable):
+            position = ReplayPosition(state_dir / "replay" / f"{sink_id}.json")
+            self._replayer = Replayer(
+                sink_id,
+                self._primary,
+                fallback.sink,
+                self._diverter,
+                self._gate,
+                position,
+                replay,
+                events,
+                clock,
+                logger,
+            )
         self._draining = False
         self._running = 0
 
@@ -110,6 +130,8 @@ class Delivery:
         self._running = self._workers
         for number in range(1, self._workers + 1):
             threading.Thread(target=self._work, name=f"{self.sink_id}-{number}", daemon=True).start()
+        if self._replayer is not None:
+            threading.Thread(target=self._replayer.run, name=f"{self.sink_id}-replay", daemon=True).start()
 
     def drain(self, deadline: float) -> bool:
         """Write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
@@ -117,6 +139,8 @@ class Delivery:
         The sources have stopped. It ends early when waiting cannot help: the sink is down and the rows have another
         safe place. Without one, a last probe is made at once.
         """
+        if self._replayer is not None:
+            self._replayer.stop()
         safe_elsewhere = self._diverter.available or self.buffer.durable
         if not safe_elsewhere:
             self._gate.probe_now()
@@ -183,6 +207,7 @@ class Delivery:
             last_error=self._carrier.last_error,
             last_delivery_ns=self._carrier.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
+            replay=None if self._replayer is None else self._replayer.status(),
         )
 
     def _work(self) -> None:

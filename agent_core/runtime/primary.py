@@ -43,14 +43,25 @@ class Primary:
         """The sink's word; None before it was opened."""
         return self._sink.idempotent if self._opened else None
 
+    def open(self, worker: object, failed: Failed) -> bool:
+        """Open the sink unless it is open; False when it is not.
+
+        Workers that waited for another's attempt share its failure: five workers with a wrong password make one log-in.
+        """
+        if self._opened:
+            return True
+        failures_before = self._failures
+        with self._lock:
+            return self._locked_open(worker, failed, failures_before)
+
     def attempt(self, worker: object, batch: Batch, failed: Failed) -> Written | None:
         """One attempt in the name of ``worker``. None when it failed: then ``failed`` has been called.
 
         It is not called when another worker's failure closed the gate before anything was tried.
         """
+        if not self.open(worker, failed):
+            return None
         try:
-            if not self._opened and not self._open(worker, failed):
-                return None
             started = self._clock.monotonic()
             outcome = self._sink.write(batch)
             elapsed = self._clock.monotonic() - started
@@ -64,27 +75,22 @@ class Primary:
         """Close the sink."""
         self._sink.close()
 
-    def _open(self, worker: object, failed: Failed) -> bool:
-        """Open the sink once. Workers that waited for another's attempt share its failure: five workers with a wrong
-        password make one log-in.
-        """
-        failures_before = self._failures
-        with self._lock:
-            if self._opened:
-                return True
-            if not self._gate.admits(worker):
-                return False
-            if self._failure is None or self._failures == failures_before:
-                try:
-                    self._sink.open()
-                except Exception as error:
-                    self._failure = error
-                    self._failures += 1
-                else:
-                    self._opened = True
-                    return True
-            failed(self._failure)
+    def _locked_open(self, worker: object, failed: Failed, failures_before: int) -> bool:
+        if self._opened:
+            return True
+        if not self._gate.admits(worker):
             return False
+        if self._failure is None or self._failures == failures_before:
+            try:
+                self._sink.open()
+            except Exception as error:
+                self._failure = error
+                self._failures += 1
+            else:
+                self._opened = True
+                return True
+        failed(self._failure)
+        return False
 
 
 def _check(outcome: WriteOutcome, count: int) -> None:

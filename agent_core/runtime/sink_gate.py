@@ -100,6 +100,9 @@ class SinkGate:
             return True
         return False
 
+    def locked_is_prober(self, worker: object) -> bool:
+        return self._prober is worker
+
     def admits(self, worker: object) -> bool:
         """True while ``worker`` may write: anyone when the sink is writable, else the prober alone."""
         with self.changed:

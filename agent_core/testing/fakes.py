@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from agent_core.api import (
     EMPTY,
+    BacklogFile,
+    BadLine,
     Batch,
     Diversion,
     DivertReason,
     DropReason,
     Origin,
+    ReplayBatch,
     SinkState,
     Value,
     WriteOutcome,
@@ -109,6 +112,34 @@ class FakeFallback(FakeSink):
                 reason: Batch.join([batch for batch, why in self.diversions if why.reason is reason]) or EMPTY
                 for reason in reasons
             }
+
+
+class FakeBacklog(FakeFallback):
+    """A FakeFallback that is Replayable: each diversion that is not a rejection is a file of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.finished: list[str] = []
+        self.bad_lines: tuple[BadLine, ...] = ()
+
+    def backlog(self) -> list[BacklogFile]:
+        with self.changed:
+            return [
+                BacklogFile(f"backup_{n}.csv", len(batch), len(batch), rejected=False)
+                for n, (batch, diversion) in enumerate(self.diversions)
+                if not diversion.rejected and f"backup_{n}.csv" not in self.finished
+            ]
+
+    def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
+        batch, _ = self.diversions[int(file.removeprefix("backup_").removesuffix(".csv"))]
+        for start in range(from_record, len(batch), max_records):
+            stop = min(start + max_records, len(batch))
+            yield ReplayBatch(batch.slice(start, stop), stop, self.bad_lines)
+
+    def finish(self, file: str) -> None:
+        with self.changed:
+            self.finished.append(file)
+            self.changed.notify_all()
 
 
 class FakeObserver:

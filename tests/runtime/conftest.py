@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from agent_core.runtime.carrier import CarrierSettings
 from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.replay import ReplaySettings
 from agent_core.runtime.retry import Backoff
 from agent_core.runtime.sink_gate import ProbeIntervals
 from agent_core.testing.clock import ManualClock
@@ -71,7 +73,7 @@ MakeRig = Callable[..., Rig]
 
 
 @pytest.fixture
-def make_rig() -> Iterator[MakeRig]:
+def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
     rigs: list[Rig] = []
 
     def make(
@@ -83,14 +85,15 @@ def make_rig() -> Iterator[MakeRig]:
         fallback: bool = True,
         divert_after_retries: bool = True,
         sink: FakeSink | None = None,
+        replayable: FakeFallback | None = None,
         buffer: Buffer | None = None,
     ) -> Rig:
         clock, ledger, observer, events = ManualClock(), Ledger(["sink"]), FakeObserver(), Events()
         events.register_observer(observer)
-        context = ComponentContext("sink", "test", Path(), logging.getLogger("test"), clock)
+        context = ComponentContext("sink", "test", tmp_path, logging.getLogger("test"), clock)
         config = {"capacity": capacity, "when_full": "drop_oldest", "block_limit": 5.0}
         the_sink: FakeSink = FakeSink() if sink is None else sink
-        the_fallback = FakeFallback() if fallback else None
+        the_fallback = (replayable or FakeFallback()) if fallback else None
         the_buffer = create_memory_buffer(config, context) if buffer is None else buffer
         typed_sink: Sink = the_sink
         delivery = Delivery(
@@ -107,6 +110,8 @@ def make_rig() -> Iterator[MakeRig]:
                 ProbeIntervals(PROBE_SECONDS, THROTTLED_SECONDS),
                 divert_after_retries,
             ),
+            replay=ReplaySettings(max_records, math.inf, ProbeIntervals(PROBE_SECONDS, THROTTLED_SECONDS)),
+            state_dir=tmp_path,
             ledger=ledger,
             events=events,
             clock=clock,

@@ -1,0 +1,196 @@
+"""Replayer: writes the backlog of a sink's fallback back into the sink, beside live data."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent_core.api import (
+    BacklogFile,
+    Batch,
+    Clock,
+    DivertReason,
+    Replayable,
+    ReplayStatus,
+    SinkError,
+    SinkState,
+    WriteOutcome,
+)
+from agent_core.registry.events import Events
+from agent_core.runtime.diverter import Diverter
+from agent_core.runtime.primary import Primary
+from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+from agent_core.runtime.sink_gate import WRITABLE, ProbeIntervals, SinkGate
+
+LOOK_INTERVAL_SECONDS = 5.0
+"""How often the backlog is looked at; listing a folder is cheap, and a catch-up may wait this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """``records_per_second`` bounds the replay, so that live data keeps its share of the sink."""
+
+    max_records: int
+    records_per_second: float
+    probe_intervals: ProbeIntervals
+
+
+class ReplayPosition:
+    """How far the replay came in which file, kept across restarts.
+
+    Losing it costs time, not data: the rows are recognised as duplicates.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def next_record(self, file: str) -> int:
+        """Where to go on in ``file``."""
+        try:
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            return int(stored["next_record"]) if stored["file"] == file else 0
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def keep(self, file: str, next_record: int) -> None:
+        """Remember it; written beside and moved into place, so a crash leaves the old or the new one."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps({"file": file, "next_record": next_record}), encoding="utf-8")
+        beside.replace(self._path)
+
+
+class Replayer:
+    """One thread per sink, oldest file first. While the sink is down it probes like any worker, if there is a backlog.
+
+    Its ledger is its own: ``read = inserted + duplicates + rejected + remaining``; the rows were counted as diverted.
+    """
+
+    def __init__(
+        self,
+        sink_id: str,
+        primary: Primary,
+        replayable: Replayable,
+        diverter: Diverter,
+        gate: SinkGate,
+        position: ReplayPosition,
+        settings: ReplaySettings,
+        events: Events,
+        clock: Clock,
+        logger: logging.Logger,
+    ) -> None:
+        self._sink_id = sink_id
+        self._primary = primary
+        self._replayable = replayable
+        self._diverter = diverter
+        self._gate = gate
+        self._position = position
+        self._settings = settings
+        self._events = events
+        self._clock = clock
+        self._log = logger
+        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._status = ReplayStatus()
+
+    def status(self) -> ReplayStatus:
+        """A snapshot."""
+        with self._lock:
+            return self._status
+
+    def stop(self) -> None:
+        """Begin no further batch: the rest of the shutdown's time belongs to live data."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Replay until stopped; the body of the replay thread."""
+        while not self._stopped:
+            try:
+                self._catch_up()
+            except Exception:
+                if (repeats := self._faults.allow("defect")) is not None:
+                    self._log.exception("replay failed and goes on: sink=%s%s", self._sink_id, repeats)
+            if not self._gate.sleep(LOOK_INTERVAL_SECONDS):
+                return
+
+    def _catch_up(self) -> None:
+        while not self._stopped:
+            backlog = [file for file in self._replayable.backlog() if not file.rejected]
+            with self._lock:
+                self._status = replace(self._status, backlog_files=len(backlog))
+            if not backlog or not self._ready() or not self._replay(backlog[0]):
+                return
+
+    def _ready(self) -> bool:
+        """True when the sink is open, writable, and recognises rows that it already has."""
+        if not self._admitted() or not self._primary.open(self, self._failed):
+            return False
+        self._gate.up(self, "the sink opened")
+        if self._primary.idempotent:
+            return True
+        if self._faults.allow("idempotent") is not None:
+            self._log.warning(
+                "backlog kept: sink=%s cannot recognise rows it has, so a replay might double some; "
+                "run: agent replay --accept-duplicates",
+                self._sink_id,
+            )
+        return False
+
+    def _admitted(self) -> bool:
+        with self._gate.changed:
+            return self._gate.locked_state() in WRITABLE or self._gate.locked_claim_probe(self)
+
+    def _replay(self, file: BacklogFile) -> bool:
+        """One whole file; False when the sink or the fallback stopped it, and it goes on there later."""
+        start = self._position.next_record(file.name)
+        self._log.info("replay began: sink=%s file=%s from_record=%d", self._sink_id, file.name, start)
+        for read in self._replayable.read(file.name, start, self._settings.max_records):
+            for line in read.bad_lines:
+                self._log.error("line unreadable: file=%s line=%d error=%s", file.name, line.line, line.message)
+            began = self._clock.monotonic()
+            if self._stopped or (read.batch and not self._write(read.batch)):
+                return False
+            self._position.keep(file.name, read.next_record)
+            took = self._clock.monotonic() - began
+            if not self._gate.sleep(max(0.0, len(read.batch) / self._settings.records_per_second - took)):
+                return False
+        self._replayable.finish(file.name)
+        self._log.info("replay finished: sink=%s file=%s", self._sink_id, file.name)
+        return True
+
+    def _write(self, batch: Batch) -> bool:
+        if not self._admitted():
+            return False
+        attempted_at_ns = self._clock.time_ns()
+        written = self._primary.attempt(self, batch, self._failed)
+        if written is None:
+            return False
+        self._gate.up(self, "a replayed write returned")
+        outcome = written.outcome
+        if outcome.rejected and not self._keep_rejected(batch, outcome, attempted_at_ns):
+            return False
+        with self._lock:
+            self._status = self._status.plus(outcome)
+        self._events.batch_delivered(self._sink_id, batch, outcome, 1, written.elapsed_seconds, replay=True)
+        return True
+
+    def _keep_rejected(self, batch: Batch, outcome: WriteOutcome, attempted_at_ns: int) -> bool:
+        rejected = batch.select([rejection.row for rejection in outcome.rejected])
+        return self._diverter.store(rejected, DivertReason.REJECTED, attempted_at_ns, outcome.rejection_details())
+
+    def _failed(self, error: Exception) -> None:
+        """A plain outage is for the live workers to find; anything else, or a failed probe, closes the gate."""
+        state, probe_in = self._settings.probe_intervals.after(error)
+        with self._gate.changed:
+            probing = self._gate.locked_is_prober(self)
+        if probing or state is not SinkState.OPEN:
+            self._gate.down(self, state, str(error), probe_in)
+        if (repeats := self._faults.allow("write")) is not None:
+            defect = None if isinstance(error, SinkError) else error
+            self._log.warning(
+                "replay stopped for now: sink=%s error=%s%s", self._sink_id, error, repeats, exc_info=defect
+            )

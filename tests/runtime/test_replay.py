@@ -1,0 +1,121 @@
+"""How rows that left for the fallback come back."""
+
+import pytest
+
+from agent_core.api import (
+    AuthenticationError,
+    BadLine,
+    Diversion,
+    DivertReason,
+    Rejection,
+    RetryableError,
+    SinkState,
+    WriteOutcome,
+)
+from agent_core.runtime.replay import LOOK_INTERVAL_SECONDS
+from agent_core.testing.fakes import FakeBacklog, FakeSink, batch_of
+
+from .conftest import PROBE_SECONDS, MakeRig, Rig
+
+
+def with_backlog(make_rig: MakeRig, *files: int, max_records: int = 2, sink: FakeSink | None = None) -> Rig:
+    """A rig whose fallback holds files of so many rows from an earlier run."""
+    backlog = FakeBacklog()
+    for n, count in enumerate(files):
+        backlog.divert(batch_of(*range(count), start_ns=n * 1000), Diversion(DivertReason.SINK_DOWN, 0))
+    return make_rig(max_records=max_records, replayable=backlog, sink=sink)
+
+
+def backlog_of(rig: Rig) -> FakeBacklog:
+    assert isinstance(rig.fallback, FakeBacklog)
+    return rig.fallback
+
+
+def wait_for_finished(rig: Rig, *files: str) -> None:
+    backlog = backlog_of(rig)
+    backlog.wait_until(lambda _: backlog.finished == list(files))
+
+
+def test_a_backlog_of_an_earlier_run_is_written_oldest_first(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 3, 2).start()
+    wait_for_finished(rig, "backup_0.csv", "backup_1.csv")
+    assert [len(batch) for batch in rig.sink.written] == [2, 1, 2]
+    assert len(rig.sink.rows) == 5
+    delivered = rig.observer.wait_for("batch_delivered", 3)
+    assert {event[-1] for event in delivered} == {True}, "announced as replay"
+
+
+def test_replay_has_its_own_ledger(make_rig: MakeRig) -> None:
+    sink = FakeSink()
+    sink.store(batch_of(0))
+    sink.script.extend([sink.store, lambda _: WriteOutcome(0, 0, (Rejection(0, "ORA-1", "bad"),))])
+    rig = with_backlog(make_rig, 3, sink=sink).start()
+    wait_for_finished(rig, "backup_0.csv")
+    replay = rig.delivery.status().replay
+    assert replay is not None
+    assert (replay.read, replay.inserted, replay.duplicates, replay.rejected) == (3, 1, 1, 1)
+    assert rig.snapshot().collected == 0
+    [(rejected, diversion)] = [entry for entry in backlog_of(rig).diversions if entry[1].rejected]
+    assert rejected.values == (2,)
+    assert diversion.details == ("ORA-1: bad",)
+
+
+def test_after_an_outage_the_rows_come_back_by_themselves(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig)
+    rig.sink.script.extend(RetryableError("away") for _ in range(4))
+    rig.start().accept(batch_of(1, 2))
+    for attempt, delay in enumerate((1, 2, 4), start=1):
+        rig.observer.wait_for("batch_failed", attempt)
+        rig.clock.wait_for_waiters(2)
+        rig.clock.advance(delay)
+    rig.observer.wait_for("batch_diverted")
+    assert rig.state() is SinkState.OPEN
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    assert len(rig.sink.rows) == 2
+    assert rig.observer.states()[-1] is SinkState.UP, "the replay was the probe: no live data came"
+
+
+def test_a_failed_write_leaves_the_file_and_goes_on_there_later(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 4)
+    rig.sink.script.extend([rig.sink.store, RetryableError("away")])
+    rig.start()
+    rig.sink.wait_until(lambda sink: sink.attempts == 2)
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    assert [batch.values for batch in rig.sink.written] == [(0, 1), (2, 3)], "the first two are not written again"
+
+
+def test_a_restart_goes_on_where_the_last_run_stopped(make_rig: MakeRig) -> None:
+    first = with_backlog(make_rig, 4)
+    first.sink.script.extend([first.sink.store, AuthenticationError("ORA-28001")])
+    first.start()
+    first.observer.wait_for("sink_state_changed")
+    assert first.state() is SinkState.LOCKED_OUT, "a refused log-in closes the gate for everybody"
+    first.stop()
+    second = with_backlog(make_rig, 4).start()
+    wait_for_finished(second, "backup_0.csv")
+    assert [batch.values for batch in second.sink.written] == [(2, 3)]
+
+
+def test_a_sink_that_cannot_recognise_rows_keeps_its_backlog(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    class NotIdempotent(FakeSink):
+        idempotent = False
+
+    rig = with_backlog(make_rig, 2, sink=NotIdempotent()).start()
+    rig.sink.wait_until(lambda sink: sink.opens == 1)
+    rig.clock.wait_for_waiters(2)
+    assert rig.sink.attempts == 0
+    assert "--accept-duplicates" in caplog.text
+
+
+def test_unreadable_lines_are_named(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
+    rig = with_backlog(make_rig, 1)
+    backlog_of(rig).bad_lines = (BadLine(7, "no timestamp"),)
+    rig.start()
+    wait_for_finished(rig, "backup_0.csv")
+    assert "line unreadable: file=backup_0.csv line=7 error=no timestamp" in caplog.text
