@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from agent_core.config import LogConfig, LogFormat, Redaction
+
+_logger = logging.getLogger(__name__)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -35,16 +40,35 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def set_up_logging(config: LogConfig, handler: logging.Handler, redaction: Redaction) -> None:
-    """Send every record of ``config.level`` and above to ``handler`` alone, without secrets."""
+@contextmanager
+def logging_to(handler: logging.Handler, config: LogConfig, redaction: Redaction) -> Iterator[None]:
+    """Send every record of ``config.level`` and above to ``handler``, without secrets, while the block runs.
+
+    Warnings of Python and the deaths of threads become records too.
+    """
     handler.setFormatter(JsonFormatter() if config.format is LogFormat.JSON else ConsoleFormatter())
     handler.addFilter(redaction)
-    root = logging.getLogger()
-    for old in list(root.handlers):
-        root.removeHandler(old)
+    root, thread_hook = logging.getLogger(), threading.excepthook
+    level = root.level
     root.addHandler(handler)
     root.setLevel(config.level.upper())
     logging.captureWarnings(True)
+    threading.excepthook = _log_thread_death
+    try:
+        yield
+    finally:
+        threading.excepthook = thread_hook
+        logging.captureWarnings(False)
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def _log_thread_death(death: threading.ExceptHookArgs) -> None:
+    if death.exc_type is SystemExit or death.exc_value is None:
+        return
+    name = "?" if death.thread is None else death.thread.name
+    _logger.critical("thread died: thread=%s", name, exc_info=death.exc_value)
 
 
 def _details(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:

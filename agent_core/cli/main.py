@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 from agent_core import __version__
-from agent_core.api import AgentError, ConfigError, PluginError
 from agent_core.cli import check, exit_code, plugins, run, schema
-from agent_core.cli.problem_report import print_problems, summary_line
+from agent_core.cli.error_report import report_error
 
 _DESCRIPTION = """\
 Collects values from PLCs and delivers each of them once.
@@ -48,27 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return exit_code.INTERRUPTED
-    except ConfigError as error:
-        print_problems(error.problems, sys.stderr)
-        print(summary_line(error.problems), file=sys.stderr)
-        if debug:
-            traceback.print_exc()
-        return exit_code.USER_MISTAKE
     except BrokenPipeError:
         # The reader has seen enough (`agent plugins | head`). Python would complain again at exit.
         with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_code.OK
     except Exception as error:
-        expected = isinstance(error, (AgentError, OSError))
-        print(f"error: {_one_line(error, expected)}", file=sys.stderr)
-        if debug:
-            traceback.print_exc()
-        elif not expected:
-            print("this is a defect of the agent or of a plugin; --debug shows where", file=sys.stderr)
-        return exit_code.USER_MISTAKE if isinstance(error, PluginError) else exit_code.FAILED
-    finally:
-        logging.shutdown()
+        return report_error(error, debug=debug)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,14 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, check, plugins, schema):
         command.add_parser(commands)
     return parser
-
-
-def _one_line(error: Exception, expected: bool) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        name = f": {error.filename}" if error.filename else ""
-        text = f"{error.strerror}{name}"
-    return text if expected else f"{type(error).__name__}: {text}"
 
 
 def _never_fail_on_a_character() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TextIO
 
 from agent_core.api import ConfigProblem
 
 
-def print_problems(problems: Sequence[ConfigProblem], out: TextIO) -> None:
+def print_problems(problems: Sequence[ConfigProblem], out: TextIO, redact: Callable[[str], str] = str) -> None:
     """One line each: ``file:line:column: path: message (hint)``."""
     for problem in problems:
-        print(problem_line(problem), file=out)
+        print(redact(problem_line(problem)), file=out)
 
 
 def problem_line(problem: ConfigProblem) -> str:

@@ -15,7 +15,8 @@ from typing import Final, Protocol
 
 from agent_core.api import AgentStatus, Clock, SystemClock
 from agent_core.cli import exit_code
-from agent_core.cli.log_format import set_up_logging
+from agent_core.cli.error_report import report_error
+from agent_core.cli.log_format import logging_to
 from agent_core.cli.problem_report import problem_line
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
@@ -23,7 +24,6 @@ from agent_core.cli.terminal import Terminal, TerminalHandler
 from agent_core.config import Redaction, load_config
 from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
-from agent_core.runtime.agent import Agent
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ LOG_INTERVAL_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.25
 """On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
 
-_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+"""Those that the platform has: SIGBREAK is Windows' Ctrl-Break and the end of a session, SIGHUP a closed terminal."""
 
 
 class Runnable(Protocol):
@@ -65,16 +66,22 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    # Here, not above: the other commands need nothing that moves.
+    from agent_core.runtime.agent import Agent
+
     redaction = Redaction()
     registry = Registry()
     config = load_config(arguments.file, registry, redaction=redaction)
-    terminal = Terminal(sys.stderr)
-    set_up_logging(config.log, TerminalHandler(terminal), redaction)
-    for warning in config.warnings:
-        _logger.warning("configuration: %s", problem_line(warning))
-    clock = SystemClock()
-    agent = Agent(config, registry.catalog, registry.events, clock)
-    return Run(agent, terminal, clock, arguments.status_every, config.shutdown_timeout_seconds).until_stopped()
+    terminal, clock = Terminal(sys.stderr), SystemClock()
+    with logging_to(TerminalHandler(terminal), config.log, redaction):
+        for warning in config.warnings:
+            _logger.warning("configuration: %s", problem_line(warning))
+        try:
+            agent = Agent(config, registry.catalog, registry.events, clock)
+            foreground = Run(agent, terminal, clock, arguments.status_every, config.shutdown_timeout_seconds)
+            return foreground.until_stopped()
+        except Exception as error:
+            return report_error(error, debug=arguments.debug, redact=redaction.redact)
 
 
 class Run:
@@ -165,14 +172,21 @@ def _signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
         return
 
     def handle(number: int, _: FrameType | None) -> None:
-        stop(signal.Signals(number).name)
+        stop(_name(number))
 
-    previous = [(number, signal.signal(number, handle)) for number in _SIGNALS]
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    # nohup and the like: whoever asked that a closed terminal be ignored means it.
+    wanted = [number for number in numbers if _name(number) != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
+    previous = [(number, signal.signal(number, handle)) for number in wanted]
     try:
         yield
     finally:
         for number, handler in previous:
             signal.signal(number, handler)
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name
 
 
 def _interval(text: str) -> float:
