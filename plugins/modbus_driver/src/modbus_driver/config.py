@@ -1,0 +1,49 @@
+"""ModbusDriverConfig: the driver's keys of a device entry, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from agent_core.api import ByteOrder, Config, WordOrder
+
+DEFAULT_PORT: Final = 502
+"""Registered with IANA as mbap."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusDriverConfig:
+    """Keys and meaning as in ``schema.json``, which owns the defaults. ``timeout`` is in seconds."""
+
+    address: str
+    unit_id: int
+    timeout: float
+    word_order: WordOrder
+    byte_order: ByteOrder
+    address_base: int
+    max_registers: int
+    max_bits: int
+    max_gap: int
+
+    @classmethod
+    def from_config(cls, config: Config) -> ModbusDriverConfig:
+        """Type a mapping that has passed the schema and the core's conversions."""
+        return cls(
+            address=cast(str, config["address"]),
+            unit_id=cast(int, config["unit_id"]),
+            timeout=cast(float, config["timeout"]),
+            word_order=WordOrder(cast(str, config["word_order"])),
+            byte_order=ByteOrder(cast(str, config["byte_order"])),
+            address_base=cast(int, config["address_base"]),
+            max_registers=cast(int, config["max_registers"]),
+            max_bits=cast(int, config["max_bits"]),
+            max_gap=cast(int, config["max_gap"]),
+        )
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host (an IPv6 address without its brackets) and port."""
+        host, separator, port = self.address.rpartition(":")
+        if not separator or host.endswith(":") or self.address.endswith("]"):
+            host, port = self.address, ""
+        return host.strip("[]"), int(port) if port else DEFAULT_PORT

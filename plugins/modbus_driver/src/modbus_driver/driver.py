@@ -1,0 +1,169 @@
+"""ModbusDriver: one Modbus TCP device, read in blocks."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Final, NoReturn
+
+from pymodbus.client import ModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
+from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+
+from agent_core.api import (
+    AddressError,
+    Area,
+    ByteOrder,
+    ComponentContext,
+    DataType,
+    DeviceUnreachable,
+    Point,
+    ReadRefused,
+    TagSpec,
+    WordOrder,
+)
+from modbus_driver.address import (
+    AREA_UNITS,
+    BIT_AREAS,
+    COILS,
+    DISCRETE_INPUTS,
+    HOLDING_REGISTERS,
+    INPUT_REGISTERS,
+    REGISTER_AREAS,
+    parse_address,
+)
+from modbus_driver.answer import ANSWERS, Coils, DiscreteInputs, HoldingRegisters, InputRegisters, unpack_bits
+from modbus_driver.config import ModbusDriverConfig
+
+EXCEPTIONS: Final = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledge, not ready yet",
+    6: "device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target device failed to respond",
+}
+"""Modbus Application Protocol 1.1b3, section 7."""
+
+GATEWAY_EXCEPTIONS: Final = (10, 11)
+"""The gateway answers for a device that does not."""
+
+_REQUESTS: Final[dict[str, type[ModbusPDU]]] = {
+    HOLDING_REGISTERS: ReadHoldingRegistersRequest,
+    INPUT_REGISTERS: ReadInputRegistersRequest,
+    COILS: ReadCoilsRequest,
+    DISCRETE_INPUTS: ReadDiscreteInputsRequest,
+}
+
+
+class ModbusDriver:
+    """A BlockDriver over one TCP connection, with one request under way at a time."""
+
+    def __init__(self, config: ModbusDriverConfig, context: ComponentContext) -> None:
+        self._config = config
+        self._logger = context.logger
+        self._host, self._port = config.endpoint
+        # pymodbus repeats a request three times by itself, which multiplies every time-out.
+        self._client = ModbusTcpClient(self._host, port=self._port, timeout=config.timeout, retries=0)
+        for answer in ANSWERS:
+            self._client.register(answer)
+        registers = Area(unit_bits=16, max_units=config.max_registers, max_gap_units=config.max_gap)
+        bits = Area(unit_bits=1, max_units=config.max_bits, max_gap_units=16 * config.max_gap)
+        self._areas = dict.fromkeys(REGISTER_AREAS, registers) | dict.fromkeys(BIT_AREAS, bits)
+
+    @property
+    def word_order(self) -> WordOrder:
+        return self._config.word_order
+
+    @property
+    def byte_order(self) -> ByteOrder:
+        return self._config.byte_order
+
+    def area(self, name: str) -> Area:
+        return self._areas[name]
+
+    def locate(self, tag: TagSpec) -> Point:
+        area, offset, bit = parse_address(tag.address, self._config.address_base)
+        if area in BIT_AREAS:
+            if tag.data_type is not DataType.BOOL:
+                raise AddressError(f"{tag.address!r} is one bit, so its data type is bool, not {tag.data_type}")
+            return Point(area, offset, 1)
+        if tag.data_type is DataType.BOOL:
+            if bit is None:
+                raise AddressError(f"{tag.address!r}: a bool in a register needs a bit, {tag.address}.0 for the lowest")
+            return Point(area, offset, 1, bit)
+        if bit is not None:
+            raise AddressError(f"{tag.address!r} is one bit, so its data type is bool, not {tag.data_type}")
+        size_bytes = tag.length_bytes if tag.data_type is DataType.STRING else tag.data_type.size_bytes
+        if not size_bytes or size_bytes < 0:
+            raise AddressError(f"{tag.address!r}: a string needs its length in bytes, two for each register")
+        registers = (size_bytes + 1) // 2
+        if offset + registers > AREA_UNITS:
+            raise AddressError(f"{tag.address!r}: {registers} registers from there on leave the area")
+        if registers > self._config.max_registers:
+            limit = self._config.max_registers
+            raise AddressError(f"{tag.address!r}: {registers} registers are more than one request reads ({limit})")
+        return Point(area, offset, registers)
+
+    def connect(self) -> None:
+        if self._client.socket is not None:
+            return
+        # pymodbus's own connect() says only that it failed, and logs an error each time.
+        silence_pymodbus()
+        try:
+            connection = socket.create_connection((self._host, self._port), timeout=self._config.timeout)
+        except OSError as error:
+            raise DeviceUnreachable(f"cannot connect to {self._config.address}: {error}") from error
+        self._client.socket = connection
+        self._logger.debug("connected: address=%s", self._config.address)
+
+    def close(self) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def read_block(self, area: str, start: int, units: int) -> bytes:
+        self.connect()
+        answer = self._execute(_REQUESTS[area](address=start, count=units, dev_id=self._config.unit_id))
+        where = f"{area}:{start + self._config.address_base} and the {units - 1} after it"
+        if answer.isError():
+            code = answer.exception_code
+            reason = f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})"
+            if code in GATEWAY_EXCEPTIONS:
+                self.close()
+                raise DeviceUnreachable(f"{self._config.address} unit {self._config.unit_id}: {reason}")
+            raise ReadRefused(f"{where}: {reason}")
+        if not isinstance(answer, HoldingRegisters | InputRegisters | Coils | DiscreteInputs):
+            self._fail(f"{self._config.address} answered a read with function {answer.function_code}")
+        is_bits = area in BIT_AREAS
+        expected = (units + 7) // 8 if is_bits else 2 * units
+        if len(answer.payload) != expected:
+            raise ReadRefused(f"{where}: {len(answer.payload)} bytes came where {expected} belong")
+        return unpack_bits(answer.payload, units) if is_bits else answer.payload
+
+    def _execute(self, request: ModbusPDU) -> ModbusPDU:
+        """One request and its answer. Closes the connection unless a whole answer to this very request came."""
+        try:
+            return self._client.execute(False, request)
+        except (ModbusException, OSError) as error:
+            lost = self._client.socket is None
+            reason = "the connection was lost" if lost else f"no valid answer within {self._config.timeout:g} s"
+            self.close()
+            raise DeviceUnreachable(f"{self._config.address}: {reason}") from error
+
+    def _fail(self, message: str) -> NoReturn:
+        self.close()
+        raise DeviceUnreachable(message)
+
+
+def silence_pymodbus() -> None:
+    """Keep pymodbus from logging each fault again: all of it reaches the engine as exceptions, which limits the rate.
+
+    A level that somebody has set is left alone.
+    """
+    logger = logging.getLogger("pymodbus")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)

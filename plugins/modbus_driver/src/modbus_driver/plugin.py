@@ -1,0 +1,28 @@
+"""The plugin: registers the driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema
+
+if TYPE_CHECKING:
+    from modbus_driver.driver import ModbusDriver
+
+
+def create(config: Config, context: ComponentContext) -> ModbusDriver:
+    """Make the driver of one device; the connection is made in ``connect``."""
+    from modbus_driver.config import ModbusDriverConfig
+    from modbus_driver.driver import ModbusDriver
+
+    return ModbusDriver(ModbusDriverConfig.from_config(config), context)
+
+
+@hookimpl
+def agent_register_driver() -> DriverFactory:
+    return DriverFactory(
+        type="modbus_driver",
+        schema=load_schema("modbus_driver"),
+        create=create,
+        summary="reads Modbus TCP devices in blocks",
+    )

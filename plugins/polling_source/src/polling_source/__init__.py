@@ -1,0 +1,1 @@
+"""Polls tags of PLCs in groups, through drivers, on a schedule that never drifts."""

@@ -1,0 +1,102 @@
+"""PollingSourceConfig: the source's ``config:`` mapping, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, cast
+
+from agent_core.api import Config
+
+DEVICE_KEYS: Final = ("id", "driver")
+"""What the engine reads of a device's entry; the rest is the driver's."""
+
+
+class Mode(StrEnum):
+    """When a group is polled."""
+
+    FIXED = "fixed"
+    HANDSHAKE = "handshake"
+
+
+class BadRows(StrEnum):
+    """Which rows are made for tags that cannot be read."""
+
+    ON_CHANGE = "on_change"
+    EVERY_POLL = "every_poll"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffConfig:
+    """Seconds before a device that does not answer is tried again: the first time, and at most."""
+
+    initial: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One device. ``settings`` are the driver's own keys."""
+
+    id: str
+    driver: str
+    settings: Config
+
+
+@dataclass(frozen=True, slots=True)
+class GroupConfig:
+    """One group. ``interval`` is in seconds, None when the YAML gives none; ``tags`` are as the YAML gives them."""
+
+    id: str
+    device: str
+    mode: Mode
+    interval: float | None
+    tags: Sequence[Mapping[str, object]] | None
+    tags_from: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class PollingSourceConfig:
+    """Keys and meaning as in ``schema.json``, which owns the defaults. ``refused_retry`` is in seconds."""
+
+    devices: tuple[DeviceConfig, ...]
+    groups: tuple[GroupConfig, ...]
+    bad_rows: BadRows
+    backoff: BackoffConfig
+    refused_retry: float
+    max_groups: int
+
+    @classmethod
+    def from_config(cls, config: Config) -> PollingSourceConfig:
+        """Type a mapping that has passed the schema and the core's conversions."""
+        backoff = cast(Mapping[str, float], config["backoff"])
+        return cls(
+            devices=tuple(_device(entry) for entry in cast(Sequence[Config], config["devices"])),
+            groups=tuple(_group(entry) for entry in cast(Sequence[Config], config["groups"])),
+            bad_rows=BadRows(cast(str, config["bad_rows"])),
+            backoff=BackoffConfig(backoff["initial"], backoff["max"]),
+            refused_retry=cast(float, config["refused_retry"]),
+            max_groups=cast(int, config["max_groups"]),
+        )
+
+
+def _device(entry: Config) -> DeviceConfig:
+    return DeviceConfig(
+        id=cast(str, entry["id"]),
+        driver=cast(str, entry["driver"]),
+        settings={key: value for key, value in entry.items() if key not in DEVICE_KEYS},
+    )
+
+
+def _group(entry: Config) -> GroupConfig:
+    return GroupConfig(
+        id=cast(str, entry["id"]),
+        device=cast(str, entry["device"]),
+        mode=Mode(cast(str, entry["mode"])),
+        interval=cast("float | None", entry.get("interval")),
+        tags=cast("Sequence[Mapping[str, object]] | None", entry.get("tags")),
+        tags_from=cast("Path | None", entry.get("tags_from")),
+    )

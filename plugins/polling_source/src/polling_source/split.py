@@ -1,0 +1,107 @@
+"""SplitReads: what to do when a device refuses a block: split it until the bad tag is alone.
+
+::
+
+    whole --ReadRefused--> pieces --(refused_retry is over)--> whole
+                            |  ^
+              ReadRefused   |  '-- a piece that was read stays as it is and is read each poll
+              halves it  ---'
+              a piece of one tag: that tag is BAD, and left alone until the whole is tried again
+
+What a poll may spend on finding out is limited, so that a device that refuses everything does not hold up its group:
+pieces that are still to be tried go on at the next poll, their tags BAD until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from agent_core.api import ReadRefused
+
+T = TypeVar("T")
+
+Rows = tuple[int, ...]
+
+
+class Budget:
+    """How many refusals one poll may still provoke."""
+
+    def __init__(self, refusals: int) -> None:
+        self.left = refusals
+
+
+class SplitReads(Generic[T]):
+    """Reads ``rows``, in one request if the device lets us. Used by one thread."""
+
+    def __init__(self, rows: Rows, read: Callable[[Rows], tuple[Rows, Sequence[T]]], retry_seconds: float) -> None:
+        """``rows``: in the order of device memory. ``read``: one request; returns the rows in the order of its values.
+
+        ``retry_seconds``: when the whole is tried again.
+        """
+        self._rows = rows
+        self._read = read
+        self._retry_seconds = retry_seconds
+        self._pieces: list[Rows] | None = None
+        self._proven: set[Rows] = set()
+        self._whole_at = 0.0
+        self.refused: dict[int, str] = {}
+        """The rows that cannot be read, and why."""
+
+    def read(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
+        """What could be read. ``now`` is monotonic seconds. Raises DeviceUnreachable."""
+        if self._pieces is None or now >= self._whole_at:
+            try:
+                part = self._read(self._rows)
+            except ReadRefused as error:
+                self._whole_at = now + self._retry_seconds
+                budget.left -= 1
+                again = self._runs(self.refused)
+                self.refused.clear()
+                self._pieces = self._halves(self._rows, error) if self._pieces is None else [*self._pieces, *again]
+            else:
+                self._pieces = None
+                self._proven.clear()
+                self.refused.clear()
+                return [part]
+        return self._read_pieces(budget)
+
+    def _read_pieces(self, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
+        parts: list[tuple[Rows, Sequence[T]]] = []
+        pieces = self._pieces or []
+        index = 0
+        while index < len(pieces):
+            piece = pieces[index]
+            if budget.left <= 0 and piece not in self._proven:
+                index += 1
+                continue
+            try:
+                parts.append(self._read(piece))
+            except ReadRefused as error:
+                budget.left -= 1
+                self._proven.discard(piece)
+                pieces[index : index + 1] = self._halves(piece, error)
+            else:
+                self._proven.add(piece)
+                index += 1
+        return parts
+
+    def _halves(self, piece: Rows, error: ReadRefused) -> list[Rows]:
+        if len(piece) == 1:
+            self.refused[piece[0]] = str(error)
+            return []
+        middle = len(piece) // 2
+        return [piece[:middle], piece[middle:]]
+
+    def _runs(self, rows: dict[int, str]) -> list[Rows]:
+        """The refused rows, neighbours together: if a whole area came back, one request tells."""
+        runs: list[list[int]] = []
+        last = -2
+        for position, row in enumerate(self._rows):
+            if row in rows:
+                if position == last + 1:
+                    runs[-1].append(row)
+                else:
+                    runs.append([row])
+                last = position
+        return [tuple(run) for run in runs]

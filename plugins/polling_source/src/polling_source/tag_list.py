@@ -1,0 +1,91 @@
+"""TagList: the tags of every group of a source, from the YAML and from files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_core.api import ConfigProblem
+from polling_source.config import GroupConfig
+from polling_source.csv_tags import CsvTags
+from polling_source.tag import Place, PlacedTag, YamlPath, parse_tag
+
+
+@dataclass(frozen=True, slots=True)
+class TagList:
+    """``tags`` by group id, the good ones; ``problems``: everything wrong, warnings included."""
+
+    tags: Mapping[str, tuple[PlacedTag, ...]]
+    problems: tuple[ConfigProblem, ...]
+
+    @classmethod
+    def load(cls, groups: Sequence[GroupConfig], path: YamlPath = ()) -> TagList:
+        """Read the tags of all groups; each file once. ``path`` leads to the source's ``config:``."""
+        files: dict[Path, CsvTags] = {}
+        problems: list[ConfigProblem] = []
+        tags: dict[str, tuple[PlacedTag, ...]] = {}
+        for index, group in enumerate(groups):
+            place = Place((*path, "groups", index))
+            if (group.tags is None) == (group.tags_from is None):
+                problems.append(place.problem(f"group {group.id}: write either tags or tags_from"))
+                continue
+            if group.tags_from is None:
+                found, wrong = _from_yaml(group.tags or (), place.path)
+            else:
+                if group.tags_from not in files:
+                    files[group.tags_from] = CsvTags.read(group.tags_from)
+                    problems.extend(files[group.tags_from].problems)
+                found, wrong = _from_csv(group, files[group.tags_from], place)
+            problems.extend(wrong)
+            tags[group.id] = tuple(found)
+        problems.extend(_twice(tags))
+        problems.extend(_unclaimed(groups, files))
+        return cls(tags, tuple(problems))
+
+
+def _from_yaml(entries: Sequence[Mapping[str, object]], path: YamlPath) -> tuple[list[PlacedTag], list[ConfigProblem]]:
+    found: list[PlacedTag] = []
+    problems: list[ConfigProblem] = []
+    for number, entry in enumerate(entries):
+        tag = parse_tag(entry, Place((*path, "tags", number)))
+        if isinstance(tag, list):
+            problems.extend(tag)
+        else:
+            found.append(tag)
+    if not entries:
+        problems.append(ConfigProblem("the group has no tags", path=path))
+    return found, problems
+
+
+def _from_csv(group: GroupConfig, file: CsvTags, place: Place) -> tuple[list[PlacedTag], list[ConfigProblem]]:
+    found = [tag for row_group, tag in file.rows if row_group is None or row_group == group.id]
+    if found or file.problems:
+        return found, []
+    if not file.rows:
+        return [], [place.problem(f"group {group.id}: {group.tags_from} has no tags")]
+    known = ", ".join(sorted({name for name, _ in file.rows if name}))
+    return [], [place.problem(f"group {group.id}: no row of {group.tags_from} has this group", hint=f"it has {known}")]
+
+
+def _twice(tags: Mapping[str, tuple[PlacedTag, ...]]) -> Iterator[ConfigProblem]:
+    first: dict[str, tuple[str, Place]] = {}
+    for group, placed in tags.items():
+        for tag in placed:
+            earlier = first.setdefault(tag.spec.name, (group, tag.place))
+            if earlier[1] is not tag.place or earlier[0] != group:
+                yield tag.place.problem(
+                    f"tag {tag.spec.name} of group {group} is already in group {earlier[0]}, {earlier[1]}",
+                    hint="a tag name is unique in its source",
+                )
+
+
+def _unclaimed(groups: Sequence[GroupConfig], files: Mapping[Path, CsvTags]) -> Iterator[ConfigProblem]:
+    known = {group.id for group in groups}
+    for file in files.values():
+        lost = [(group, tag.place) for group, tag in file.rows if group is not None and group not in known]
+        if lost:
+            names = ", ".join(sorted({str(group) for group, _ in lost}))
+            yield lost[0][1].problem(
+                f"{len(lost)} tags belong to groups that are not configured: {names}", warning=True
+            )
