@@ -1,0 +1,209 @@
+"""One run as a whole, made of fakes."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from memory_buffer.plugin import agent_register_buffer
+
+from agent_core.api import (
+    AgentError,
+    Batch,
+    ComponentContext,
+    Config,
+    Emit,
+    Sink,
+    SinkFactory,
+    Source,
+    SourceFactory,
+    SystemClock,
+    WriteOutcome,
+    hookimpl,
+)
+from agent_core.config import (
+    AgentConfig,
+    BatchConfig,
+    BreakerConfig,
+    BufferConfig,
+    LogConfig,
+    LogFormat,
+    PluginsConfig,
+    RetryConfig,
+    SinkConfig,
+    SourceConfig,
+)
+from agent_core.registry.catalog import Catalog, Plugin
+from agent_core.registry.events import Events
+from agent_core.runtime.agent import Agent
+from agent_core.testing.fakes import FakeSink, batch_of
+
+
+class FakeSource:
+    """Hands out its emit, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.emit: Emit | None = None
+        self.calls: list[str] = []
+        self.on_stop: Callable[[], object] = lambda: None
+
+    def open(self) -> None:
+        self.calls.append("open")
+
+    def start(self, emit: Emit) -> None:
+        self.calls.append("start")
+        self.emit = emit
+
+    def stop(self, timeout_seconds: float) -> None:
+        self.calls.append("stop")
+        self.on_stop()
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+class Run:
+    """An agent of one fake source, a memory buffer and one fake sink."""
+
+    def __init__(self, state_dir: Path, shutdown_timeout_seconds: float = 10.0) -> None:
+        self.source, self.sink, self.events = FakeSource(), FakeSink(), Events()
+
+        def create_source(config: Config, context: ComponentContext) -> Source:
+            return self.source
+
+        def create_sink(config: Config, context: ComponentContext) -> Sink:
+            return self.sink
+
+        catalog = Catalog(
+            [
+                Plugin("fake_source", "d", "1", "", (SourceFactory("fake_source", {}, create_source, ""),)),
+                Plugin("fake_sink", "d", "1", "", (SinkFactory("fake_sink", {}, create_sink, ""),)),
+                Plugin("memory_buffer", "d", "1", "", (agent_register_buffer(),)),
+            ]
+        )
+        sink = SinkConfig(
+            id="sink",
+            type="fake_sink",
+            inputs=("line",),
+            config={},
+            buffer=BufferConfig("memory_buffer", {"capacity": 100, "when_full": "drop_oldest", "block_limit": 1.0}),
+            batch=BatchConfig(10, 0.01),
+            retry=RetryConfig(3, 1, 2, 0.2, 60),
+            breaker=BreakerConfig(30, 60),
+            workers=1,
+            divert=None,
+            fallback=None,
+        )
+        config = AgentConfig(
+            file=state_dir / "agent.yaml",
+            name="line-1",
+            state_dir=state_dir / "state",
+            shutdown_timeout_seconds=shutdown_timeout_seconds,
+            plugins=PluginsConfig((), ()),
+            log=LogConfig("info", LogFormat.CONSOLE),
+            sources=(SourceConfig("line", "fake_source", {}, ()),),
+            sinks=(sink,),
+            extensions=(),
+            mapping={},
+            warnings=(),
+        )
+        self.agent = Agent(config, catalog, self.events, SystemClock())
+
+    def emit(self, batch: Batch) -> None:
+        assert self.source.emit is not None
+        self.source.emit(batch)
+
+
+def test_values_flow_from_start_to_the_final_ledger(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.agent.start()
+    run.emit(batch_of(1, 2, 3))
+    run.agent.request_stop("test")
+    assert run.agent.wait(1)
+    assert run.agent.shutdown()
+    [sink] = run.agent.status().sinks
+    assert (sink.ledger.collected, sink.ledger.delivered, sink.ledger.pending) == (3, 3, 0)
+    assert run.source.calls == ["open", "start", "stop", "close"]
+    assert run.sink.closed
+
+
+def test_observers_hear_the_start_and_the_stop(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Observer:
+        @hookimpl
+        def agent_started(self, agent: object) -> None:
+            heard.append("started")
+
+        @hookimpl
+        def agent_stopping(self, agent: object, reason: str) -> None:
+            heard.append(f"stopping {reason}")
+
+    run = Run(tmp_path)
+    run.events.register_observer(Observer())
+    run.agent.start()
+    run.agent.request_stop("SIGTERM")
+    run.agent.wait(1)
+    run.agent.shutdown()
+    assert heard == ["started", "stopping SIGTERM"]
+
+
+def test_two_agents_cannot_share_a_state_directory(tmp_path: Path) -> None:
+    first, second = Run(tmp_path), Run(tmp_path)
+    first.agent.start()
+    with pytest.raises(AgentError, match="another agent uses the state directory"):
+        second.agent.start()
+    first.agent.shutdown()
+    second.agent.start()
+    assert second.agent.shutdown()
+
+
+def test_what_was_opened_is_closed_when_the_start_fails(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    def fail() -> None:
+        raise OSError("no such file")
+
+    run.source.open = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no such file"):
+        run.agent.start()
+    assert run.source.calls == ["close"]
+    assert run.sink.closed
+    again = Run(tmp_path)
+    again.agent.start()
+    assert again.agent.shutdown(), "the state directory is free again"
+
+
+def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, go_on = Run(tmp_path, shutdown_timeout_seconds=1.0), threading.Event()
+    run.source.on_stop = lambda: go_on.wait(30)
+    run.agent.start()
+    run.emit(batch_of(1))
+    assert not run.agent.shutdown()
+    go_on.set()
+    assert run.agent.status().sinks[0].ledger.delivered == 1
+    assert "source did not stop cleanly: id=line problem=did not end in time" in caplog.text
+
+
+def test_a_write_that_hangs_is_left_behind_and_its_rows_are_accounted_for(tmp_path: Path) -> None:
+    run, go_on = Run(tmp_path, shutdown_timeout_seconds=1.0), threading.Event()
+
+    def hang(batch: Batch) -> WriteOutcome:
+        go_on.wait(30)
+        return WriteOutcome(len(batch))
+
+    run.sink.script.append(hang)
+    run.agent.start()
+    run.emit(batch_of(1, 2))
+    run.sink.wait_until(lambda sink: sink.attempts == 1)
+    run.agent.shutdown()
+    ledger = run.agent.status().sinks[0].ledger
+    go_on.set()
+    assert ledger.dropped_by_reason == {"shutdown": 2}
+    assert ledger.balanced
+
+
+def test_nothing_is_requested_nothing_stops(tmp_path: Path) -> None:
+    assert not Run(tmp_path).agent.wait(0.01)
