@@ -41,6 +41,9 @@ class HookManager(pluggy.PluginManager):
     def register(self, plugin: object, name: str | None = None) -> str | None:
         """Register ``plugin`` and guard its events. Raises PluginError, and then nothing of it is registered."""
         label = name or self.get_canonical_name(plugin)
+        for known, other in self.list_name_plugin():
+            if other == plugin:
+                raise PluginError(f"{label}: it equals {known}, which is registered already")
         found = problems(plugin, self)
         if found:
             raise PluginError(f"{label}: " + "; ".join(found))
