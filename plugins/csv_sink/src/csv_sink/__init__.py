@@ -1,0 +1,1 @@
+"""csv_sink: keeps tag values in CSV files that read back exactly."""

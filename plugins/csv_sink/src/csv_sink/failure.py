@@ -1,0 +1,25 @@
+"""Failure: what an error of the file system means to the core."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from agent_core.api import RetryableError
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Raise RetryableError for an OSError: a full disk is emptied, a missing right granted, without a restart."""
+    try:
+        yield
+    except OSError as error:
+        code = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        full = error.errno in _FULL
+        what = "the disk is full; free space" if full else error.strerror or str(error)
+        raise RetryableError(f"{folder}: {what} ({code})", code=code, throttle=full) from error

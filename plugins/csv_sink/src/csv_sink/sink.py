@@ -1,0 +1,249 @@
+"""CsvSink: keeps rows in files that read back exactly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from agent_core.api import (
+    BacklogFile,
+    Batch,
+    ComponentContext,
+    Diversion,
+    Finding,
+    ReplayBatch,
+    RetryableError,
+    WriteOutcome,
+)
+from csv_sink.config import CsvSinkConfig
+from csv_sink.diagnosis import diagnose
+from csv_sink.failure import translated
+from csv_sink.folder import Folder, Kind, kind_of
+from csv_sink.line import LineWriter
+from csv_sink.lock import FolderHeld, FolderLock
+from csv_sink.part import Part, salvage
+from csv_sink.reader import BEGIN, Position, Reader, replay_batches
+
+_PRUNE_INTERVAL_SECONDS: Final = 3600.0
+
+
+class CsvSink:
+    """A Sink, a FallbackSink and Replayable. Thread-safe: one lock around the files, rows are formatted outside of it.
+
+    ``write`` and ``divert`` append to one open file for each kind of row and return when the disk has the rows; an
+    error leaves the file as it was. Between ``open`` and ``close`` the folder is locked against other processes;
+    ``backlog`` and ``read`` need no lock and work without ``open``.
+    """
+
+    def __init__(self, config: CsvSinkConfig, context: ComponentContext) -> None:
+        self._config = config
+        self._clock = context.clock
+        self._logger = context.logger
+        self._component_id = context.component_id
+        self._folder = Folder(config.directory, context.component_id)
+        self._folder_lock = FolderLock(self._folder.path)
+        self._writer = LineWriter()
+        self._lock = threading.Lock()
+        self._parts: dict[Kind, Part] = {}
+        self._records: dict[str, int] = {}
+        self._positions: dict[str, Position] = {}
+        self._unsalvaged: set[str] = set()
+        self._pruned_at: float | None = None
+
+    @property
+    def idempotent(self) -> bool:
+        """False: rows written twice are in the files twice; it is for replay's destination to tell."""
+        return False
+
+    def open(self) -> None:
+        """Lock the folder and complete what an earlier process left. Raises RetryableError, also for a held lock."""
+        with self._lock:
+            if not self._folder_lock.held:
+                self._take_folder()
+            self._prune()
+
+    def close(self) -> None:
+        """Complete the open files and give the folder back."""
+        with self._lock:
+            for kind in list(self._parts):
+                self._complete(kind)
+            self._folder_lock.release()
+
+    def write(self, batch: Batch) -> WriteOutcome:
+        """Append the rows, without a reason. Raises RetryableError."""
+        self._append(Kind.BACKUP, batch, self._clock.time_ns(), "")
+        return WriteOutcome(inserted=len(batch))
+
+    def divert(self, batch: Batch, diversion: Diversion) -> None:
+        """Append the rows and why they come; rejected ones to a file of their own. Raises RetryableError."""
+        reasons: str | Sequence[str] = diversion.reason
+        if diversion.details is not None:
+            reasons = [f"{diversion.reason}: {detail}" for detail in diversion.details]
+        kind = Kind.REJECTED if diversion.rejected else Kind.BACKUP
+        self._append(kind, batch, diversion.attempted_at_ns, reasons)
+
+    def backlog(self) -> Sequence[BacklogFile]:
+        """Complete files, oldest first. An open file that is old enough is completed, although no row came since."""
+        with self._lock:
+            if self._folder_lock.held:
+                for kind in [kind for kind, part in self._parts.items() if self._is_old(part)]:
+                    self._complete(kind)
+                self._salvage()
+                self._prune()
+            return [
+                BacklogFile(
+                    path.name, path.stat().st_size, self._records.get(path.name), kind_of(path) is Kind.REJECTED
+                )
+                for path in self._folder.complete()
+            ]
+
+    def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
+        """Rows of one file. Going on where the last ``read`` of it stopped is cheap, elsewhere it is read through.
+
+        Raises FileNotFoundError when the backlog has no such file.
+        """
+        known = self._positions.get(file, BEGIN)
+        with self._folder.file(file).open("rb") as opened:
+            reader = Reader(opened, known if known.record == from_record else BEGIN)
+            for batch, position in replay_batches(reader, from_record, max_records):
+                self._positions[file] = position
+                yield batch
+
+    def finish(self, file: str) -> None:
+        """Move the file to ``done``, where it is kept for ``done_retention``. Raises OSError or RetryableError."""
+        with self._lock:
+            self._check_open()
+            target = self._folder.finish(file)
+            now = self._clock.time_ns()
+            with suppress(OSError):  # then the retention counts from the last row, as good as any
+                os.utime(target, ns=(now, now))
+            self._records.pop(file, None)
+            self._positions.pop(file, None)
+            self._prune()
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Check folder, lock, free disk and backlog."""
+        return diagnose(self._config, self._folder)
+
+    def _append(self, kind: Kind, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> None:
+        if not batch:
+            return
+        lines = self._writer.lines(batch, attempted_at_ns, reasons)
+        with self._lock, translated(self._folder.path):
+            self._check_open()
+            part = self._part(kind)
+            self._check_free_disk(len(lines))
+            try:
+                part.append(lines, len(batch))
+            except OSError:
+                if part.torn:
+                    self._parts.pop(kind).abandon()
+                raise
+            if part.size_bytes >= self._config.max_file_size:
+                self._complete(kind)
+
+    def _part(self, kind: Kind) -> Part:
+        """The open file for rows of a kind: the one there is, or a new one."""
+        part = self._parts.get(kind)
+        if part is not None and not part.in_place:
+            self._logger.error(
+                "backup file removed by somebody: component=%s file=%s records=%d",
+                self._component_id, part.path, part.records,
+            )  # fmt: skip
+            del self._parts[kind]
+            part.abandon()
+        elif part is not None and self._is_old(part):
+            self._complete(kind)
+        if kind not in self._parts:
+            if not self._folder_lock.in_place:  # the folder was removed, and the lock with it
+                self._folder_lock.release()
+                self._take_folder()
+            path = self._folder.new_part(kind, self._clock.time_ns())
+            self._parts[kind] = Part(path, self._clock.monotonic())
+        return self._parts[kind]
+
+    def _complete(self, kind: Kind) -> None:
+        """Never raises: the rows are on disk already, whatever name they have."""
+        part = self._parts.pop(kind)
+        try:
+            path = part.complete()
+        except OSError as error:
+            self._logger.warning(
+                "backup file not completed yet: component=%s file=%s error=%s", self._component_id, part.path, error
+            )
+            return
+        if path is not None:
+            self._records[path.name] = part.records
+            self._logger.info(
+                "backup file completed: component=%s file=%s records=%d bytes=%d",
+                self._component_id, path, part.records, part.size_bytes,
+            )  # fmt: skip
+
+    def _take_folder(self) -> None:
+        with translated(self._folder.path):
+            self._folder.make()
+            try:
+                self._folder_lock.acquire()
+            except FolderHeld as error:
+                raise RetryableError(f"{error}; end it, or give each sink a directory: of its own") from None
+            self._salvage()
+
+    def _salvage(self) -> None:
+        """Complete files that are not open: left by a process that died, or by a ``complete`` that failed.
+
+        One that cannot be completed is left where it is and keeps no row out of the other files.
+        """
+        open_files = {part.path for part in self._parts.values()}
+        for path in self._folder.parts():
+            if path in open_files:
+                continue
+            try:
+                salvaged = salvage(path)
+            except OSError as error:
+                if path.name not in self._unsalvaged:
+                    self._unsalvaged.add(path.name)
+                    self._logger.warning(
+                        "backup file not salvaged: component=%s file=%s error=%s", self._component_id, path, error
+                    )
+                continue
+            if salvaged.path is not None:
+                self._records[salvaged.path.name] = salvaged.records
+            self._logger.info(
+                "backup file salvaged: component=%s file=%s records=%d torn_bytes=%d",
+                self._component_id, path, salvaged.records, salvaged.torn_bytes,
+            )  # fmt: skip
+
+    def _prune(self) -> None:
+        """Delete replayed files that have been kept long enough; looks at most once an hour."""
+        now = self._clock.monotonic()
+        if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
+            return
+        self._pruned_at = now
+        limit_ns = self._clock.time_ns() - round(self._config.done_retention * 1e9)
+        try:
+            for path in self._folder.finished_before(limit_ns):
+                path.unlink()
+                self._logger.info("replayed file deleted: component=%s file=%s", self._component_id, path)
+        except OSError as error:
+            self._logger.warning("replayed files not deleted: component=%s error=%s", self._component_id, error)
+
+    def _is_old(self, part: Part) -> bool:
+        return self._clock.monotonic() - part.created_at >= self._config.max_file_age
+
+    def _check_open(self) -> None:
+        if not self._folder_lock.held:
+            raise RetryableError(f"{self._folder.path} is not open")
+
+    def _check_free_disk(self, needed: int) -> None:
+        free = shutil.disk_usage(self._folder.path).free
+        if free - needed < self._config.min_free_disk:
+            raise RetryableError(
+                f"{self._folder.path}: {free} bytes are free, min_free_disk keeps {self._config.min_free_disk}; "
+                "free space",
+                code="MIN_FREE_DISK",
+                throttle=True,
+            )

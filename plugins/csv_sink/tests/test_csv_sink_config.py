@@ -1,0 +1,46 @@
+"""Schema, dataclass, sample and plugin say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import jsonschema
+import yaml
+from csv_sink import plugin
+from csv_sink.config import CsvSinkConfig
+
+from agent_core.api import ComponentContext, load_schema
+
+SCHEMA = cast("dict[str, Any]", load_schema("csv_sink"))
+FOLDER = Path(__file__).parents[1]
+
+
+def test_the_schema_has_the_fields_of_the_dataclass() -> None:
+    fields = [field.name for field in dataclasses.fields(CsvSinkConfig)]
+    assert fields == list(SCHEMA["properties"])
+
+
+def test_every_key_is_described_and_has_a_default() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for key, rules in SCHEMA["properties"].items():
+        assert rules["description"].endswith("."), key
+        jsonschema.validate(rules["default"], rules)
+
+
+def test_the_sample_is_valid() -> None:
+    sample = yaml.safe_load((FOLDER / "sample.yaml").read_text(encoding="utf-8"))
+    jsonschema.validate(sample["sinks"][0]["fallback"]["config"], SCHEMA)
+
+
+def test_the_factory_makes_a_sink_without_touching_the_disk(tmp_path: Path) -> None:
+    factory = plugin.agent_register_sink()
+    assert (factory.kind, factory.type) == ("sink", "csv_sink")
+    config = {key: rules["default"] for key, rules in SCHEMA["properties"].items()}
+    config |= {"directory": tmp_path / "backup"}
+    context = ComponentContext("warehouse", "line-1", tmp_path, logging.getLogger("csv_sink"))
+    sink = factory.create(config, context)
+    assert not sink.idempotent
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,278 @@
+"""The files of a sink: their text, names, sizes, ages and rights; the lock; what happens to replayed ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from csv_sink.sink import CsvSink
+from pytest_mock import MockerFixture
+
+from agent_core.api import (
+    BAD,
+    GOOD,
+    Batch,
+    Diversion,
+    DivertReason,
+    Origin,
+    RetryableError,
+    Severity,
+)
+from agent_core.testing.clock import START_NS, ManualClock
+
+ORIGIN = Origin("line1", "PLC01", "LINE1_PROCESS1")
+BATCH = Batch.of(ORIGIN, ("TEMP_1", "RUN"), (21.5, True), START_NS)
+SINK_DOWN = Diversion(DivertReason.SINK_DOWN, START_NS)
+POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def test_a_file_reads_like_this(sink: CsvSink, folder: Path) -> None:
+    batch = Batch.of(
+        ORIGIN, ("TEMP_1", "=TAG", "STATE"), (21.5, "운전, 중", None), START_NS + 1, bytes((GOOD, GOOD, BAD))
+    )
+    sink.divert(batch, Diversion(DivertReason.RETRIES_EXHAUSTED, START_NS + 1_500_000_000))
+    sink.close()
+    assert (folder / "backup_20260101_000000.csv").read_text(encoding="utf-8") == (
+        "timestamp,tag_name,tag_value,value_type,quality,source,device,group,insertion_attempt_time,reason\n"
+        "2026-01-01T00:00:00.000000001Z,TEMP_1,21.5,float,GOOD,line1,PLC01,LINE1_PROCESS1,"
+        "2026-01-01T00:00:01.500000000Z,retries_exhausted\n"
+        '2026-01-01T00:00:00.000000001Z,\'=TAG,"운전, 중",str,GOOD,line1,PLC01,LINE1_PROCESS1,'
+        "2026-01-01T00:00:01.500000000Z,retries_exhausted\n"
+        "2026-01-01T00:00:00.000000001Z,STATE,,null,BAD,line1,PLC01,LINE1_PROCESS1,"
+        "2026-01-01T00:00:01.500000000Z,retries_exhausted\n"
+    )
+
+
+def test_rejected_rows_have_a_file_of_their_own_with_the_reason_of_each(sink: CsvSink, folder: Path) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    details = ("ORA-12899: value too large, maximum: 255", "ORA-01438")
+    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS, details))
+    sink.close()
+    assert names(folder) == ["backup_20260101_000000.csv", "rejected_20260101_000000.csv"]
+    lines = (folder / "rejected_20260101_000000.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[1].endswith(',"rejected: ORA-12899: value too large, maximum: 255"')
+    assert lines[2].endswith(",rejected: ORA-01438")
+
+
+def test_a_row_written_as_to_any_sink_has_no_reason(sink: CsvSink, folder: Path) -> None:
+    sink.write(BATCH)
+    sink.close()
+    lines = (folder / "backup_20260101_000000.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[1].endswith(",2026-01-01T00:00:00.000000000Z,")
+
+
+def test_rows_are_on_disk_when_divert_returns(sink: CsvSink, folder: Path, mocker: MockerFixture) -> None:
+    fsync = mocker.spy(os, "fsync")
+    sink.divert(BATCH, SINK_DOWN)
+    assert fsync.call_count == (1 if os.name == "nt" else 2)  # the file and, for its new name, the folder
+    sink.divert(BATCH, SINK_DOWN)
+    assert fsync.call_count == (2 if os.name == "nt" else 3)
+    (part,) = folder.glob("*.part")
+    assert part.read_bytes().count(b"\n") == 5
+
+
+def test_a_file_is_completed_at_its_size(make_sink: Callable[..., CsvSink], folder: Path) -> None:
+    sink = make_sink(max_file_size=300)
+    sink.open()
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder) == ["backup_20260101_000000.csv"]
+    sink.divert(BATCH, SINK_DOWN)
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder) == [
+        "backup_20260101_000000.csv", "backup_20260101_000000_001.csv", "backup_20260101_000000_002.csv",
+    ]  # fmt: skip
+    assert [file.records for file in sink.backlog()] == [2, 2, 2]
+
+
+def test_a_file_is_completed_at_its_age_by_the_next_write(sink: CsvSink, folder: Path, clock: ManualClock) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    clock.advance(59.9)
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder) == ["backup_20260101_000000.csv.part"]
+    clock.advance(0.2)
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder) == ["backup_20260101_000000.csv", "backup_20260101_000100.csv.part"]
+
+
+def test_a_file_without_new_rows_is_completed_by_a_look_at_the_backlog(sink: CsvSink, clock: ManualClock) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    assert sink.backlog() == []
+    clock.advance(60)
+    (file,) = sink.backlog()
+    assert (file.name, file.records, file.rejected) == ("backup_20260101_000000.csv", 2, False)
+    assert file.size_bytes > 200
+
+
+def test_files_are_listed_by_age_even_beyond_number_999(sink: CsvSink, folder: Path) -> None:
+    stamps = [
+        "20251231_235959_001",
+        "20260101_000000",
+        "20260101_000000_999",
+        "20260101_000000_1000",
+        "20260101_000001",
+    ]
+    for stamp in reversed(stamps):
+        (folder / f"backup_{stamp}.csv").touch()
+    (folder / "notes.csv").touch()
+    listed = [file.name.removeprefix("backup_").removesuffix(".csv") for file in sink.backlog()]
+    assert listed == stamps
+
+
+def test_a_name_is_not_used_again_while_a_replayed_file_has_it(sink: CsvSink, folder: Path) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    sink.close()
+    sink.open()
+    sink.finish("backup_20260101_000000.csv")
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder) == ["backup_20260101_000000_001.csv.part", "done"]
+
+
+def test_without_open_the_backlog_can_be_looked_at_but_not_changed(
+    sink: CsvSink, make_sink: Callable[..., CsvSink], clock: ManualClock
+) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    other = make_sink()
+    clock.advance(60)
+    assert other.backlog() == []
+    sink.close()
+    (file,) = other.backlog()
+    assert file.records is None
+    assert [part.batch for part in other.read(file.name)] == [BATCH.select((0, 1))]
+    with pytest.raises(RetryableError, match="not open"):
+        other.finish(file.name)
+    with pytest.raises(RetryableError, match="not open"):
+        other.divert(BATCH, SINK_DOWN)
+
+
+def test_there_is_no_backlog_where_there_is_no_folder(make_sink: Callable[..., CsvSink]) -> None:
+    assert make_sink().backlog() == []
+
+
+def test_replayed_files_are_deleted_when_their_retention_is_over(
+    make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = make_sink(done_retention=86_400.0)
+    sink.open()
+    sink.divert(BATCH, SINK_DOWN)
+    clock.advance(86_400)
+    (file,) = sink.backlog()
+    sink.finish(file.name)
+    clock.advance(86_399)
+    sink.backlog()
+    assert names(folder / "done") == [file.name]
+    with caplog.at_level("INFO"):
+        clock.advance(3600)
+        sink.backlog()
+    assert names(folder / "done") == []
+    assert "replayed file deleted: component=warehouse" in caplog.text
+
+
+@POSIX
+def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Path) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS))
+    sink.close()
+    sink.open()
+    sink.finish("backup_20260101_000000.csv")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.parent.rglob("*")}
+    assert modes == {
+        "warehouse": 0o700,
+        ".lock": 0o600,
+        "done": 0o700,
+        "backup_20260101_000000.csv": 0o600,
+        "rejected_20260101_000000.csv": 0o600,
+    }
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_rows_that_would_fill_the_disk_are_refused(make_sink: Callable[..., CsvSink], folder: Path) -> None:
+    sink = make_sink(min_free_disk=2**60)
+    sink.open()
+    with pytest.raises(RetryableError, match="min_free_disk") as caught:
+        sink.divert(BATCH, SINK_DOWN)
+    assert (caught.value.throttle, caught.value.code) == (True, "MIN_FREE_DISK")
+    sink.close()
+    assert names(folder) == []
+
+
+def test_a_folder_in_use_is_refused_and_names_the_process(sink: CsvSink, make_sink: Callable[..., CsvSink]) -> None:
+    other = make_sink()
+    with pytest.raises(RetryableError, match=rf"warehouse is in use by process {os.getpid()}; end it"):
+        other.open()
+    sink.close()
+    other.open()
+    other.divert(BATCH, SINK_DOWN)
+
+
+def test_the_lock_dies_with_its_process(make_sink: Callable[..., CsvSink], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    script = (
+        "import sys, pathlib; from csv_sink.lock import FolderLock\n"
+        "lock = FolderLock(pathlib.Path(sys.argv[1])); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        sink = make_sink()
+        with pytest.raises(RetryableError, match=f"process {holder.pid}"):
+            sink.open()
+        holder.kill()
+        holder.wait()
+    sink.open()
+
+
+@POSIX
+def test_a_folder_removed_meanwhile_is_made_and_locked_anew(
+    sink: CsvSink, make_sink: Callable[..., CsvSink], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    sink.divert(BATCH, SINK_DOWN)
+    assert "backup file removed by somebody: component=warehouse" in caplog.text
+    with pytest.raises(RetryableError, match="in use"):
+        make_sink().open()
+    sink.close()
+    assert names(folder) == ["backup_20260101_000000.csv"]
+
+
+def test_the_doctor_measures_and_leaves_nothing_behind(
+    make_sink: Callable[..., CsvSink], folder: Path, tmp_path: Path
+) -> None:
+    sink = make_sink()
+    (finding,) = sink.diagnose()
+    assert (finding.severity, "writable" in finding.message) == (Severity.OK, True)
+    assert list(tmp_path.iterdir()) == []
+    sink.open()
+    sink.divert(BATCH, SINK_DOWN)
+    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS))
+    sink.close()
+    before = names(folder)
+    findings = list(sink.diagnose())
+    assert [finding.severity for finding in findings] == [Severity.OK, Severity.WARNING, Severity.WARNING]
+    assert "1 files" in findings[1].message
+    assert "rejected for their content" in findings[2].message
+    assert names(folder) == before
+    (first, *_) = make_sink(min_free_disk=2**60).diagnose()
+    assert (first.severity, "min_free_disk" in first.message) == (Severity.FAILED, True)
+
+
+def test_the_doctor_names_a_place_that_cannot_be_written(make_sink: Callable[..., CsvSink], tmp_path: Path) -> None:
+    (tmp_path / "backup").write_text("", encoding="utf-8")
+    (finding,) = make_sink().diagnose()
+    assert (finding.severity, "cannot write" in finding.message) == (Severity.FAILED, True)

@@ -1,0 +1,138 @@
+"""Reading a file that is damaged, or that somebody has edited."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from csv_sink.line import HEADER, LineWriter
+from csv_sink.reader import Reader, replay_batches
+from csv_sink.sink import CsvSink
+
+from agent_core.api import BadLine, Batch, Diversion, DivertReason, Origin, Value
+
+ORIGIN = Origin("line1", "PLC01", "G")
+
+
+def lines(*values: Value) -> list[bytes]:
+    """One line for each value; their tags are called T0, T1 ..."""
+    write = LineWriter().lines
+    return [
+        write(Batch.of(ORIGIN, (f"T{number}",), (value,), number * 1_000_000_000), 0, "sink_down")
+        for number, value in enumerate(values)
+    ]
+
+
+def read(data: bytes, from_record: int = 0, max_records: int = 500) -> tuple[list[str], list[BadLine]]:
+    """Names of the rows, and the bad lines."""
+    parts = [part for part, _ in replay_batches(Reader(io.BytesIO(data)), from_record, max_records)]
+    return [name for part in parts for name in part.batch.names], [bad for part in parts for bad in part.bad_lines]
+
+
+def test_damaged_lines_are_named_by_number_and_skipped() -> None:
+    first, second, third, fourth = lines(1.0, 2.0, 3.0, 4.0)
+    names, bad = read(HEADER + first + second.replace(b"float", b"flaot") + third[:-30] + b"\n" + fourth)
+    assert names == ["T0", "T3"]
+    assert [line.line for line in bad] == [3, 4]
+    assert "'flaot' is no value_type" in bad[0].message
+
+
+def test_line_numbers_count_every_physical_line() -> None:
+    first, second, third = lines("two\nlines", "x", "y")
+    names, bad = read(HEADER + first + b"garbage\n" + second + b"\xff\xfe\n" + third)
+    assert names == ["T0", "T1", "T2"]
+    assert [line.line for line in bad] == [4, 6]
+
+
+@pytest.mark.parametrize("damage", [b'"', b'"""', b',"', b'x"y', b"\x00" * 100])
+def test_a_stray_quote_costs_its_own_line_only(damage: bytes) -> None:
+    rows = lines(1.0, "a", 'with "quotes"', "two\nlines", 5.0)
+    for position in range(len(rows)):
+        data = [*rows[:position], damage + b"\n", *rows[position:]]
+        names, bad = read(HEADER + b"".join(data))
+        assert names == ["T0", "T1", "T2", "T3", "T4"]
+        assert len(bad) == 1
+
+
+def test_a_quote_too_many_at_the_end_of_a_row_costs_that_row_only() -> None:
+    first, second, third = lines("a", "b", "c")
+    names, bad = read(HEADER + first + second.rstrip(b"\n") + b'"\n' + third)
+    assert names == ["T0", "T2"]
+    assert [line.line for line in bad] == [3]
+
+
+def test_a_quote_that_is_never_closed_is_followed_so_far_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("csv_sink.reader._LONGEST_RECORD_BYTES", 200)
+    rows = lines(*range(50))
+    names, bad = read(HEADER + b'"\n' + b"".join(rows))
+    assert (len(names), len(bad)) == (50, 1)
+
+
+def test_a_file_saved_by_a_spreadsheet_is_read() -> None:
+    data = HEADER + b"".join(lines(1.0, "b", None))
+    names, bad = read(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n").removesuffix(b"\r\n"))
+    assert (names, bad) == (["T0", "T1", "T2"], [])
+
+
+def test_a_wrong_header_is_named_and_the_rows_are_read() -> None:
+    names, bad = read(b"timestamp,tag\n" + lines(1.0)[0])
+    assert names == ["T0"]
+    assert [line.line for line in bad] == [1]
+    assert "the header is not timestamp,tag_name" in bad[0].message
+
+
+def test_a_file_of_damage_only_gives_bad_lines_in_portions() -> None:
+    parts = [part for part, _ in replay_batches(Reader(io.BytesIO(HEADER + b"x\n" * 25)), 0, 10)]
+    assert [len(part.bad_lines) for part in parts] == [10, 10, 5]
+    assert [part.next_record for part in parts] == [10, 20, 25]
+    assert not any(part.batch for part in parts)
+
+
+def test_an_empty_file_has_nothing_to_read() -> None:
+    assert read(b"") == ([], [])
+    assert read(HEADER) == ([], [])
+
+
+def test_damaged_lines_count_as_records_so_that_reading_goes_on_at_the_right_one() -> None:
+    rows = lines(*range(30))
+    rows[7] = b"damaged\n"
+    rows[15] = b'"\n'
+    data = HEADER + b"".join(rows)
+    whole = [part for part, _ in replay_batches(Reader(io.BytesIO(data)), 0, 5)]
+    expected = [name for part in whole for name in part.batch.names]
+    assert expected == [f"T{number}" for number in range(30) if number not in (7, 15)]
+    for part in whole:
+        later, _ = read(data, from_record=part.next_record)
+        assert later == expected[len(expected) - len(later) :]
+        done = expected[: len(expected) - len(later)]
+        assert done == expected[: expected.index(part.batch.names[-1]) + 1]
+
+
+def test_going_on_where_reading_stopped_does_not_read_the_beginning_again(sink: CsvSink, folder: Path) -> None:
+    count = 100
+    batch = Batch.of(ORIGIN, [f"T{number}" for number in range(count)], ("two\nlines",) * count, 0)
+    sink.divert(batch, Diversion(DivertReason.SINK_DOWN, 0))
+    sink.close()
+    (file,) = sink.backlog()
+    first = next(iter(sink.read(file.name, max_records=10)))
+    assert first.next_record == 10
+    path = folder / file.name
+    data = bytearray(path.read_bytes())
+    data[200:210] = b"\n" * 10  # proof: what lies before is not looked at
+    path.write_bytes(data)
+    rest = list(sink.read(file.name, from_record=10))
+    assert rest[0].batch.names == batch.names[10:]
+    assert rest[-1].next_record == count
+    # From elsewhere the file is read through, damage included.
+    assert any(part.bad_lines for part in sink.read(file.name))
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".lock", "../x.csv", "done/backup_20260101_000000.csv", "backup_20260101_000000.csv"]
+)
+def test_a_file_that_is_not_in_the_backlog_is_not_read(sink: CsvSink, name: str) -> None:
+    with pytest.raises(FileNotFoundError, match="no complete file"):
+        list(sink.read(name))
+    with pytest.raises(FileNotFoundError, match="no complete file"):
+        sink.finish(name)
