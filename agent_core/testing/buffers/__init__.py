@@ -19,5 +19,6 @@ from agent_core.testing.buffers.whole import WholeTests
 __all__ = ["BufferContract"]
 
 
-class BufferContract(OrderTests, EvictionTests, WaitingTests, CountTests, WholeTests):
+# pytest runs the tests of the last base first: plain ones before the ones with many threads.
+class BufferContract(WholeTests, CountTests, WaitingTests, EvictionTests, OrderTests):
     """The behaviour of ``agent_core.api.Buffer``, sentence by sentence."""
