@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from memory_buffer.buffer import MemoryBuffer
 from memory_buffer.config import MemoryBufferConfig, WhenFull
 
 from agent_core.api import ComponentContext
-from agent_core.testing.background import Background
+from agent_core.testing.background import REAL_SECONDS, Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.rows import RowMaker, numbers
 
@@ -37,6 +39,14 @@ def clock() -> CountingClock:
 def made(clock: CountingClock, capacity: int, when_full: WhenFull = WhenFull.BLOCK) -> MemoryBuffer:
     context = ComponentContext("warehouse", "line-1", Path(), logging.getLogger("memory_buffer"), clock)
     return MemoryBuffer(MemoryBufferConfig(capacity, when_full, 5.0), context)
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for what other threads are about to do, in real time, bounded."""
+    end = time.monotonic() + REAL_SECONDS
+    while not reached():
+        assert time.monotonic() < end, "not reached"
+        time.sleep(0.001)
 
 
 def test_a_batch_that_waits_is_not_overtaken_by_a_smaller_one(clock: CountingClock) -> None:
@@ -73,12 +83,12 @@ def test_an_append_wakes_no_more_lessees_than_it_has_rows_for(clock: CountingClo
     buffer, maker = made(clock, 100, WhenFull.DROP_OLDEST), RowMaker()
     calls = [Background(partial(buffer.lease, 5, 60.0)) for _ in range(4)]
     clock.wait_for_waiters(4)
-    for _ in range(10):
-        buffer.append(maker.batch(1))
-    for _ in range(2):
-        buffer.append(maker.batch(5))
+    for served in range(1, 5):
+        for _ in range(5):
+            buffer.append(maker.batch(1))
+        until(lambda served=served: sum(call.done for call in calls) == served)
     leases = [call.result() for call in calls]
-    assert sorted(number for lease in leases if lease for number in numbers(lease.batch)) == list(range(20))
+    assert sorted(number for lease in leases if lease for number in numbers(lease.batch)) == [*range(20)]
     assert clock.waits == 4
 
 
