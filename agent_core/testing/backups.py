@@ -26,7 +26,9 @@ from agent_core.api import (
     Origin,
     Replayable,
 )
-from agent_core.testing.sinks import ORIGIN, SECOND_NS, START_NS, VALUES, Contract, numbered_batch, together
+from agent_core.testing.clock import START_NS
+from agent_core.testing.contract import Contract
+from agent_core.testing.sinks import ORIGIN, SECOND_NS, VALUES, numbered_batch, together
 
 SINK_DOWN: Final = Diversion(DivertReason.RETRIES_EXHAUSTED, START_NS)
 

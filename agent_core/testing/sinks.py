@@ -35,11 +35,10 @@ from agent_core.api import (
     Value,
     WriteOutcome,
 )
+from agent_core.testing.clock import START_NS
+from agent_core.testing.contract import Contract
 
 T = TypeVar("T")
-
-START_NS: Final = 1_767_225_600_000_000_000
-"""2026-01-01T00:00:00Z, the time of the first row of most tests."""
 
 SECOND_NS: Final = 1_000_000_000
 ORIGIN: Final = Origin("line1", "PLC01", "LINE1_PROCESS1")
@@ -81,18 +80,6 @@ class StoredRow(NamedTuple):
     value: object
     timestamp_ns: int
     quality: int
-
-
-class Contract:
-    """A set of standard tests. A subclass that overrides one is refused when the class is made."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        overridden = sorted(
-            name for name in vars(cls) for base in cls.__mro__[1:] if name.startswith("test_") and name in vars(base)
-        )
-        if overridden:
-            raise TypeError(f"{cls.__name__} overrides standard tests: {', '.join(overridden)}")
 
 
 class SinkContract(Contract):
