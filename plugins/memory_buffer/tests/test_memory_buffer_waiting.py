@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from memory_buffer.buffer import MemoryBuffer
 from memory_buffer.config import MemoryBufferConfig, WhenFull
 
-from agent_core.api import ComponentContext
+from agent_core.api import ComponentContext, Lease
 from agent_core.testing.background import REAL_SECONDS, Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.rows import RowMaker, numbers
@@ -41,11 +41,11 @@ def made(clock: CountingClock, capacity: int, when_full: WhenFull = WhenFull.BLO
     return MemoryBuffer(MemoryBufferConfig(capacity, when_full, 5.0), context)
 
 
-def until(reached: Callable[[], bool]) -> None:
-    """Wait for what other threads are about to do, in real time, bounded."""
+def until_done(calls: Sequence[Background[Lease | None]], count: int) -> None:
+    """Wait until ``count`` of the calls are over, in real time, bounded."""
     end = time.monotonic() + REAL_SECONDS
-    while not reached():
-        assert time.monotonic() < end, "not reached"
+    while sum(call.done for call in calls) < count:
+        assert time.monotonic() < end, f"fewer than {count} lessees were served"
         time.sleep(0.001)
 
 
@@ -86,7 +86,7 @@ def test_an_append_wakes_no_more_lessees_than_it_has_rows_for(clock: CountingClo
     for served in range(1, 5):
         for _ in range(5):
             buffer.append(maker.batch(1))
-        until(lambda served=served: sum(call.done for call in calls) == served)
+        until_done(calls, served)
     leases = [call.result() for call in calls]
     assert sorted(number for lease in leases if lease for number in numbers(lease.batch)) == [*range(20)]
     assert clock.waits == 4
