@@ -1,0 +1,56 @@
+"""A real pymodbus server in a process of its own, and drivers for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from modbus_driver.config import ModbusDriverConfig
+from modbus_driver.driver import ModbusDriver
+from plant.process import ModbusPlant
+
+from agent_core.api import ComponentContext
+
+MakeDriver = Callable[..., ModbusDriver]
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "address": "127.0.0.1:1",
+    "unit_id": 1,
+    "timeout": 0.5,
+    "word_order": "big",
+    "byte_order": "big",
+    "address_base": 0,
+    "max_registers": 125,
+    "max_bits": 2000,
+    "max_gap": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModbusPlant]:
+    with ModbusPlant(tmp_path_factory.mktemp("plant"), tags=200, groups=2) as plant:
+        yield plant
+
+
+@pytest.fixture
+def settings() -> Mapping[str, object]:
+    """The driver's keys with the defaults of the schema, but a short time-out."""
+    return DEFAULTS
+
+
+@pytest.fixture
+def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+    made: list[ModbusDriver] = []
+
+    def make(**changes: object) -> ModbusDriver:
+        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("modbus_driver"))
+        made.append(ModbusDriver(ModbusDriverConfig.from_config({**settings, **changes}), context))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()
