@@ -131,7 +131,9 @@ def parse_datetime(text: str, model: str) -> dt.datetime:
             offset = take(r"[+-]?\d{1,2}:\d{2}|UTC|GMT" if element == "TZR" else r"[+-]?\d{1,2}")
         elif element == "TZM":
             offset = (offset or "+00") + ":" + take(r"\d{2}")
-        elif text[pos] == match[0].strip('"')[:1] or not text[pos].isalnum():
+        elif text[pos].isalnum() and text[pos] != match[0].strip('"')[:1]:
+            raise OraError(1861)
+        else:
             pos += 1
     if text[pos:].strip():
         raise OraError(1830)

@@ -189,6 +189,8 @@ class Cursors:
         if errors:
             session.counters.errors += 1
             end = OraError(24381)
+            # not in the order of the rows: a server reports duplicates last, as it checks keys after values
+            errors.sort(key=lambda item: (item[1].code == 1, item[0]))
         session.reply.error(session.in_transaction, end, cursor.id, total, errors)
 
     def _one_by_one(

@@ -268,13 +268,15 @@ class Compiler:
     def _choice(self, node: exp.Expr) -> tuple[Function, Datatype]:
         """CASE, and NVL or COALESCE."""
         if isinstance(node, exp.Coalesce):
-            choices = [self.compile(part) for part in (node.this, *node.expressions)]
+            parts = (node.this, *node.expressions)
+            choices = [self.compile(part) for part in parts]
             functions_only = [c[0] for c in choices]
 
             def first(frame: Frame) -> Value:
                 return next((v for f in functions_only if (v := f(frame)) is not None), None)
 
-            return first, choices[0][1]
+            known = [kind for part, (_, kind) in zip(parts, choices, strict=True) if not isinstance(part, exp.Null)]
+            return first, known[0] if known else VARCHAR
         subject = node.args.get("this")
         tests: list[tuple[Condition, Function]] = []
         result = VARCHAR

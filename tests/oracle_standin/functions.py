@@ -202,6 +202,7 @@ _NAMED: dict[str, tuple[Call, Datatype]] = {
     "SYS_CONTEXT": (_context, VARCHAR),
     "LENGTHB": (_text(lambda text: len(text.encode())), NUMBER),
     "SYS_EXTRACT_UTC": (_utc, TIMESTAMP),
+    "TRUNC": (_trunc, DATE),
 }
 _STRFTIME = (("%Y", "YYYY"), ("%m", "MM"), ("%d", "DD"), ("%H", "HH24"), ("%M", "MI"), ("%S", "SS"), ("%f", "FF6"),
              ("%b", "MON"), ("%y", "RR"), ("%I", "HH12"), ("%p", "AM"))  # fmt: skip

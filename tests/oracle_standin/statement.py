@@ -18,7 +18,7 @@ from .errors import OraError
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # "falling back to Command" is handled here
 
 _TOKEN = re.compile(
-    r"""([nN]?[qQ]'\[.*?\]'|[nN]?[qQ]'\(.*?\)'|'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/)|:(\w+|"[^"]+")""", re.S
+    r"""([nN]?[qQ]'\[.*?\]'|[nN]?[qQ]'\(.*?\)'|'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/)|:\s*(\w+|"[^"]+")""", re.S
 )
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*([A-Za-z]+)", re.S)
 _SET = re.compile(r"(\w+)\s*=\s*('(?:[^']|'')*'|[\w.:+-]+|\"[^\"]+\")")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import oracledb
 import pytest
 from oracle_standin.process import Standin
+from oracle_standin.tests.behaviour import Target, target
 from oracle_standin.tests.sessions import connect
 
 TAG_DATA = """
@@ -19,10 +20,15 @@ CREATE TABLE tag_data (
 )"""
 
 
-@pytest.fixture(scope="module", params=["23", "19"])
-def standin(request: pytest.FixtureRequest) -> Iterator[Standin]:
-    """As 23ai and as 19c."""
-    with Standin(profile=request.param, ddl=[TAG_DATA, "CREATE INDEX tag_data_ts ON tag_data (timestamp)"]) as db:
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """The release to stand in for; a module about the protocol overrides it with both."""
+    return "23"
+
+
+@pytest.fixture(scope="module")
+def standin(profile: str) -> Iterator[Standin]:
+    with Standin(profile=profile, ddl=[TAG_DATA, "CREATE INDEX tag_data_ts ON tag_data (timestamp)"]) as db:
         yield db
         assert db.failures() == []
 
@@ -45,3 +51,25 @@ def db(standin: Standin) -> Iterator[Standin]:
 def connection(db: Standin) -> Iterator[oracledb.Connection]:
     with connect(db) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Target]:
+    """The database of the driver behaviour tests: a stand-in, or the real one of the environment."""
+    with target() as found:
+        yield found
+
+
+@pytest.fixture
+def conn(database: Target) -> Iterator[oracledb.Connection]:
+    """A connection to it, with an empty work table."""
+    with database.connect() as opened, opened.cursor() as cursor:
+        cursor.execute("DELETE FROM behaviour_work")
+        opened.commit()
+        yield opened
+        opened.rollback()
+
+
+@pytest.fixture
+def cursor(conn: oracledb.Connection) -> oracledb.Cursor:
+    return conn.cursor()

@@ -9,6 +9,13 @@ import pytest
 from oracle_standin.process import Standin
 from oracle_standin.tests.sessions import connect
 
+
+@pytest.fixture(scope="module", params=["23", "19"])
+def profile(request: pytest.FixtureRequest) -> str:
+    """As 23ai and as 19c: they differ in log-on, replies and error texts."""
+    return str(request.param)
+
+
 INSERT = "INSERT INTO tag_data (tag_name, tag_value, timestamp, quality) VALUES (:1, :2, :3, :4)"
 MOMENT = dt.datetime(2026, 3, 29, 1, 59, 59, 123456)
 Row = tuple[str | None, str, dt.datetime, str]

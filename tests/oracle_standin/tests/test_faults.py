@@ -9,6 +9,13 @@ import pytest
 from oracle_standin.process import Standin, StandinError
 from oracle_standin.tests.sessions import connect
 
+
+@pytest.fixture(scope="module", params=["23", "19"])
+def profile(request: pytest.FixtureRequest) -> str:
+    """As 23ai and as 19c: they differ in log-on, replies and error texts."""
+    return str(request.param)
+
+
 INSERT = "INSERT INTO tag_data VALUES (:1, :2, SYSTIMESTAMP, 'GOOD')"
 LOST = r"DPY-4011|DPY-1001|ORA-03113|ORA-00028"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import oracledb
 import pytest
 from oracle_standin.process import Standin
-from oracle_standin.tests.sessions import connect
+from oracle_standin.tests.sessions import connect, error_code
 
 
-def code_of(caught: pytest.ExceptionInfo[oracledb.Error]) -> str:
-    """``ORA-nnnnn`` or ``DPY-nnnn``."""
-    return str(caught.value.args[0].full_code)
+@pytest.fixture(scope="module", params=["23", "19"])
+def profile(request: pytest.FixtureRequest) -> str:
+    """As 23ai and as 19c: they differ in log-on, replies and error texts."""
+    return str(request.param)
 
 
 def test_the_release_is_that_of_the_profile(connection: oracledb.Connection) -> None:
@@ -20,7 +21,7 @@ def test_the_release_is_that_of_the_profile(connection: oracledb.Connection) -> 
 def test_a_wrong_password_is_refused_and_counted(db: Standin) -> None:
     with pytest.raises(oracledb.DatabaseError) as caught:
         oracledb.connect(user=db.user, password="wrong", dsn=db.dsn)
-    assert code_of(caught) == "ORA-01017"
+    assert error_code(caught) == "ORA-01017"
     assert db.counters()["bad_logons"] == 1
     assert db.counters()["logons"] == 0
 
@@ -28,7 +29,7 @@ def test_a_wrong_password_is_refused_and_counted(db: Standin) -> None:
 def test_an_unknown_user_looks_like_a_wrong_password(db: Standin) -> None:
     with pytest.raises(oracledb.DatabaseError) as caught:
         oracledb.connect(user="nobody", password=db.password, dsn=db.dsn)
-    assert code_of(caught) == "ORA-01017"
+    assert error_code(caught) == "ORA-01017"
 
 
 def test_an_unknown_service_is_refused_by_the_listener(db: Standin) -> None:
@@ -40,7 +41,7 @@ def test_a_locked_account_cannot_log_on(db: Standin) -> None:
     db.lock_account()
     with pytest.raises(oracledb.DatabaseError) as caught:
         connect(db)
-    assert code_of(caught) == "ORA-28000"
+    assert error_code(caught) == "ORA-28000"
 
 
 def test_ten_wrong_passwords_lock_the_account(db: Standin) -> None:
@@ -55,7 +56,7 @@ def test_an_expired_password_is_refused_until_it_is_changed(db: Standin) -> None
     db.expire_password()
     with pytest.raises(oracledb.DatabaseError) as caught:
         connect(db)
-    assert code_of(caught) == "ORA-28001"
+    assert error_code(caught) == "ORA-28001"
     with oracledb.connect(user=db.user, password=db.password, newpassword="lion", dsn=db.dsn) as changed:
         changed.ping()
     with oracledb.connect(user=db.user, password="lion", dsn=db.dsn) as again:
