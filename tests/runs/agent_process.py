@@ -1,0 +1,126 @@
+"""AgentProcess: ``agent run`` as a user starts it, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+AGENT = (sys.executable, "-m", "agent_core.cli.main")
+
+
+class AgentProcess:
+    """Runs a YAML file in the folder it lies in; always stopped at the end, by its own process id.
+
+    ``output`` is everything it wrote so far. ``stop`` sends SIGINT (Ctrl-Break on Windows) and returns the exit code.
+    """
+
+    def __init__(self, file: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._command = [*AGENT, "run", file.name, "--status-every", "500ms"]
+        self._folder = file.parent
+        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def __enter__(self) -> AgentProcess:
+        windows = sys.platform == "win32"
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._folder,
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if windows else 0,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        process = self._running()
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, 10)
+        assert process.stdout is not None
+        process.stdout.close()
+
+    @property
+    def output(self) -> str:
+        with self._changed:
+            return "".join(self._lines)
+
+    def wait_for(self, text: str, seconds: float = 20.0) -> None:
+        """Return once ``text`` has been written. Raises AssertionError with the output when it does not come."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: text in "".join(self._lines) or self._ended, seconds)
+        assert found, f"{text!r} did not come within {seconds} s:\n{self.output}"
+        assert text in self.output, f"{text!r} never came:\n{self.output}"
+
+    def stop(self, seconds: float = 40.0) -> int:
+        """Ask it to stop, as Ctrl-C does; its exit code."""
+        process = self._running()
+        process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 40.0) -> int:
+        """Wait until it has ended; its exit code."""
+        process = self._running()
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the agent did not end within {seconds} s:\n{self.output}") from None
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, 10)
+        return code
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does. Safe when it has ended."""
+        process = self._running()
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+    def ledger(self, sink_id: str) -> dict[str, int]:
+        """The final ledger of one sink, by column, as it was printed."""
+        lines = self.output.splitlines()
+        header = max(number for number, line in enumerate(lines) if line.startswith("sink ") and "balances" in line)
+        row = next(line for line in lines[header:] if line.startswith(f"{sink_id} "))
+        assert row.split()[-1] == "yes", f"the ledger does not balance:\n{self.output}"
+        amounts = [int(text.replace(",", "")) for text in row.split()[1:-1]]
+        return dict.fromkeys(("duplicates", "rejected", "diverted"), 0) | dict(
+            zip(lines[header].split()[1:-1], amounts, strict=True)
+        )
+
+    def _running(self) -> subprocess.Popen[str]:
+        assert self._process is not None, "not started"
+        return self._process
+
+    def _read(self) -> None:
+        stdout = self._running().stdout
+        assert stdout is not None
+        for line in stdout:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "it") -> None:
+    """Poll a condition of another process, which no Condition tells us of. Raises AssertionError in the end."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
