@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, NamedTuple, cast
 
 import yaml
@@ -20,6 +21,9 @@ PathKey = tuple[str | int, ...]
 
 MAX_VALUES: Final = 1_000_000
 """Aliases multiply; a file that expands beyond this is a mistake or an attack ("billion laughs")."""
+
+MAX_DEPTH: Final = 100
+"""PyYAML's fast composer recurses in C without a limit of its own: a deeper file would end the process."""
 
 _STR, _MAP, _SEQ = "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
@@ -65,7 +69,7 @@ class Document:
     def position(self, path: PathKey) -> Position:
         """Where to send the reader: a scalar itself, else the key above it, else the nearest thing above."""
         while path:
-            if path in self.values and not isinstance(self._at(path), (dict, list)):
+            if path in self.values and not isinstance(self._at(path), (dict, list, NoneType)):
                 return self.values[path]
             found = self.keys.get(path) or self.values.get(path)
             if found is not None:
@@ -101,11 +105,18 @@ def read_document(path: Path) -> Document:
     if text is None:
         return document
     try:
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        too_deep = _first_too_deep(text)
+        if too_deep is not None:
+            document.problems.append(
+                ConfigProblem(
+                    f"more than {MAX_DEPTH} lists and mappings inside each other",
+                    file=document.file,
+                    line=too_deep.line,
+                    column=too_deep.column,
+                )
+            )
+            return document
+        node = _compose(text)
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(document.file, error, text))
         return document
@@ -120,9 +131,6 @@ def read_document(path: Path) -> Document:
             )
         )
         return document
-    except RecursionError:
-        document.problems.append(ConfigProblem("the file nests too deeply", file=document.file, line=1, column=1))
-        return document
     if node is None:
         document.problems.append(
             ConfigProblem(
@@ -130,11 +138,30 @@ def read_document(path: Path) -> Document:
             )
         )
         return document
-    try:
-        document.root = _Builder(document).build(node, ())
-    except RecursionError:
-        document.problems.append(ConfigProblem("the file nests too deeply", file=document.file, line=1, column=1))
+    document.root = _Builder(document).build(node, ())
     return document
+
+
+def _compose(text: str) -> yaml.Node | None:
+    loader = _Loader(text)
+    try:
+        return cast("yaml.Node | None", loader.get_single_node())
+    finally:
+        loader.dispose()
+
+
+def _first_too_deep(text: str) -> Position | None:
+    if sum(map(text.count, ("[", "{", "- ", "? ", ":"))) <= MAX_DEPTH:
+        return None
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return _position(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
 
 
 def parse_scalar(text: str) -> object:
@@ -157,7 +184,7 @@ class _Builder:
         self._count += 1
         if self._count > MAX_VALUES:
             if self._count == MAX_VALUES + 1:
-                self._problem(node, path, "the aliases of this file expand to more than a million values")
+                self._problem(node, path, f"the aliases of this file expand to more than {MAX_VALUES} values")
             return None
         if any(node is above for above in self._open):
             self._problem(node, path, "an alias cannot contain itself")
@@ -253,8 +280,10 @@ def _scalar(tag: str, text: str) -> object:
     return text
 
 
-def _position(node: yaml.Node) -> Position:
-    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
+def _position(node: yaml.Node | yaml.Event) -> Position:
+    mark = node.start_mark
+    assert mark is not None
+    return Position(mark.line + 1, mark.column + 1)
 
 
 def _tag_name(node: yaml.Node) -> str:
@@ -317,7 +346,9 @@ def _syntax_problem(file: str, error: yaml.MarkedYAMLError, text: str) -> Config
     elif "unexpected end of stream" in what or "expected the node content" in what:
         hint = f"opened at line {error.context_mark.line + 1}" if error.context_mark else None
     elif "undefined alias" in what:
-        what, hint = f"{what} is used", "a value that begins with * belongs in quotes"
+        alias = re.match(r"\*[^\s,\]}]*", source[column - 1 :])
+        what = f"{alias[0] if alias else 'this'} stands for nothing: no value is marked with &"
+        hint = "a value that begins with * belongs in quotes"
     elif "did not find expected" in what or "expected <block end>" in what or "block end" in what:
         what = "the indentation does not fit here" if not before.strip() else "this does not fit here"
         hint = f"it belongs to what begins at line {error.context_mark.line + 1}" if error.context_mark else None

@@ -93,8 +93,11 @@ def _select_by_type(definition: Node, kind: str, factories: Mapping[str, Factory
         name["enumDescriptions"] = [factory.summary for factory in factories.values()]
     branches = []
     for type_, factory in factories.items():
-        then: Node = {"properties": {"config": {"$ref": f"#/$defs/{definition_name(kind, type_)}"}}}
-        if factory.schema.get("required"):
+        config: Node = {"$ref": f"#/$defs/{definition_name(kind, type_)}"}
+        then: Node = {"properties": {"config": config}}
+        required = factory.schema.get("required")
+        if isinstance(required, list) and required:
+            config["description"] = f"{type_} needs {', '.join(map(str, required))}."
             then["required"] = ["config"]
         branches.append({"if": {"properties": {"type": {"const": type_}}, "required": ["type"]}, "then": then})
     if branches:

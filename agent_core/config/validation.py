@@ -189,7 +189,7 @@ class Validation:
             case "maxLength":
                 return f"must have at most {limit} characters", None
             case "pattern":
-                return f"{shown} is not allowed here", _first_sentence(schema) or f"it must match {limit}"
+                return f"{shown} is not allowed here", f"it must match {limit}"
             case "minItems" | "minProperties":
                 return ("must not be empty" if limit == 1 else f"needs at least {limit} entries"), None
             case "maxItems" | "maxProperties":
