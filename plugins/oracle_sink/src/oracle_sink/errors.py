@@ -1,0 +1,196 @@
+"""Errors: what each code of the database or the driver means for a batch, as data.
+
+Codes are matched, never exception classes: the driver raises ORA-01438 as IntegrityError and ORA-12899 as
+DatabaseError. ``isrecoverable`` of the driver is not used either: it is False for a refused connection, a deadlock
+and a call time-out.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from enum import Enum
+from typing import Final
+
+from agent_core.api import AuthenticationError, ConfigurationError, RetryableError, SinkError
+
+
+class Action(Enum):
+    """What is done about a code."""
+
+    REJECT = "the row is refused for its content"
+    RECONNECT = "the connection is gone"
+    BACK_OFF = "the database cannot be reached or is busy"
+    THROTTLE = "the database is full or read-only"
+    LOCK_OUT = "the credentials or grants were refused"
+    MISCONFIGURED = "the table, a column or an option is wrong"
+    TRIGGER = "raised by the plant's own code in the database"
+    UNKNOWN = "not in the table"
+
+
+def _ora(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"ORA-{number:05}" for number in numbers)
+
+
+def _dpy(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"DPY-{number:04}" for number in numbers)
+
+
+DUPLICATE: Final = "ORA-00001"
+NO_TABLE: Final = "ORA-00942"
+NO_CONNECTION: Final = "DPY-6005"
+CALL_TIMEOUT: Final = "DPY-4024"
+ROLLED_BACK: Final = "ORA-02091"
+"""COMMIT answered that the transaction was rolled back: the one failed commit that is not ambiguous."""
+
+NULL_REFUSED: Final = frozenset(_ora(1400, 1407))
+WRONG_CREDENTIALS: Final = "ORA-01017"
+EXPIRES_SOON: Final = "ORA-28002"
+
+CLIENT_ENCODING: Final = frozenset(_dpy(3002, 3003, 3013, 4003, 4004, 4009, 4010))
+"""Raised by the driver before anything is sent: the whole batch fails, and no offset says which row it was."""
+
+# Sources: the database's error messages, and the tables in python-oracledb's errors.py, which turns what ends a
+# session (ORA-00028, ORA-03113, ORA-00600 ...) into DPY-4011 in Thin mode and leaves it as it is in Thick mode.
+_TABLE: Final[dict[Action, tuple[str, ...]]] = {
+    Action.REJECT: (
+        *_ora(1400, 1401, 1407, 1426, 1438, 1461, 1722, 1830, 1841, 1843, 1847, 1858, 1861),
+        *_ora(2290, 2291, 12713, 12899, 14300, 14400, 14401),
+        *CLIENT_ENCODING,
+    ),
+    Action.RECONNECT: (
+        *_ora(28, 600, 603, 609, 1012, 1092, 2396, 3113, 3114, 3135, 7445, 12571),
+        *_dpy(1001, 1002, 4011, 4033, 5000, 5001, 5002, 5003, 5004, 5005, 5006),
+        "DPI-1010",
+        "DPI-1080",
+    ),
+    Action.BACK_OFF: (
+        # connecting
+        *_ora(18, 20, 1033, 1034, 1035, 1089, 1090, 1109, 2391, 12170, 12514, 12516, 12518, 12519, 12520, 12521),
+        *_ora(12526, 12527, 12528, 12535, 12537, 12541, 12543, 12545, 12547, 12560, 12757, 28547),
+        *_dpy(4005, 6000, 6001, 6003, 6004, 6005),
+        # executing
+        *_ora(54, 60, 1013, 1555, 2049, 4020, 4021, 4061, 4065, 4068, 8177, 25402, 25408),
+        CALL_TIMEOUT,
+        "DPI-1067",
+    ),
+    Action.THROTTLE: _ora(257, 1536, 1631, 1632, 1652, 1653, 1654, 1658, 1688, 1691, 4030, 4031, 16000, 19809, 30036),
+    Action.LOCK_OUT: (*_ora(1017, 1031, 1045, 1950, 28000, 28001, 28003), *_dpy(2033, 3015, 4001)),
+    Action.MISCONFIGURED: (
+        *_ora(904, 913, 942, 947, 12154, 38913),
+        *_dpy(2017, 2018, 2019, 2049, 2053, 3001, 3010, 4000, 4017, 4018, 4021, 4026, 4027, 6002, 6006),
+        "DPI-1047",
+        "DPI-1072",
+    ),
+    Action.TRIGGER: (*_ora(4088), *_ora(*range(20000, 21000))),
+}
+_ACTIONS: Final = {code: action for action, codes in _TABLE.items() for code in codes}
+
+_NEXT_STEP: Final = {
+    "ORA-00257": "free or enlarge the archive log destination",
+    "ORA-00942": "check table:, or ask for SELECT and INSERT on it",
+    "ORA-00904": "check columns: against the table",
+    "ORA-00600": "ask the DBA for the trace file",
+    "ORA-01017": "check user: and password:",
+    "ORA-01031": "ask the DBA for INSERT and SELECT on the table",
+    "ORA-01045": "ask the DBA for CREATE SESSION",
+    "ORA-01400": "map the column in columns:, or give it a DEFAULT",
+    "ORA-01536": "ask the DBA for quota on the tablespace",
+    "ORA-01653": "ask the DBA to extend the tablespace",
+    "ORA-01950": "ask the DBA for quota on the tablespace",
+    "ORA-12154": "check dsn: and config_dir: (tnsnames.ora)",
+    "ORA-16000": "the database is open read-only: point dsn: at the primary",
+    "ORA-28000": "ask the DBA to unlock the account",
+    "ORA-28001": "set a new password for the account, then in password:",
+    "DPI-1047": "install Oracle Client, or correct thick: lib_dir:",
+    "DPY-2019": "one process is thin or thick as a whole: give every oracle_sink the same thick:",
+    "DPY-3001": "the database demands what only Thick mode can do: set thick:",
+    "DPY-3010": "the database is older than 12.1: set thick:",
+    "DPY-3015": "the account has only an old password verifier: have the password set anew, or set thick:",
+    "DPY-2049": "write dsn: as host:port/service",
+    "DPY-4000": "check dsn: and config_dir: (tnsnames.ora)",
+    "DPY-4026": "tnsnames.ora was not found: check config_dir:",
+    "DPY-4027": "set config_dir: to the folder of tnsnames.ora, or write dsn: as host:port/service",
+    "DPY-6002": "the server's certificate has another name: check the address in dsn:",
+}
+
+_CODE: Final = re.compile(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b")
+_NOISE: Final = re.compile(r"\n?Help: https?://\S+| \(CONNECTION_ID=[^)]*\)")
+_CONSTRAINT: Final = re.compile(r"\(([^()]+)\)")
+_COLUMN: Final = re.compile(r'\((?:"[^"]+"\.)*"([^"]+)"\)')
+
+
+def code_of(error: BaseException) -> str | None:
+    """The full code (``ORA-01653``, ``DPY-4011``) of what the driver raised; None when it has none.
+
+    A connection that failed is DPY-6005 whatever the reason; where that has a code it is the one returned.
+    """
+    details = error.args[0] if error.args else None
+    code = getattr(details, "full_code", None)
+    if not isinstance(code, str) or not code:
+        return None
+    if code == NO_CONNECTION and error.__cause__ is not None:
+        return code_of(error.__cause__) or code
+    return code
+
+
+def text_of(error: BaseException) -> str:
+    """The message on one line, without what changes from one call to the next."""
+    details = error.args[0] if error.args else None
+    text = getattr(details, "message", None) or str(error) or type(error).__name__
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """A message of the database or the driver on one line, without links to help pages and connection ids."""
+    return "; ".join(line.strip() for line in _NOISE.sub("", text).splitlines() if line.strip())
+
+
+def action_of(code: str | None) -> Action:
+    """What the table says about a code."""
+    return _ACTIONS.get(code, Action.UNKNOWN) if code is not None else Action.UNKNOWN
+
+
+def translate(error: BaseException, doing: str, *, ambiguous: bool = False) -> SinkError:
+    """The error of the contract for one of the driver or the socket.
+
+    ``doing`` names what was attempted, with its object ("log in to db1 as SCOTT"). A code of the REJECT or TRIGGER
+    kind or an unknown one becomes a RetryableError here: it has no row to blame, and the core bounds the retries.
+    """
+    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return ConfigurationError(
+            f"{doing}: {text_of(error)} (check wallet_location: and the server's certificate)", code=NO_CONNECTION
+        )
+    return failure(code_of(error), text_of(error), doing, ambiguous=ambiguous)
+
+
+def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False) -> SinkError:
+    """The error of the contract for a code and its message."""
+    step = _NEXT_STEP.get(code or "") or next((s for c in _CODE.findall(text) if (s := _NEXT_STEP.get(c))), None)
+    message = f"{doing}: {text}" + (f" ({step})" if step else "")
+    action = action_of(code)
+    if action is Action.LOCK_OUT and not ambiguous:
+        return AuthenticationError(message, code=code)
+    if action is Action.MISCONFIGURED and not ambiguous:
+        return ConfigurationError(message, code=code)
+    return RetryableError(message, code=code, throttle=action is Action.THROTTLE, ambiguous=ambiguous)
+
+
+def violated_constraint(message: str) -> str | None:
+    """``OWNER.NAME`` in the first line of an ORA-00001 (23ai adds table, columns and an ORA-03301 line)."""
+    found = _CONSTRAINT.search(message.partition("\n")[0])
+    return found[1] if found else None
+
+
+def refused_column(message: str) -> str | None:
+    """The column in ``cannot insert NULL into ("OWNER"."TABLE"."COLUMN")``."""
+    found = _COLUMN.search(message)
+    return found[1] if found else None
+
+
+def connection_is_lost(code: str | None) -> bool:
+    """True when the connection cannot be used again: it is gone, or nobody knows what it still has to say.
+
+    Without a code (an OSError) it is. After a call time-out the session may still be at work, so it is dropped too.
+    """
+    return code is None or code == CALL_TIMEOUT or action_of(code) is Action.RECONNECT

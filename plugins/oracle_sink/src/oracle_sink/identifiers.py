@@ -1,0 +1,73 @@
+"""Identifiers: names of the YAML as the dictionary has them, and as SQL may contain them.
+
+SQL is built only from these: a name that has passed ``parse`` is put between double quotes, so it is never read as
+anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_PART: Final = re.compile(r'"(?P<quoted>[^"\x00]+)"|(?P<plain>[^\W\d_][\w$#]*)')
+_MAX_BYTES: Final = 128
+"""Since 12.2; 30 before, which the database then says itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """``owner`` is None for a name without one: it is looked up in the session's current schema."""
+
+    owner: str | None
+    name: str
+
+    @property
+    def sql(self) -> str:
+        return ".".join(f'"{part}"' for part in (self.owner, self.name) if part is not None)
+
+    def __str__(self) -> str:
+        return f"{self.owner}.{self.name}" if self.owner else self.name
+
+
+def parse_table(text: str) -> TableName:
+    """``NAME`` or ``OWNER.NAME``, each plain or quoted. Raises ValueError with what is wrong."""
+    parts = _parts(text)
+    if len(parts) > 2:
+        raise ValueError(f"{text!r} has {len(parts)} parts: write TABLE or OWNER.TABLE")
+    return TableName(parts[0] if len(parts) == 2 else None, parts[-1])
+
+
+def parse_column(text: str) -> str:
+    """A column's name as the dictionary has it. Raises ValueError."""
+    parts = _parts(text)
+    if len(parts) != 1:
+        raise ValueError(f"{text!r} is no column name")
+    return parts[0]
+
+
+def parse_sequence(text: str) -> TableName:
+    """``SEQ`` or ``OWNER.SEQ``. Raises ValueError."""
+    return parse_table(text)
+
+
+def _parts(text: str) -> list[str]:
+    parts: list[str] = []
+    rest = text.strip()
+    while True:
+        found = _PART.match(rest)
+        if found is None:
+            raise ValueError(
+                f'{text!r} is no Oracle name: a letter, then letters, digits, _ $ #; anything else in "double quotes"'
+            )
+        # Unquoted names are stored in upper case.
+        part = found["quoted"] or found["plain"].upper()
+        if len(part.encode()) > _MAX_BYTES:
+            raise ValueError(f"{part!r} is longer than {_MAX_BYTES} bytes")
+        parts.append(part)
+        rest = rest[found.end() :]
+        if not rest:
+            return parts
+        if not rest.startswith("."):
+            raise ValueError(f'{text!r} is no Oracle name: {rest[0]!r} needs "double quotes"')
+        rest = rest[1:]

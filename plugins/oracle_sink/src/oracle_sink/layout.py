@@ -1,0 +1,293 @@
+"""Layout: how rows of a batch lie in the table, worked out once from ``columns:`` and the dictionary's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from agent_core.api import BAD, GOOD, QUALITY_NAMES, UNCERTAIN, Batch, ConfigurationError, Value
+from oracle_sink.binding import Bind, Encoder, InputSize, Refusals
+from oracle_sink.config import ColumnSpec, Field, OracleSinkConfig
+from oracle_sink.facts import NUMBERS, TEXTS, TIMES, Column, Key, Kind, TableFacts
+from oracle_sink.identifiers import TableName, parse_column, parse_sequence
+from oracle_sink.numbers import NumberColumn, Numbers, Refused
+from oracle_sink.texts import RepeatedText, TextColumn, ValueText, codec_of, mapped_bytes, origin_texts, type_names
+from oracle_sink.times import Times
+
+_EXPRESSIONS: Final = ("SYSTIMESTAMP", "SYSDATE")
+_NEXTVAL: Final = ".NEXTVAL"
+
+# A quality byte may carry more than its two quality bits; 0x80 is not defined and no better than BAD.
+_QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) for code in range(256))
+_QUALITY_TEXTS: Final = tuple(QUALITY_NAMES[quality] for quality in _QUALITIES)
+
+_KINDS: Final = {
+    Field.NAME: TEXTS,
+    Field.VALUE: TEXTS | NUMBERS,
+    Field.VALUE_NUMBER: NUMBERS,
+    Field.VALUE_TEXT: TEXTS,
+    Field.VALUE_TYPE: TEXTS,
+    Field.TIMESTAMP: TIMES,
+    Field.TIMESTAMP_NS: NUMBERS,
+    Field.QUALITY: TEXTS,
+    Field.QUALITY_CODE: NUMBERS,
+    Field.SOURCE: TEXTS,
+    Field.DEVICE: TEXTS,
+    Field.GROUP: TEXTS,
+    Field.AGENT: TEXTS,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Encoders in the order of the binds: the columns of ``key`` first, so that rows sort by key.
+
+    ``compared`` are the positions of the columns whose content tells a duplicate from a conflict: fields outside the
+    key; constants and expressions are not compared. ``key`` is None where nothing in the table makes a row unique.
+    """
+
+    facts: TableFacts
+    encoders: tuple[Encoder, ...]
+    expressions: tuple[tuple[str, str], ...]
+    key: Key | None
+    compared: tuple[int, ...]
+
+    @property
+    def table(self) -> TableName:
+        return self.facts.table
+
+    @property
+    def key_width(self) -> int:
+        """How many of the binds, from the first, are the key."""
+        return len(self.key.columns) if self.key is not None else 0
+
+    @cached_property
+    def input_sizes(self) -> tuple[InputSize, ...]:
+        return tuple(encoder.input_size for encoder in self.encoders)
+
+    @cached_property
+    def insert_sql(self) -> str:
+        names = [encoder.column.sql for encoder in self.encoders] + [f'"{name}"' for name, _ in self.expressions]
+        values = [f":{number + 1}" for number in range(len(self.encoders))] + [sql for _, sql in self.expressions]
+        return f"INSERT INTO {self.table.sql} ({', '.join(names)}) VALUES ({', '.join(values)})"  # noqa: S608
+
+    @cached_property
+    def update_sql(self) -> str:
+        """Binds: the compared columns, then the key as in ``key_binds``."""
+        sets = [f"{self.encoders[p].column.sql} = :{n + 1}" for n, p in enumerate(self.compared)]
+        return f"UPDATE {self.table.sql} SET {', '.join(sets)} WHERE {self._key_condition(len(sets))}"  # noqa: S608
+
+    @cached_property
+    def update_sizes(self) -> tuple[InputSize, ...]:
+        return (*(self.input_sizes[p] for p in self.compared), *self.key_sizes)
+
+    @cached_property
+    def key_sizes(self) -> tuple[InputSize, ...]:
+        return tuple(self.key_binds(self.input_sizes))
+
+    def key_binds(self, row: Sequence[Bind] | Sequence[InputSize]) -> list[Bind | InputSize]:
+        """What the key condition needs of a row: a nullable column twice."""
+        return [row[position] for position in self._key_positions]
+
+    def lookup_sql(self, count: int) -> str:
+        """Reads the compared columns of ``count`` keys, each row with the number of its key.
+
+        One point query for each key, joined by UNION ALL, so that no plan can be but an index look-up: with OR or IN
+        the optimizer may choose to read the whole table.
+        """
+        width = len(self._key_positions)
+        content = "".join(f", {self._read_sql(position)}" for position in self.compared)
+        return " UNION ALL ".join(
+            f"SELECT {number} AS n{content} FROM {self.table.sql} WHERE {self._key_condition(number * width)}"  # noqa: S608
+            for number in range(count)
+        )
+
+    def same(self, row: Sequence[Bind], stored: Sequence[Bind]) -> bool:
+        """True when what a look-up found has the content of a row. ``stored`` is in the order of ``compared``."""
+        encoders = self.encoders
+        return all(encoders[p].same(row[p], value) for p, value in zip(self.compared, stored, strict=True))
+
+    def shown(self, row: Sequence[Bind]) -> str:
+        """A row's key for messages."""
+        parts = row[: self.key_width]
+        return ", ".join(f"{e.column.name}={part}" for e, part in zip(self.encoders, parts, strict=False))
+
+    def shown_content(self, content: Sequence[Bind]) -> str:
+        """The compared columns for messages."""
+        return ", ".join(str(part) for part in content)
+
+    def content(self, row: Sequence[Bind]) -> tuple[Bind, ...]:
+        """The compared columns of a row."""
+        return tuple(row[position] for position in self.compared)
+
+    @cached_property
+    def _key_positions(self) -> tuple[int, ...]:
+        positions: list[int] = []
+        for position, encoder in enumerate(self.encoders[: self.key_width]):
+            positions.extend((position,) * (2 if encoder.column.nullable else 1))
+        return tuple(positions)
+
+    def _key_condition(self, offset: int) -> str:
+        parts: list[str] = []
+        bind = offset + 1
+        for encoder in self.encoders[: self.key_width]:
+            sql = encoder.column.sql
+            if encoder.column.nullable:
+                parts.append(f"({sql} = :{bind} OR ({sql} IS NULL AND :{bind + 1} IS NULL))")
+                bind += 2
+            else:
+                parts.append(f"{sql} = :{bind}")
+                bind += 1
+        return " AND ".join(parts)
+
+    def _read_sql(self, position: int) -> str:
+        column = self.encoders[position].column
+        return f"SYS_EXTRACT_UTC({column.sql})" if column.kind is Kind.TIMESTAMP_TZ else column.sql
+
+
+class Constant:
+    """The same value in each row."""
+
+    def __init__(self, column: Column, input_size: InputSize, value: Bind) -> None:
+        self.column = column
+        self.input_size = input_size
+        self._value = value
+
+    def encode(self, batch: Batch, refusals: Refusals) -> Sequence[Bind]:  # noqa: ARG002 - an Encoder
+        return (self._value,) * len(batch)
+
+    def same(self, bound: Bind, stored: Bind) -> bool:  # noqa: ARG002 - constants are not compared
+        return True
+
+
+def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) -> Layout:
+    """Fit ``columns:`` to the table. Raises ConfigurationError that names the column and the next step. Pure."""
+    codec = codec_of(facts.character_set)
+    encoders: dict[str, Encoder] = {}
+    fields: set[str] = set()
+    expressions: list[tuple[str, str]] = []
+    for spec in config.columns:
+        column = _column(spec, facts)
+        if column.name in encoders or any(name == column.name for name, _ in expressions):
+            raise ConfigurationError(f"columns: {column.name} is named twice")
+        if spec.expression is not None:
+            expressions.append((column.name, _expression(spec.expression)))
+            continue
+        if spec.field is None:
+            encoders[column.name] = _constant(column, spec.constant, codec)
+            continue
+        encoders[column.name] = _field_encoder(spec, spec.field, column, config, codec, agent_name)
+        fields.add(column.name)
+    key = next((k for k in facts.keys if set(k.columns) <= set(encoders) and set(k.columns) & fields), None)
+    first = key.columns if key is not None else ()
+    ordered = (*first, *(name for name in encoders if name not in first))
+    compared = tuple(i for i, name in enumerate(ordered) if name in fields and name not in first)
+    return Layout(facts, tuple(encoders[name] for name in ordered), tuple(expressions), key, compared)
+
+
+def _column(spec: ColumnSpec, facts: TableFacts) -> Column:
+    try:
+        name = parse_column(spec.column)
+    except ValueError as error:
+        raise ConfigurationError(f"columns: {error}") from None
+    column = facts.column(name)
+    if column is None:
+        has = ", ".join(c.name for c in facts.columns)
+        raise ConfigurationError(
+            f"columns: table {facts.table} has no column {name}; it has {has}: set columns: to match", code="ORA-00904"
+        )
+    if column.kind is None and spec.expression is None:
+        raise ConfigurationError(f"columns: {column} is {column.data_type}, which this sink cannot fill")
+    return column
+
+
+def _expression(text: str) -> str:
+    """The SQL of an expression of the fixed list."""
+    upper = text.strip().upper()
+    if upper in _EXPRESSIONS:
+        return upper
+    if upper.endswith(_NEXTVAL):
+        try:
+            return f"{parse_sequence(text.strip()[: -len(_NEXTVAL)]).sql}{_NEXTVAL}"
+        except ValueError as error:
+            raise ConfigurationError(f"columns: {error}") from None
+    raise ConfigurationError(f"columns: expression {text!r} is not SYSTIMESTAMP, SYSDATE or SEQUENCE.NEXTVAL")
+
+
+def _constant(column: Column, value: str | int | float | None, codec: str | None) -> Constant:
+    if column.kind in TEXTS:
+        text = TextColumn(column, codec)
+        refusal = text.refusal(str(value))
+        if refusal is not None:
+            raise ConfigurationError(f"columns: constant {value!r}: {refusal.message}", code=refusal.code)
+        return Constant(column, text.input_size, str(value))
+    if column.kind in NUMBERS:
+        number = NumberColumn(column)
+        try:
+            return Constant(column, number.input_size, number.convert(value))
+        except Refused as refused:
+            raise ConfigurationError(f"columns: constant: {refused}", code=refused.refusal.code) from None
+    raise ConfigurationError(f"columns: {column} is {column.data_type}: a constant is for texts and numbers")
+
+
+def _field_encoder(
+    spec: ColumnSpec, field: Field, column: Column, config: OracleSinkConfig, codec: str | None, agent_name: str
+) -> Encoder:
+    if column.kind not in _KINDS[field]:
+        fitting = ", ".join(sorted(kind.value for kind in _KINDS[field]))
+        raise ConfigurationError(f"columns: {column} is {column.data_type}: field {field} needs one of {fitting}")
+    if spec.time_zone is not None and (field is not Field.TIMESTAMP or column.kind not in (Kind.DATE, Kind.TIMESTAMP)):
+        raise ConfigurationError(f"columns: {column}: time_zone: is for field timestamp in a DATE or TIMESTAMP column")
+    if field is Field.TIMESTAMP:
+        return Times(column, None if spec.time_zone is None else zone_of(spec.time_zone))
+    if column.kind in NUMBERS:
+        values = _number_values(field)
+        return Numbers(NumberColumn(column), values, only_numbers=field is Field.VALUE_NUMBER)
+    text = TextColumn(column, codec)
+    if field in (Field.VALUE, Field.VALUE_TEXT):
+        return ValueText(
+            text,
+            bad_text=config.bad_value_text,
+            true_text=config.true_text,
+            false_text=config.false_text,
+            only_texts=field is Field.VALUE_TEXT,
+        )
+    return RepeatedText(text, _text_values(field, agent_name), required=field is Field.NAME)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of a name. Raises ConfigurationError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(f"columns: time_zone {name!r} is not known (names are like Asia/Seoul)") from None
+
+
+def _number_values(field: Field) -> Callable[[Batch], Sequence[Value]]:
+    if field is Field.TIMESTAMP_NS:
+        return lambda batch: list(batch.stamps())
+    if field is Field.QUALITY_CODE:
+        return lambda batch: list(map(_QUALITIES.__getitem__, batch.qualities))
+    return lambda batch: batch.values
+
+
+def _text_values(field: Field, agent_name: str) -> Callable[[Batch], Sequence[str]]:
+    match field:
+        case Field.NAME:
+            return lambda batch: batch.names
+        case Field.QUALITY:
+            return lambda batch: mapped_bytes(_QUALITY_TEXTS, batch.qualities)
+        case Field.VALUE_TYPE:
+            return lambda batch: type_names(batch.values)
+        case Field.SOURCE:
+            return origin_texts(lambda origin: origin.source)
+        case Field.DEVICE:
+            return origin_texts(lambda origin: origin.device)
+        case Field.GROUP:
+            return origin_texts(lambda origin: origin.group)
+        case _:
+            return lambda batch: list(repeat(agent_name, len(batch)))

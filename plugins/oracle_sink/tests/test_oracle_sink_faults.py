@@ -1,0 +1,183 @@
+"""Lost connections, lost replies and silence, each bounded in time. Shown on the stand-in, not Oracle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from oracle_sink.sink import OracleSink
+from oracle_standin.process import Standin
+
+from agent_core.api import Batch, Origin, RetryableError, WriteOutcome
+
+# The driver drops a socket that was reset without closing it.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+MakeSink = Callable[..., OracleSink]
+START = 1_767_225_600_000_000_000
+SHORT = {"connect": 0.5, "login": 0.5, "call": 0.5, "wait": 0.5}
+
+
+def numbered(count: int, at: int = START) -> Batch:
+    origin = Origin("line1", "PLC01", "G")
+    return Batch.of(origin, [f"T{i:04}" for i in range(count)], [i / 10 for i in range(count)], at)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    begin = time.monotonic()
+    yield
+    assert time.monotonic() - begin < seconds
+
+
+@pytest.fixture
+def sink(make_sink: MakeSink) -> OracleSink:
+    sink = make_sink(timeouts=SHORT)
+    sink.open()
+    return sink
+
+
+@pytest.mark.parametrize("action", ["drop", "rst", "midpacket"])
+def test_a_lost_commit_reply_is_ambiguous_and_the_retry_finds_its_rows(
+    action: str, sink: OracleSink, database: Standin
+) -> None:
+    database.fault("commit", action, when="after")
+    with pytest.raises(RetryableError) as raised:
+        sink.write(numbered(10))
+    assert raised.value.ambiguous
+    assert sink.write(numbered(10)) == WriteOutcome(inserted=0, duplicates=10)
+    assert database.tables()["SCOTT.TAG_DATA"] == 10
+
+
+def test_a_commit_that_never_came_is_ambiguous_too_and_the_retry_inserts(sink: OracleSink, database: Standin) -> None:
+    database.fault("commit", "rst", when="before")
+    with pytest.raises(RetryableError) as raised:
+        sink.write(numbered(10))
+    assert raised.value.ambiguous
+    assert sink.write(numbered(10)) == WriteOutcome(inserted=10)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("action", ["drop", "rst"])
+def test_a_connection_lost_while_inserting_is_not_ambiguous(
+    action: str, when: str, sink: OracleSink, database: Standin
+) -> None:
+    database.fault("execute", action, when=when, match="insert")
+    with pytest.raises(RetryableError) as raised:
+        sink.write(numbered(10))
+    assert not raised.value.ambiguous
+    assert sink.write(numbered(10)) == WriteOutcome(inserted=10)
+
+
+def test_a_connection_lost_while_looking_up_duplicates_is_retried(sink: OracleSink, database: Standin) -> None:
+    sink.write(numbered(10))
+    database.fault("query", "rst")
+    with pytest.raises(RetryableError):
+        sink.write(numbered(12))
+    assert sink.write(numbered(12)) == WriteOutcome(inserted=2, duplicates=10)
+
+
+def test_killed_sessions_are_replaced(sink: OracleSink, database: Standin) -> None:
+    database.kill_sessions()
+    with pytest.raises(RetryableError):
+        sink.write(numbered(3))
+    assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
+
+
+def test_a_statement_that_hangs_ends_after_the_call_timeout(sink: OracleSink, database: Standin) -> None:
+    database.fault("execute", "hang", match="insert")
+    with within(2.5), pytest.raises(RetryableError) as raised:
+        sink.write(numbered(3))
+    assert (raised.value.code, raised.value.ambiguous) == ("DPY-4024", False)
+    assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
+
+
+def test_a_commit_that_hangs_is_ambiguous(sink: OracleSink, database: Standin) -> None:
+    database.fault("commit", "hang", when="after")
+    with within(2.5), pytest.raises(RetryableError) as raised:
+        sink.write(numbered(3))
+    assert raised.value.ambiguous
+    assert sink.write(numbered(3)) == WriteOutcome(inserted=0, duplicates=3)
+
+
+def test_rows_locked_by_another_session_are_waited_for_no_longer_than_a_call(
+    make_sink: MakeSink, sink: OracleSink, database: Standin
+) -> None:
+    database.fault("commit", "hang", when="before")
+    other = make_sink()
+    other.open()
+    with pytest.raises(RetryableError):
+        sink.write(numbered(3))
+    assert other.write(numbered(3)).total == 3
+
+
+def test_a_listener_that_is_away_is_reported_at_once_and_found_again(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(timeouts=SHORT)
+    database.listener_stop()
+    try:
+        for _ in range(2):
+            with within(1.5), pytest.raises(RetryableError) as raised:
+                sink.open()
+            assert raised.value.code == "DPY-6005"
+    finally:
+        database.listener_start()
+    sink.open()
+    assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
+
+
+def test_a_listener_that_never_answers_blocks_neither_open_nor_close(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(timeouts=SHORT)
+    database.black_hole(True)
+    try:
+        with within(1.5), pytest.raises(RetryableError, match="no answer within"):
+            sink.open()
+        with within(1.5):
+            sink.close()
+        # While one log-in hangs, the next is not begun at once.
+        connections = database.counters()["connections"]
+        with within(0.5), pytest.raises(RetryableError, match="got no answer yet"):
+            sink.open()
+        assert database.counters()["connections"] == connections
+    finally:
+        database.black_hole(False)
+
+
+def test_close_does_not_wait_for_a_silent_peer(sink: OracleSink, database: Standin) -> None:
+    database.latency(30.0)
+    try:
+        with within(2.0):
+            sink.close()
+    finally:
+        database.latency(0.0)
+
+
+def test_a_closed_sink_says_so(sink: OracleSink) -> None:
+    sink.close()
+    with pytest.raises(RetryableError, match="closed"):
+        sink.write(numbered(1))
+
+
+@pytest.mark.parametrize(("code", "driver_code"), [(12514, "DPY-6001"), (12516, "DPY-6000"), (12528, "DPY-6000")])
+def test_a_refused_connection_is_retried(code: int, driver_code: str, make_sink: MakeSink, database: Standin) -> None:
+    database.fault("connect", "refuse", code=code)
+    sink = make_sink()
+    with pytest.raises(RetryableError) as raised:
+        sink.open()
+    assert raised.value.code == driver_code
+    sink.open()
+
+
+def test_a_worker_without_a_session_waits_no_longer_than_it_may(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(pool={"min": 1, "max": 1}, timeouts=SHORT)
+    sink.open()
+    with sink._connections.session(), within(1.0), pytest.raises(RetryableError, match="pool: max"):
+        sink.write(numbered(1))
+    assert sink.write(numbered(1)) == WriteOutcome(inserted=1)
+
+
+def test_sessions_are_kept_between_batches(sink: OracleSink, database: Standin) -> None:
+    for second in range(5):
+        sink.write(numbered(3, START + second * 1_000_000_000))
+    assert database.counters()["logons"] == 1

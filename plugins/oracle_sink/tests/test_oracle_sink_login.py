@@ -1,0 +1,162 @@
+"""Refused log-ins: one attempt a probe, never a storm. Shown on the stand-in, not Oracle."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+from oracle_sink.latch import LONGEST_PAUSE_SECONDS, Latches
+from oracle_sink.sink import OracleSink
+from oracle_standin.process import Standin
+
+from agent_core.api import (
+    AuthenticationError,
+    Batch,
+    ConfigurationError,
+    Origin,
+    RetryableError,
+    Secret,
+    SinkError,
+    WriteOutcome,
+)
+from agent_core.testing.clock import ManualClock
+
+MakeSink = Callable[..., OracleSink]
+
+
+class Vault:
+    """A secret whose text a test changes, as an operator edits ``.env``."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.secret = Secret(lambda: self.text)
+
+
+def batch(number: int = 0) -> Batch:
+    return Batch.of(Origin("s", "d", "g"), (f"T{number}",), (1.0,), 1_767_225_600_000_000_000)
+
+
+@pytest.fixture
+def account(database: Standin) -> str:
+    """A user of its own for each test, so that refusals of one test do not lock the account of another."""
+    database.change_password("right", "writer")
+    database.lock_account(False, "writer")
+    database.reset_counters()
+    return "writer"
+
+
+def test_a_wrong_password_makes_exactly_one_attempt(make_sink: MakeSink, database: Standin, account: str) -> None:
+    sink = make_sink(user=account, password=Secret(lambda: "wrong"))
+    with pytest.raises(AuthenticationError) as raised:
+        sink.open()
+    assert raised.value.code == "ORA-01017"
+    assert "wrong" not in str(raised.value)
+    assert database.counters()["bad_logons"] == 1
+
+
+def test_five_workers_of_two_sinks_share_one_attempt(make_sink: MakeSink, database: Standin, account: str) -> None:
+    latches = Latches()
+    sinks = [make_sink(user=account, password=Secret(lambda: "wrong"), latches=latches) for _ in range(2)]
+    errors: list[SinkError] = []
+
+    def probe(sink: OracleSink) -> None:
+        try:
+            sink.open()
+        except SinkError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=probe, args=(sinks[i % 2],)) for i in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [type(error) for error in errors] == [AuthenticationError] * 5
+    assert {error.code for error in errors} == {"ORA-01017"}
+    assert database.counters()["bad_logons"] == 1
+
+
+def test_the_same_password_is_tried_ever_more_rarely_and_a_changed_one_at_once(
+    make_sink: MakeSink, database: Standin, account: str
+) -> None:
+    clock, vault = ManualClock(), Vault("wrong")
+    sink = make_sink(clock, user=account, password=vault.secret, login_interval=5.0)
+    attempts = []
+    for _ in range(8):
+        with pytest.raises(AuthenticationError):
+            sink.open()
+        attempts.append(database.counters()["bad_logons"])
+        clock.advance(5.0)
+    assert attempts == [1, 2, 2, 3, 3, 3, 3, 4]
+    vault.text = "right"
+    with pytest.raises(ConfigurationError, match="not found"):  # the log-in worked; the account sees no table
+        sink.open()
+
+
+def test_the_pause_never_grows_beyond_its_limit(make_sink: MakeSink, database: Standin, account: str) -> None:
+    clock = ManualClock()
+    sink = make_sink(clock, user=account, password=Secret(lambda: "wrong"), login_interval=600.0)
+    for attempts in range(1, 5):
+        with pytest.raises(AuthenticationError):
+            sink.open()
+        assert database.counters()["bad_logons"] == attempts
+        clock.advance(LONGEST_PAUSE_SECONDS)
+
+
+def test_a_locked_account_is_asked_again_at_each_probe(make_sink: MakeSink, database: Standin, account: str) -> None:
+    clock = ManualClock()
+    database.lock_account(True, account)
+    sink = make_sink(clock, user=account, password=Secret(lambda: "right"))
+    for _ in range(3):
+        with pytest.raises(AuthenticationError) as raised:
+            sink.open()
+        assert raised.value.code == "ORA-28000"
+        clock.advance(5.0)
+    database.lock_account(False, account)
+    with pytest.raises(ConfigurationError, match="not found"):  # the log-in worked; the account sees no table
+        sink.open()
+
+
+def test_a_password_that_expires_while_writing_stops_nothing_until_a_session_is_lost(
+    make_sink: MakeSink, database: Standin
+) -> None:
+    vault = Vault("tiger")
+    sink = make_sink(password=vault.secret)
+    sink.open()
+    database.expire_password()
+    try:
+        assert sink.write(batch(1)) == WriteOutcome(inserted=1)
+        database.drop_sessions()
+        with pytest.raises(RetryableError):
+            sink.write(batch(2))
+        database.reset_counters()
+        for _ in range(3):
+            with pytest.raises(AuthenticationError) as raised:
+                sink.write(batch(2))
+            assert raised.value.code == "ORA-28001"
+        assert database.counters()["connections"] == 1
+        database.change_password("lion")
+        vault.text = "lion"
+        assert sink.write(batch(2)) == WriteOutcome(inserted=1)
+    finally:
+        database.change_password("tiger")
+
+
+def test_a_password_about_to_expire_is_warned_of_once_a_day(
+    make_sink: MakeSink, database: Standin, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    database.expire_soon(3)
+    try:
+        with caplog.at_level(logging.WARNING):
+            sink = make_sink(clock, pool={"min": 3, "max": 3})
+            sink.open()
+            assert [r.message for r in caplog.records if "days=3" in r.message] != []
+            assert len(caplog.records) == 1
+            clock.advance(90_000)
+            sink.close()
+            sink.open()
+        assert len(caplog.records) == 2
+    finally:
+        database.expire_soon(None)
