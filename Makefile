@@ -23,6 +23,9 @@ $(STAMP): pyproject.toml constraints.txt requirements.txt requirements-dev.txt $
 demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink, a status line a second; Ctrl-C ends it
 	@exec $(BIN)/agent run agent.yaml --status-every 1s
 
+plant: setup  ## the main job: a Modbus server of 3,491 tags -> agent -> Oracle stand-in, compared row by row
+	@PYTHONPATH=tests $(BIN)/python -m runs.reference_plant
+
 test: setup  ## every test but the long ones, under 5 minutes
 	@$(BIN)/python -m pytest
 
@@ -38,4 +41,4 @@ chaos: setup  ## the fault tests at full length
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo test lint chaos clean
+.PHONY: help setup demo plant test lint chaos clean

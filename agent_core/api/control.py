@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from agent_core.api.components import BufferStats, WriteOutcome
 
@@ -145,6 +145,85 @@ class AgentStatus:
     sinks: Sequence[SinkStatus]
 
 
+class GroupMode(StrEnum):
+    """What makes a group poll: its schedule, or a trigger."""
+
+    FIXED = "fixed"
+    HANDSHAKE = "handshake"
+
+
+class GroupState(StrEnum):
+    """``backing_off``: the group runs, but its device does not answer and is tried at intervals."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    BACKING_OFF = "backing_off"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """One polling group at one instant.
+
+    ``missed``: cycles of the schedule that were skipped because the poll before took too long or the device was away.
+    ``merged``: triggers that were answered by a poll already asked for. ``suppressed``: values that a deadband or
+    on-change held back. ``stale``: no good poll for longer than the group's limit. Times are UTC ns, or None before
+    the first poll.
+    """
+
+    source_id: str
+    group_id: str
+    device_id: str
+    mode: GroupMode
+    state: GroupState
+    interval_seconds: float | None
+    tags: int
+    polls: int
+    failed: int
+    missed: int
+    merged: int
+    suppressed: int
+    stale: bool
+    last_poll_ns: int | None
+    last_duration_seconds: float | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerResult:
+    """What a trigger led to. ``message`` says why when ``success`` is False."""
+
+    success: bool
+    tags_read: int
+    duration_seconds: float
+    message: str = ""
+
+
+@runtime_checkable
+class PollingControl(Protocol):
+    """Steers polling groups; a source that polls groups has it, and the agent has it for all of them. Thread-safe.
+
+    Every method that takes a group id raises UnknownGroupError for one that is not there.
+    """
+
+    def groups(self) -> Sequence[GroupStatus]:
+        """A snapshot of every group, in the order of the YAML; never blocks on I/O."""
+
+    def start_group(self, group_id: str) -> None:
+        """Let the group poll again; without effect when it runs."""
+
+    def stop_group(self, group_id: str, timeout_seconds: float = 5.0) -> bool:
+        """Let no poll begin; returns when the running one has ended, False when that took too long."""
+
+    def trigger_group(self, group_id: str, timeout_seconds: float = 10.0) -> TriggerResult:
+        """Poll a handshake group now and wait for the result. Triggers within a second share one poll."""
+
+    def start_all(self) -> None:
+        """Start every group."""
+
+    def stop_all(self, timeout_seconds: float = 5.0) -> bool:
+        """Stop every group; False when a running poll took too long."""
+
+
 class AgentView(Protocol):
     """The running agent as hooks and extensions see it. Thread-safe."""
 
@@ -152,5 +231,15 @@ class AgentView(Protocol):
     def name(self) -> str:
         """``agent: {name: ...}``."""
 
+    @property
+    def polling(self) -> PollingControl:
+        """The groups of all sources; their ids are unique in the agent."""
+
     def status(self) -> AgentStatus:
         """A snapshot; never blocks on I/O."""
+
+    def pause_sink(self, sink_id: str) -> None:
+        """Write nothing until ``resume_sink``; rows wait in the buffer. Raises UnknownSinkError."""
+
+    def resume_sink(self, sink_id: str) -> None:
+        """Go on writing. Raises UnknownSinkError."""

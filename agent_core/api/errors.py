@@ -6,6 +6,8 @@
      +-- ConfigError              the user mends the YAML; exit code 2, no traceback
      +-- PluginError              a plugin cannot be loaded or used; names the distribution
      +-- LeaseError               a lease was settled or released twice: a defect in the caller
+     +-- UnknownGroupError        the control surface was asked for a group that is not there
+     +-- UnknownSinkError         the control surface was asked for a sink that is not there
      +-- SinkError                a sink could not write
      |    +-- RetryableError      the same rows may succeed later; the core owns the clock
      |    +-- AuthenticationError credentials refused; one probe at a time, never a storm
@@ -66,6 +68,14 @@ class PluginError(AgentError):
 
 class LeaseError(AgentError):
     """A lease was settled or released a second time."""
+
+
+class UnknownGroupError(AgentError):
+    """No polling group has this id."""
+
+
+class UnknownSinkError(AgentError):
+    """No sink has this id."""
 
 
 class SinkError(AgentError):

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 
 from filelock import FileLock, Timeout
 
-from agent_core.api import AgentError, AgentStatus, Clock
+from agent_core.api import AgentError, AgentStatus, Clock, UnknownSinkError
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.assembly import Assembly
 from agent_core.runtime.deadline import run_until
+from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.event_log import EventLog
+from agent_core.runtime.group_control import GroupControl
 
 SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
@@ -35,6 +37,7 @@ class Agent:
         self._clock = clock
         self._log = logging.getLogger("agent_core.agent")
         self._parts = Assembly(config, catalog, events, clock).parts()
+        self._polling = GroupControl(self._parts.sources.values(), clock)
         self._state_lock = FileLock(config.state_dir / "agent.lock")
         # SimpleQueue.put is reentrant: a signal handler may call it while the main thread waits in get.
         self._stop_requests: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -112,6 +115,19 @@ class Agent:
         self._log.info("agent stopped: reason=%s", self._stop_reason)
         return in_time and all(sink.ledger.balanced for sink in self.status().sinks)
 
+    @property
+    def polling(self) -> GroupControl:
+        """The polling groups of all sources."""
+        return self._polling
+
+    def pause_sink(self, sink_id: str) -> None:
+        """Write nothing to it until ``resume_sink``. Raises UnknownSinkError."""
+        self._delivery(sink_id).pause()
+
+    def resume_sink(self, sink_id: str) -> None:
+        """Go on writing. Raises UnknownSinkError."""
+        self._delivery(sink_id).resume()
+
     def status(self) -> AgentStatus:
         """A snapshot; never blocks on I/O."""
         return AgentStatus(
@@ -120,6 +136,13 @@ class Agent:
             sources=tuple(self._parts.pipeline.status()),
             sinks=tuple(delivery.status() for delivery in self._parts.deliveries.values()),
         )
+
+    def _delivery(self, sink_id: str) -> Delivery:
+        try:
+            return self._parts.deliveries[sink_id]
+        except KeyError:
+            known = ", ".join(self._parts.deliveries)
+            raise UnknownSinkError(f"no sink is called {sink_id!r}; known: {known}") from None
 
     def _take_state_dir(self) -> None:
         state_dir = self._config.state_dir

@@ -18,10 +18,12 @@ AGENT = (sys.executable, "-m", "agent_core.cli.main")
 class AgentProcess:
     """Runs a YAML file in the folder it lies in; always stopped at the end, by its own process id.
 
-    ``output`` is everything it wrote so far. ``stop`` sends SIGINT (Ctrl-Break on Windows) and returns the exit code.
+    ``output`` is everything it wrote so far; ``echo`` prints it, too. ``stop`` sends SIGINT (Ctrl-Break on Windows) and
+    returns the exit code.
     """
 
-    def __init__(self, file: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, file: Path, environ: Mapping[str, str] | None = None, *, echo: bool = False) -> None:
+        self._echo = echo
         self._command = [*AGENT, "run", file.name, "--status-every", "500ms"]
         self._folder = file.parent
         self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
@@ -31,7 +33,6 @@ class AgentProcess:
         self._ended = False
 
     def __enter__(self) -> AgentProcess:
-        windows = sys.platform == "win32"
         self._process = subprocess.Popen(
             self._command,
             cwd=self._folder,
@@ -40,7 +41,8 @@ class AgentProcess:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if windows else 0,
+            # A group of its own, so that Ctrl-Break reaches it alone on Windows.
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         threading.Thread(target=self._read, daemon=True).start()
         return self
@@ -70,7 +72,7 @@ class AgentProcess:
     def stop(self, seconds: float = 40.0) -> int:
         """Ask it to stop, as Ctrl-C does; its exit code."""
         process = self._running()
-        process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
         return self.wait(seconds)
 
     def wait(self, seconds: float = 40.0) -> int:
@@ -83,6 +85,10 @@ class AgentProcess:
         with self._changed:
             self._changed.wait_for(lambda: self._ended, 10)
         return code
+
+    def running(self) -> bool:
+        """True until it has ended."""
+        return self._running().poll() is None
 
     def kill(self) -> None:
         """End it at once, as a power cut does. Safe when it has ended."""
@@ -110,6 +116,8 @@ class AgentProcess:
         stdout = self._running().stdout
         assert stdout is not None
         for line in stdout:
+            if self._echo:
+                print(line, end="", flush=True)
             with self._changed:
                 self._lines.append(line)
                 self._changed.notify_all()

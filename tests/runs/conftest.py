@@ -47,9 +47,12 @@ class Case:
             "RECORDER_FILE": str(self.recorded_file),
         }
 
-    def agent(self, **environ: str) -> AgentProcess:
+    def agent(self, *environs: Mapping[str, str], echo: bool = False) -> AgentProcess:
         """``agent run`` in the folder, with these variables on top."""
-        return AgentProcess(self.folder / "agent.yaml", {**self.environ, **environ})
+        environ = dict(self.environ)
+        for more in environs:
+            environ |= more
+        return AgentProcess(self.folder / "agent.yaml", environ, echo=echo)
 
     def collected(self) -> list[Row]:
         """Every row that a source emitted, as a plugin of the run saw it."""

@@ -85,7 +85,7 @@ def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
 ) -> None:
     settle_yaml(case, scale)
     plant.tags_csv(case.folder / "tags.csv")
-    with case.agent(PLANT_ADDRESS=plant.address, **database.environ) as agent:
+    with case.agent({"PLANT_ADDRESS": plant.address}, database.environ) as agent:
         wait_until(lambda: database.count() > 0, what="the first rows in the table")
         with outage(database):  # type: ignore[operator]
             wait_for_scans(case, scale.outage_scans)
@@ -117,7 +117,7 @@ def test_without_a_fallback_the_loss_is_counted_exactly(
 ) -> None:
     settle_yaml(case, scale, fallback=False)
     plant.tags_csv(case.folder / "tags.csv")
-    with case.agent(PLANT_ADDRESS=plant.address, **database.environ) as agent:
+    with case.agent({"PLANT_ADDRESS": plant.address}, database.environ) as agent:
         wait_until(lambda: database.count() > 0, what="the first rows in the table")
         with outage(database):  # type: ignore[operator]
             wait_for_scans(case, scale.outage_scans)

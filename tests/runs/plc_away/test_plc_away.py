@@ -23,7 +23,7 @@ def test_the_agent_starts_without_the_plc_and_reads_it_when_it_comes(case: Case,
         finally:
             connection.close()
 
-    with case.agent(PLANT_ADDRESS=plant.address) as agent:
+    with case.agent({"PLANT_ADDRESS": plant.address}) as agent:
         agent.wait_for("device unreachable")
         wait_until(lambda: rows("BAD") == tags, what="one BAD row for each tag")
         wait_until(lambda: agent.output.count("values/s") > 4, what="two seconds of running")

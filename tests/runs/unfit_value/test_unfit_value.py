@@ -20,7 +20,7 @@ def test_rows_that_do_not_fit_go_to_the_fallback_and_the_others_commit(
     plant.tags_csv(case.folder / "tags.csv")
     texts = {tag.name for tag in plant.catalogue.groups[0].tags if tag.name.endswith("STRING")}
     assert texts, "their values have eight characters"
-    with case.agent(PLANT_ADDRESS=plant.address, **database.environ) as agent:
+    with case.agent({"PLANT_ADDRESS": plant.address}, database.environ) as agent:
         wait_until(lambda: database.server.tables()["SCOTT.NARROW"] > 1000, what="rows in the table")
         assert agent.stop() == 0, agent.output
 

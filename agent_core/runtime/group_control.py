@@ -1,0 +1,48 @@
+"""GroupControl: the polling groups of all sources behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from agent_core.api import Clock, GroupStatus, PollingControl, Source, TriggerResult, UnknownGroupError
+
+
+class GroupControl:
+    """A PollingControl over every source that is one. Thread-safe."""
+
+    def __init__(self, sources: Iterable[Source], clock: Clock) -> None:
+        self._controls = [source for source in sources if isinstance(source, PollingControl)]
+        self._clock = clock
+
+    def groups(self) -> Sequence[GroupStatus]:
+        return [status for control in self._controls for status in control.groups()]
+
+    def start_group(self, group_id: str) -> None:
+        self._control(group_id).start_group(group_id)
+
+    def stop_group(self, group_id: str, timeout_seconds: float = 5.0) -> bool:
+        return self._control(group_id).stop_group(group_id, timeout_seconds)
+
+    def trigger_group(self, group_id: str, timeout_seconds: float = 10.0) -> TriggerResult:
+        return self._control(group_id).trigger_group(group_id, timeout_seconds)
+
+    def start_all(self) -> None:
+        for control in self._controls:
+            control.start_all()
+
+    def stop_all(self, timeout_seconds: float = 5.0) -> bool:
+        deadline = self._clock.monotonic() + timeout_seconds
+        stopped = [control.stop_all(max(0.0, deadline - self._clock.monotonic())) for control in self._controls]
+        return all(stopped)
+
+    def _control(self, group_id: str) -> PollingControl:
+        known: list[str] = []
+        for control in self._controls:
+            ids = [status.group_id for status in control.groups()]
+            if group_id in ids:
+                return control
+            known += ids
+        near = get_close_matches(group_id, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+        raise UnknownGroupError(f"no polling group is called {group_id!r}; {hint}")
