@@ -34,11 +34,12 @@ class PollingSource:
         self._config = config
         self._context = context
         self._drivers = {device.id: self._create_driver(device) for device in config.devices}
-        self._workers: tuple[DeviceWorker, ...] = ()
+        self.workers: tuple[DeviceWorker, ...] = ()
+        """One a device that has groups; empty until ``open``."""
 
     def open(self) -> None:
         """Raises ConfigError with every tag and reference that is wrong."""
-        if self._workers:
+        if self.workers:
             return
         problems = [problem for problem in check_structure(self._config) if not problem.warning]
         tag_list = TagList.load(self._config.groups)
@@ -53,7 +54,7 @@ class PollingSource:
                 problems.extend(error.problems)
         if problems:
             raise ConfigError(problems)
-        self._workers = tuple(
+        self.workers = tuple(
             DeviceWorker(
                 device.id,
                 self._drivers[device.id],
@@ -67,14 +68,14 @@ class PollingSource:
         )
 
     def start(self, emit: Emit) -> None:
-        for worker in self._workers:
+        for worker in self.workers:
             worker.start(emit)
 
     def stop(self, timeout_seconds: float) -> None:
         deadline = self._context.clock.monotonic() + timeout_seconds
-        for worker in self._workers:
+        for worker in self.workers:
             worker.stop()
-        for worker in self._workers:
+        for worker in self.workers:
             if not worker.join(max(deadline - self._context.clock.monotonic(), 0.0)):
                 self._context.logger.warning(
                     "worker still in a read: device=%s waited=%.3gs", worker.id, timeout_seconds
@@ -82,9 +83,9 @@ class PollingSource:
 
     def close(self) -> None:
         self.stop(0.0)
-        for worker in self._workers:
+        for worker in self.workers:
             worker.close()
-        self._workers = ()
+        self.workers = ()
 
     def _create_driver(self, device: DeviceConfig) -> Driver:
         factory = self._context.drivers.get(device.driver)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -150,8 +149,7 @@ class _Row:
     def encoding(self) -> str:
         text = str(self._get("encoding") or DEFAULT_ENCODING)
         try:
-            codecs.lookup(text)
-            b"".decode(text)
+            b"\0\0\0\0".decode(text)  # no empty text: bytes.decode does not look for the codec then
         except LookupError:
             self._wrong(
                 "encoding", f"{text!r} is no text encoding; known are utf-8, ascii, shift_jis, euc_kr, cp949 ..."

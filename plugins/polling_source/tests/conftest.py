@@ -1,0 +1,52 @@
+"""A polling source over fake devices, on a clock that the test owns."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from polling_source.config import PollingSourceConfig
+from polling_source.source import PollingSource
+
+from agent_core.api import ComponentContext, Config, Driver, DriverFactory
+from agent_core.testing.clock import ManualClock
+
+MakeSource = Callable[..., PollingSource]
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "bad_rows": "on_change",
+    "backoff": {"initial": 1.0, "max": 30.0},
+    "refused_retry": 60.0,
+    "max_groups": 10,
+}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
+    """Makes a source that is not open: ``devices`` are drivers by device id, ``groups`` as the YAML has them."""
+
+    def make(devices: Mapping[str, Driver], groups: list[dict[str, object]], **changes: object) -> PollingSource:
+        def create(config: Config, context: ComponentContext) -> Driver:
+            assert not config, "the engine's own keys are not the driver's"
+            return devices[context.component_id]
+
+        factory = DriverFactory("fake_driver", {}, create, "a fake")
+        config = {
+            **DEFAULTS,
+            "devices": [{"id": device, "driver": "fake_driver"} for device in devices],
+            "groups": [{"mode": "fixed", **group} for group in groups],
+            **changes,
+        }
+        logger = logging.getLogger("polling_source")
+        context = ComponentContext("line1", "agent", tmp_path, logger, clock, {"fake_driver": factory})
+        return PollingSource(PollingSourceConfig.from_config(config), context)
+
+    return make

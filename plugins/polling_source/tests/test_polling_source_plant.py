@@ -1,0 +1,172 @@
+"""The whole source against a real Modbus server in a process of its own, in real time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from modbus_driver.plugin import agent_register_driver
+from plant.process import ModbusPlant
+from polling_source.config import PollingSourceConfig
+from polling_source.source import PollingSource
+
+from agent_core.api import BAD, GOOD, Batch, ComponentContext, Value
+
+INTERVAL = 0.1
+
+
+class Receiver:
+    """What was emitted, by any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.batches: list[Batch] = []
+
+    def __call__(self, batch: Batch) -> None:
+        with self._changed:
+            self.batches.append(batch)
+            self._changed.notify_all()
+
+    def wait_for(self, met: Callable[[list[Batch]], bool], real_seconds: float = 10.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: met(self.batches), real_seconds), "nothing of the kind was emitted"
+
+    def wait_for_more(self, count: int, real_seconds: float = 10.0) -> None:
+        wanted = len(self.batches) + count
+        self.wait_for(lambda batches: len(batches) >= wanted, real_seconds)
+
+    def good_rows(self) -> list[tuple[str, Value]]:
+        return [
+            (record.name, record.value)
+            for batch in self.batches
+            for record in batch.records()
+            if record.quality == GOOD
+        ]
+
+    def bad_names(self) -> list[str]:
+        return [record.name for batch in self.batches for record in batch.records() if record.quality == BAD]
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[ModbusPlant]:
+    with ModbusPlant(tmp_path, tags=350, groups=3) as plant:
+        yield plant
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def source(plant: ModbusPlant, tmp_path: Path, receiver: Receiver) -> Iterator[PollingSource]:
+    """Polls every group of the plant every 100 ms, and has begun to."""
+    settings = {
+        "address": plant.address,
+        "unit_id": 1,
+        "timeout": 0.5,
+        "word_order": "big",
+        "byte_order": "big",
+        "address_base": 0,
+        "max_registers": 125,
+        "max_bits": 2000,
+        "max_gap": 16,
+    }
+    tags = plant.tags_csv(tmp_path / "tags.csv")
+    config = {
+        "devices": [{"id": "PLC01", "driver": "modbus_driver", **settings}],
+        "groups": [
+            {"id": group.name, "device": "PLC01", "mode": "fixed", "interval": INTERVAL, "tags_from": tags}
+            for group in plant.catalogue.groups
+        ],
+        "bad_rows": "on_change",
+        "backoff": {"initial": 0.05, "max": 0.2},
+        "refused_retry": 0.5,
+        "max_groups": 10,
+    }
+    drivers = {"modbus_driver": agent_register_driver()}
+    context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"), drivers=drivers)
+    source = PollingSource(PollingSourceConfig.from_config(config), context)
+    source.open()
+    source.start(receiver)
+    yield source
+    source.close()
+
+
+def test_every_value_that_was_served_is_emitted_once_and_no_other(
+    plant: ModbusPlant, source: PollingSource, receiver: Receiver
+) -> None:
+    receiver.wait_for_more(15)
+    source.stop(5.0)
+    comparison = plant.log.compare(receiver.good_rows())
+    assert comparison.equal
+    assert comparison.served >= 15 * 116
+    assert receiver.bad_names() == []
+
+
+def test_a_server_that_goes_away_costs_one_bad_row_a_tag_and_comes_back_by_itself(
+    plant: ModbusPlant, source: PollingSource, receiver: Receiver
+) -> None:
+    receiver.wait_for_more(6)
+    plant.pause()
+    receiver.wait_for(lambda batches: sum(batch.qualities.count(BAD) for batch in batches) >= 350)
+    plant.resume()
+    receiver.wait_for_more(9)
+    source.stop(5.0)
+    assert sorted(receiver.bad_names()) == sorted(tag.name for tag in plant.catalogue.tags)
+    assert plant.log.compare(receiver.good_rows()).equal
+
+
+def test_a_server_that_hangs_is_given_up_after_the_time_out_and_comes_back(
+    plant: ModbusPlant, source: PollingSource, receiver: Receiver
+) -> None:
+    receiver.wait_for_more(3)
+    plant.hang()
+    receiver.wait_for(lambda batches: sum(batch.qualities.count(BAD) for batch in batches) >= 350)
+    plant.unhang()
+    before = len(receiver.batches)
+    receiver.wait_for(lambda batches: any(set(batch.qualities) == {GOOD} for batch in batches[before:]))
+    source.stop(5.0)
+    assert plant.log.compare(receiver.good_rows()).equal
+
+
+def test_registers_that_are_refused_cost_their_own_tags_only(
+    plant: ModbusPlant, source: PollingSource, receiver: Receiver
+) -> None:
+    receiver.wait_for_more(3)
+    lost = [plant.catalogue.tags[20], plant.catalogue.tags[200]]
+    for tag in lost:
+        plant.refuse(tag.register)
+    receiver.wait_for(lambda batches: len(receiver.bad_names()) >= 2)
+    receiver.wait_for_more(6)
+    plant.allow()
+    names = {tag.name for tag in lost}
+    before = len(receiver.batches)
+    receiver.wait_for(lambda batches: names <= {name for batch in batches[before:] for name in batch.names})
+    source.stop(5.0)
+    assert sorted(receiver.bad_names()) == sorted(names)
+    assert plant.log.compare(receiver.good_rows()).equal
+
+
+def test_stopping_takes_no_longer_than_a_poll_and_ends_the_threads(source: PollingSource, receiver: Receiver) -> None:
+    receiver.wait_for_more(3)
+    start = time.monotonic()
+    source.stop(5.0)
+    assert time.monotonic() - start < 1.0
+    count = len(receiver.batches)
+    source.stop(5.0)
+    source.close()
+    source.close()
+    assert len(receiver.batches) == count
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("poll ")]
+
+
+def test_a_source_starts_again_after_it_was_stopped(source: PollingSource, receiver: Receiver) -> None:
+    receiver.wait_for_more(3)
+    source.stop(5.0)
+    source.start(receiver)
+    receiver.wait_for_more(3)

@@ -1,0 +1,112 @@
+"""A refused block is split until the bad tag is alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from polling_source.split import Budget, Rows, SplitReads
+
+from agent_core.api import ReadRefused
+
+
+class Device:
+    """Rows are places; it refuses a request that covers a bad place, gaps between the rows included."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.bad = bad
+        self.requests: list[Rows] = []
+
+    def read(self, rows: Rows) -> tuple[Rows, list[int]]:
+        self.requests.append(rows)
+        if self.bad.intersection(range(rows[0], rows[-1] + 1)):
+            raise ReadRefused(f"bad address in {rows}")
+        return rows, list(rows)
+
+
+def values(split: SplitReads[int], now: float, budget: int = 1000) -> set[int]:
+    return {value for _, part in split.read(now, Budget(budget)) for value in part}
+
+
+def test_a_device_that_refuses_nothing_gets_one_request_a_poll() -> None:
+    device = Device(set())
+    split = SplitReads((0, 1, 2), device.read, 60.0)
+    for now in range(3):
+        assert values(split, now) == {0, 1, 2}
+    assert device.requests == [(0, 1, 2)] * 3
+
+
+def test_the_bad_row_is_found_and_the_others_are_read_in_the_same_poll() -> None:
+    device = Device({5})
+    split = SplitReads(tuple(range(8)), device.read, 60.0)
+    assert values(split, 0.0) == set(range(8)) - {5}
+    assert split.refused == {5: "bad address in (5,)"}
+    assert device.requests == [tuple(range(8)), (0, 1, 2, 3), (4, 5, 6, 7), (4, 5), (4,), (5,), (6, 7)]
+
+
+def test_the_bad_row_is_then_left_alone_until_the_whole_is_tried_again() -> None:
+    device = Device({5})
+    split = SplitReads(tuple(range(8)), device.read, 60.0)
+    values(split, 0.0)
+    device.requests.clear()
+    assert values(split, 59.9) == set(range(8)) - {5}
+    assert device.requests == [(0, 1, 2, 3), (4,), (6, 7)]
+    device.bad.clear()
+    device.requests.clear()
+    assert values(split, 60.0) == set(range(8))
+    assert split.refused == {}
+    assert device.requests == [tuple(range(8))]
+    assert values(split, 60.1) == set(range(8))
+    assert device.requests == [tuple(range(8))] * 2
+
+
+def test_trying_the_whole_in_vain_keeps_what_is_known() -> None:
+    device = Device({5})
+    split = SplitReads(tuple(range(8)), device.read, 60.0)
+    values(split, 0.0)
+    device.requests.clear()
+    assert values(split, 60.0) == set(range(8)) - {5}
+    assert device.requests == [tuple(range(8)), (0, 1, 2, 3), (4,), (6, 7), (5,)]
+
+
+def test_a_bad_address_between_two_rows_costs_none_of_them() -> None:
+    device = Device({3})
+    split = SplitReads((2, 4), device.read, 60.0)
+    assert values(split, 0.0) == {2, 4}
+    assert split.refused == {}
+
+
+def test_a_device_that_refuses_everything_is_found_out_over_several_polls() -> None:
+    device = Device(set(range(100)))
+    split = SplitReads(tuple(range(100)), device.read, 60.0)
+    polls = 0
+    while len(split.refused) < 100:
+        device.requests.clear()
+        assert values(split, polls / 10, budget=10) == set()
+        assert len(device.requests) <= 10
+        polls += 1
+    assert polls == 20
+    device.requests.clear()
+    values(split, 30.0, budget=10)
+    assert device.requests == []
+
+
+def test_a_piece_that_turns_bad_later_is_split_then() -> None:
+    device = Device({5})
+    split = SplitReads(tuple(range(8)), device.read, 60.0)
+    values(split, 0.0)
+    device.bad.add(1)
+    assert values(split, 1.0) == {0, 2, 3, 4, 6, 7}
+    assert set(split.refused) == {1, 5}
+
+
+@given(st.sets(st.integers(0, 63)), st.sets(st.integers(0, 63), min_size=1), st.integers(1, 20))
+def test_in_the_end_every_good_row_is_read_and_every_bad_one_known(bad: set[int], rows: set[int], budget: int) -> None:
+    device = Device(bad)
+    ordered = tuple(sorted(rows))
+    split = SplitReads(ordered, device.read, 1000.0)
+    read: set[int] = set()
+    for now in range(130):
+        read = values(split, now, budget)
+        assert not read & bad
+    assert read == rows - bad
+    assert set(split.refused) == rows & bad
