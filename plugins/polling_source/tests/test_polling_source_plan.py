@@ -126,7 +126,7 @@ def tag_lists(draw: st.DrawFn) -> list[TagSpec]:
 
 
 @settings(deadline=None)
-@given(tag_lists(), st.integers(6, 40), st.integers(0, 20), st.sampled_from([1, 2]), st.integers(0, 2**32))
+@given(tag_lists(), st.integers(8, 40), st.integers(0, 20), st.sampled_from([1, 2]), st.integers(0, 2**32))
 def test_a_plan_reads_every_tag_within_the_limits_and_decodes_as_the_reference(
     tags: list[TagSpec], max_words: int, max_gap: int, alignment: int, seed: int
 ) -> None:
