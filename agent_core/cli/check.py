@@ -54,8 +54,10 @@ def _as_text(config: AgentConfig) -> list[str]:
     rows = [["source", source.id, source.type, _source_facts(config, source.id)] for source in config.sources]
     rows += [["sink", sink.id, sink.type, _sink_facts(sink)] for sink in config.sinks]
     rows += [["extension", extension.id, extension.type, ""] for extension in config.extensions]
-    rows += [["state", config.name, str(config.state_dir), f"stops within {config.shutdown_timeout_seconds:g} s"]]
-    return text_table(["part", "id", "type", "settings"], rows)
+    return [
+        *text_table(["part", "id", "type", "settings"], rows),
+        f"{config.name} keeps its state in {config.state_dir} and stops within {config.shutdown_timeout_seconds:g} s",
+    ]
 
 
 def _source_facts(config: AgentConfig, source_id: str) -> str:

@@ -1,0 +1,167 @@
+"""``check``, ``plugins``, ``schema`` and the command itself, when nothing is wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from cli.conftest import Command
+from jsonschema import Draft202012Validator
+
+from agent_core import __version__
+from agent_core.cli.main import main
+
+
+def test_help_teaches_with_examples(agent: Command) -> None:
+    result = agent("--help")
+    assert result.code == 0
+    assert "agent run line2.yaml --status-every 5s" in result.out
+    assert "exit codes:" in result.out
+
+
+@pytest.mark.parametrize("command", ["run", "check", "plugins", "schema"])
+def test_every_command_has_help_with_examples(agent: Command, command: str) -> None:
+    result = agent(command, "--help")
+    assert result.code == 0
+    assert f"examples:\n  agent {command}" in result.out
+
+
+def test_version(agent: Command) -> None:
+    assert agent("--version").out == f"agent {__version__}\n"
+
+
+def test_check_shows_the_parts_and_the_advice_of_plugins(agent: Command) -> None:
+    result = agent("check")
+    assert result.code == 0
+    assert result.err == "agent.yaml:3:5: sources[0]: warning: 350 values/s\n"
+    assert result.out.splitlines() == [
+        "part       id           type         settings",
+        "source     line1        plc_source   -> warehouse",
+        "sink       warehouse    table_sink   from line1; ring_buffer; 500 rows or 0.5 s; 3 retries; 1 worker",
+        "extension  web_monitor  web_monitor",
+        f"line-1 keeps its state in {agent.folder / 'state'} and stops within 30 s",
+        "agent.yaml is valid; 1 warning",
+    ]
+
+
+def test_check_contacts_and_writes_nothing(agent: Command) -> None:
+    before = sorted(path.name for path in agent.folder.iterdir())
+    agent.process("check", environ={"PYTHONDONTWRITEBYTECODE": "1"})
+    assert sorted(path.name for path in agent.folder.iterdir()) == before
+
+
+def test_check_as_json(agent: Command) -> None:
+    result = agent("check", "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert found["valid"] is True
+    assert found["name"] == "line-1"
+    assert [problem["severity"] for problem in found["problems"]] == ["warning"]
+    assert found["sinks"][0]["inputs"] == ["line1"]
+    assert found["sinks"][0]["buffer"] == "ring_buffer"
+
+
+def test_plugins_lists_what_works_and_what_does_not(agent: Command) -> None:
+    agent.add_plugin("broken_sink", "import driver_that_is_nowhere", distribution="vendor-broken", version="0.9")
+    result = agent.process("plugins")
+    assert result.code == 0
+    assert result.err == ""
+    assert "table_sink   sink       1.2.3    dist-table-sink" in result.out
+    assert "broken:\n  broken_sink (vendor-broken 0.9): plugin broken_sink of vendor-broken cannot be imported: " in (
+        result.out
+    )
+    assert "No module named 'driver_that_is_nowhere'" in result.out
+
+
+def test_plugins_as_json(agent: Command) -> None:
+    agent.add_plugin("broken_sink", "import driver_that_is_nowhere")
+    found = json.loads(agent("plugins", "--json").out)
+    (sink,) = [plugin for plugin in found["plugins"] if plugin["type"] == "table_sink"]
+    assert sink == {
+        "type": "table_sink",
+        "kinds": ["sink"],
+        "version": "1.2.3",
+        "distribution": "dist-table-sink",
+        "summary": "a sink for tests",
+    }
+    assert [broken["type"] for broken in found["broken"]] == ["broken_sink"]
+
+
+def test_the_schema_accepts_the_example(agent: Command) -> None:
+    result = agent("schema")
+    assert result.code == 0
+    schema = json.loads(result.out)
+    Draft202012Validator.check_schema(schema)
+    assert {"source.plc_source", "sink.table_sink", "driver.bus_driver"} <= set(schema["$defs"])
+
+
+def test_the_schema_is_written_to_a_file_and_broken_plugins_are_named(agent: Command) -> None:
+    agent.add_plugin("broken_sink", "import driver_that_is_nowhere")
+    result = agent("schema", "-o", "agent.schema.json")
+    assert result.code == 0
+    assert result.out == ""
+    assert "warning: left out: plugin broken_sink" in result.err
+    written = json.loads((agent.folder / "agent.schema.json").read_text(encoding="utf-8"))
+    assert written["title"] == "agent.yaml"
+
+
+def test_a_schema_that_cannot_be_written_is_one_line(agent: Command) -> None:
+    result = agent("schema", "-o", "nowhere/agent.schema.json")
+    assert result.code == 1
+    assert result.err == "error: No such file or directory: nowhere/agent.schema.json\n"
+
+
+def test_a_create_that_fails_is_one_line_and_debug_shows_where(agent: Command) -> None:
+    """The plugins here create nothing usable, which is a defect of theirs."""
+    result = agent.process("run")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert "this is a defect of the agent or of a plugin; agent --debug shows where" in result.err
+    assert "Traceback" in agent.process("--debug", "run").err
+
+
+def test_ctrl_c_before_anything_runs_is_130(agent: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agent_core.cli.check.load_config", interrupted)
+    result = agent("check")
+    assert result.code == 130
+    assert result.err == "\ninterrupted\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a test cannot send Ctrl-C on Windows")
+def test_ctrl_c_while_a_plugin_is_imported_is_130_without_traceback(agent: Command) -> None:
+    agent.add_plugin("slow_sink", "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)")
+    result = agent.process("plugins")
+    assert result.code == 130
+    assert "Traceback" not in result.err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(agent: Command) -> None:
+    command = f"{sys.executable} -m agent_core schema | head -1; exit ${{PIPESTATUS[0]}}"
+    if sys.platform == "win32":
+        pytest.skip("needs a shell with pipes")
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PYTHONPATH": ":".join([*sys.path, *map(str, agent.homes)]), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_main_never_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("agent_core.cli.plugins.Registry", broken)
+    assert main(["plugins"]) == 1
+    assert capsys.readouterr().err.startswith("error: RuntimeError: a defect\n")

@@ -1,0 +1,152 @@
+"""``agent run`` around an Agent: status lines, signals, the end."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from cli.fake_agent import FakeAgent, agent_status, sink_status
+
+from agent_core.api import AgentError, AgentStatus, LedgerSnapshot, SystemClock
+from agent_core.cli import exit_code
+from agent_core.cli.run import Run
+from agent_core.cli.terminal import Terminal
+
+REPOSITORY = Path(__file__).parents[2]
+SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="a test cannot send Ctrl-C to itself on Windows")
+
+
+def run_of(agent: FakeAgent, out: io.StringIO, status_seconds: float | None = None) -> Run:
+    return Run(agent, Terminal(out), SystemClock(), status_seconds, 30.0)
+
+
+def test_a_clean_run_prints_the_ledger_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = LedgerSnapshot(collected=7, delivered=7)
+    agent = FakeAgent(status=lambda: agent_status(7, 1.0, [sink_status(ledger=ledger)]))
+    agent.request_stop("test")
+    assert run_of(agent, io.StringIO()).until_stopped() == exit_code.OK
+    assert agent.calls == ["start", "stop test", "shutdown"]
+    assert "warehouse          7          7        0        0       yes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("collected", "reason"), [(7, "a part did not stop in time"), (8, "the ledger does not balance")]
+)
+def test_a_stop_that_was_not_clean_says_why_and_ends_with_1(
+    capsys: pytest.CaptureFixture[str], collected: int, reason: str
+) -> None:
+    ledger = LedgerSnapshot(collected=collected, delivered=7)
+    agent = FakeAgent(clean=False, status=lambda: agent_status(7, 1.0, [sink_status(ledger=ledger)]))
+    agent.request_stop("test")
+    assert run_of(agent, io.StringIO()).until_stopped() == exit_code.FAILED
+    assert f"error: the stop was not clean: {reason}" in capsys.readouterr().err
+
+
+def test_a_failing_start_is_not_followed_by_a_shutdown() -> None:
+    agent = FakeAgent(start_error=AgentError("another agent uses the state directory"))
+    with pytest.raises(AgentError):
+        run_of(agent, io.StringIO()).until_stopped()
+    assert agent.calls == ["start"]
+
+
+def test_status_lines_come_as_often_as_asked() -> None:
+    out = io.StringIO()
+    seen = threading.Event()
+    statuses = 0
+
+    def status() -> AgentStatus:
+        nonlocal statuses
+        statuses += 1
+        if statuses == 3:
+            agent.request_stop("enough")
+            seen.set()
+        return agent_status(statuses, float(statuses))
+
+    agent = FakeAgent(status=status)
+    assert run_of(agent, out, status_seconds=0.1).until_stopped() == exit_code.OK
+    assert out.getvalue().splitlines()[:3] == [
+        f"00:00:0{second}  collected {second}  1 values/s  warehouse up: delivered 0  pending 0  dropped 0"
+        for second in (1, 2, 3)
+    ]
+
+
+@SIGNALS
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_for_an_ordered_stop_and_the_old_handler_comes_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    pending = [number]
+
+    def status() -> AgentStatus:
+        if pending:
+            os.kill(os.getpid(), pending.pop())
+        return agent_status(0, 0.0)
+
+    agent = FakeAgent(status=status)
+    assert run_of(agent, io.StringIO(), status_seconds=0.1).until_stopped() == exit_code.OK
+    assert agent.calls == ["start", f"stop {number.name}", "shutdown"]
+    assert signal.getsignal(number) is before
+
+
+@SIGNALS
+def test_a_second_ctrl_c_says_what_the_stop_waits_for() -> None:
+    out = io.StringIO()
+    ledger = LedgerSnapshot(collected=1234, pending=1234)
+    agent = FakeAgent(status=lambda: agent_status(0, 0.0, [sink_status(ledger=ledger)]))
+    agent.may_end.clear()
+
+    def impatient() -> None:
+        agent.stopping.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+        while "still stopping" not in out.getvalue():
+            agent.stopping.wait(0.01)
+        agent.may_end.set()
+
+    agent.request_stop("SIGINT")
+    thread = threading.Thread(target=impatient, daemon=True)
+    thread.start()
+    assert run_of(agent, out).until_stopped() == exit_code.OK
+    thread.join(10)
+    assert out.getvalue() == (
+        "still stopping: waiting for 1,234 rows of warehouse (up); it ends by itself within 30 s of the first signal\n"
+    )
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from cli.fake_agent import FakeAgent
+from agent_core.api import SystemClock
+from agent_core.cli.run import Run
+from agent_core.cli.terminal import Terminal
+agent = FakeAgent()
+agent.shutdown = lambda: print("shut down", flush=True) or True
+print("ready", flush=True)
+sys.exit(Run(agent, Terminal(sys.stderr), SystemClock(), 0.1, 30.0).until_stopped())
+"""
+
+
+@SIGNALS
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_process_ends_it_in_order_with_0(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(tests=str(REPOSITORY / "tests"))],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "ready\n"
+    assert "collected 0" in process.stderr.readline()  # the handlers are in place
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == exit_code.OK
+    assert out.startswith("shut down\n")
+    assert "Traceback" not in err

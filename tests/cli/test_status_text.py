@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from cli.fake_agent import agent_status, sink_status
+
+from agent_core.api import LedgerSnapshot, SinkState
+from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
+
+
+def test_the_line_shows_the_ledger_and_the_rate() -> None:
+    line = StatusLine()
+    up = sink_status(ledger=LedgerSnapshot(collected=350, delivered=300, pending=50))
+    assert line.text(agent_status(350, 1.0, [up])) == (
+        "00:00:01  collected 350  350 values/s  warehouse up: delivered 300  pending 50  dropped 0"
+    )
+    more = sink_status(ledger=LedgerSnapshot(collected=12_350, delivered=12_000, pending=350))
+    assert line.text(agent_status(12_350, 4.0, [more])).startswith("00:00:04  collected 12,350  4,000 values/s")
+
+
+def test_what_went_wrong_is_shown_only_when_it_did() -> None:
+    down = sink_status(
+        state=SinkState.OPEN,
+        last_error="ORA-12541: no listener\n at host " + "x" * 200,
+        next_probe_seconds=29.6,
+        ledger=LedgerSnapshot(collected=100, duplicates=1, rejected=2, diverted=90, dropped=7),
+    )
+    text = StatusLine().text(agent_status(100, 3725.0, [down]))
+    assert text.startswith("01:02:05  collected 100")
+    assert "warehouse open: delivered 0  pending 0  dropped 7  duplicates 1  rejected 2  diverted 90" in text
+    assert "next try in 30 s  (ORA-12541: no listener at host xxx" in text
+    assert "\n" not in text
+
+
+def test_every_sink_has_its_part() -> None:
+    text = StatusLine().text(agent_status(1, 1.0, [sink_status("a"), sink_status("b", SinkState.RETRYING)]))
+    assert "a up:" in text
+    assert "b retrying:" in text
+
+
+def test_a_status_without_elapsed_time_has_no_rate() -> None:
+    assert "0 values/s" in StatusLine().text(agent_status(5, 0.0))
+
+
+def test_the_ledger_is_a_table_that_says_whether_it_balances() -> None:
+    good = sink_status(
+        "warehouse",
+        ledger=LedgerSnapshot(
+            collected=12_345,
+            delivered=12_000,
+            diverted=300,
+            dropped=45,
+            diverted_by_reason={"sink_down": 100, "retries_exhausted": 200},
+            dropped_by_reason={"buffer_full": 45},
+        ),
+    )
+    bad = sink_status("second", ledger=LedgerSnapshot(collected=1))
+    assert ledger_lines(agent_status(0, 0.0, [good, bad])) == [
+        "sink       collected  delivered  diverted  dropped  pending  balances",
+        "warehouse     12,345     12,000       300       45        0       yes",
+        "second             1          0         0        0        0        NO",
+        "warehouse diverted: retries_exhausted 200, sink_down 100",
+        "warehouse dropped: buffer_full 45",
+    ]
+
+
+def test_a_stop_says_what_it_waits_for() -> None:
+    busy = sink_status(state=SinkState.RETRYING, ledger=LedgerSnapshot(collected=1234, pending=1234))
+    assert waiting_text(agent_status(0, 0.0, [busy])) == "waiting for 1,234 rows of warehouse (retrying)"
+    assert waiting_text(agent_status(0, 0.0)) == "waiting for the parts to close"
