@@ -1,0 +1,90 @@
+"""What is written is checked: samples validate, folders look alike, the README's commands exist."""
+
+import argparse
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from agent_core.api import BufferFactory, DriverFactory, ExtensionFactory, SinkFactory, SourceFactory, TransformFactory
+from agent_core.cli.command_line import _parser
+from agent_core.config import load_config
+from agent_core.registry import Registry
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = sorted(file.parent for file in ROOT.glob("plugins/*/pyproject.toml"))
+SAMPLES = [ROOT / "agent.yaml", *sorted(ROOT.glob("plugins/*/sample.yaml"))]
+ENVIRON = {"ORACLE_DSN": "db.example:1521/PLANT", "ORACLE_USER": "agent", "ORACLE_PASSWORD": "secret"}
+FACTORIES = (SourceFactory, DriverFactory, TransformFactory, BufferFactory, SinkFactory, ExtensionFactory)
+
+
+def named(folder: Path) -> str:
+    return folder.name
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_every_sample_validates(sample: Path) -> None:
+    load_config(sample, Registry(), environ=ENVIRON)
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=named)
+def test_every_plugin_folder_looks_the_same(folder: Path) -> None:
+    name = folder.name
+    wanted = ["README.md", "pyproject.toml", "sample.yaml", "tests"]
+    wanted += [f"src/{name}/{file}" for file in ("__init__.py", "plugin.py", "config.py", "schema.json", "py.typed")]
+    assert [file for file in wanted if not (folder / file).exists()] == []
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=named)
+def test_one_name_everywhere(folder: Path) -> None:
+    name = folder.name
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == f"tag-agent-{name.replace('_', '-')}"
+    assert project["entry-points"]["agent_core"] == {name: f"{name}.plugin"}
+    assert any(re.fullmatch(r"tag-agent\b.*", dependency) for dependency in project["dependencies"])
+    registry = Registry()
+    registry.load_all()
+    [plugin] = [plugin for plugin in registry.catalog.plugins if plugin.name == name]
+    assert plugin.factories
+    assert all(factory.type == name and isinstance(factory, FACTORIES) for factory in plugin.factories)
+
+
+def test_the_lists_of_plugins_name_every_plugin() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    names = [folder.name for folder in PLUGINS]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("-e ./")] == [f"-e ./plugins/{name}" for name in names]
+    assert sorted(settings["importlinter"]["root_packages"]) == sorted(["agent_core", *names])
+    sources = [f"$MYPY_CONFIG_FILE_DIR/plugins/{name}/src" for name in names]
+    assert sorted(path for path in settings["mypy"]["mypy_path"] if "/plugins/" in path) == sources
+    contracts = settings["importlinter"]["contracts"]
+    lists = [contract.get(key, []) for contract in contracts for key in ("modules", "source_modules")]
+    assert [sorted(listed) for listed in lists if "memory_buffer" in listed] == [names, names]
+
+
+def commands(file: Path) -> list[str]:
+    """Every line of a shell block."""
+    blocks = re.findall(r"```(?:sh|bat)\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    "file", [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("plugins/*/README.md"))],
+    ids=lambda file: f"{file.parent.name}/{file.name}",
+)  # fmt: skip
+def test_the_commands_in_the_documents_exist(file: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    [subcommands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    for line in commands(file):
+        words = line.split()
+        if words[0] == "make":
+            assert words[1] in targets, line
+        elif words[0].endswith(("agent", "agent.exe")) and len(words) > 1 and not words[1].startswith("-"):
+            assert words[1] in subcommands.choices, line
+
+
+@pytest.mark.parametrize("file", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=named)
+def test_links_between_documents_lead_somewhere(file: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8"))
+    assert [link for link in links if not (file.parent / link).exists()] == []
