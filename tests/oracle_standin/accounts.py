@@ -52,8 +52,14 @@ class Accounts:
 
     def __init__(self, users: dict[str, str]) -> None:
         self._lock = threading.Lock()
-        self._accounts = {n.upper(): Account(n.upper(), Verifier(p)) for n, p in users.items()}
+        self._first = {n.upper(): Verifier(p) for n, p in users.items()}
+        self._accounts: dict[str, Account] = {}
+        self.restore()
         self._nobody = Account("", Verifier("\0 no such user"))
+
+    def restore(self) -> None:
+        """The users of the start with their passwords, open."""
+        self._accounts = {name: Account(name, verifier) for name, verifier in self._first.items()}
 
     def get(self, name: str) -> Account | None:
         return self._accounts.get(name)

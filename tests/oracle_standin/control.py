@@ -42,6 +42,7 @@ class Control:
             "GET /failures": lambda body: server.failures,
             "DELETE /faults": lambda body: server.faults.clear(),
             "POST /faults": lambda body: asdict(server.faults.add(body)),
+            "POST /reset": lambda body: server.reset(),
             "POST /counters/reset": lambda body: server.reset_counters(),
             "POST /listener/stop": lambda body: server.stop_listening(),
             "POST /listener/start": lambda body: server.start(),

@@ -158,6 +158,11 @@ def type_name(value: Value) -> str:
     return "BINARY" if isinstance(value, bytes) else "CHAR"
 
 
+def plain(number: Decimal) -> int | Decimal:
+    """An int when integral."""
+    return int(number) if number == number.to_integral_value() else number
+
+
 def number_text(value: int | Decimal | float) -> str:
     """TO_CHAR of a number without a format: ``.5``, not ``0.5``."""
     if isinstance(value, int):
@@ -236,6 +241,8 @@ def compare(left: Value, right: Value, settings: Settings) -> int:
             a = a if a.tzinfo else a.replace(tzinfo=settings.zone)
             b = b if b.tzinfo else b.replace(tzinfo=settings.zone)
         return (a > b) - (a < b)
+    if isinstance(left, bool) != isinstance(right, bool) and isinstance(left, str) != isinstance(right, str):
+        left, right = to_text(left, settings), to_text(right, settings)
     if isinstance(left, str) and isinstance(right, str):
         return (left > right) - (left < right)
     if isinstance(left, bytes) and isinstance(right, bytes):

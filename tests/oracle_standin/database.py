@@ -13,9 +13,9 @@ from .conversion import Value
 from .datatype import Datatype
 from .dml import Insert, Merge, Plan, Update
 from .errors import OraError
-from .expression import Frame, Scope, SessionView, Source
 from .query import Query, Rows, Select, UnionAll
 from .release import Release
+from .scope import Frame, Scope, SessionView, Source
 from .statement import Statement, What, name_of, table_name
 from .table import Sequence as NumberSequence
 from .table import Table

@@ -158,6 +158,7 @@ class Datatype:
 
 VARCHAR = Datatype(Kind.VARCHAR)
 LITERAL = Datatype(Kind.CHAR)
+NULL = Datatype(Kind.VARCHAR, precision=1)  # of a literal NULL, which gives way to any other type
 NUMBER = Datatype(Kind.NUMBER, scale=ANY_SCALE)
 DOUBLE = Datatype(Kind.DOUBLE)
 DATE = Datatype(Kind.DATE)

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from .datatype import column_type
 from .errors import OraError
-from .expression import SessionView
+from .scope import SessionView
 from .statement import Statement, name_of, table_name
 from .table import Check, Column, Sequence, Table, Unique
 

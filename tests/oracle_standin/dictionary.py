@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .conversion import Value
 from .datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, Kind
-from .expression import SessionView
+from .scope import SessionView
 
 if TYPE_CHECKING:
     from .database import Database

@@ -14,8 +14,9 @@ from sqlglot import exp
 from .conversion import Value
 from .datatype import ANY_SCALE, Datatype, Kind, Raw, Row
 from .errors import OraError
-from .expression import Compiler, Condition, Frame, Function, Scope, SessionView, Source, conjuncts
-from .query import candidates, find_probe
+from .expression import Compiler, Condition, Function, conjuncts
+from .probe import candidates, find_probe
+from .scope import Frame, Scope, SessionView, Source
 from .statement import name_of
 from .table import Table
 

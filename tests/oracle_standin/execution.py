@@ -10,10 +10,10 @@ from .conversion import Value
 from .datatype import Datatype, Row
 from .dml import Insert, Merge, Update
 from .errors import OraError
-from .expression import Frame
 from .faults import Rule
 from .query import Query, Select, UnionAll
 from .request import ExecuteRequest, drain, read_execute, read_rows, skip_rows
+from .scope import Frame
 from .statement import Statement, What
 
 if TYPE_CHECKING:

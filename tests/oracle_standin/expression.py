@@ -7,16 +7,17 @@ through scopes, so a correlated subquery reads the frame of its outer query.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from sqlglot import exp
 
 from . import functions
-from .conversion import Settings, Value, compare, parse_zone, to_number, to_text
+from .aggregate import Aggregate
+from .conversion import Value, compare, parse_zone, to_number, to_text
 from .datatype import (
     DOUBLE,
     LITERAL,
+    NULL,
     NUMBER,
     TIMESTAMP_TZ,
     VARCHAR,
@@ -26,85 +27,12 @@ from .datatype import (
     column_type,
 )
 from .errors import OraError
+from .scope import Frame, Scope, SessionView, Source
 from .statement import name_of
 from .table import Sequence as NumberSequence
-from .table import Table
 
-if TYPE_CHECKING:
-    from .transaction import Transaction
-
-Function: TypeAlias = "Callable[[Frame], Value]"
-Condition: TypeAlias = "Callable[[Frame], bool | None]"
-
-
-class SessionView(Protocol):
-    """What an expression may ask of the session it runs in."""
-
-    settings: Settings
-    transaction: Transaction
-    sid: int
-    user: str
-    schema: str
-
-    def context(self, name: str) -> str | None: ...
-
-
-class Frame:
-    """The rows an expression looks at."""
-
-    __slots__ = ("aggregates", "binds", "parent", "rids", "rownum", "rows", "session")
-
-    def __init__(self, session: SessionView, binds: Sequence[Value], sources: int = 0, parent: Frame | None = None):
-        self.session = session
-        self.binds = binds
-        self.rows: list[Sequence[Value]] = [()] * sources
-        self.rids: list[int | None] = [None] * sources
-        self.parent = parent
-        self.rownum = 0
-        self.aggregates: list[Value] = []
-
-    def copy(self) -> Frame:
-        other = Frame(self.session, self.binds, 0, self.parent)
-        other.rows, other.rids, other.rownum = self.rows[:], self.rids[:], self.rownum
-        return other
-
-
-class Source:
-    """One item of a FROM clause: its name and columns; ``table`` when its rows are stored bytes."""
-
-    __slots__ = ("columns", "name", "positions", "table")
-
-    def __init__(self, name: str, columns: list[tuple[str, Datatype, bool]], table: Table | None = None) -> None:
-        self.name = name
-        self.columns = columns  # name, type, nullable
-        self.positions = {column[0]: i for i, column in enumerate(columns)}
-        self.table = table
-
-
-class Scope:
-    """The sources a name may come from, then those of the outer query."""
-
-    def __init__(self, sources: list[Source], parent: Scope | None = None) -> None:
-        self.sources = sources
-        self.parent = parent
-
-    def find(self, column: exp.Column) -> tuple[int, int, int] | None:
-        """(how many queries out, source, column). Raises ORA-00918 for an ambiguous name."""
-        name, qualifier = name_of(column), column.args.get("table")
-        depth, scope = 0, self
-        while True:
-            hits = [
-                (depth, i, source.positions[name])
-                for i, source in enumerate(scope.sources)
-                if name in source.positions and (qualifier is None or name_of(qualifier) == source.name)
-            ]
-            if len(hits) > 1:
-                raise OraError(918, name=f'"{name}"')
-            if hits:
-                return hits[0]
-            if scope.parent is None:
-                return None
-            depth, scope = depth + 1, scope.parent
+Function: TypeAlias = Callable[[Frame], Value]
+Condition: TypeAlias = Callable[[Frame], bool | None]
 
 
 class Subquery(Protocol):
@@ -123,39 +51,12 @@ class Catalog(Protocol):
     def sequence(self, schema: str | None, name: str, session: SessionView) -> NumberSequence: ...
 
 
-class Aggregate:
-    """COUNT, MIN, MAX, SUM or AVG over the rows of a group."""
-
-    def __init__(self, kind: type[exp.Expr], operand: Function | None, distinct: bool) -> None:
-        self.kind, self.operand, self.distinct = kind, operand, distinct
-
-    def result(self, count: int, values: list[Value], settings: Settings) -> Value:
-        if self.distinct:
-            values = list(dict.fromkeys(values))
-        if self.kind is exp.Count:
-            return count if self.operand is None else len(values)
-        if not values:
-            return None
-        if self.kind in (exp.Min, exp.Max):
-            sign, best = 1 if self.kind is exp.Max else -1, values[0]
-            for value in values:
-                if compare(value, best, settings) * sign > 0:
-                    best = value
-            return best
-        if any(isinstance(v, float) for v in values):
-            total = sum(float(to_number(v)) if not isinstance(v, float) else v for v in values)
-            return total / len(values) if self.kind is exp.Avg else total
-        exact = sum((Decimal(to_number(v)) for v in values), Decimal(0))
-        return functions.plain(exact / len(values) if self.kind is exp.Avg else exact)
-
-
 class Compiler:
     """Compiles the expressions of one statement. ``types`` are the bind types, numbered as in the statement."""
 
     def __init__(self, catalog: Catalog, session: SessionView, types: list[Datatype], scope: Scope) -> None:
         self.catalog, self.session, self.types, self.scope = catalog, session, types, scope
         self.aggregates: list[Aggregate] | None = None  # None: aggregates are not allowed here
-        self.uses_rownum = False
 
     def bind_number(self, node: exp.Placeholder) -> int:
         return int(node.name[1:])
@@ -178,7 +79,7 @@ class Compiler:
             case exp.Literal() | exp.RawString():
                 return _literal(node)
             case exp.Null():
-                return (lambda frame: None), VARCHAR
+                return _nothing, NULL
             case exp.Count() | exp.Min() | exp.Max() | exp.Sum() | exp.Avg():
                 return self._aggregate(node)
             case exp.Neg():
@@ -217,12 +118,19 @@ class Compiler:
             return (lambda frame: sequence.next() if name == "NEXTVAL" else sequence.value), NUMBER
         if node.args.get("table") is None:
             if name == "ROWNUM":
-                self.uses_rownum = True
                 return (lambda frame: frame.rownum), NUMBER
             if name in functions.PSEUDO_COLUMNS:
                 pseudo = functions.PSEUDO_COLUMNS[name]
                 return (lambda frame: pseudo(frame.session)), VARCHAR
         raise OraError(904, name=".".join(f'"{name_of(part)}"' for part in node.parts))
+
+    def stored(self, node: exp.Expr) -> Function | None:
+        """A closure for the stored bytes of a plain column of a table; None for anything else."""
+        hit = self.scope.find(node) if isinstance(node, exp.Column) else None
+        if hit is None or hit[0] != 0 or self.scope.sources[hit[1]].table is None:
+            return None
+        _, i, j = hit
+        return lambda frame: frame.rows[i][j]
 
     def _aggregate(self, node: exp.Expr) -> tuple[Function, Datatype]:
         if self.aggregates is None:
@@ -233,9 +141,10 @@ class Compiler:
         if distinct:
             argument = argument.expressions[0]
         operand, kind = (None, NUMBER) if isinstance(argument, exp.Star) else self.compile(argument)
+        stored = self.stored(argument) if isinstance(node, exp.Min | exp.Max | exp.Count) else None
         self.aggregates = aggregates
         number = len(aggregates)
-        aggregates.append(Aggregate(type(node), operand, distinct))
+        aggregates.append(Aggregate(type(node), stored or operand, distinct, kind if stored is not None else None))
         same = isinstance(node, exp.Min | exp.Max) or (kind.kind is Kind.DOUBLE and not isinstance(node, exp.Count))
         return (lambda frame: frame.aggregates[number]), kind if same else NUMBER
 
@@ -268,15 +177,13 @@ class Compiler:
     def _choice(self, node: exp.Expr) -> tuple[Function, Datatype]:
         """CASE, and NVL or COALESCE."""
         if isinstance(node, exp.Coalesce):
-            parts = (node.this, *node.expressions)
-            choices = [self.compile(part) for part in parts]
+            choices = [self.compile(part) for part in (node.this, *node.expressions)]
             functions_only = [c[0] for c in choices]
 
             def first(frame: Frame) -> Value:
                 return next((v for f in functions_only if (v := f(frame)) is not None), None)
 
-            known = [kind for part, (_, kind) in zip(parts, choices, strict=True) if not isinstance(part, exp.Null)]
-            return first, known[0] if known else VARCHAR
+            return first, next((kind for _, kind in choices if kind is not NULL), NULL)
         subject = node.args.get("this")
         tests: list[tuple[Condition, Function]] = []
         result = VARCHAR

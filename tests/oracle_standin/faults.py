@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 POINTS = ("connect", "auth", "execute", "query", "fetch", "commit", "rollback", "ping")
-ACTIONS = ("drop", "rst", "hang", "latency", "ora", "midpacket", "refuse")
+ACTIONS = ("drop", "rst", "hang", "freeze", "latency", "ora", "midpacket", "refuse")
 _ids = itertools.count(1)
 
 
@@ -22,6 +22,8 @@ class Rule:
 
     * ``drop``/``rst``: close the connection (orderly, or by a TCP reset) ``before`` or ``after`` the work.
     * ``hang``/``latency``: wait ``seconds`` (default: an hour, or one second); a client's break ends the wait.
+    * ``freeze``: like ``hang``, but deaf: neither a break nor the client's leaving is noticed, locks stay held. It
+      ends when the rules are cleared, with the connection.
     * ``ora``: answer ``code``; with ``row`` only that row of an array fails, with ``value`` (a regular expression
       on the bound values) each row it matches, as a trigger would do.
     * ``midpacket``: send half of the reply, then close.
@@ -67,6 +69,7 @@ class Faults:
         self._lock = threading.Lock()
         self.rules: list[Rule] = []
         self.latency_seconds = 0.0  # added to every reply
+        self.cleared = threading.Condition(self._lock)
 
     def add(self, fields: dict[str, Any]) -> Rule:
         """Raises TypeError or ValueError for a rule that makes no sense."""
@@ -79,6 +82,12 @@ class Faults:
         with self._lock:
             self.rules = []
             self.latency_seconds = 0.0
+            self.cleared.notify_all()
+
+    def freeze(self, seconds: float) -> None:
+        """Waits, deaf, until the rules are cleared."""
+        with self.cleared:
+            self.cleared.wait(seconds)
 
     def pick(self, point: str, when: str, text: str) -> Rule | None:
         """The rule that fires now, if any; ``text`` is the SQL, the user or the connect string."""

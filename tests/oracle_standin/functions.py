@@ -16,6 +16,7 @@ from .conversion import (
     Value,
     format_datetime,
     parse_datetime,
+    plain,
     to_datetime,
     to_number,
     to_text,
@@ -26,14 +27,9 @@ from .errors import OraError
 from .formats import UTC
 
 if TYPE_CHECKING:
-    from .expression import SessionView
+    from .scope import SessionView
 
 Call: TypeAlias = "Callable[..., Value]"  # (session, *arguments)
-
-
-def plain(number: Decimal) -> int | Decimal:
-    """An int when integral."""
-    return int(number) if number == number.to_integral_value() else number
 
 
 def now(session: SessionView) -> dt.datetime:

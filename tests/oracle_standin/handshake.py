@@ -123,10 +123,8 @@ class Handshake:
         reader = self._session.reader
         reader.raw(5)
         compile_caps = reader.chunked() or b""
-        runtime_caps = reader.chunked() or b""
+        reader.chunked()  # runtime capabilities
         self._session.fields = min(self._release.field_version, compile_caps[7])
-        if len(runtime_caps) > 1 and runtime_caps[1] & 1:
-            reader.raw(11)  # the client's time zone
         while reader.u16():
             if reader.u16():
                 reader.raw(4)

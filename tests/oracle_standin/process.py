@@ -112,7 +112,7 @@ class Standin:
     def fault(self, point: str, action: str, **fields: Any) -> None:
         """Adds a fault rule: ``when="after"``, ``nth=2``, ``times=0`` (for ever), ``match``, ``code``, ``message``,
         ``row``, ``value``, ``seconds``. Points: connect auth execute query fetch commit rollback ping. Actions: drop
-        rst hang latency ora midpacket refuse."""
+        rst hang freeze latency ora midpacket refuse."""
         self._ask("POST", "/faults", {"point": point, "action": action, **fields})
 
     def clear_faults(self) -> None:
@@ -156,6 +156,10 @@ class Standin:
         """Cuts all connections at once."""
         dropped: int = self._ask("POST", "/drop", {"rst": rst})["dropped"]
         return dropped
+
+    def reset(self) -> None:
+        """Between two tests: no faults, listening, no sessions, the first accounts, counters at 0. Tables stay."""
+        self._ask("POST", "/reset")
 
     # ------------------------------------------------------------------ accounts
 

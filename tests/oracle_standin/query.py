@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
+from .aggregate import Aggregate
 from .conversion import Settings, Value, compare, to_number
-from .datatype import TEXT, Datatype, Kind, Raw
+from .datatype import NULL, Datatype, Kind
 from .errors import OraError
-from .expression import Aggregate, Compiler, Frame, Function, Scope, SessionView, Source, conjuncts, row_parts
+from .expression import Compiler, Function, conjuncts
+from .probe import candidates, find_probe
+from .scope import Frame, Scope, SessionView, Source
 from .statement import name_of
-from .table import Key, Table, Unique
 
 if TYPE_CHECKING:
     from .database import Database
@@ -22,113 +24,15 @@ Output = tuple[Value, ...]
 Rows = Callable[[Frame], Iterable[Sequence[Value]]]
 
 
-class Probe:
-    """Rows of a table by unique key, when a condition fixes all columns of one: ``=``, ``IN``, or ORs of those."""
+class _Group:
+    """The rows of GROUP BY with one key: the first of them, how many, and the operands of each aggregate."""
 
-    def __init__(self, unique: Unique, keys: list[list[tuple[Function, Datatype]]]) -> None:
-        self._unique = unique
-        self._keys = keys  # one list of column values for each key to look up
+    __slots__ = ("count", "rows", "values")
 
-    def rids(self, frame: Frame) -> list[int]:
-        """Row numbers that may match; the whole condition must still be tested."""
-        found: dict[int, None] = {}
-        for parts in self._keys:
-            values: list[Raw] = []
-            for function, kind in parts:
-                try:
-                    values.append(kind.encode(function(frame), "", frame.session.settings))
-                except OraError:  # a value the column cannot hold matches nothing
-                    values.append(None)
-            if None not in values:
-                key: Key = values[0] if len(values) == 1 else tuple(values)
-                if (rid := self._unique.rids.get(key)) is not None:
-                    found[rid] = None
-        return list(found)
-
-
-def find_probe(compiler: Compiler, conditions: Sequence[exp.Expr], source: int) -> Probe | None:
-    """A probe for a source, from conditions on its columns and on sources before it. None: scan."""
-    table = compiler.scope.sources[source].table
-    if table is None:
-        return None
-    for unique in table.uniques:
-        keys = _keys(compiler, conditions, source, table, unique)
-        if keys is not None:
-            return Probe(unique, keys)
-    return None
-
-
-def _keys(
-    compiler: Compiler, conditions: Sequence[exp.Expr], source: int, table: Table, unique: Unique
-) -> list[list[tuple[Function, Datatype]]] | None:
-    fixed: dict[int, tuple[Function, Datatype]] = {}
-    for condition in conditions:
-        node = condition.unnest() if isinstance(condition, exp.Paren) else condition
-        if isinstance(node, exp.Or):
-            branches = [_keys(compiler, conjuncts(b), source, table, unique) for b in (node.this, node.expression)]
-            if branches[0] is not None and branches[1] is not None:
-                return branches[0] + branches[1]
-        elif isinstance(node, exp.In) and node.expressions:
-            left = [_own_column(compiler, part, source) for part in row_parts(node.this)]
-            if None not in left and set(left) == set(unique.columns):
-                keys = []
-                for item in node.expressions:
-                    values = [_fixed(compiler, v, source, table, c) for v, c in zip(row_parts(item), left, strict=True)]
-                    by_column = dict(zip(left, values, strict=True))
-                    parts = [p for c in unique.columns if (p := by_column[c]) is not None]
-                    if len(parts) != len(unique.columns):
-                        return None
-                    keys.append(parts)
-                return keys
-        elif isinstance(node, exp.EQ):
-            for one, other in ((node.this, node.expression), (node.expression, node.this)):
-                column = _own_column(compiler, one, source)
-                if column is not None and (value := _fixed(compiler, other, source, table, column)) is not None:
-                    fixed.setdefault(column, value)
-    if all(c in fixed for c in unique.columns):
-        return [[fixed[c] for c in unique.columns]]
-    return None
-
-
-def _own_column(compiler: Compiler, node: exp.Expr, source: int) -> int | None:
-    hit = compiler.scope.find(node) if isinstance(node, exp.Column) else None
-    return hit[2] if hit is not None and hit[:2] == (0, source) else None
-
-
-def _fixed(
-    compiler: Compiler, node: exp.Expr, source: int, table: Table, column: int | None
-) -> tuple[Function, Datatype] | None:
-    """The value, when it needs no later source and its conversion loses nothing, and the type to encode it with."""
-    assert column is not None
-    for inner in node.find_all(exp.Column):
-        hit = compiler.scope.find(inner)
-        if hit is None or (hit[0] == 0 and hit[1] >= source):
-            return None
-    if node.find(exp.Query) is not None:
-        return None
-    function, kind = compiler.compile(node)
-    target = table.columns[column].type
-    dates = {Kind.DATE, Kind.TIMESTAMP}
-    same = (
-        (kind.kind in TEXT and target.kind is Kind.VARCHAR)
-        or kind.kind is target.kind is Kind.NUMBER
-        or (kind.kind in dates and target.kind is Kind.TIMESTAMP)
-        or kind.kind is target.kind is Kind.DATE
-    )
-    return (function, Datatype(target.kind, scale=-127 if target.kind is Kind.NUMBER else 9)) if same else None
-
-
-def candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:
-    """Row number and row of what the frame's session sees and the probe, if any, does not exclude."""
-    reader = frame.session.transaction
-    # a key that a transaction has freed and used again leads to its new row; others must still see the old one
-    if probe is None or table.reclaimed - {reader}:
-        yield from table.scan(reader)
-        return
-    for rid in probe.rids(frame):
-        row = table.visible(rid, reader)
-        if row is not None:
-            yield rid, row
+    def __init__(self, first: Frame, operands: int) -> None:
+        self.rows = first.rows[:]
+        self.count = 0
+        self.values: tuple[list[Value], ...] = tuple([[] for _ in range(operands)]) if operands else ()
 
 
 class Select:
@@ -192,7 +96,11 @@ class Select:
         group = node.args.get("group")
         self._having = compiler.condition(node.args["having"].this) if node.args.get("having") else None
         compiler.aggregates = None
-        self._group = [compiler.compile(g)[0] for g in group.expressions] if group is not None else None
+        keys = group.expressions if group is not None else []
+        # compiled first, for its checks; a column is grouped by its bytes
+        compiled = [compiler.compile(key)[0] for key in keys]
+        stored = [compiler.stored(key) or value for key, value in zip(keys, compiled, strict=True)]
+        self._group = stored if group is not None else None
         if self._group is None and (aggregates or self._having is not None):
             self._group = []
             if plain:
@@ -250,14 +158,8 @@ class Select:
 
     def _frames(self, frame: Frame, i: int = 0) -> Iterator[Frame]:
         """The same frame again and again, with each combination of rows that meets the conditions."""
-        if i == len(self._sources):
-            frame.rownum += 1
-            if self._where is None or self._where(frame):
-                yield frame
-            else:
-                frame.rownum -= 1
-            return
-        table, rows, found = self._sources[i].table, self._rows[i], False
+        table, rows, on, found = self._sources[i].table, self._rows[i], self._on[i], False
+        last = i == len(self._sources) - 1
         if rows is not None:
             pairs: Iterable[tuple[int | None, Sequence[Value]]] = ((None, row) for row in rows(frame))
         else:
@@ -265,12 +167,27 @@ class Select:
             pairs = candidates(table, self._probes[i], frame)
         for rid, row in pairs:
             frame.rows[i], frame.rids[i] = row, rid
-            if all(condition(frame) for condition in self._on[i]):
-                found = True
+            if on and not all(condition(frame) for condition in on):
+                continue
+            found = True
+            if not last:
                 yield from self._frames(frame, i + 1)
+            elif self._accepts(frame):
+                yield frame
         if self._optional[i] and not found:
             frame.rows[i], frame.rids[i] = (None,) * len(self._sources[i].columns), None
-            yield from self._frames(frame, i + 1)
+            if not last:
+                yield from self._frames(frame, i + 1)
+            elif self._accepts(frame):
+                yield frame
+
+    def _accepts(self, frame: Frame) -> bool:
+        """WHERE, with ROWNUM as it would be if the row is accepted."""
+        frame.rownum += 1
+        if self._where is None or self._where(frame):
+            return True
+        frame.rownum -= 1
+        return False
 
     def _wanted(self, frame: Frame) -> Iterator[Frame]:
         """The frames, up to the number that ROWNUM or FETCH FIRST lets through."""
@@ -287,25 +204,26 @@ class Select:
             frame.aggregates = [table.count(frame.session.transaction)]
             yield frame
             return
-        groups: dict[Output, tuple[Frame, list[int], list[list[Value]]]] = {}
+        operands = [(i, a.operand) for i, a in enumerate(self._aggregates) if a.operand is not None]
+        groups: dict[Output, _Group] = {}
         if not self._group:
-            groups[()] = (frame.copy(), [0], [[] for _ in self._aggregates])
-        operands = [a.operand for a in self._aggregates]
+            groups[()] = _Group(frame, len(operands))
         for current in self._wanted(frame):
             key = tuple([g(current) for g in self._group])
             group = groups.get(key)
             if group is None:
-                group = groups[key] = (current.copy(), [0], [[] for _ in operands])
-            group[1][0] += 1
-            for values, operand in zip(group[2], operands, strict=True):
-                if operand is not None and (value := operand(current)) is not None:
+                group = groups[key] = _Group(current, len(operands))
+            group.count += 1
+            for values, (_, operand) in zip(group.values, operands, strict=True):
+                if (value := operand(current)) is not None:
                     values.append(value)
         settings = frame.session.settings
-        for first, count, collected in groups.values():
-            pairs = zip(self._aggregates, collected, strict=True)
-            first.aggregates = [aggregate.result(count[0], values, settings) for aggregate, values in pairs]
-            if self._having is None or self._having(first):
-                yield first
+        for group in groups.values():
+            frame.rows, frame.aggregates = group.rows, [group.count] * len(self._aggregates)
+            for values, (i, _) in zip(group.values, operands, strict=True):
+                frame.aggregates[i] = self._aggregates[i].result(group.count, values, settings)
+            if self._having is None or self._having(frame):
+                yield frame
 
     @functools.cached_property
     def _counts_table(self) -> bool:
@@ -380,8 +298,11 @@ class UnionAll:
         parts = (node.this, node.expression)
         self._parts: list[Query] = [database.query(part, session, types, outer) for part in parts]
         self._distinct = bool(node.args.get("distinct"))
-        self.columns: list[tuple[str, Datatype, bool]] = self._parts[0].columns
-        if len(self.columns) != len(self._parts[1].columns):
+        self.columns: list[tuple[str, Datatype, bool]] = [
+            (name, kind if kind is not NULL else other, nullable)
+            for (name, kind, nullable), (_, other, _) in zip(*[part.columns for part in self._parts], strict=False)
+        ]
+        if len(self._parts[0].columns) != len(self._parts[1].columns):
             raise OraError(1789, "query block has incorrect number of result columns")
 
     def values(self, outer: Frame) -> list[Output]:

@@ -88,7 +88,8 @@ class Reply(Writer):
 
     def _column(self, position: int, name: str, kind: Datatype, nullable: bool) -> None:
         wire, form = kind.kind.value
-        precision, scale = kind.precision, kind.scale if kind.kind in TIMESTAMPS or kind.kind is Kind.NUMBER else 0
+        precision = kind.precision if kind.kind is Kind.NUMBER else 0
+        scale = kind.scale if kind.kind in TIMESTAMPS or kind.kind is Kind.NUMBER else 0
         if kind.kind is Kind.NUMBER and not precision and not scale:
             scale = ANY_SCALE
         size, characters = kind.byte_length, 0

@@ -14,16 +14,17 @@ from .counters import Counters
 from .database import Database
 from .dml import Insert, Merge, Update
 from .errors import OraError
-from .expression import Frame
 from .faults import Faults
 from .query import Select, UnionAll
 from .release import RELEASES
+from .scope import Frame
 from .session import Session
 from .statement import What
 from .transaction import Transaction
 
 HOST = "127.0.0.1"  # loopback only
 _BACKLOG = 128
+_END_SECONDS = 5.0
 
 
 class Server:
@@ -39,6 +40,7 @@ class Server:
         self.black_hole = False
         self.failures: list[str] = []  # tracebacks of defects in the stand-in itself
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)  # a session has
         self._connections: set[Session] = set()
         self._silent: list[socket.socket] = []  # accepted by the black hole, never answered
         self._total = Counters()
@@ -119,6 +121,7 @@ class Server:
             self._connections.discard(session)
             session.counters.closed += 1
             self._total.add(session.counters)
+            self._ended.notify_all()
 
     def kill_sessions(self, code: int = 28, user: str | None = None) -> int:
         """Rolls back every session (or those of ``user``); its next call is answered ``code``, its last."""
@@ -134,10 +137,12 @@ class Server:
         return killed
 
     def drop_sessions(self, rst: bool = False) -> int:
-        """Cuts every connection."""
+        """Cuts every connection and waits, at most 5 s, until their transactions are rolled back."""
         sessions = self._snapshot()
         for session in sessions:
             session.channel.close(rst)
+        with self._ended:
+            self._ended.wait_for(lambda: self._connections.isdisjoint(sessions), _END_SECONDS)
         return len(sessions)
 
     def _snapshot(self) -> list[Session]:
@@ -149,6 +154,15 @@ class Server:
             {"sid": s.sid, "serial": s.serial, "user": s.user, "program": s.program, "in_transaction": s.in_transaction}
             for s in self._snapshot()
         ]
+
+    def reset(self) -> None:
+        """As at the start, but for the tables and their rows."""
+        self.faults.clear()
+        self.set_black_hole(False)
+        self.start()
+        self.drop_sessions()
+        self.database.accounts.restore()
+        self.reset_counters()
 
     # ------------------------------------------------------------------ looking on
 

@@ -126,6 +126,9 @@ class Session:
             raise DropConnection(rst=rule.action == "rst")
         if rule.action in ("hang", "latency"):
             self.wait(rule)
+        elif rule.action == "freeze":
+            self.server.faults.freeze(_HANG_SECONDS if rule.seconds is None else rule.seconds)
+            raise DropConnection
         elif rule.action == "midpacket":
             self._partial_reply = True
         elif rule.action == "ora":

@@ -8,7 +8,6 @@ called with the store's lock held.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeAlias
@@ -68,15 +67,12 @@ class Transaction:
         finally:
             self._waits_for = None
 
-    def lock_row(self, table: Table, rid: int, wait: float | None = None) -> bool:
-        """Waits until no other transaction holds the row; False when the row has gone. ORA-00054 after ``wait``."""
-        deadline = None if wait is None else time.monotonic() + wait
+    def lock_row(self, table: Table, rid: int) -> bool:
+        """Waits until no other transaction holds the row; False when the row has gone."""
         while True:
             change = table.pending.get(rid)
             if change is None or change.owner is self:
                 return table.rows.get(rid) is not None
-            if deadline is not None and time.monotonic() >= deadline:
-                raise OraError(54)
             self._wait_for(change.owner)
 
     # ------------------------------------------------------------------ changes

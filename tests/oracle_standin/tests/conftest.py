@@ -37,14 +37,8 @@ def standin(profile: str) -> Iterator[Standin]:
 def db(standin: Standin) -> Iterator[Standin]:
     """The stand-in without faults and with an empty TAG_DATA."""
     yield standin
-    standin.clear_faults()
-    standin.listener_start()
-    standin.black_hole(False)
-    standin.drop_sessions()
-    standin.lock_account(False)
-    standin.change_password(standin.password)
+    standin.reset()
     standin.sql("TRUNCATE TABLE tag_data")
-    standin.reset_counters()
 
 
 @pytest.fixture

@@ -115,6 +115,66 @@ def test_a_long_batch_spans_many_packets(connection: oracledb.Connection) -> Non
     assert connection.cursor().execute("SELECT MAX(tag_name) FROM tag_data").fetchone() == ("T04999",)
 
 
+@pytest.mark.parametrize("count_only", [False, True])
+def test_a_request_may_end_anywhere_in_a_packet(count_only: bool) -> None:
+    """Nothing marks the end of a request, so one that just fills its last packet is the hard case."""
+    ddl = "CREATE TABLE widths (a NUMBER, b VARCHAR2(4000))"
+    with Standin(count_only=count_only, ddl=[ddl]) as db, connect(db, sdu=1024) as opened, opened.cursor() as cursor:
+        assert opened.sdu == 1024
+        for width in range(1000, 2100, 4):  # more than a packet's worth of lengths, in steps smaller than its header
+            cursor.setinputsizes(None, 4000)
+            cursor.executemany("INSERT INTO widths VALUES (:1, :2)", [(1, "x" * width), (2, "x")])
+        opened.commit()
+        assert db.tables() == {"SCOTT.WIDTHS": 550}
+        if not count_only:
+            assert db.sql("SELECT MAX(LENGTH(b)), COUNT(DISTINCT b), SUM(a) FROM widths") == [[2096, 276, 825]]
+
+
+def test_strings_longer_than_a_packet_and_longer_than_a_bind(connection: oracledb.Connection) -> None:
+    cursor = connection.cursor()
+    for length in (300, 20_000, 32_767):
+        text = "가" * (length // 3)
+        assert cursor.execute("SELECT :1, :2 FROM dual", [text, 1]).fetchone() == (text, 1)
+    cursor.execute("SELECT LENGTH(:1), :2 FROM dual", ["x" * 40_000, "after"])
+    assert cursor.fetchone() == (40_000, "after")
+
+
+def test_binds_of_types_no_column_has(connection: oracledb.Connection) -> None:
+    cursor = connection.cursor()
+    cursor.setinputsizes(oracledb.DB_TYPE_NVARCHAR, oracledb.DB_TYPE_TIMESTAMP_LTZ, oracledb.DB_TYPE_TIMESTAMP_TZ)
+    cursor.execute("SELECT :1 || '!', :2, :3 FROM dual", ["가나", MOMENT, MOMENT])
+    assert cursor.fetchone() == ("가나!", MOMENT, MOMENT)
+    cursor.setinputsizes()
+    # a bool is a BOOLEAN for 23ai and a NUMBER for 19c: what a text column gets depends on the release
+    cursor.execute("SELECT :1 || '' FROM dual", [True])
+    assert cursor.fetchone() == ("1" if connection.version.startswith("19") else "TRUE",)
+    with pytest.raises(oracledb.DatabaseError, match="ORA-03115"):
+        cursor.execute("SELECT :1 FROM dual", [dt.timedelta(days=1)])
+
+
+def test_numbers_and_doubles_into_text_and_back(db: Standin, connection: oracledb.Connection) -> None:
+    db.sql("CREATE TABLE mixed (a VARCHAR2(40), b BINARY_DOUBLE, c NUMBER(5,1), d DATE, e TIMESTAMP(3))")
+    cursor = connection.cursor()
+    cursor.setinputsizes(
+        oracledb.DB_TYPE_BINARY_DOUBLE, None, oracledb.DB_TYPE_BINARY_DOUBLE, None, oracledb.DB_TYPE_DATE
+    )
+    rows = [(1.5, "2.5", 3.25, MOMENT, MOMENT), (None, 4, None, None, None), (-2.0, None, 9999.9, MOMENT, None)]
+    cursor.executemany(
+        "INSERT INTO mixed VALUES (:1, :2, :3, :4, :5)",
+        [(a, None if b is None else str(b), c, d, e) for a, b, c, d, e in rows],
+    )
+    day = MOMENT.replace(microsecond=0)
+    assert cursor.execute("SELECT * FROM mixed").fetchall() == [
+        ("1.5", 2.5, 3.3, day, day), (None, 4, None, None, None), ("-2", None, 9999.9, day, None),
+    ]  # fmt: skip
+    with pytest.raises(oracledb.DatabaseError, match="ORA-01426"):
+        cursor.execute("INSERT INTO mixed (c) VALUES (CAST('Infinity' AS BINARY_DOUBLE))")
+    with pytest.raises(oracledb.DatabaseError, match="ORA-00932"):
+        cursor.execute("INSERT INTO mixed (d) VALUES (1)")
+    connection.rollback()
+    db.sql("DROP TABLE mixed")
+
+
 def test_count_only_mode_counts_and_stores_nothing() -> None:
     ddl = "CREATE TABLE tag_data (tag_name VARCHAR2(9), tag_value VARCHAR2(9), timestamp TIMESTAMP, quality CHAR(4))"
     with Standin(count_only=True, ddl=[ddl]) as db, connect(db) as opened:

@@ -70,6 +70,25 @@ def test_a_hung_call_ends_with_the_call_timeout(db: Standin, connection: oracled
     assert db.counters()["breaks"] == 1
 
 
+def test_a_frozen_session_keeps_its_locks_and_costs_the_timeout_twice(
+    db: Standin, connection: oracledb.Connection
+) -> None:
+    insert = "INSERT INTO tag_data VALUES ('K', '1', TIMESTAMP '2026-01-01 00:00:00', 'GOOD')"
+    db.fault("execute", "freeze", when="after")
+    connection.call_timeout = 150
+    start = time.monotonic()
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4011"):
+        connection.cursor().execute(insert)
+    assert time.monotonic() - start >= 0.3
+    with connect(db) as other:
+        other.call_timeout = 150
+        with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
+            other.cursor().execute(insert)
+        db.clear_faults()
+        other.call_timeout = 5000
+        other.cursor().execute(insert)
+
+
 def test_latency_delays_a_call_or_every_reply(db: Standin, connection: oracledb.Connection) -> None:
     db.fault("ping", "latency", seconds=0.2)
     start = time.monotonic()

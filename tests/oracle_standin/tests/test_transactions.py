@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Iterator
+from random import Random
 
 import oracledb
 import pytest
@@ -126,6 +127,63 @@ def test_two_transactions_that_wait_for_each_other_are_a_deadlock(
     other.rollback()
     waiter.join(10)
     assert not waiter.is_alive()
+
+
+def test_random_changes_leave_what_a_model_says(connection: oracledb.Connection, other: oracledb.Connection) -> None:
+    """Inserts, updates, deletes, savepoints, commits and rollbacks against a dict, looked at by key and by scan."""
+    random = Random(11)
+    cursor = connection.cursor()
+    moment = dt.datetime(2026, 1, 1)
+    committed: dict[str, str] = {}
+    mine: dict[str, str] = {}
+    saved: dict[str, str] = {}
+    cursor.execute("SAVEPOINT here")
+    for step in range(250):
+        name, value = f"T{random.randrange(8)}", str(step)
+        action = random.choice(["insert", "insert", "update", "rename", "delete", "save", "back", "commit", "rollback"])
+        if action == "insert":
+            try:
+                cursor.execute("INSERT INTO tag_data VALUES (:1, :2, :3, 'GOOD')", [name, value, moment])
+                assert name not in mine
+                mine[name] = value
+            except oracledb.IntegrityError:
+                assert name in mine
+        elif action == "update":
+            cursor.execute(
+                "UPDATE tag_data SET tag_value = :1 WHERE tag_name = :2 AND timestamp = :3", [value, name, moment]
+            )
+            assert cursor.rowcount == (name in mine)
+            mine |= {name: value} if name in mine else {}
+        elif action == "rename":
+            new = f"T{random.randrange(8)}"
+            try:
+                cursor.execute("UPDATE tag_data SET tag_name = :1 WHERE tag_name = :2", [new, name])
+                assert new == name or new not in mine or name not in mine
+                mine |= {new: mine.pop(name)} if name in mine else {}
+            except oracledb.IntegrityError:
+                assert new in mine
+        elif action == "delete":
+            cursor.execute("DELETE FROM tag_data WHERE tag_name = :1", [name])
+            assert cursor.rowcount == (mine.pop(name, None) is not None)
+        elif action == "save":
+            cursor.execute("SAVEPOINT here")
+            saved = dict(mine)
+        elif action == "back":
+            cursor.execute("ROLLBACK TO here")
+            mine = dict(saved)
+        else:
+            getattr(connection, action)()
+            committed = dict(mine) if action == "commit" else committed
+            mine, saved = dict(committed), dict(committed)
+            cursor.execute("SAVEPOINT here")
+        for session, expected in ((connection, mine), (other, committed)):
+            rows = session.cursor().execute("SELECT tag_name, tag_value FROM tag_data").fetchall()
+            assert dict(rows) == expected
+            assert len(rows) == len(expected)
+            found = session.cursor().execute(
+                "SELECT tag_value FROM tag_data WHERE tag_name = :1 AND timestamp = :2", [name, moment]
+            )
+            assert found.fetchall() == ([(expected[name],)] if name in expected else [])
 
 
 def test_a_key_freed_and_used_again_is_still_the_old_row_for_others(
