@@ -9,6 +9,7 @@ import time
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from hooks.conftest import Timer
@@ -16,7 +17,7 @@ from pytest_mock import MockerFixture
 
 from agent_core import hookspecs
 from agent_core.api import (
-    AgentStatus,
+    AgentView,
     Batch,
     DivertReason,
     DropReason,
@@ -32,14 +33,8 @@ from agent_core.registry.hookimpls import event_hooks, hook_arguments
 BATCH = Batch.of(Origin("line1", "PLC01", "G1"), ["A"], [1], 0)
 
 
-class RunningAgent:
-    name = "line-1"
-
-    def status(self) -> AgentStatus:
-        return AgentStatus("line-1", 0.0, (), ())
-
-
-AGENT = RunningAgent()
+AGENT = cast(AgentView, object())
+"""Events hand the agent on and look at nothing of it."""
 ERROR = OSError("away")
 
 CALLS: dict[str, dict[str, object]] = {
