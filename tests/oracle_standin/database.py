@@ -38,6 +38,7 @@ class Database:
         self.locks = Locks(release.modern)
         self.tables: dict[tuple[str, str], Table] = {}
         self.sequences: dict[tuple[str, str], NumberSequence] = {}
+        self.synonyms: dict[tuple[str, str], tuple[str, str]] = {}  # schema (or PUBLIC) and name -> those of a table
         self.grants: set[tuple[str, str, str, str]] = set()  # grantee, owner, table, privilege
         self.sessions: set[Session] = set()
         self._statements: dict[str, Statement] = {}
@@ -60,6 +61,9 @@ class Database:
         """Raises ORA-00942 for a table that is not there or not to be seen, ORA-01031 without the privilege."""
         schema, name = table_name(reference)
         owner = schema or session.schema
+        if (owner, name) not in self.tables:
+            public = self.synonyms.get(("PUBLIC", name)) if schema is None else None
+            owner, name = self.synonyms.get((owner, name)) or public or (owner, name)
         table = self.tables.get((owner, name))
         granted = {p for who, *what, p in self.grants if who == session.user and what == [owner, name]}
         if table is None or (owner != session.user and not granted):

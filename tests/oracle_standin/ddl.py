@@ -1,4 +1,4 @@
-"""CREATE, DROP, TRUNCATE, GRANT: definitions of tables, indexes, sequences. Each commits, as Oracle's DDL does."""
+"""CREATE, DROP, TRUNCATE, GRANT: tables, indexes, sequences, synonyms. Each commits, as Oracle's DDL does."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def execute(database: Database, session: SessionView, statement: Statement) -> N
             _create_index(database, session, node)
         case exp.Create(kind="SEQUENCE"):
             _create_sequence(database, session, node)
+        case exp.Create(kind="VIEW") if isinstance(node.expression, exp.Select):
+            schema, name = _full_name(node.this, session)
+            target = _full_name(node.expression.args["from_"].this, session)
+            database.synonyms["PUBLIC" if statement.public else schema, name] = target
         case exp.Drop():
             _drop(database, session, node)
         case exp.TruncateTable():

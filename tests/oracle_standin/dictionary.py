@@ -161,6 +161,9 @@ _FIXED = {
     "ALL_TAB_PRIVS": View(
         _columns("GRANTOR GRANTEE TABLE_SCHEMA TABLE_NAME PRIVILEGE GRANTABLE"),
         lambda database, session: [(r[3], r[0], r[1], r[2], r[4], r[5]) for r in _tab_privs(database, session)]),
+    "ALL_SYNONYMS": View(
+        _columns("OWNER SYNONYM_NAME TABLE_OWNER TABLE_NAME DB_LINK"),
+        lambda database, session: [(*name, *target, None) for name, target in database.synonyms.items()]),
     "SESSION_PRIVS": View(
         _columns("PRIVILEGE"),
         lambda database, session: [("CREATE SESSION",), ("CREATE TABLE",), ("CREATE SEQUENCE",)]),

@@ -89,7 +89,7 @@ class Compiler:
                 return self._arithmetic(node)
             case exp.DPipe():
                 return self._concatenation(node)
-            case exp.Case() | exp.Coalesce():
+            case exp.Case() | exp.Coalesce() | exp.DecodeCase():
                 return self._choice(node)
             case exp.Cast():
                 return self._cast(node)
@@ -175,7 +175,7 @@ class Compiler:
         return concatenate, VARCHAR
 
     def _choice(self, node: exp.Expr) -> tuple[Function, Datatype]:
-        """CASE, and NVL or COALESCE."""
+        """CASE, DECODE, and NVL or COALESCE."""
         if isinstance(node, exp.Coalesce):
             choices = [self.compile(part) for part in (node.this, *node.expressions)]
             functions_only = [c[0] for c in choices]
@@ -184,6 +184,11 @@ class Compiler:
                 return next((v for f in functions_only if (v := f(frame)) is not None), None)
 
             return first, next((kind for _, kind in choices if kind is not NULL), NULL)
+        if isinstance(node, exp.DecodeCase):
+            subject, *rest = node.expressions
+            pairs = zip(rest[::2], rest[1::2], strict=False)
+            ifs = [exp.If(this=test.copy(), true=result.copy()) for test, result in pairs]
+            return self._choice(exp.Case(this=subject, ifs=ifs, default=rest[-1].copy() if len(rest) % 2 else None))
         subject = node.args.get("this")
         tests: list[tuple[Condition, Function]] = []
         result = VARCHAR

@@ -90,9 +90,13 @@ class Faults:
             self.cleared.wait(seconds)
 
     def pick(self, point: str, when: str, text: str) -> Rule | None:
-        """The rule that fires now, if any; ``text`` is the SQL, the user or the connect string."""
+        """The rule that fires now, if any; ``text`` is the SQL, the user or the connect string.
+
+        Every rule that matches counts the call; the first one that is due fires.
+        """
         if not self.rules:
             return None
+        due: Rule | None = None
         with self._lock:
             for rule in self.rules:
                 if rule.point != point or rule.when != when:
@@ -100,7 +104,7 @@ class Faults:
                 if rule.match is not None and not re.search(rule.match, text, re.IGNORECASE):
                     continue
                 rule.seen += 1
-                if rule.seen >= rule.nth and (not rule.times or rule.fired < rule.times):
+                if due is None and rule.seen >= rule.nth and (not rule.times or rule.fired < rule.times):
                     rule.fired += 1
-                    return rule
-        return None
+                    due = rule
+        return due

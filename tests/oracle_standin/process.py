@@ -6,10 +6,9 @@ import http.client
 import json
 import os
 import re
-import select
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -231,12 +230,11 @@ class Standin:
 
 
 def _first_line(process: subprocess.Popen[str], seconds: float) -> str:
-    """The first line of a process's output; what has come when it ends or the time is up."""
-    assert process.stdout is not None
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        if select.select([process.stdout], [], [], min(left, 0.5))[0]:
-            return process.stdout.readline()
-        if process.poll() is not None:
-            break
-    return ""
+    """The first line of a process's output; empty when it ended or the time is up."""
+    lines: list[str] = []
+    output = process.stdout
+    assert output is not None
+    reader = threading.Thread(target=lambda: lines.append(output.readline()), daemon=True)
+    reader.start()
+    reader.join(seconds)
+    return lines[0] if lines else ""

@@ -1,7 +1,7 @@
 """SQL text to a parsed statement: binds are numbered, the rest is sqlglot's Oracle dialect.
 
 What sqlglot does not parse and clients send is read here by pattern: transaction control, ALTER SESSION, and the
-storage clauses behind a CREATE TABLE's column list, which are accepted and dropped.
+storage clauses behind a CREATE TABLE's column list, which are accepted and dropped. A synonym is read as a view.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*([A-Za-z]+)", re.S)
 _SET = re.compile(r"(\w+)\s*=\s*('(?:[^']|'')*'|[\w.:+-]+|\"[^\"]+\")")
 _CREATE_TABLE = re.compile(r"\s*CREATE\s+(?:(GLOBAL|PRIVATE)\s+TEMPORARY\s+)?TABLE\b", re.I)
+_SYNONYM = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(PUBLIC\s+)?SYNONYM\s+(\S+)\s+FOR\s+(\S+)\s*$", re.I)
 _USING_INDEX = re.compile(r"\bUSING\s+INDEX(?:\s+(?:LOCAL|TABLESPACE\s+\w+|\([^()]*(?:\([^()]*\)[^()]*)*\)))*", re.I)
 
 
@@ -47,7 +48,8 @@ class Statement:
         self.tree: exp.Expr | None = None
         self.settings: list[tuple[str, str]] = []  # of ALTER SESSION
         self.savepoint: str | None = None
-        self.temporary = ""
+        self.temporary = ""  # of CREATE TABLE: see Table.temporary
+        self.public = False  # of CREATE SYNONYM
         leading = _LEADING.match(text)
         keyword = leading[1].upper() if leading else ""
         if keyword in ("COMMIT", "ROLLBACK", "SAVEPOINT"):
@@ -64,7 +66,10 @@ class Statement:
     def _parse(self, text: str, keyword: str) -> exp.Expr:
         if keyword in ("BEGIN", "DECLARE", "CALL"):
             raise OraError(3001, "unimplemented feature: the stand-in runs no PL/SQL")
-        if keyword == "CREATE":
+        if (synonym := _SYNONYM.match(text)) is not None:
+            self.public = synonym[1] is not None
+            text = f"CREATE VIEW {synonym[2]} AS SELECT * FROM {synonym[3]}"
+        elif keyword == "CREATE":
             text = self._table_head(text)
         if keyword in ("INSERT", "UPDATE", "DELETE") and re.search(r"\bRETURNING\b.+\bINTO\b", text, re.I | re.S):
             raise OraError(3001, "unimplemented feature: the stand-in has no RETURNING clause")

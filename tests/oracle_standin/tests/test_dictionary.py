@@ -112,6 +112,23 @@ def test_the_version_says_it_is_a_stand_in(cursor: oracledb.Cursor, connection: 
     assert cursor.execute("SELECT version_full FROM product_component_version").fetchone() == (connection.version,)
 
 
+def test_a_synonym_leads_to_its_table() -> None:
+    ddl = ["CREATE TABLE t (a NUMBER)", "CREATE PUBLIC SYNONYM shared FOR scott.t", "CREATE SYNONYM own FOR t"]
+    with (
+        Standin(users=[("writer", "secret")], ddl=[*ddl, "GRANT INSERT ON t TO writer"]) as db,
+        oracledb.connect(user="writer", password="secret", dsn=db.dsn) as writer,
+    ):
+        cursor = writer.cursor()
+        cursor.execute("INSERT INTO shared VALUES (1)")
+        writer.commit()
+        assert db.sql("SELECT a FROM own") == [[1]]
+        cursor.execute("""SELECT table_owner, table_name FROM all_synonyms
+            WHERE owner IN ('SCOTT', 'PUBLIC') AND db_link IS NULL ORDER BY DECODE(owner, 'PUBLIC', 1, 0)""")
+        assert cursor.fetchall() == [("SCOTT", "T"), ("SCOTT", "T")]
+        with pytest.raises(oracledb.DatabaseError, match="ORA-00942"):
+            cursor.execute("INSERT INTO own VALUES (1)")
+
+
 def test_sequences_are_listed(db: Standin, cursor: oracledb.Cursor) -> None:
     db.sql("CREATE SEQUENCE listed")
     assert cursor.execute("SELECT sequence_name FROM user_sequences").fetchall() == [("LISTED",)]

@@ -109,6 +109,16 @@ def test_an_ora_code_fails_the_statement_until_it_is_used_up(db: Standin, connec
     insert(connection, "C")
 
 
+def test_every_rule_that_matches_counts_the_call(db: Standin, connection: oracledb.Connection) -> None:
+    db.fault("execute", "ora", code=54, times=1)
+    db.fault("execute", "ora", code=60, nth=2)
+    for code in ("ORA-00054", "ORA-00060"):
+        with pytest.raises(oracledb.DatabaseError, match=code):
+            insert(connection)
+    insert(connection)
+    assert [(rule["seen"], rule["fired"]) for rule in db.faults()] == [(3, 1), (3, 1)]
+
+
 def test_an_ora_code_fails_one_row_of_an_array(db: Standin, connection: oracledb.Connection) -> None:
     db.fault("execute", "ora", code=14400, row=1)
     cursor = connection.cursor()

@@ -65,6 +65,8 @@ def cursor(connection: oracledb.Connection) -> oracledb.Cursor:
          [(1,)]),
         ("SELECT 1 a FROM dual UNION ALL SELECT 2 FROM dual UNION SELECT 2 FROM dual", [(1,), (2,)]),
         ("SELECT NVL(NULL, 'x'), COALESCE(NULL, 1), CASE WHEN 1 > 2 THEN 'a' ELSE 'b' END FROM dual", [("x", 1, "b")]),
+        ("SELECT DECODE(2, 1, 'one', 2, 'two', 'many'), DECODE(3, 1, 'one', 'many'), DECODE(3, 1, 'one') FROM dual",
+         [("two", "many", None)]),
         ("SELECT CASE 2 WHEN 2 THEN 'two' END, NULL, '' FROM dual", [("two", None, None)]),
         ("SELECT 1 + 2 * 3 - 4 / 2, -(1), MOD(7, 3), ROUND(2.345, 2), ABS(-3) FROM dual", [(5, -1, 1, 2.35, 3)]),
         ("SELECT UPPER('a') || LOWER('B') || SUBSTR('abc', -2, 1), LENGTH('가'), LENGTHB('가') FROM dual",
