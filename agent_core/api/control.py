@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from agent_core.api.components import BufferStats, WriteOutcome
+from agent_core.api.components import BacklogFile, BufferStats, WriteOutcome
 
 
 class SinkState(StrEnum):
@@ -237,6 +237,12 @@ class AgentView(Protocol):
 
     def status(self) -> AgentStatus:
         """A snapshot; never blocks on I/O."""
+
+    def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
+        """Files of the sink's fallback that wait, oldest first, rejected rows included; empty without such a fallback.
+
+        Reads the disk, so it may block. Raises UnknownSinkError, and OSError when the folder cannot be read.
+        """
 
     def pause_sink(self, sink_id: str) -> None:
         """Write nothing until ``resume_sink``; rows wait in the buffer. Raises UnknownSinkError."""

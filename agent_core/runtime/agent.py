@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
-from agent_core.api import AgentError, AgentStatus, Clock, UnknownSinkError
+from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, UnknownSinkError
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
@@ -136,6 +136,10 @@ class Agent:
             sources=tuple(self._parts.pipeline.status()),
             sinks=tuple(delivery.status() for delivery in self._parts.deliveries.values()),
         )
+
+    def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
+        """Files of the sink's fallback that wait. May block. Raises UnknownSinkError or OSError."""
+        return self._delivery(sink_id).backlog()
 
     def _delivery(self, sink_id: str) -> Delivery:
         try:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from agent_core.api import (
     Account,
+    BacklogFile,
     Batch,
     Buffer,
     Clock,
@@ -79,13 +81,16 @@ class Delivery:
         self._carrier = Carrier(
             sink_id, self._primary, buffer, self._diverter, self._gate, carrier, ledger, events, clock, logger
         )
+        self._replayable: Replayable | None = None
+        if fallback is not None and isinstance(fallback.sink, Replayable):
+            self._replayable = fallback.sink
         self._replayer: Replayer | None = None
-        if replay is not None and fallback is not None and isinstance(fallback.sink, Replayable):
+        if replay is not None and self._replayable is not None:
             position = ReplayPosition(state_dir / "replay" / f"{sink_id}.json")
             self._replayer = Replayer(
                 sink_id,
                 self._primary,
-                fallback.sink,
+                self._replayable,
                 self._diverter,
                 self._gate,
                 position,
@@ -195,6 +200,10 @@ class Delivery:
     def resume(self) -> None:
         """Go on writing."""
         self._gate.resume()
+
+    def backlog(self) -> Sequence[BacklogFile]:
+        """Files that wait in the fallback, if it can list them; reads the disk."""
+        return () if self._replayable is None else self._replayable.backlog()
 
     def status(self) -> SinkStatus:
         """A snapshot."""
