@@ -1,27 +1,36 @@
-"""Fixtures: a database for the tests of this folder, a table in it, and sinks that write to it."""
+"""Fixtures: a database, a table in it, and sinks that write to it.
+
+The database is the stand-in (not Oracle), unless ORACLE_TEST_DSN, ORACLE_TEST_USER and ORACLE_TEST_PASSWORD name a
+real one; then tests that need faults or counters are skipped. They create and drop the table TAG_AGENT_TEST, the
+sequence TAG_AGENT_TEST_SEQ, and nothing else.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import oracledb
 import pytest
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.latch import Latches
 from oracle_sink.sink import OracleSink
-from oracle_standin.process import Standin
+from oracle_standin.process import Standin, StandinError
 
 from agent_core.api import Clock, ComponentContext, Config, Secret, SystemClock
 
-TAG_DATA = """CREATE TABLE tag_data (
+TAG_DATA = """CREATE TABLE tag_agent_test (
     tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp TIMESTAMP(6) NOT NULL,
-    quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tag_data PRIMARY KEY (tag_name, timestamp))"""
+    quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp))"""
 
 DEFAULTS: dict[str, object] = {
-    "user": "scott",
-    "password": Secret(lambda: "tiger"),
-    "table": "TAG_DATA",
+    "table": "TAG_AGENT_TEST",
     "columns": {"TAG_NAME": "name", "TAG_VALUE": "value", "TIMESTAMP": "timestamp", "QUALITY": "quality"},
     "on_conflict": "keep",
     "bad_value_text": "BAD",
@@ -41,24 +50,84 @@ DEFAULTS: dict[str, object] = {
 }
 
 MakeSink = Callable[..., OracleSink]
+Recreate = Callable[[str], None]
+
+
+class RealDatabase(Standin):
+    """A real database behind the stand-in's interface, as far as that can be; the rest skips the test."""
+
+    def __init__(self, dsn: str, user: str, password: str) -> None:
+        super().__init__(user=user, password=password)
+        self._dsn = dsn
+
+    @property
+    def dsn(self) -> str:
+        return self._dsn
+
+    def start(self) -> Standin:
+        return self
+
+    def reset(self) -> None:
+        """There are no faults."""
+
+    def failures(self) -> list[str]:
+        return []
+
+    def sql(self, text: str, user: str | None = None) -> Any:
+        with oracledb.connect(user=self.user, password=self.password, dsn=self._dsn) as connection:
+            cursor = connection.cursor()
+            cursor.execute(text)
+            if cursor.description is not None:
+                return [[_plain(value) for value in row] for row in cursor.fetchall()]
+            connection.commit()
+            return cursor.rowcount
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        pytest.skip("needs the stand-in")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Standin]:
-    with Standin() as standin:
-        yield standin
+    names = ("ORACLE_TEST_DSN", "ORACLE_TEST_USER", "ORACLE_TEST_PASSWORD")
+    dsn, user, password = (os.environ.get(name) for name in names)
+    real = RealDatabase(dsn, user, password) if dsn and user and password else None
+    with real or Standin(users=[("writer", "right")]) as database:
+        yield database
 
 
 @pytest.fixture
 def database(server: Standin) -> Iterator[Standin]:
-    """The stand-in with an empty TAG_DATA and without faults."""
-    server.clear_faults()
-    for name in server.tables():
-        server.sql(f"DROP TABLE {name}")
+    """With an empty table of four columns and without faults."""
+    server.reset()
+    _drop(server)
     server.sql(TAG_DATA)
-    server.reset_counters()
     yield server
+    server.reset()
+    _drop(server)
     assert server.failures() == []
+
+
+@pytest.fixture
+def recreate(database: Standin) -> Recreate:
+    """``recreate(ddl)``: another table, under the name that follows ``CREATE TABLE``."""
+
+    def create(ddl: str) -> None:
+        _drop(database)
+        database.sql(ddl)
+
+    return create
+
+
+def _drop(database: Standin) -> None:
+    for statement in ("DROP TABLE tag_agent_test", "DROP SEQUENCE tag_agent_test_seq"):
+        with suppress(oracledb.DatabaseError, StandinError):
+            database.sql(statement)
 
 
 @pytest.fixture
@@ -67,7 +136,12 @@ def make_sink(database: Standin, tmp_path: Path) -> Iterator[MakeSink]:
     sinks: list[OracleSink] = []
 
     def make(clock: Clock | None = None, latches: Latches | None = None, **config: object) -> OracleSink:
-        typed = OracleSinkConfig.from_config(settings(**{"dsn": database.dsn} | config))
+        account: Config = {
+            "dsn": database.dsn,
+            "user": database.user,
+            "password": Secret(lambda: database.password),
+        }
+        typed = OracleSinkConfig.from_config(DEFAULTS | dict(account) | config)
         context = ComponentContext(
             "warehouse", "line-1", tmp_path, logging.getLogger("oracle_sink"), clock or SystemClock()
         )
@@ -78,8 +152,3 @@ def make_sink(database: Standin, tmp_path: Path) -> Iterator[MakeSink]:
     yield make
     for sink in sinks:
         sink.close()
-
-
-def settings(**config: object) -> Config:
-    """A ``config:`` mapping as the core hands it over."""
-    return DEFAULTS | config

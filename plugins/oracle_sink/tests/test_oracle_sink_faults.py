@@ -11,13 +11,14 @@ from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 
 from agent_core.api import Batch, Origin, RetryableError, WriteOutcome
+from agent_core.testing.clock import ManualClock
 
 # The driver drops a socket that was reset without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 MakeSink = Callable[..., OracleSink]
 START = 1_767_225_600_000_000_000
-SHORT = {"connect": 0.5, "login": 0.5, "call": 0.5, "wait": 0.5}
+SHORT = {"connect": 0.5, "login": 0.5, "call": 0.3, "wait": 0.3}
 
 
 def numbered(count: int, at: int = START) -> Batch:
@@ -48,7 +49,7 @@ def test_a_lost_commit_reply_is_ambiguous_and_the_retry_finds_its_rows(
         sink.write(numbered(10))
     assert raised.value.ambiguous
     assert sink.write(numbered(10)) == WriteOutcome(inserted=0, duplicates=10)
-    assert database.tables()["SCOTT.TAG_DATA"] == 10
+    assert database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[10]]
 
 
 def test_a_commit_that_never_came_is_ambiguous_too_and_the_retry_inserts(sink: OracleSink, database: Standin) -> None:
@@ -102,55 +103,95 @@ def test_a_commit_that_hangs_is_ambiguous(sink: OracleSink, database: Standin) -
     assert sink.write(numbered(3)) == WriteOutcome(inserted=0, duplicates=3)
 
 
-def test_rows_locked_by_another_session_are_waited_for_no_longer_than_a_call(
-    make_sink: MakeSink, sink: OracleSink, database: Standin
-) -> None:
-    database.fault("commit", "hang", when="before")
-    other = make_sink()
-    other.open()
-    with pytest.raises(RetryableError):
-        sink.write(numbered(3))
-    assert other.write(numbered(3)).total == 3
-
-
 def test_a_listener_that_is_away_is_reported_at_once_and_found_again(make_sink: MakeSink, database: Standin) -> None:
     sink = make_sink(timeouts=SHORT)
     database.listener_stop()
-    try:
-        for _ in range(2):
-            with within(1.5), pytest.raises(RetryableError) as raised:
-                sink.open()
-            assert raised.value.code == "DPY-6005"
-    finally:
-        database.listener_start()
+    for _ in range(2):
+        with within(1.5), pytest.raises(RetryableError) as raised:
+            sink.open()
+        assert raised.value.code == "DPY-6005"
+    database.listener_start()
     sink.open()
     assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
 
 
 def test_a_listener_that_never_answers_blocks_neither_open_nor_close(make_sink: MakeSink, database: Standin) -> None:
-    sink = make_sink(timeouts=SHORT)
+    clock = ManualClock()
+    sink = make_sink(clock, timeouts=SHORT)
     database.black_hole(True)
-    try:
-        with within(1.5), pytest.raises(RetryableError, match="no answer within"):
-            sink.open()
-        with within(1.5):
-            sink.close()
-        # While one log-in hangs, the next is not begun at once.
-        connections = database.counters()["connections"]
-        with within(0.5), pytest.raises(RetryableError, match="got no answer yet"):
-            sink.open()
-        assert database.counters()["connections"] == connections
-    finally:
-        database.black_hole(False)
+    with within(1.5), pytest.raises(RetryableError, match="no answer within"):
+        sink.open()
+    with within(1.5):
+        sink.close()
+    # While one log-in hangs, the next is not begun at once, and never more than one at a time.
+    connections = database.counters()["connections"]
+    with within(0.5), pytest.raises(RetryableError, match="got no answer yet"):
+        sink.open()
+    assert database.counters()["connections"] == connections
+    clock.advance(15.0)
+    with within(1.5), pytest.raises(RetryableError, match="no answer within"):
+        sink.open()
+    clock.advance(15.0)
+    with within(0.5), pytest.raises(RetryableError, match="2 log-ins got no answer yet"):
+        sink.open()
+    database.black_hole(False)
+    clock.advance(15.0)
+    sink.open()
+
+
+@pytest.mark.parametrize(("point", "ambiguous"), [("execute", False), ("query", False), ("commit", True)])
+def test_a_network_that_swallows_packets_costs_at_most_two_call_timeouts(
+    point: str, ambiguous: bool, sink: OracleSink, database: Standin
+) -> None:
+    sink.write(numbered(3))
+    database.fault(point, "freeze")
+    with within(2 * SHORT["call"] + 1.0), pytest.raises(RetryableError) as raised:
+        sink.write(numbered(6))
+    assert raised.value.ambiguous is ambiguous
+    with within(1.5):
+        sink.close()
+
+
+def test_locks_of_a_session_that_the_server_still_believes_in_are_waited_for_no_longer_than_a_call(
+    sink: OracleSink, database: Standin
+) -> None:
+    database.fault("commit", "freeze")
+    with pytest.raises(RetryableError) as raised:
+        sink.write(numbered(3))
+    assert raised.value.ambiguous
+    with within(2 * SHORT["call"] + 1.0), pytest.raises(RetryableError) as raised:
+        sink.write(numbered(3))
+    assert (raised.value.code, raised.value.ambiguous) == ("DPY-4024", False)
+    database.clear_faults()
+    assert sink.write(numbered(3)).total == 3
+    assert database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[3]]
 
 
 def test_close_does_not_wait_for_a_silent_peer(sink: OracleSink, database: Standin) -> None:
-    database.latency(30.0)
-    try:
-        with within(2.0):
-            sink.close()
-    finally:
-        database.latency(0.0)
+    database.latency(1.8)
+    with within(1.7):
+        sink.close()
+
+
+def test_a_session_that_was_long_idle_is_asked_first_and_replaced(make_sink: MakeSink, database: Standin) -> None:
+    clock = ManualClock()
+    sink = make_sink(clock)
+    sink.open()
+    database.drop_sessions()
+    clock.advance(61.0)
+    assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
+    clock.advance(61.0)
+    database.reset_counters()
+    assert sink.write(numbered(4)).inserted == 1
+    assert (database.counters()["pings"], database.counters()["logons"]) == (1, 0)
+
+
+def test_as_many_sessions_as_the_pool_keeps_are_opened_at_the_start(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(pool={"min": 3, "max": 5})
+    sink.open()
+    assert database.counters()["sessions"] == 3
+    sink.open()
+    assert database.counters()["sessions"] == 3
 
 
 def test_a_closed_sink_says_so(sink: OracleSink) -> None:

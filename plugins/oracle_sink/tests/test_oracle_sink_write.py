@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from oracle_sink.config import OnConflict
 from oracle_sink.sink import OracleSink
+from oracle_sink.write import BatchWrite
 from oracle_standin.process import Standin
 
-from agent_core.api import BAD, GOOD, Batch, ConfigurationError, Origin, Rejection, RetryableError, Value, WriteOutcome
+from agent_core.api import (
+    BAD,
+    GOOD,
+    Batch,
+    ConfigurationError,
+    Origin,
+    Rejection,
+    RetryableError,
+    Secret,
+    Value,
+    WriteOutcome,
+)
+from agent_core.testing.clock import ManualClock
 
 MakeSink = Callable[..., OracleSink]
+Recreate = Callable[[str], None]
 START = 1_767_225_600_000_000_000
 ORIGIN = Origin("line1", "PLC01", "LINE1_PROCESS1")
 
@@ -24,6 +40,18 @@ def rows(*items: tuple[str, Value], at: int = START, step: int = 0) -> Batch:
 
 def numbered(count: int, at: int = START) -> Batch:
     return Batch.of(ORIGIN, [f"T{i:04}" for i in range(count)], [i / 10 for i in range(count)], at)
+
+
+def count(database: Standin) -> int:
+    found: int = database.sql("SELECT COUNT(*) FROM tag_agent_test")[0][0]
+    return found
+
+
+def ddl(value: str = "VARCHAR2(255) NOT NULL", name: str = "VARCHAR2(100) NOT NULL", more: str = "") -> str:
+    return (
+        f"CREATE TABLE tag_agent_test (tag_name {name}, tag_value {value}, timestamp TIMESTAMP NOT NULL, "
+        f"quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp){more})"
+    )
 
 
 def codes(outcome: WriteOutcome) -> list[tuple[int, str]]:
@@ -39,33 +67,29 @@ def sink(make_sink: MakeSink) -> OracleSink:
 
 def test_microseconds_survive(sink: OracleSink, database: Standin) -> None:
     assert sink.write(rows(("A", 1.0), at=START + 123_456_789)).inserted == 1
-    assert database.sql("SELECT timestamp FROM tag_data") == [["2026-01-01T00:00:00.123456"]]
+    assert database.sql("SELECT timestamp FROM tag_agent_test") == [["2026-01-01T00:00:00.123456"]]
 
 
 def test_two_rows_within_a_second_both_land_on_every_write_of_a_session(sink: OracleSink, database: Standin) -> None:
     for second in range(3):
         at = START + second * 1_000_000_000
         assert sink.write(rows(("A", 1.0), ("A", 1.0), at=at, step=1000)) == WriteOutcome(inserted=2)
-    assert database.tables()["SCOTT.TAG_DATA"] == 6
+    assert count(database) == 6
 
 
 @pytest.mark.parametrize("profile", ["19", "23"])
 def test_good_rows_commit_beside_a_duplicate_and_a_poison_row(
     profile: str, make_sink: MakeSink, database: Standin
 ) -> None:
-    ddl = (
-        "CREATE TABLE tag_data (tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp "
-        "TIMESTAMP(6) NOT NULL, quality VARCHAR2(20) NOT NULL, PRIMARY KEY (tag_name, timestamp), "
-        "CONSTRAINT no_evil CHECK (tag_value <> 'evil'))"
-    )
-    with Standin(profile=profile, ddl=[ddl]) as server:
-        sink = make_sink(dsn=server.dsn)
+    evil = ", CONSTRAINT no_evil CHECK (tag_value <> 'evil')"
+    with Standin(profile=profile, ddl=[ddl(more=evil)]) as server:
+        sink = make_sink(dsn=server.dsn, user=server.user, password=Secret(lambda: server.password))
         sink.open()
         sink.write(rows(("B", 2.0)))
         outcome = sink.write(rows(("E", "evil"), ("A", 1.0), ("B", 2.0), ("C", "x" * 256), ("D", 4)))
         assert (outcome.inserted, outcome.duplicates) == (2, 1)
         assert codes(outcome) == [(0, "ORA-02290"), (3, "ORA-12899")]
-        assert server.sql("SELECT tag_name FROM tag_data ORDER BY tag_name") == [["A"], ["B"], ["D"]]
+        assert server.sql("SELECT tag_name FROM tag_agent_test ORDER BY tag_name") == [["A"], ["B"], ["D"]]
         sink.close()
 
 
@@ -94,17 +118,15 @@ def test_a_hangul_tag_of_34_syllables_is_refused_where_the_column_counts_bytes(s
     assert outcome.inserted == 1
     assert outcome.rejected == (
         Rejection(
-            1, "ORA-12899", 'value too large for column "TAG_DATA"."TAG_NAME" (actual: 102, maximum: 100)'
+            1, "ORA-12899", 'value too large for column "TAG_AGENT_TEST"."TAG_NAME" (actual: 102, maximum: 100)'
         ),
     )  # fmt: skip
 
 
-def test_a_column_that_counts_characters_takes_as_many(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("DROP TABLE tag_data")
-    database.sql(
-        "CREATE TABLE tag_data (tag_name VARCHAR2(100 CHAR) NOT NULL, tag_value VARCHAR2(255), timestamp TIMESTAMP "
-        "NOT NULL, quality VARCHAR2(20) NOT NULL, PRIMARY KEY (tag_name, timestamp))"
-    )
+def test_a_column_that_counts_characters_takes_as_many(
+    make_sink: MakeSink, recreate: Recreate, database: Standin
+) -> None:
+    recreate(ddl(name="VARCHAR2(100 CHAR) NOT NULL"))
     sink = make_sink()
     sink.open()
     assert codes(sink.write(rows(("가" * 100, 1.0), ("가" * 101, 1.0)))) == [(1, "ORA-12899")]
@@ -120,11 +142,11 @@ def test_nan_and_infinities_are_texts_like_any_other(sink: OracleSink, database:
     batch = rows(("A", float("nan")), ("B", float("inf")), ("C", float("-inf")))
     assert sink.write(batch) == WriteOutcome(inserted=3)
     assert sink.write(batch) == WriteOutcome(inserted=0, duplicates=3)
-    assert database.sql("SELECT tag_value FROM tag_data ORDER BY tag_name") == [["nan"], ["inf"], ["-inf"]]
+    assert database.sql("SELECT tag_value FROM tag_agent_test ORDER BY tag_name") == [["nan"], ["inf"], ["-inf"]]
 
 
 def test_another_unique_index_is_not_a_replay(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("CREATE UNIQUE INDEX one_value ON tag_data (tag_value)")
+    database.sql("CREATE UNIQUE INDEX one_value ON tag_agent_test (tag_value)")
     sink = make_sink()
     sink.open()
     assert sink.write(rows(("A", 1.0))).inserted == 1
@@ -152,7 +174,10 @@ def test_with_update_the_later_row_replaces_the_one_in_the_table(make_sink: Make
     sink.open()
     sink.write(rows(("A", 1.0), ("B", 1.0)))
     assert sink.write(rows(("A", 2.0), ("B", 1.0), ("A", 3.0))) == WriteOutcome(inserted=2, duplicates=1)
-    assert database.sql("SELECT tag_name, tag_value FROM tag_data ORDER BY tag_name") == [["A", "3.0"], ["B", "1.0"]]
+    assert database.sql("SELECT tag_name, tag_value FROM tag_agent_test ORDER BY tag_name") == [
+        ["A", "3.0"],
+        ["B", "1.0"],
+    ]
 
 
 @pytest.mark.parametrize("batch", [rows(("B", 1.0), ("A", 2.0)), rows(("B", 1.0), ("B", 2.0))])
@@ -162,7 +187,7 @@ def test_with_fail_nothing_of_the_batch_is_written(batch: Batch, make_sink: Make
     sink.write(rows(("A", 1.0)))
     with pytest.raises(ConfigurationError, match=r"other|has 1\.0"):
         sink.write(batch)
-    assert database.tables()["SCOTT.TAG_DATA"] == 1
+    assert count(database) == 1
 
 
 def test_rejections_carry_the_row_numbers_of_the_batch(sink: OracleSink, database: Standin) -> None:
@@ -202,12 +227,10 @@ def test_a_full_tablespace_throttles_and_rolls_back_whether_a_row_or_the_stateme
     assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
 
 
-def test_a_column_that_nobody_fills_is_a_fault_of_the_configuration(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("DROP TABLE tag_data")
-    database.sql(
-        "CREATE TABLE tag_data (id NUMBER NOT NULL, tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255), "
-        "timestamp TIMESTAMP NOT NULL, quality VARCHAR2(20), PRIMARY KEY (tag_name, timestamp))"
-    )
+def test_a_column_that_nobody_fills_is_a_fault_of_the_configuration(
+    make_sink: MakeSink, recreate: Recreate, database: Standin
+) -> None:
+    recreate(ddl(more=", id NUMBER NOT NULL"))
     sink = make_sink()
     sink.open()
     with pytest.raises(ConfigurationError, match="map ID in columns") as raised:
@@ -215,14 +238,14 @@ def test_a_column_that_nobody_fills_is_a_fault_of_the_configuration(make_sink: M
     assert raised.value.code == "ORA-01400"
 
 
-def test_a_missing_table_is_a_fault_of_the_configuration_and_heals(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("DROP TABLE tag_data")
+def test_a_missing_table_is_a_fault_of_the_configuration_and_heals(
+    make_sink: MakeSink, recreate: Recreate, database: Standin
+) -> None:
+    database.sql("DROP TABLE tag_agent_test")
     sink = make_sink()
-    with pytest.raises(ConfigurationError, match=r"SCOTT\.TAG_DATA"):
+    with pytest.raises(ConfigurationError, match=r"not found as \w+\.TAG_AGENT_TEST"):
         sink.open()
-    database.sql(
-        "CREATE TABLE tag_data (tag_name VARCHAR2(9), tag_value VARCHAR2(9), timestamp TIMESTAMP, quality VARCHAR2(9))"
-    )
+    recreate(ddl().replace(", CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp)", ""))
     sink.open()
     assert not sink.idempotent
     assert sink.write(rows(("A", 1.0), ("A", 1.0))) == WriteOutcome(inserted=2)
@@ -230,7 +253,7 @@ def test_a_missing_table_is_a_fault_of_the_configuration_and_heals(make_sink: Ma
 
 def test_a_table_dropped_while_writing_is_a_fault_of_the_configuration(sink: OracleSink, database: Standin) -> None:
     sink.write(rows(("A", 1.0)))
-    database.sql("DROP TABLE tag_data")
+    database.sql("DROP TABLE tag_agent_test")
     with pytest.raises(ConfigurationError) as raised:
         sink.write(rows(("B", 1.0)))
     assert raised.value.code == "ORA-00942"
@@ -244,22 +267,18 @@ def test_values_of_every_type_are_formatted_by_the_client(make_sink: MakeSink, d
         ("h", None),
     )  # fmt: skip
     assert sink.write(rows(*items)).inserted == 8
-    stored = database.sql("SELECT tag_value FROM tag_data ORDER BY tag_name")
+    stored = database.sql("SELECT tag_value FROM tag_agent_test ORDER BY tag_name")
     assert [text for (text,) in stored] == ["0.1", "1e+22", "7", "TRUE", "FALSE", "텍스트", "1.50", "N/A"]
 
 
-def test_an_empty_value_follows_the_column(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("DROP TABLE tag_data")
-    database.sql(
-        "CREATE TABLE tag_data (tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255), timestamp TIMESTAMP NOT "
-        "NULL, quality VARCHAR2(20) NOT NULL, PRIMARY KEY (tag_name, timestamp))"
-    )
+def test_an_empty_value_follows_the_column(make_sink: MakeSink, recreate: Recreate, database: Standin) -> None:
+    recreate(ddl(value="VARCHAR2(255)"))
     sink = make_sink()
     sink.open()
     batch = Batch.of(ORIGIN, ("A", "B", ""), ("", None, 1.0), START, bytes((GOOD, BAD, GOOD)))
     outcome = sink.write(batch)
     assert (outcome.inserted, codes(outcome)) == (2, [(2, "ORA-01400")])
-    assert database.sql("SELECT tag_value FROM tag_data") == [[None], [None]]
+    assert database.sql("SELECT tag_value FROM tag_agent_test") == [[None], [None]]
     assert sink.write(batch).duplicates == 2
 
 
@@ -282,3 +301,55 @@ def test_what_the_driver_cannot_encode_costs_one_row(sink: OracleSink) -> None:
 
     outcome = sink.write(rows(("A", 1.0), ("B\ud800", 1.0), ("C", Odd("x")), ("D", 2.0)))
     assert (outcome.inserted, codes(outcome)) == (3, [(1, "ORA-12713")])
+
+
+def test_a_replay_is_looked_up_before_it_is_inserted(sink: OracleSink, database: Standin) -> None:
+    minute = 60_000_000_000
+    for number in range(3):
+        sink.write(numbered(100, START + number * minute // 2))
+    sink.write(numbered(100))  # the first known batch teaches
+    database.reset_counters()
+    for number in (1, 2):
+        assert sink.write(numbered(100, START + number * minute // 2)).duplicates == 100
+    assert database.counters()["rows_failed"] == 0
+    # Live rows have another time: nothing is looked up for them.
+    database.reset_counters()
+    assert sink.write(numbered(100, START + 60 * minute)).inserted == 100
+    assert database.counters()["queries"] == 0
+
+
+def test_a_replay_with_news_among_known_rows_inserts_the_news(sink: OracleSink) -> None:
+    sink.write(numbered(100))
+    sink.write(numbered(100))
+    batch = Batch.join([numbered(100), rows(("NEW", 1.0)), rows(("T0000", 9.0), ("NEW2", 2.0))])
+    outcome = sink.write(batch)
+    assert (outcome.inserted, outcome.duplicates, codes(outcome)) == (2, 100, [(101, "CONFLICT")])
+
+
+def test_a_column_widened_while_the_agent_runs_is_noticed(make_sink: MakeSink, recreate: Recreate) -> None:
+    clock = ManualClock()
+    recreate(ddl(value="VARCHAR2(5) NOT NULL"))
+    sink = make_sink(clock)
+    sink.open()
+    assert codes(sink.write(rows(("A", "123456")))) == [(0, "ORA-12899")]
+    recreate(ddl(value="VARCHAR2(6) NOT NULL"))
+    assert codes(sink.write(rows(("A", "123456")))) == [(0, "ORA-12899")]
+    clock.advance(61)
+    assert sink.write(rows(("A", "123456"))).inserted == 1
+
+
+def test_a_statement_that_fails_as_a_whole_is_halved_until_the_row_is_found(
+    sink: OracleSink, database: Standin
+) -> None:
+    database.fault("execute", "ora", code=1461, match="insert", times=4)  # on the 8 rows, then 4, 2 and 1 of them
+    outcome = sink.write(numbered(8))
+    assert (outcome.inserted, codes(outcome)) == (7, [(0, "ORA-01461")])
+
+
+def test_a_bind_that_the_driver_refuses_is_found_by_halves(sink: OracleSink) -> None:
+    with sink._connections.session() as session:
+        layout, encoded = sink._encoded(numbered(8), session)
+        poisoned = list(encoded.rows)
+        poisoned[5] = (poisoned[5][0], poisoned[5][1], 1j, "GOOD")  # type: ignore[assignment]
+        outcome = BatchWrite(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned)).run()
+    assert (outcome.inserted, codes(outcome)) == (7, [(5, "DPY-3002")])

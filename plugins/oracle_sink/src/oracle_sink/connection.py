@@ -53,7 +53,7 @@ class Connections:
         config: OracleSinkConfig,
         context: ComponentContext,
         latch: Latch,
-        inspect: Callable[[oracledb.Connection], None],
+        inspect: Callable[[oracledb.Connection], object],
     ) -> None:
         """``inspect`` sees the first connection after none was left; what it raises ends the attempt."""
         self._config = config

@@ -111,7 +111,9 @@ _NEXT_STEP: Final = {
     "DPY-4000": "check dsn: and config_dir: (tnsnames.ora)",
     "DPY-4026": "tnsnames.ora was not found: check config_dir:",
     "DPY-4027": "set config_dir: to the folder of tnsnames.ora, or write dsn: as host:port/service",
+    "DPY-6001": "check the service name in dsn:; a database that is starting registers it within a minute",
     "DPY-6002": "the server's certificate has another name: check the address in dsn:",
+    "DPY-6005": "check host and port in dsn:, and that the listener runs (lsnrctl status)",
 }
 
 _CODE: Final = re.compile(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b")
@@ -166,7 +168,7 @@ def translate(error: BaseException, doing: str, *, ambiguous: bool = False) -> S
 
 def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False) -> SinkError:
     """The error of the contract for a code and its message."""
-    step = _NEXT_STEP.get(code or "") or next((s for c in _CODE.findall(text) if (s := _NEXT_STEP.get(c))), None)
+    step = next_step(code, text)
     message = f"{doing}: {text}" + (f" ({step})" if step else "")
     action = action_of(code)
     if action is Action.LOCK_OUT and not ambiguous:
@@ -174,6 +176,11 @@ def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False)
     if action is Action.MISCONFIGURED and not ambiguous:
         return ConfigurationError(message, code=code)
     return RetryableError(message, code=code, throttle=action is Action.THROTTLE, ambiguous=ambiguous)
+
+
+def next_step(code: str | None, text: str = "") -> str | None:
+    """What to do about a code, or about the first known one in a message that wraps it."""
+    return _NEXT_STEP.get(code or "") or next((s for c in _CODE.findall(text) if (s := _NEXT_STEP.get(c))), None)
 
 
 def violated_constraint(message: str) -> str | None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import repeat
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent_core.api import BAD, GOOD, QUALITY_NAMES, UNCERTAIN, Batch, ConfigurationError, Value
 from oracle_sink.binding import Bind, Encoder, InputSize, Refusals
-from oracle_sink.config import ColumnSpec, Field, OracleSinkConfig
+from oracle_sink.config import Field, OracleSinkConfig
 from oracle_sink.facts import NUMBERS, TEXTS, TIMES, Column, Key, Kind, TableFacts
-from oracle_sink.identifiers import TableName, parse_column, parse_sequence
+from oracle_sink.identifiers import TableName
+from oracle_sink.mapping import Mapped, read_mapping
 from oracle_sink.numbers import NumberColumn, Numbers, Refused
 from oracle_sink.texts import RepeatedText, TextColumn, ValueText, codec_of, mapped_bytes, origin_texts, type_names
-from oracle_sink.times import Times
-
-_EXPRESSIONS: Final = ("SYSTIMESTAMP", "SYSDATE")
-_NEXTVAL: Final = ".NEXTVAL"
+from oracle_sink.times import Times, repeated_hour
 
 # A quality byte may carry more than its two quality bits; 0x80 is not defined and no better than BAD.
 _QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) for code in range(256))
@@ -166,22 +164,21 @@ class Constant:
 
 def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) -> Layout:
     """Fit ``columns:`` to the table. Raises ConfigurationError that names the column and the next step. Pure."""
+    mapping, mistakes = read_mapping(config.columns)
+    if mistakes:
+        raise ConfigurationError(f"columns: {mistakes[0]}")
     codec = codec_of(facts.character_set)
     encoders: dict[str, Encoder] = {}
-    fields: set[str] = set()
     expressions: list[tuple[str, str]] = []
-    for spec in config.columns:
-        column = _column(spec, facts)
-        if column.name in encoders or any(name == column.name for name, _ in expressions):
-            raise ConfigurationError(f"columns: {column.name} is named twice")
-        if spec.expression is not None:
-            expressions.append((column.name, _expression(spec.expression)))
-            continue
-        if spec.field is None:
-            encoders[column.name] = _constant(column, spec.constant, codec)
-            continue
-        encoders[column.name] = _field_encoder(spec, spec.field, column, config, codec, agent_name)
-        fields.add(column.name)
+    for mapped in mapping:
+        column = _column(mapped, facts)
+        if mapped.expression is not None:
+            expressions.append((column.name, mapped.expression))
+        elif mapped.field is not None:
+            encoders[column.name] = _field_encoder(mapped, mapped.field, column, config, codec, agent_name)
+        else:
+            encoders[column.name] = _constant(column, mapped.constant, codec)
+    fields = {mapped.name for mapped in mapping if mapped.field is not None}
     key = next((k for k in facts.keys if set(k.columns) <= set(encoders) and set(k.columns) & fields), None)
     first = key.columns if key is not None else ()
     ordered = (*first, *(name for name in encoders if name not in first))
@@ -189,33 +186,41 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
     return Layout(facts, tuple(encoders[name] for name in ordered), tuple(expressions), key, compared)
 
 
-def _column(spec: ColumnSpec, facts: TableFacts) -> Column:
-    try:
-        name = parse_column(spec.column)
-    except ValueError as error:
-        raise ConfigurationError(f"columns: {error}") from None
-    column = facts.column(name)
+def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
+    """What is not wrong, but should be known: each with its consequence."""
+    facts = layout.facts
+    if layout.key is None:
+        yield (
+            "no primary or unique key is filled by columns: alone, so a row that is written again (after a lost "
+            "connection, or in a replay) is stored again"
+        )
+    if codec_of(facts.character_set) != "utf-8":
+        yield f"the character set is {facts.character_set}: texts with characters that it lacks are rejected"
+    filled = {encoder.column.name for encoder in layout.encoders} | {name for name, _ in layout.expressions}
+    for column in facts.columns:
+        if not column.nullable and not column.has_default and column.name not in filled:
+            yield f"{column.name} is NOT NULL, has no DEFAULT and is not in columns: only a trigger can fill it"
+    for encoder in layout.encoders:
+        if isinstance(encoder, Times) and encoder.zone is not None:
+            again = repeated_hour(encoder.zone, now)
+            if again is not None:
+                yield (
+                    f"{encoder.column.name} holds local time of {encoder.zone.key}, where an hour comes twice (next on "
+                    f"{again:%Y-%m-%d}): rows of the second pass meet the keys of the first"
+                )
+
+
+def _column(mapped: Mapped, facts: TableFacts) -> Column:
+    column = facts.column(mapped.name)
     if column is None:
         has = ", ".join(c.name for c in facts.columns)
         raise ConfigurationError(
-            f"columns: table {facts.table} has no column {name}; it has {has}: set columns: to match", code="ORA-00904"
+            f"columns: table {facts.table} has no column {mapped.name}; it has {has}: set columns: to match",
+            code="ORA-00904",
         )
-    if column.kind is None and spec.expression is None:
+    if column.kind is None and mapped.expression is None:
         raise ConfigurationError(f"columns: {column} is {column.data_type}, which this sink cannot fill")
     return column
-
-
-def _expression(text: str) -> str:
-    """The SQL of an expression of the fixed list."""
-    upper = text.strip().upper()
-    if upper in _EXPRESSIONS:
-        return upper
-    if upper.endswith(_NEXTVAL):
-        try:
-            return f"{parse_sequence(text.strip()[: -len(_NEXTVAL)]).sql}{_NEXTVAL}"
-        except ValueError as error:
-            raise ConfigurationError(f"columns: {error}") from None
-    raise ConfigurationError(f"columns: expression {text!r} is not SYSTIMESTAMP, SYSDATE or SEQUENCE.NEXTVAL")
 
 
 def _constant(column: Column, value: str | int | float | None, codec: str | None) -> Constant:
@@ -235,15 +240,15 @@ def _constant(column: Column, value: str | int | float | None, codec: str | None
 
 
 def _field_encoder(
-    spec: ColumnSpec, field: Field, column: Column, config: OracleSinkConfig, codec: str | None, agent_name: str
+    mapped: Mapped, field: Field, column: Column, config: OracleSinkConfig, codec: str | None, agent_name: str
 ) -> Encoder:
     if column.kind not in _KINDS[field]:
         fitting = ", ".join(sorted(kind.value for kind in _KINDS[field]))
         raise ConfigurationError(f"columns: {column} is {column.data_type}: field {field} needs one of {fitting}")
-    if spec.time_zone is not None and (field is not Field.TIMESTAMP or column.kind not in (Kind.DATE, Kind.TIMESTAMP)):
-        raise ConfigurationError(f"columns: {column}: time_zone: is for field timestamp in a DATE or TIMESTAMP column")
+    if mapped.zone is not None and column.kind not in (Kind.DATE, Kind.TIMESTAMP):
+        raise ConfigurationError(f"columns: {column} is {column.data_type}: time_zone: is for DATE and TIMESTAMP")
     if field is Field.TIMESTAMP:
-        return Times(column, None if spec.time_zone is None else zone_of(spec.time_zone))
+        return Times(column, mapped.zone)
     if column.kind in NUMBERS:
         values = _number_values(field)
         return Numbers(NumberColumn(column), values, only_numbers=field is Field.VALUE_NUMBER)
@@ -257,14 +262,6 @@ def _field_encoder(
             only_texts=field is Field.VALUE_TEXT,
         )
     return RepeatedText(text, _text_values(field, agent_name), required=field is Field.NAME)
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """The zone of a name. Raises ConfigurationError."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigurationError(f"columns: time_zone {name!r} is not known (names are like Asia/Seoul)") from None
 
 
 def _number_values(field: Field) -> Callable[[Batch], Sequence[Value]]:

@@ -14,10 +14,10 @@ from typing import Final, TypedDict
 
 import oracledb
 
-from agent_core.api import Clock, RetryableError
+from agent_core.api import Clock, ConfigError, ConfigurationError, RetryableError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.driver import DRIVER_ERRORS
-from oracle_sink.errors import translate
+from oracle_sink.errors import NO_CONNECTION, translate
 
 SDU_BYTES: Final = 8192
 """The driver ignores a partial send, which happens with larger packets under a call time-out; never at this size."""
@@ -99,10 +99,13 @@ class Logins:
         if self._hanging and (left := self._hold_until - self._clock.monotonic()) > 0:
             raise RetryableError(
                 f"{doing}: {len(self._hanging)} log-ins got no answer yet; the next begins in {left:.0f} s",
-                code="DPY-6005",
+                code=NO_CONNECTION,
             )
         use_thick_mode(self._config)
-        arguments = parameters(self._config, password)
+        try:
+            arguments = parameters(self._config, password)
+        except ConfigError as error:
+            raise ConfigurationError(f"wallet_password: {error}") from error
         limit = self._config.timeouts.login
         results: queue.SimpleQueue[oracledb.Connection | BaseException] = queue.SimpleQueue()
         given_up = threading.Event()
@@ -121,7 +124,7 @@ class Logins:
             hold = min(_FIRST_HOLD_SECONDS * 2 ** len(self._hanging), _LONGEST_HOLD_SECONDS)
             self._hanging.append(thread)
             self._hold_until = self._clock.monotonic() + hold
-            raise RetryableError(f"{doing}: no answer within {limit:.0f} s", code="DPY-6005") from None
+            raise RetryableError(f"{doing}: no answer within {limit:.0f} s", code=NO_CONNECTION) from None
         if isinstance(result, DRIVER_ERRORS):
             raise translate(result, doing) from result
         if isinstance(result, BaseException):

@@ -1,10 +1,11 @@
-"""The plugin: registers the sink."""
+"""The plugin: registers the sink and checks its part of the configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, SinkFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, ConfigError, ConfigProblem, SinkFactory, hookimpl, load_schema
 from oracle_sink.latch import Latches
 
 if TYPE_CHECKING:
@@ -13,14 +14,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def agent_register_sink() -> SinkFactory:
-    latches = Latches()  # shared by all sinks that this factory makes
+    latches = Latches()  # shared by all sinks that this factory makes: one log-in attempt for all of an account
 
     def create(config: Config, context: ComponentContext) -> OracleSink:
         """Make the sink; the database is touched in ``open``."""
+        from oracle_sink.checks import sink_problems
         from oracle_sink.config import OracleSinkConfig
         from oracle_sink.sink import OracleSink
 
         typed = OracleSinkConfig.from_config(config)
+        if problems := list(sink_problems(typed)):
+            raise ConfigError(problems)
         return OracleSink(typed, context, latches.of(typed.dsn, typed.user))
 
     return SinkFactory(
@@ -29,3 +33,10 @@ def agent_register_sink() -> SinkFactory:
         create=create,
         summary="writes into an Oracle table with array DML, each row with an outcome of its own",
     )
+
+
+@hookimpl
+def agent_check_config(config: Config) -> Sequence[ConfigProblem]:
+    from oracle_sink.checks import problems
+
+    return problems(config)

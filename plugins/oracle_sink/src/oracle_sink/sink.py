@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
 
 import oracledb
 
-from agent_core.api import Batch, ComponentContext, ConfigurationError, Finding, RetryableError, WriteOutcome
+from agent_core.api import (
+    Batch,
+    ComponentContext,
+    ConfigurationError,
+    Finding,
+    RetryableError,
+    WriteOutcome,
+)
 from oracle_sink.binding import CONFLICT
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.connection import Connections
+from oracle_sink.connection import Connections, Session
+from oracle_sink.driver import DRIVER_ERRORS
+from oracle_sink.errors import translate
 from oracle_sink.facts import read_facts
 from oracle_sink.identifiers import parse_table
+from oracle_sink.known import KnownSpan
 from oracle_sink.latch import Latch
-from oracle_sink.layout import Layout, plan_layout
-from oracle_sink.rows import ConflictError, encode
+from oracle_sink.layout import Layout, plan_layout, warnings_of
+from oracle_sink.rows import ConflictError, Rows, encode
 from oracle_sink.write import BatchWrite
 
-_NS: int = 1_000_000_000
+_NS: Final = 1_000_000_000
+
+_FACTS_SECONDS: Final = 60.0
+"""A row is not refused by facts older than this: the column may have been widened since."""
 
 
 class OracleSink:
@@ -28,12 +43,15 @@ class OracleSink:
 
     def __init__(self, config: OracleSinkConfig, context: ComponentContext, latch: Latch) -> None:
         self._config = config
+        self._context = context
         self._logger = context.logger
-        self._component_id = context.component_id
-        self._agent_name = context.agent_name
         self._clock = context.clock
+        self._latch = latch
         self._table = parse_table(config.table)
         self._layout: Layout | None = None
+        self._layout_read_at = 0.0
+        self._table_changed = False  # then its columns are read again before the next batch
+        self._known = KnownSpan()
         self._connections = Connections(config, context, latch, self._inspect)
 
     @property
@@ -56,35 +74,72 @@ class OracleSink:
         if not batch:
             return WriteOutcome(inserted=0)
         with self._connections.session() as session:
-            layout = self._layout
-            if layout is None:
-                raise RetryableError(f"table {self._table}: its columns have not been read")
-            latest_ns = self._clock.time_ns() + round(self._config.max_future * _NS)
             try:
-                rows = encode(batch, layout, self._config.on_conflict, latest_ns)
-                outcome = BatchWrite(session, layout, self._config.on_conflict, rows).run()
+                layout, rows = self._encoded(batch, session)
+                write = BatchWrite(session, layout, self._config.on_conflict, rows)
+                outcome = write.run(look_up_first=self._known.expects(batch))
             except ConflictError as error:
                 raise ConfigurationError(
-                    f"table {layout.table}: {error}; nothing of the batch was written (on_conflict: fail)",
+                    f"table {self._table}: {error}; nothing of the batch was written (on_conflict: fail)",
                     code=CONFLICT,
                 ) from None
+            except ConfigurationError:
+                self._table_changed = True
+                raise
+            except RetryableError as error:
+                if error.ambiguous:
+                    self._known.suspect(batch)
+                raise
         if outcome.total != len(batch):
             raise RuntimeError(f"{outcome.total} rows accounted for of {len(batch)}: {outcome}")
+        self._known.learn(batch, outcome.duplicates)
         return outcome
 
     def diagnose(self) -> Iterable[Finding]:
-        return ()
+        """Check address, account, table and grants with a log-in of its own; leaves nothing behind."""
+        from oracle_sink.diagnosis import diagnose
 
-    def _inspect(self, connection: oracledb.Connection) -> None:
-        layout = plan_layout(self._config, read_facts(connection, self._table), self._agent_name)
-        self._layout = layout
+        return diagnose(self._config, self._context, self._latch)
+
+    def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
+        layout = self._layout
+        if layout is None or self._table_changed:
+            layout = self._read_layout(session)
+        rows = self._encode(batch, layout)
+        if rows.refusals and self._clock.monotonic() - self._layout_read_at > _FACTS_SECONDS:
+            known, layout = layout, self._read_layout(session)
+            if layout.facts != known.facts:
+                rows = self._encode(batch, layout)
+        return layout, rows
+
+    def _encode(self, batch: Batch, layout: Layout) -> Rows:
+        latest_ns = self._clock.time_ns() + round(self._config.max_future * _NS)
+        return encode(batch, layout, self._config.on_conflict, latest_ns)
+
+    def _read_layout(self, session: Session) -> Layout:
+        try:
+            return self._inspect(session.connection)
+        except DRIVER_ERRORS as error:
+            session.lost = True
+            raise translate(error, f"read the columns of table {self._table}") from error
+
+    def _inspect(self, connection: oracledb.Connection) -> Layout:
+        """Read the table's facts; says what is remarkable about them when they are new."""
+        known = self._layout
+        layout = plan_layout(self._config, read_facts(connection, self._table), self._context.agent_name)
+        self._layout_read_at = self._clock.monotonic()
+        self._layout, self._table_changed = layout, False
+        if known is None or known.facts != layout.facts:
+            self._announce(layout)
+        return layout
+
+    def _announce(self, layout: Layout) -> None:
+        sink = self._context.component_id
+        key = layout.key.constraint if layout.key else None
         self._logger.info(
-            "table read: component=%s table=%s key=%s character_set=%s",
-            self._component_id, layout.table, layout.key.constraint if layout.key else "none",
-            layout.facts.character_set,
+            "table read: sink=%s table=%s key=%s character_set=%s",
+            sink, layout.table, key, layout.facts.character_set,
         )  # fmt: skip
-        if layout.key is None:
-            self._logger.warning(
-                "table has no usable key: component=%s table=%s; rows written again are stored again",
-                self._component_id, layout.table,
-            )  # fmt: skip
+        now = datetime.fromtimestamp(self._clock.time_ns() / _NS, UTC)
+        for warning in warnings_of(layout, now):
+            self._logger.warning("table needs attention: sink=%s table=%s: %s", sink, layout.table, warning)

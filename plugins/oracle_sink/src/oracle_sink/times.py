@@ -35,7 +35,7 @@ class Times:
 
     def __init__(self, column: Column, zone: ZoneInfo | None) -> None:
         self.column = column
-        self._zone = zone
+        self.zone = zone
         digits = 0 if column.kind is Kind.DATE else min(column.digits, 6)
         self._unit_us = 10 ** (6 - digits)
 
@@ -55,21 +55,20 @@ class Times:
         """What the column holds for a timestamp. Integers throughout: a float of seconds is off by a microsecond."""
         microseconds = timestamp_ns // 1000
         microseconds -= microseconds % self._unit_us
-        if self._zone is None:
+        if self.zone is None:
             return _EPOCH + timedelta(microseconds=microseconds)
-        local = (_AWARE_EPOCH + timedelta(microseconds=microseconds)).astimezone(self._zone)
+        local = (_AWARE_EPOCH + timedelta(microseconds=microseconds)).astimezone(self.zone)
         return local.replace(tzinfo=None)
 
     def same(self, bound: Bind, stored: Bind) -> bool:
         return bound == stored
 
 
-def repeated_hour(zone: ZoneInfo, year: int) -> datetime | None:
-    """When, in UTC, clocks of the zone are set back within ``year`` and the year after; None when they are not."""
-    hour = datetime(year, 1, 1, tzinfo=UTC)
-    end = datetime(year + 2, 1, 1, tzinfo=UTC)
+def repeated_hour(zone: ZoneInfo, now: datetime) -> datetime | None:
+    """When, in UTC, the zone's clocks are set back next, within two years of ``now``; None when they are not."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
     before = hour.astimezone(zone).utcoffset()
-    while hour < end:
+    for _ in range(2 * 366 * 24):
         hour += timedelta(hours=1)
         offset = hour.astimezone(zone).utcoffset()
         if before is not None and offset is not None and offset < before:

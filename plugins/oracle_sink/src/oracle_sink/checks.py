@@ -1,0 +1,59 @@
+"""Checks: what JSON Schema cannot say about an ``oracle_sink``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from agent_core.api import Config, ConfigProblem
+from oracle_sink.config import OracleSinkConfig
+from oracle_sink.identifiers import parse_table
+from oracle_sink.mapping import read_mapping
+
+_TYPE = "oracle_sink"
+
+
+def problems(config: Config) -> Sequence[ConfigProblem]:
+    """Everything wrong with the oracle sinks of a whole configuration."""
+    found: list[ConfigProblem] = []
+    modes: set[bool] = set()
+    for index, sink in enumerate(cast("Sequence[Mapping[str, object]]", config.get("sinks", ()))):
+        if sink.get("type") != _TYPE:
+            continue
+        typed = OracleSinkConfig.from_config(cast(Config, sink["config"]))
+        path = ("sinks", index, "config")
+        found.extend(sink_problems(typed, path))
+        workers = sink.get("workers", 1)
+        if isinstance(workers, int) and workers > typed.pool.max:
+            found.append(
+                ConfigProblem(
+                    f"{workers} workers share {typed.pool.max} database sessions",
+                    (*path, "pool", "max"),
+                    "raise pool: max:, or lower workers:",
+                    warning=True,
+                )
+            )
+        modes.add(typed.thick is not None)
+        if len(modes) > 1:
+            message = "one process is thin or thick as a whole, and the oracle sinks differ"
+            found.append(ConfigProblem(message, (*path, "thick"), "give every oracle_sink the same thick:"))
+    return found
+
+
+def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) -> Iterator[ConfigProblem]:
+    """Everything wrong with one sink's ``config:``; ``path`` leads to it."""
+    try:
+        parse_table(config.table)
+    except ValueError as error:
+        yield ConfigProblem(str(error), (*path, "table"))
+    for mistake in read_mapping(config.columns)[1]:
+        where = (*path, "columns") if mistake.column is None else (*path, "columns", mistake.column)
+        yield ConfigProblem(str(mistake), where)
+    if config.pool.min > config.pool.max:
+        yield ConfigProblem(f"min {config.pool.min} is more than max {config.pool.max}", (*path, "pool", "min"))
+    for key, seconds in (("connect", config.timeouts.connect), ("login", config.timeouts.login)):
+        if seconds <= 0:
+            yield ConfigProblem("must be longer than nothing", (*path, "timeouts", key))
+    if config.timeouts.call <= 0:
+        # 0 would mean no limit to the driver.
+        yield ConfigProblem("must be longer than nothing", (*path, "timeouts", "call"))

@@ -1,0 +1,238 @@
+"""Diagnosis: what ``agent doctor`` says about the database. Leaves nothing behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import oracledb
+
+from agent_core.api import (
+    Batch,
+    ComponentContext,
+    ConfigError,
+    ConfigurationError,
+    Finding,
+    Origin,
+    Severity,
+    SinkError,
+)
+from oracle_sink.address import addresses_of, reach
+from oracle_sink.config import OnConflict, OracleSinkConfig
+from oracle_sink.ddl import Storage, render
+from oracle_sink.driver import DRIVER_ERRORS
+from oracle_sink.errors import EXPIRES_SOON, NO_TABLE, next_step, one_line, text_of, translate
+from oracle_sink.facts import read_facts
+from oracle_sink.identifiers import parse_table
+from oracle_sink.latch import Latch
+from oracle_sink.layout import Layout, plan_layout, warnings_of
+from oracle_sink.login import Logins, close_quietly
+from oracle_sink.mapping import read_mapping
+from oracle_sink.rows import Row, encode
+
+_OLDEST: Final = (12, 1)
+_CLOCK_SECONDS: Final = 5.0
+_EXPIRY_DAYS: Final = 14
+_QUOTA_USED: Final = 0.9
+_NS: Final = 1_000_000_000
+_PROBE: Final = "doctor"
+"""Tag, source, device and group of the row that is inserted and rolled back."""
+
+_DEFAULT_STEP: Final = "look the code up in the table of errors in the README of oracle_sink"
+
+_CLOCK: Final = "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP), DBTIMEZONE FROM dual"
+_ACCOUNT: Final = "SELECT username, account_status, expiry_date, SYSDATE FROM user_users"
+_QUOTA: Final = "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas WHERE max_bytes > 0"
+
+
+def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) -> Iterator[Finding]:
+    """From the network to a row inserted and rolled back; stops at what makes the rest pointless.
+
+    One log-in, under the account's latch, so that it never adds to a storm. Each step is bounded by ``timeouts``.
+    """
+    subject = f"Oracle {config.dsn}"
+    try:
+        addresses = addresses_of(config)
+    except SinkError as error:
+        yield _failed(subject, error)
+        return
+    reached = [reach(address, config) for address in addresses]
+    yield from reached
+    if all(finding.severity is Severity.FAILED for finding in reached):
+        return
+    start = time.monotonic()
+    try:
+        password = config.password.reveal()
+        with latch.turn(password, context.clock, config.login_interval, config.timeouts.login):
+            connection = Logins(config, context.clock).connect(password)
+    except ConfigError as error:
+        yield Finding(Severity.FAILED, subject, f"password: {error}", "set the variable or file that password: names")
+        return
+    except SinkError as error:
+        yield _failed(f"{subject} log-in", error)
+        return
+    try:
+        took = (time.monotonic() - start) * 1000
+        mode = "Thin" if connection.thin else "Thick"
+        yield Finding(Severity.OK, f"{subject} log-in", f"as {config.user} in {took:.0f} ms, {mode} mode")
+        connection.call_timeout = max(1, round(config.timeouts.call * 1000))
+        yield from _Examination(config, context, connection).findings()
+    finally:
+        close_quietly(connection.close)
+
+
+class _Examination:
+    """What can be asked once a session is there."""
+
+    def __init__(self, config: OracleSinkConfig, context: ComponentContext, connection: oracledb.Connection) -> None:
+        self._config = config
+        self._context = context
+        self._connection = connection
+        self._subject = f"Oracle {config.dsn}"
+        self._table = parse_table(config.table)
+
+    def findings(self) -> Iterator[Finding]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("ALTER SESSION SET TIME_ZONE = '+00:00'")
+            yield self._release()
+            yield self._clock()
+            yield from self._account()
+            yield from self._quota()
+            yield from self._table_findings()
+        except DRIVER_ERRORS as error:
+            yield _failed(self._subject, translate(error, "ask the database"))
+
+    def _release(self) -> Finding:
+        version = self._connection.version
+        numbers = tuple(int(part) for part in version.split(".")[:2])
+        if numbers < _OLDEST:
+            step = "set thick:, whose client libraries may still support it"
+            return Finding(Severity.WARNING, self._subject, f"release {version} is older than 12.1", step)
+        return Finding(Severity.OK, self._subject, f"release {version}")
+
+    def _clock(self) -> Finding:
+        clock = self._context.clock
+        with self._connection.cursor() as cursor:
+            before = clock.time_ns()
+            row = cursor.execute(_CLOCK).fetchone()
+            middle = (before + clock.time_ns()) // 2
+        stamp, zone = row or (None, "?")
+        if not isinstance(stamp, datetime):
+            return Finding(Severity.WARNING, f"{self._subject} clock", "the database did not tell its time")
+        here = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=middle // 1000)
+        ahead = (stamp.replace(tzinfo=UTC) - here).total_seconds()
+        message = f"{abs(ahead):.1f} s {'ahead of' if ahead >= 0 else 'behind'} this machine, database time zone {zone}"
+        if abs(ahead) > _CLOCK_SECONDS:
+            step = "set both clocks by NTP: the timestamps of the rows are this side's"
+            return Finding(Severity.WARNING, f"{self._subject} clock", message, step)
+        return Finding(Severity.OK, f"{self._subject} clock", message)
+
+    def _account(self) -> Iterator[Finding]:
+        subject = f"{self._subject} account"
+        try:
+            with self._connection.cursor() as cursor:
+                row = cursor.execute(_ACCOUNT).fetchone()
+        except DRIVER_ERRORS as error:
+            yield Finding(Severity.WARNING, subject, f"the password's expiry cannot be read: {text_of(error)}")
+            return
+        if row is None:
+            return
+        name, status, expiry, now = row
+        days = (expiry - now).days if isinstance(expiry, datetime) and isinstance(now, datetime) else None
+        message = f"{name} is {status}" + ("" if days is None else f", its password expires in {days} days")
+        warned = str(self._connection.warning or "")
+        if (days is not None and days < _EXPIRY_DAYS) or EXPIRES_SOON in warned:
+            step = "set a new password for the account, then in password:; no restart is needed"
+            yield Finding(Severity.WARNING, subject, message, step)
+        else:
+            yield Finding(Severity.OK, subject, message)
+
+    def _quota(self) -> Iterator[Finding]:
+        try:
+            with self._connection.cursor() as cursor:
+                rows = cursor.execute(_QUOTA).fetchall()
+        except DRIVER_ERRORS:
+            return  # the trial insert shows whether there is room
+        for tablespace, used, limit in rows:
+            if used > limit * _QUOTA_USED:
+                message = f"{used / limit:.0%} of the quota on tablespace {tablespace} is used"
+                step = "ask the DBA for more, or drop old rows"
+                yield Finding(Severity.WARNING, f"{self._subject} quota", message, step)
+
+    def _table_findings(self) -> Iterator[Finding]:
+        subject = f"table {self._table}"
+        try:
+            facts = read_facts(self._connection, self._table)
+            layout = plan_layout(self._config, facts, self._context.agent_name)
+        except ConfigurationError as error:
+            yield self._misfit(subject, error)
+            return
+        subject = f"table {facts.table}"
+        columns = ", ".join(encoder.column.name for encoder in layout.encoders)
+        key = f"key {layout.key.constraint}" if layout.key else "no key"
+        yield Finding(Severity.OK, subject, f"{columns} fit; {key}; character set {facts.character_set}")
+        now = datetime.now(UTC)
+        for warning in warnings_of(layout, now):
+            yield Finding(Severity.WARNING, subject, warning, "see the README of oracle_sink, section The table")
+        yield from self._trial(subject, layout)
+
+    def _misfit(self, subject: str, error: ConfigurationError) -> Finding:
+        if error.code != NO_TABLE:
+            return _failed(subject, error)
+        statements = render(self._config, Storage.HEAP)
+        return Finding(Severity.FAILED, subject, "not found, or nothing on it is granted", f"create it:\n{statements}")
+
+    def _trial(self, subject: str, layout: Layout) -> Iterator[Finding]:
+        """Insert one row, read it back, roll back; only parse where a sequence would not get its number back."""
+        origin = Origin(_PROBE, _PROBE, _PROBE)
+        now_ns = self._context.clock.time_ns()
+        batch = Batch.of(origin, (_PROBE,), (0.0,), now_ns)
+        rows = encode(batch, layout, OnConflict.KEEP, now_ns)
+        if rows.refusals:
+            refusal = rows.refusals[0]
+            yield Finding(Severity.WARNING, subject, f"no trial row: {refusal.code} {refusal.message}")
+            return
+        only_parse = any(mapped.uses_sequence for mapped in read_mapping(self._config.columns)[0])
+        doing = "parse the INSERT" if only_parse else "insert a row and roll it back"
+        same = True
+        try:
+            with self._connection.cursor() as cursor:
+                if only_parse:
+                    cursor.parse(layout.insert_sql)
+                else:
+                    cursor.setinputsizes(*layout.input_sizes)
+                    cursor.execute(layout.insert_sql, list(rows.rows[0]))
+                if layout.key is not None:
+                    doing = "read a row back"
+                    same = self._read_back(cursor, layout, rows.rows[0]) or only_parse
+                    if self._config.on_conflict is OnConflict.UPDATE and layout.compared:
+                        doing = "parse the UPDATE"
+                        cursor.parse(layout.update_sql)
+        except DRIVER_ERRORS as error:
+            yield _failed(subject, translate(error, doing))
+        else:
+            if same:
+                done = "the statements were parsed" if only_parse else "a row was inserted, read back and rolled back"
+                yield Finding(Severity.OK, subject, done)
+            else:
+                message = "a row reads back with other content than was inserted: each replay would be a conflict"
+                step = "look for a trigger that changes rows, or leave the column it changes out of columns:"
+                yield Finding(Severity.WARNING, subject, message, step)
+        finally:
+            self._connection.rollback()
+
+    def _read_back(self, cursor: oracledb.Cursor, layout: Layout, row: Row) -> bool:
+        cursor.setinputsizes(*layout.key_sizes)
+        found = cursor.execute(layout.lookup_sql(1), layout.key_binds(row), fetch_decimals=True).fetchall()
+        return len(found) == 1 and layout.same(row, found[0][1:])
+
+
+def _failed(subject: str, error: SinkError) -> Finding:
+    step = next_step(error.code, str(error))
+    message = one_line(str(error))
+    if step is not None:
+        message = message.removesuffix(f" ({step})")
+    return Finding(Severity.FAILED, subject, message, step or _DEFAULT_STEP)
