@@ -35,10 +35,14 @@ lint: setup  ## ruff, mypy --strict, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+bench: setup  ## every benchmark, as ratios within one run
+	@for file in tests/benchmarks/*.py plugins/*/benchmarks/*.py; do \
+		echo "== $$file"; PYTHONPATH=tests $(BIN)/python $$file || exit 1; done
+
 chaos: setup  ## the fault tests at full length
 	@$(BIN)/python -m pytest -m chaos
 
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo plant test lint chaos clean
+.PHONY: help setup demo plant test lint bench chaos clean

@@ -1,0 +1,111 @@
+"""What the core costs a value: emit -> memory_buffer -> lease -> sink -> settle, against a bare deque, in one run.
+
+``python tests/benchmarks/core_path.py [--minimum RATIO]`` prints one line; with ``--minimum`` the exit code is 1 when
+the ratio is lower. The sink does nothing, so all that is measured is the agent's own work. CPU time, not wall time:
+these machines are shared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from memory_buffer.plugin import create as create_memory_buffer
+
+from agent_core.api import Batch, ComponentContext, Origin, WriteOutcome
+from agent_core.registry.events import Events
+from agent_core.runtime.carrier import CarrierSettings
+from agent_core.runtime.delivery import Delivery
+from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.pipeline import Pipeline, Route
+from agent_core.runtime.retry import Backoff
+from agent_core.runtime.sink_gate import ProbeIntervals
+from agent_core.testing.clock import ManualClock
+
+ROWS = 350
+BATCHES = 2000
+ROUNDS = 5
+
+
+class NullSink:
+    """Takes everything."""
+
+    idempotent = True
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def write(self, batch: Batch) -> WriteOutcome:
+        return WriteOutcome(len(batch))
+
+
+def through_the_core(batches: list[Batch]) -> float:
+    """CPU seconds for all batches, worker thread included."""
+    clock, events, ledger = ManualClock(), Events(), Ledger(["sink"])
+    context = ComponentContext("sink", "bench", Path(), logging.getLogger("bench"), clock)
+    config = {"capacity": ROWS * BATCHES, "when_full": "drop_oldest", "block_limit": 1.0}
+    delivery = Delivery(
+        "sink",
+        "null",
+        NullSink(),
+        create_memory_buffer(config, context),
+        None,
+        workers=1,
+        max_records=500,
+        max_wait_seconds=0.5,
+        carrier=CarrierSettings(Backoff(3, 1, 2, 0, 60), ProbeIntervals(30, 60), divert_after_retries=False),
+        replay=None,
+        state_dir=Path(),
+        ledger=ledger,
+        events=events,
+        clock=clock,
+        logger=logging.getLogger("bench"),
+    )
+    route = Route("source", "bench", (), (delivery,))
+    emit = Pipeline([route], ledger, events, clock, logging.getLogger("bench")).emitter("source")
+    delivery.open()
+    started = time.process_time()
+    for batch in batches:
+        emit(batch)
+    delivery.start()
+    drained = delivery.drain(clock.monotonic() + 1e9)
+    spent = time.process_time() - started
+    assert drained
+    assert ledger.snapshot("sink").delivered == ROWS * BATCHES
+    return spent
+
+
+def through_a_deque(batches: list[Batch]) -> float:
+    """CPU seconds to put each value into a deque and take it out again."""
+    queue: deque[object] = deque()
+    started = time.process_time()
+    for batch in batches:
+        for value in batch.values:
+            queue.append(value)
+    for _ in range(ROWS * BATCHES):
+        queue.popleft()
+    return time.process_time() - started
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minimum", type=float, default=0.0, help="fail below this ratio")
+    minimum = parser.parse_args().minimum
+    names = tuple(f"TAG_{n}" for n in range(ROWS))
+    values = tuple(float(n) for n in range(ROWS))
+    batches = [Batch.of(Origin("s", "d", "g"), names, values, n, sequence=n) for n in range(BATCHES)]
+    pairs = [(through_a_deque(batches), through_the_core(batches)) for _ in range(ROUNDS)]
+    ratio = statistics.median(bare / core for bare, core in pairs)
+    nanoseconds = statistics.median(core for _, core in pairs) / (ROWS * BATCHES) * 1e9
+    print(f"core path: {ratio:.2f} of a bare deque (CPU per value, higher is better); {nanoseconds:.0f} ns/value")
+    return 0 if ratio >= minimum else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
