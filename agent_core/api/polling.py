@@ -16,16 +16,19 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from agent_core.api.batch import GOOD, Value
+from agent_core.api.errors import ConfigProblem
 from agent_core.api.float32 import float32_to_shortest, float32s_to_shortest
 
 __all__ = [
     "Area",
+    "BitWriter",
     "BlockDriver",
     "ByteOrder",
     "DataType",
     "Driver",
     "ItemDriver",
     "ItemReading",
+    "Plannable",
     "Point",
     "TagSpec",
     "WordOrder",
@@ -211,3 +214,36 @@ class ItemDriver(Driver, Protocol):
 
         Raises DeviceUnreachable or ReadRefused (the whole request). Never retries; bounded by the time-out.
         """
+
+
+@runtime_checkable
+class BitWriter(Protocol):
+    """Optional on a driver of either kind: it can write one bit, so that a trigger bit can be reset.
+
+    The engine calls ``write_bit`` only for a device that allows writes, and only for the trigger bit of a group that
+    asks for its reset.
+    """
+
+    def check_write(self, tag: TagSpec) -> None:
+        """Raises AddressError when the bit (``data_type`` is bool) cannot be written. Pure."""
+
+    def write_bit(self, tag: TagSpec, value: bool) -> None:
+        """Write the bit and wait for the device to confirm it, leaving its neighbours as they are.
+
+        Raises DeviceUnreachable (then it has closed the connection) or another DriverError when the device refuses.
+        Never retries; bounded by the time-out.
+        """
+
+
+@runtime_checkable
+class Plannable(Protocol):
+    """Optional on a source: what ``agent check`` asks it before anything is opened. Pure apart from local files."""
+
+    def check(self) -> Sequence[ConfigProblem]:
+        """What JSON Schema and ``agent_check_config`` cannot see, such as addresses that only the driver understands.
+
+        The paths of problems start at the source's ``config:``.
+        """
+
+    def plan_report(self) -> Sequence[str]:
+        """How the source will read, as lines for a person. Raises ConfigError when ``check`` finds an error."""
