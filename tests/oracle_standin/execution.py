@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .conversion import Value
 from .datatype import Datatype, Row
 from .dml import Insert, Merge, Update
-from .errors import OraError
+from .errors import FATAL_CODES, OraError
 from .faults import Rule
 from .query import Query, Select, UnionAll
 from .request import ExecuteRequest, drain, read_execute, read_rows, skip_rows
@@ -214,6 +214,8 @@ class Cursors:
                 counts.append(plan.execute(Frame(session, binds)))
             except OraError as error:
                 session.transaction.rollback_to(mark)
+                if error.code in FATAL_CODES:  # the session is over, not only this row
+                    raise
                 session.counters.rows_failed += 1
                 errors.append((number, error))
                 if not go_on:

@@ -110,6 +110,28 @@ def test_waiting_for_a_lock_is_bounded_by_the_call_timeout(
     other.cursor().execute(KEYED, ["second"])
 
 
+def test_a_session_can_be_killed_while_it_waits(
+    db: Standin, connection: oracledb.Connection, other: oracledb.Connection
+) -> None:
+    connection.cursor().execute(KEYED, ["first"])
+    outcome: list[str] = []
+
+    def insert() -> None:
+        try:
+            other.cursor().executemany(KEYED, [["second"], ["third"]], batcherrors=True)
+        except oracledb.DatabaseError as error:
+            outcome.append(error.args[0].full_code)
+
+    waiter = threading.Thread(target=insert)
+    waiter.start()
+    while db.counters()["executes"] < 2:
+        pass
+    db.kill_sessions()
+    waiter.join(10)
+    assert outcome == ["DPY-4011"]
+    assert db.tables()["SCOTT.TAG_DATA"] == 0
+
+
 def test_two_transactions_that_wait_for_each_other_are_a_deadlock(
     db: Standin, connection: oracledb.Connection, other: oracledb.Connection
 ) -> None:
