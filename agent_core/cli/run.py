@@ -21,7 +21,7 @@ from agent_core.cli.problem_report import problem_line
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
-from agent_core.config import Redaction, load_config
+from agent_core.config import LogFormat, Redaction, load_config
 from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
 
@@ -78,14 +78,25 @@ def run(arguments: argparse.Namespace) -> int:
             _logger.warning("configuration: %s", problem_line(warning))
         try:
             agent = Agent(config, registry.catalog, registry.events, clock)
-            foreground = Run(agent, terminal, clock, arguments.status_every, config.shutdown_timeout_seconds)
+            foreground = Run(
+                agent,
+                terminal,
+                clock,
+                arguments.status_every,
+                config.shutdown_timeout_seconds,
+                as_log=config.log.format is LogFormat.JSON,
+            )
             return foreground.until_stopped()
         except Exception as error:
             return report_error(error, debug=arguments.debug, redact=redaction.redact)
 
 
 class Run:
-    """One run in the foreground. ``status_seconds`` None means the default for this kind of terminal."""
+    """One run in the foreground.
+
+    ``status_seconds`` None means the default for this kind of terminal. ``as_log`` puts the status into the log rather
+    than on lines of its own, so that whoever reads the log as JSON finds nothing else in it.
+    """
 
     def __init__(
         self,
@@ -94,27 +105,32 @@ class Run:
         clock: Clock,
         status_seconds: float | None,
         shutdown_timeout_seconds: float,
+        *,
+        as_log: bool = False,
     ) -> None:
         self._agent = agent
         self._terminal = terminal
         self._clock = clock
-        self._lines = status_seconds is not None or terminal.interactive
-        self._interval = status_seconds or (TERMINAL_INTERVAL_SECONDS if terminal.interactive else LOG_INTERVAL_SECONDS)
+        self._as_log = as_log or (status_seconds is None and not terminal.interactive)
+        self._interval = status_seconds or (LOG_INTERVAL_SECONDS if self._as_log else TERMINAL_INTERVAL_SECONDS)
         self._shutdown_timeout = shutdown_timeout_seconds
         self._status_line = StatusLine()
         # SimpleQueue.put is reentrant, which a signal handler needs; None ends the narrator.
         self._impatience: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._started = False
         self._stopping = False
 
     def until_stopped(self) -> int:
         """Start, run, stop, print the ledger; the exit code."""
-        with _signal_handlers(self._stop):
+        with _signal_handlers(self._stop), self._narrator():
             self._agent.start()
+            self._started = True
             try:
                 self._watch()
             finally:
                 self._stopping = True
-                clean = self._shutdown()
+                self._terminal.end_status()
+                clean = self._agent.shutdown()
         status = self._agent.status()
         print("\n".join(ledger_lines(status)), flush=True)
         if clean:
@@ -132,21 +148,10 @@ class Run:
                 continue
             due = max(due + self._interval, now)
             text = self._status_line.text(self._agent.status())
-            if self._lines:
-                self._terminal.status(text)
-            else:
+            if self._as_log:
                 _logger.info("status: %s", text)
-
-    def _shutdown(self) -> bool:
-        narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
-        narrator.start()
-        try:
-            self._terminal.end_status()
-            return self._agent.shutdown()
-        finally:
-            self._impatience.put(None)
-            narrator.join(1.0)
-            self._terminal.end_status()
+            else:
+                self._terminal.status(text)
 
     def _stop(self, reason: str) -> None:
         """Called from a signal handler: takes no lock."""
@@ -155,13 +160,25 @@ class Run:
         self._stopping = True
         self._agent.request_stop(reason)
 
+    @contextmanager
+    def _narrator(self) -> Iterator[None]:
+        """Answer whoever presses Ctrl-C again, in a thread of its own: the main thread is busy stopping."""
+        narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
+        narrator.start()
+        try:
+            yield
+        finally:
+            self._impatience.put(None)
+            narrator.join(1.0)
+
     def _narrate(self) -> None:
-        """Answer whoever presses Ctrl-C again."""
         while self._impatience.get() is not None:
-            self._terminal.line(
-                f"still stopping: {waiting_text(self._agent.status())}; "
-                f"it ends by itself within {self._shutdown_timeout:g} s of the first signal"
-            )
+            if self._started:
+                waiting = waiting_text(self._agent.status())
+                bound = f"it ends by itself within {self._shutdown_timeout:g} s of the first signal"
+                self._terminal.line(f"still stopping: {waiting}; {bound}")
+            else:
+                self._terminal.line("still starting: it stops as soon as every part is open")
 
 
 @contextmanager

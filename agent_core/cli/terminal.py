@@ -7,6 +7,8 @@ import shutil
 import threading
 from typing import TextIO
 
+from agent_core.cli.text_table import cut_to_width, display_width
+
 
 class Terminal:
     """Writes lines above a status line that is rewritten in place. Thread-safe.
@@ -34,8 +36,7 @@ class Terminal:
                 self._write(text + "\n")
                 return
             self._erase()
-            width = shutil.get_terminal_size().columns - 1
-            self._status = text if len(text) <= width else text[: max(width - 3, 0)] + "..."
+            self._status = cut_to_width(text, max(shutil.get_terminal_size().columns - 1, 3))
             self._draw()
 
     def end_status(self) -> None:
@@ -48,7 +49,7 @@ class Terminal:
     def _erase(self) -> None:
         # Blanks rather than an escape sequence: older Windows consoles print those.
         if self._status:
-            self._write("\r" + " " * len(self._status) + "\r")
+            self._write("\r" + " " * display_width(self._status) + "\r")
 
     def _draw(self) -> None:
         if self._status:

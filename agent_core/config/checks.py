@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,20 +15,20 @@ from agent_core.config.document import Document, PathKey
 SECTIONS = ("sources", "sinks", "extensions")
 
 
-def problems(document: Document, config: Config) -> Iterator[ConfigProblem]:
-    """Problems of a configuration that has passed the schema, formats converted."""
-    yield from _duplicate_ids(document, config)
-    yield from _inputs(document, config)
-    yield from _shared_fallbacks(document, config)
+def problems_of_names(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
+    """Problems of ids and inputs. ``root`` may have any shape: what the schema refuses is passed over here."""
+    yield from _duplicate_ids(document, root)
+    yield from _inputs(document, root)
 
 
-def _duplicate_ids(document: Document, config: Config) -> Iterator[ConfigProblem]:
+def _duplicate_ids(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
     first: dict[str, PathKey] = {}
     for section in SECTIONS:
-        for index, entry in enumerate(_entries(config, section)):
-            if "id" not in entry:
+        for index, entry in _entries(root, section):
+            id_ = entry.get("id")
+            if not isinstance(id_, str):
                 continue
-            id_, path = str(entry["id"]), (section, index, "id")
+            path: PathKey = (section, index, "id")
             # Ids name folders and files, and Windows does not tell a from A there.
             known = first.setdefault(id_.lower(), path)
             if known != path:
@@ -36,28 +36,30 @@ def _duplicate_ids(document: Document, config: Config) -> Iterator[ConfigProblem
                 yield document.problem(f"the id {id_!r} is taken", path, f"by {where}; ids are unique in the file")
 
 
-def _inputs(document: Document, config: Config) -> Iterator[ConfigProblem]:
-    sources = [str(entry["id"]) for entry in _entries(config, "sources")]
-    fed: set[str] = set()
-    for index, sink in enumerate(_entries(config, "sinks")):
+def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
+    sources = [str(entry["id"]) for _, entry in _entries(root, "sources") if isinstance(entry.get("id"), str)]
+    fed: set[object] = set()
+    for index, sink in _entries(root, "sinks"):
         inputs = sink.get("inputs")
-        names = sources if inputs is None else [str(name) for name in cast(Sequence[object], inputs)]
-        fed.update(names)
-        for position, name in enumerate(names):
-            if name not in sources:
+        if not isinstance(inputs, list) or not inputs:
+            inputs = sources
+        fed.update(name for name in inputs if isinstance(name, str))
+        for position, name in enumerate(inputs):
+            if isinstance(name, str) and name not in sources:
                 near = get_close_matches(name, sources, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sources)}"
                 yield document.problem(f"no source has the id {name!r}", ("sinks", index, "inputs", position), hint)
-    for index, name in enumerate(sources):
-        if name not in fed:
-            problem = document.problem(f"no sink takes the source {name!r}", ("sources", index, "id"), "see inputs:")
+    for index, source in _entries(root, "sources"):
+        if isinstance(source.get("id"), str) and source["id"] not in fed:
+            path: PathKey = ("sources", index, "id")
+            problem = document.problem(f"no sink takes the source {source['id']!r}", path, "see inputs:")
             yield replace(problem, warning=True)
 
 
-def _shared_fallbacks(document: Document, config: Config) -> Iterator[ConfigProblem]:
-    """Two fallbacks would fight over one folder's lock and replay each other's rows."""
+def problems_of_fallbacks(document: Document, config: Config) -> Iterator[ConfigProblem]:
+    """Two fallbacks would fight over one folder's lock and replay each other's rows. ``config`` is converted."""
     first: dict[tuple[str, str], PathKey] = {}
-    for index, sink in enumerate(_entries(config, "sinks")):
+    for index, sink in _entries(config, "sinks"):
         fallback = sink.get("fallback")
         if not isinstance(fallback, Mapping):
             continue
@@ -75,5 +77,8 @@ def _shared_fallbacks(document: Document, config: Config) -> Iterator[ConfigProb
                 )
 
 
-def _entries(config: Config, section: str) -> Sequence[Mapping[str, object]]:
-    return cast("Sequence[Mapping[str, object]]", config.get(section, ()))
+def _entries(root: Mapping[str, object], section: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    entries = root.get(section)
+    for index, entry in enumerate(entries if isinstance(entries, (list, tuple)) else ()):
+        if isinstance(entry, Mapping):
+            yield index, entry

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from agent_core.api import Secret
+from agent_core.api import PluginError, Secret
 from agent_core.config.applicable import SchemaWalk, Subschema
 from agent_core.config.document import PathKey, parse_scalar
 from agent_core.config.formats import BYTES, DURATION, PATH, SECRET, parse_bytes, parse_duration
@@ -40,7 +40,10 @@ def adapt(walk: SchemaWalk, root: object, interpolated: Mapping[PathKey, str]) -
 
 
 def convert(walk: SchemaWalk, root: object, folder: Path, make_secret: SecretMaker) -> object:
-    """The frozen form of a valid ``root``. ``folder`` is where relative paths start."""
+    """The frozen form of a valid ``root``. ``folder`` is where relative paths start.
+
+    Raises PluginError when a plugin's schema has a default that is not what its own format says.
+    """
 
     def visit(value: object, subschemas: list[Subschema], path: PathKey) -> object:
         if isinstance(value, Mapping):
@@ -67,10 +70,14 @@ def convert(walk: SchemaWalk, root: object, folder: Path, make_secret: SecretMak
         formats = {subschema.get("format") for subschema in subschemas}
         if SECRET in formats:
             return make_secret(path, value)
-        if DURATION in formats:
-            return parse_duration(value)
-        if BYTES in formats:
-            return parse_bytes(value)
+        try:
+            if DURATION in formats:
+                return parse_duration(value)
+            if BYTES in formats:
+                return parse_bytes(value)
+        except ValueError as error:  # what the user wrote has been checked
+            dotted = ".".join(map(str, path))
+            raise PluginError(f"the default {value!r} of {dotted} in a plugin's schema: {error}") from error
         if PATH in formats:
             return folder / value
         return value

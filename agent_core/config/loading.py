@@ -45,7 +45,7 @@ class _Loading:
         self._registry = registry
         self._redaction = redaction
         self._document = read_document(path)
-        self._resolver = Resolver(self._file.parent, environ, registry.resolve_secret)
+        self._resolver = Resolver(self._file.parent, environ, self._ask_plugins)
         self._plugins = NamedPlugins(self._document, registry)
         self._problems: list[ConfigProblem] = list(self._document.problems)
         self._templates: dict[PathKey, str] = {}
@@ -61,7 +61,7 @@ class _Loading:
         root = cast("dict[str, object]", self._interpolate(document.root, ()))
         self._fill_in_buffer(root)
         root = cast("dict[str, object]", adapt(SchemaWalk(core_schema()), root, self._templates))
-        self._plugins.load(root)
+        self._plugins.load(root, passed_over=self._unresolved)
         self._problems.extend(self._plugins.problems)
         schema = merged_schema(self._plugins.factories.values())
         walk = SchemaWalk(schema)
@@ -69,10 +69,12 @@ class _Loading:
         quiet = self._unresolved | self._plugins.failed
         found = Validation(document, self._templates).problems(schema, root)
         self._problems.extend(problem for problem in found if problem.path not in quiet)
+        names = checks.problems_of_names(document, root)
+        self._problems.extend(problem for problem in names if problem.path not in quiet)
         if any(not problem.warning for problem in self._problems):
             raise self._error()
         config = cast(Config, convert(walk, root, self._file.parent, self._make_secret))
-        self._problems.extend(checks.problems(document, config))
+        self._problems.extend(checks.problems_of_fallbacks(document, config))
         self._problems.extend(self._placed(problem) for problem in self._registry.check_config(config))
         if any(not problem.warning for problem in self._problems):
             raise self._error()
@@ -118,6 +120,13 @@ class _Loading:
             self._unresolved.add(path)
             self._problems.append(self._unresolvable(error, path))
             return value
+
+    def _ask_plugins(self, reference: str) -> str | None:
+        """Whatever a plugin resolves is a secret, also where the schema does not say so."""
+        found = self._registry.resolve_secret(reference)
+        if found is not None:
+            self._redaction.add(found)
+        return found
 
     def _unresolvable(self, error: ResolveError, path: PathKey) -> ConfigProblem:
         if error.file is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from agent_core.api import Config, ConfigProblem, Factory, PluginError
@@ -53,9 +53,14 @@ class NamedPlugins:
         self.problems: list[ConfigProblem] = []
         self.failed: set[PathKey] = set()
         self.cause: PluginError | None = None
+        self._passed_over: Set[PathKey] = frozenset()
 
-    def load(self, root: Mapping[str, object]) -> None:
-        """Load every plugin that ``root`` names, also those named by other plugins' configs."""
+    def load(self, root: Mapping[str, object], passed_over: Set[PathKey] = frozenset()) -> None:
+        """Load every plugin that ``root`` names, also those named by other plugins' configs.
+
+        ``passed_over`` are the paths of names that are not known, since their ``${...}`` has no value.
+        """
+        self._passed_over = passed_over
         for kind, type_, path, entry in _components(root):
             factory = self._factory(kind, type_, (*path, "type"))
             config = entry.get("config")
@@ -72,6 +77,8 @@ class NamedPlugins:
                 self._failed(error, path)
 
     def _factory(self, kind: str, type_: str, path: PathKey) -> Factory[object] | None:
+        if path in self._passed_over:
+            return None
         try:
             factory = self._registry.factory(kind, type_)
         except PluginError as error:

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import ModuleType
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from agent_core.api import Config, ConfigProblem, Factory, PluginError
 from agent_core.registry.catalog import FACTORY_CLASSES, BrokenPlugin, Catalog, Plugin
 from agent_core.registry.entrypoints import InstalledPlugin, installed_plugins
 from agent_core.registry.events import Events
+from agent_core.registry.fragment import fragment_problem
 from agent_core.registry.hookimpls import implements_any
 from agent_core.registry.manager import HookManager
 
@@ -186,13 +184,9 @@ def _check(factory: Factory[object], name: str, where: str) -> None:
         raise PluginError(f"{where}: create is not callable")
     if not factory.summary.strip():
         raise PluginError(f"{where}: the summary is empty")
-    try:
-        Draft202012Validator.check_schema(factory.schema)
-    except SchemaError as error:
-        at = "/".join(str(part) for part in error.absolute_path) or "its top"
-        raise PluginError(f"{where}: its schema is no JSON Schema, at {at}: {error.message}") from error
-    if factory.schema.get("type") != "object":
-        raise PluginError(f'{where}: its schema must describe a mapping ("type": "object")')
+    problem = fragment_problem(factory.schema)
+    if problem is not None:
+        raise PluginError(f"{where}: its schema {problem}")
 
 
 def _cause(error: BaseException) -> str:

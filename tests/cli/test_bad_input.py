@@ -145,6 +145,7 @@ buffer: {type: ring_buffer}
         "agent.yaml:1:9",
         "agent.yaml:1:35",
         "agent.yaml:4:11",
+        "agent.yaml:5:9",
         "agent.yaml:9:11",
         "agent.yaml:9:39",
         "agent.yaml:9:63",
@@ -152,7 +153,7 @@ buffer: {type: ring_buffer}
         "agent.yaml:13:49",
         "agent.yaml:14:14",
     ]
-    assert summary == "9 problems"
+    assert summary == "10 problems"
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,38 @@ def test_status_lines_come_as_often_as_asked() -> None:
         f"00:00:0{second}  collected {second}  1 values/s  warehouse up: delivered 0  pending 0  dropped 0"
         for second in (1, 2, 3)
     ]
+
+
+def test_where_the_log_is_json_the_status_is_a_record_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    out = io.StringIO()
+
+    def status() -> AgentStatus:
+        agent.request_stop("enough")
+        return agent_status(1, 1.0)
+
+    agent = FakeAgent(status=status)
+    with caplog.at_level(logging.INFO):
+        Run(agent, Terminal(out), SystemClock(), 0.1, 30.0, as_log=True).until_stopped()
+    assert out.getvalue() == ""
+    assert [record.getMessage()[:31] for record in caplog.records] == ["status: 00:00:01  collected 1  "]
+
+
+@SIGNALS
+def test_ctrl_c_while_a_part_opens_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+
+    class SlowToOpen(FakeAgent):
+        def start(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            end = time.monotonic() + 10
+            while "still starting" not in out.getvalue() and time.monotonic() < end:
+                time.sleep(0.01)
+
+    agent = SlowToOpen()
+    assert run_of(agent, out).until_stopped() == exit_code.OK
+    assert out.getvalue() == "still starting: it stops as soon as every part is open\n"
+    assert agent.calls == ["stop SIGINT", "shutdown"]
 
 
 @SIGNALS

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from agent_core.cli.terminal import Terminal, TerminalHandler
+from agent_core.cli.text_table import display_width, text_table
 
 
 class Screen(io.StringIO):
@@ -50,6 +51,20 @@ def test_a_status_longer_than_the_screen_is_cut() -> None:
     screen = Screen()
     Terminal(screen).status("x" * 100)
     assert screen.shown() == ["x" * 36 + "..."]
+
+
+def test_a_status_in_letters_of_double_width_is_cut_and_erased_by_cells() -> None:
+    screen = Screen()
+    terminal = Terminal(screen)
+    terminal.status("운전" * 20)
+    assert display_width(screen.shown()[0]) == 39
+    terminal.line("log")
+    assert "\r" + " " * 39 + "\r" in screen.getvalue()
+
+
+def test_tables_stay_aligned_with_letters_of_double_width() -> None:
+    lines = text_table(["id", "n"], [["운전", "1"], ["a\u0301", "22"]], right_from=1)
+    assert [display_width(line) for line in lines] == [8, 8, 8]
 
 
 def test_a_log_line_of_several_lines_garbles_nothing() -> None:

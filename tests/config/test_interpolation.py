@@ -205,3 +205,15 @@ def test_the_secret_is_redacted_from_the_moment_it_is_read(yaml: Yaml) -> None:
 
 def test_a_type_may_come_from_the_environment(yaml: Yaml) -> None:
     assert yaml.load(VALID.replace("csv_sink", "${SINK}"), environ={"SINK": "csv_sink"}).sinks[0].type == "csv_sink"
+
+
+def test_a_type_that_cannot_be_resolved_is_one_problem(yaml: Yaml) -> None:
+    (found,) = yaml.problems(VALID.replace("csv_sink", "${SINK}"))
+    assert found.startswith("agent.yaml:9:11: sinks[0].type: the variable SINK is not set")
+
+
+def test_whatever_a_plugin_resolves_is_redacted(yaml: Yaml) -> None:
+    installed = Installed(secrets=lambda reference: "hunter2")
+    config = yaml.load(VALID.replace("id: warehouse", "id: ${vault:name}"), installed)
+    assert config.sinks[0].id == "hunter2"
+    assert yaml.redaction.redact("sink hunter2 is up") == "sink *** is up"

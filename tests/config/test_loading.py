@@ -227,6 +227,29 @@ def test_two_fallbacks_do_not_share_a_folder(yaml: Yaml, directory: str) -> None
     )
 
 
+def test_ids_and_inputs_are_checked_although_the_schema_has_complaints(yaml: Yaml) -> None:
+    text = VALID.replace("id: warehouse", "id: line1\n    inputs: [lin1, 5]\n    workers: 0")
+    assert [problem.partition(": ")[2] for problem in yaml.problems(text) if "warning" not in problem] == [
+        "sources[0].id: no sink takes the source 'line1' (see inputs:)",
+        "sinks[0].id: the id 'line1' is taken (by sources[0], line 2; ids are unique in the file)",
+        "sinks[0].inputs[0]: no source has the id 'lin1' (did you mean line1?)",
+        "sinks[0].inputs[1]: expected a text, got 5 (put it in quotes)",
+        "sinks[0].workers: must be at least 1, got 0",
+    ]
+
+
+def test_a_default_that_is_not_what_its_format_says_is_the_plugins_fault(yaml: Yaml) -> None:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {"every": {"type": "string", "format": "duration", "default": "5"}},
+    }
+    text = VALID.partition("    config:")[0] + "sinks:" + VALID.partition("sinks:")[2]
+    with pytest.raises(
+        PluginError, match=r"the default '5' of sources.0.config.every in a plugin's schema: expected a"
+    ):
+        yaml.load(text, Installed.with_source(schema))
+
+
 def test_plugins_may_check_what_a_schema_cannot_say(yaml: Yaml) -> None:
     seen: list[Config] = []
 
