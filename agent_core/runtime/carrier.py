@@ -106,6 +106,7 @@ class Carrier:
                 if turn is Turn.DIVERT and self._give_up(flight):
                     return
         finally:
+            self._gate.give_back(flight)
             with self._gate.changed:
                 self._flights.discard(flight)
                 unfinished = _locked_land(flight)

@@ -26,7 +26,7 @@ from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 from agent_core.runtime.sink_gate import WRITABLE, ProbeIntervals, SinkGate
 
 LOOK_INTERVAL_SECONDS = 5.0
-"""How often the backlog is looked at; listing a folder is cheap, and a catch-up may wait this long."""
+"""How often the backlog is looked at, or every probe interval where that is shorter; listing a folder is cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,32 @@ class ReplayPosition:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known: tuple[str, int] | None = None
 
     def next_record(self, file: str) -> int:
         """Where to go on in ``file``."""
-        try:
-            stored = json.loads(self._path.read_text(encoding="utf-8"))
-            return int(stored["next_record"]) if stored["file"] == file else 0
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
+        if self._known is None:
+            self._known = self._stored()
+        name, next_record = self._known
+        return next_record if name == file else 0
 
     def keep(self, file: str, next_record: int) -> None:
-        """Remember it; written beside and moved into place, so a crash leaves the old or the new one."""
+        """Remember it; written beside and moved into place, so a crash leaves the old or the new one.
+
+        Raises OSError when only this process will remember it.
+        """
+        self._known = (file, next_record)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(".new")
         beside.write_text(json.dumps({"file": file, "next_record": next_record}), encoding="utf-8")
         beside.replace(self._path)
+
+    def _stored(self) -> tuple[str, int]:
+        try:
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            return str(stored["file"]), int(stored["next_record"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", 0
 
 
 class Replayer:
@@ -93,6 +104,7 @@ class Replayer:
         self._clock = clock
         self._log = logger
         self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._look_seconds = min(LOOK_INTERVAL_SECONDS, settings.probe_intervals.normal)
         self._stopped = False
         self._lock = threading.Lock()
         self._status = ReplayStatus()
@@ -114,7 +126,9 @@ class Replayer:
             except Exception:
                 if (repeats := self._faults.allow("defect")) is not None:
                     self._log.exception("replay failed and goes on: sink=%s%s", self._sink_id, repeats)
-            if not self._gate.sleep(LOOK_INTERVAL_SECONDS):
+            finally:
+                self._gate.give_back(self)
+            if not self._gate.sleep(self._look_seconds):
                 return
 
     def _catch_up(self) -> None:
@@ -126,12 +140,16 @@ class Replayer:
                 return
 
     def _ready(self) -> bool:
-        """True when the sink is open, writable, and recognises rows that it already has."""
-        if not self._admitted() or not self._primary.open(self, self._failed):
-            return False
-        self._gate.up(self, "the sink opened")
-        if self._primary.idempotent:
-            return True
+        """True when the sink is open, may be written to, and recognises rows that it already has.
+
+        A sink that was open before shows nothing: whether it is up again is for the write to find.
+        """
+        if self._primary.idempotent is not False:
+            if not self._admitted() or not self._primary.open(self, self._failed):
+                return False
+            if self._primary.idempotent:
+                return True
+            self._gate.up(self, "the sink opened")
         if self._faults.allow("idempotent") is not None:
             self._log.warning(
                 "backlog kept: sink=%s cannot recognise rows it has, so a replay might double some; "
@@ -154,13 +172,25 @@ class Replayer:
             began = self._clock.monotonic()
             if self._stopped or (read.batch and not self._write(read.batch)):
                 return False
-            self._position.keep(file.name, read.next_record)
+            self._keep_position(file.name, read.next_record)
             took = self._clock.monotonic() - began
             if not self._gate.sleep(max(0.0, len(read.batch) / self._settings.records_per_second - took)):
                 return False
         self._replayable.finish(file.name)
         self._log.info("replay finished: sink=%s file=%s", self._sink_id, file.name)
         return True
+
+    def _keep_position(self, file: str, next_record: int) -> None:
+        try:
+            self._position.keep(file, next_record)
+        except OSError as error:
+            if (repeats := self._faults.allow("position")) is not None:
+                self._log.warning(
+                    "replay position not kept: sink=%s error=%s; a restart would begin the file anew%s",
+                    self._sink_id,
+                    error,
+                    repeats,
+                )
 
     def _write(self, batch: Batch) -> bool:
         if not self._admitted():

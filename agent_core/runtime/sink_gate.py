@@ -94,11 +94,12 @@ class SinkGate:
         return self._probe_at
 
     def locked_claim_probe(self, worker: object) -> bool:
-        """True when the probe is due and now belongs to ``worker``, which then calls ``up`` or ``fail``."""
-        if self._prober is None and self._state in DOWN and self._clock.monotonic() >= self._probe_at:
+        """True when the probe is due and belongs to ``worker``, which then calls ``up``, ``down`` or ``give_back``."""
+        if self._state not in DOWN:
+            return False
+        if self._prober is None and self._clock.monotonic() >= self._probe_at:
             self._prober = worker
-            return True
-        return False
+        return self._prober is worker
 
     def locked_is_prober(self, worker: object) -> bool:
         return self._prober is worker
@@ -107,6 +108,11 @@ class SinkGate:
         """True while ``worker`` may write: anyone when the sink is writable, else the prober alone."""
         with self.changed:
             return self._state in WRITABLE or self._prober is worker
+
+    def give_back(self, worker: object) -> None:
+        """``worker`` writes nothing for now. A probe that it claimed and did not make is somebody else's."""
+        with self.changed:
+            self._locked_end_probe(worker)
 
     def probe_now(self) -> None:
         """Make the next probe due at once."""

@@ -87,11 +87,13 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
         sink: FakeSink | None = None,
         replayable: FakeFallback | None = None,
         buffer: Buffer | None = None,
+        probe_seconds: float = PROBE_SECONDS,
     ) -> Rig:
         clock, ledger, observer, events = ManualClock(), Ledger(["sink"]), FakeObserver(), Events()
         events.register_observer(observer)
         context = ComponentContext("sink", "test", tmp_path, logging.getLogger("test"), clock)
         config = {"capacity": capacity, "when_full": "drop_oldest", "block_limit": 5.0}
+        intervals = ProbeIntervals(probe_seconds, THROTTLED_SECONDS)
         the_sink: FakeSink = FakeSink() if sink is None else sink
         the_fallback = (replayable or FakeFallback()) if fallback else None
         the_buffer = create_memory_buffer(config, context) if buffer is None else buffer
@@ -107,10 +109,10 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
             max_wait_seconds=0.5,
             carrier=CarrierSettings(
                 Backoff(max_retries, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60),
-                ProbeIntervals(PROBE_SECONDS, THROTTLED_SECONDS),
+                intervals,
                 divert_after_retries,
             ),
-            replay=ReplaySettings(max_records, math.inf, ProbeIntervals(PROBE_SECONDS, THROTTLED_SECONDS)),
+            replay=ReplaySettings(max_records, math.inf, intervals),
             state_dir=tmp_path,
             ledger=ledger,
             events=events,

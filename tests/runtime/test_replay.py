@@ -1,9 +1,12 @@
 """How rows that left for the fallback come back."""
 
+from pathlib import Path
+
 import pytest
 
 from agent_core.api import (
     AuthenticationError,
+    BacklogFile,
     BadLine,
     Diversion,
     DivertReason,
@@ -18,16 +21,39 @@ from agent_core.testing.fakes import FakeBacklog, FakeSink, batch_of
 from .conftest import PROBE_SECONDS, MakeRig, Rig
 
 
-def with_backlog(make_rig: MakeRig, *files: int, max_records: int = 2, sink: FakeSink | None = None) -> Rig:
+class WatchedBacklog(FakeBacklog):
+    """Counts how often the replay has looked at it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def backlog(self) -> list[BacklogFile]:
+        with self.changed:
+            self.looks += 1
+            self.changed.notify_all()
+        return super().backlog()
+
+    def wait_for_looks(self, count: int) -> None:
+        self.wait_until(lambda _: self.looks >= count)
+
+
+def with_backlog(
+    make_rig: MakeRig,
+    *files: int,
+    max_records: int = 2,
+    sink: FakeSink | None = None,
+    probe_seconds: float = PROBE_SECONDS,
+) -> Rig:
     """A rig whose fallback holds files of so many rows from an earlier run."""
-    backlog = FakeBacklog()
+    backlog = WatchedBacklog()
     for n, count in enumerate(files):
         backlog.divert(batch_of(*range(count), start_ns=n * 1000), Diversion(DivertReason.SINK_DOWN, 0))
-    return make_rig(max_records=max_records, replayable=backlog, sink=sink)
+    return make_rig(max_records=max_records, replayable=backlog, sink=sink, probe_seconds=probe_seconds)
 
 
-def backlog_of(rig: Rig) -> FakeBacklog:
-    assert isinstance(rig.fallback, FakeBacklog)
+def backlog_of(rig: Rig) -> WatchedBacklog:
+    assert isinstance(rig.fallback, WatchedBacklog)
     return rig.fallback
 
 
@@ -119,3 +145,65 @@ def test_unreadable_lines_are_named(make_rig: MakeRig, caplog: pytest.LogCapture
     rig.start()
     wait_for_finished(rig, "backup_0.csv")
     assert "line unreadable: file=backup_0.csv line=7 error=no timestamp" in caplog.text
+
+
+def sink_that_opened_and_went_away(make_rig: MakeRig, sink: FakeSink | None = None) -> Rig:
+    """State ``open`` after a batch of live data was given up, so that the backlog has a file; nothing live waits."""
+    rig = with_backlog(make_rig, sink=sink)
+    rig.start().accept(batch_of(1, 2))
+    rig.observer.wait_for("batch_delivered")
+    rig.sink.script.extend(RetryableError("away") for _ in range(4))
+    rig.accept(batch_of(3, 4, start_ns=10))
+    for attempt, delay in enumerate((1, 2, 4), start=1):
+        rig.observer.wait_for("batch_failed", attempt)
+        rig.clock.wait_for_waiters(2)
+        rig.clock.advance(delay)
+    rig.observer.wait_for("batch_diverted")
+    rig.clock.wait_for_waiters(2)
+    assert rig.state() is SinkState.OPEN
+    return rig
+
+
+def test_that_the_sink_was_opened_long_ago_does_not_bring_it_up(make_rig: MakeRig) -> None:
+    rig = sink_that_opened_and_went_away(make_rig)
+    rig.sink.script.append(RetryableError("still away"))
+    rig.clock.advance(PROBE_SECONDS)
+    rig.sink.wait_until(lambda sink: sink.attempts == 6)
+    rig.clock.wait_for_waiters(2)
+    assert rig.observer.states() == [SinkState.RETRYING, SinkState.OPEN], "the probe failed, and nothing else was seen"
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    assert rig.observer.states()[2:] == [SinkState.UP]
+
+
+def test_a_backlog_that_cannot_be_replayed_makes_no_probe(make_rig: MakeRig) -> None:
+    class NotIdempotent(FakeSink):
+        idempotent = False
+
+    rig = sink_that_opened_and_went_away(make_rig, NotIdempotent())
+    backlog, looks = backlog_of(rig), backlog_of(rig).looks
+    for look, seconds in enumerate((PROBE_SECONDS, LOOK_INTERVAL_SECONDS), start=1):
+        rig.clock.wait_for_waiters(2)
+        rig.clock.advance(seconds)
+        backlog.wait_for_looks(looks + look)
+    assert rig.state() is SinkState.OPEN, "nothing was written"
+    rig.accept(batch_of(5, 6, start_ns=20))
+    rig.observer.wait_for("batch_delivered", 2)
+    assert rig.state() is SinkState.UP, "the probe was left to live data"
+
+
+def test_a_full_disk_does_not_stop_the_replay_that_empties_it(
+    make_rig: MakeRig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "replay").write_text("where the folder of the positions should be", encoding="utf-8")
+    rig = with_backlog(make_rig, 5).start()
+    wait_for_finished(rig, "backup_0.csv")
+    assert [len(batch) for batch in rig.sink.written] == [2, 2, 1], "each row is written once"
+    assert caplog.text.count("replay position not kept") == 1
+
+
+def test_a_short_probe_interval_is_how_often_the_backlog_is_looked_at(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, probe_seconds=0.1).start()
+    backlog_of(rig).divert(batch_of(1), Diversion(DivertReason.SINK_DOWN, 0))
+    rig.advance_past_backoff(0.1)
+    wait_for_finished(rig, "backup_0.csv")

@@ -51,6 +51,20 @@ def test_a_failed_probe_may_change_the_state_and_sets_the_next_probe() -> None:
     assert changes == [(SinkState.UP, SinkState.OPEN), (SinkState.OPEN, SinkState.LOCKED_OUT)]
 
 
+def test_a_probe_that_is_not_made_can_be_given_back() -> None:
+    gate, clock, _ = make_gate()
+    first, second = Worker(), Worker()
+    gate.down(first, SinkState.OPEN, "away", 30)
+    clock.advance(30)
+    assert claim(gate, first)
+    assert claim(gate, first), "it is still its own"
+    gate.give_back(second)
+    assert not claim(gate, second), "only its owner gives it back"
+    gate.give_back(first)
+    assert gate.state is SinkState.OPEN
+    assert claim(gate, second)
+
+
 def test_a_write_that_returned_ends_every_state_but_paused() -> None:
     gate, _, changes = make_gate()
     worker = Worker()
