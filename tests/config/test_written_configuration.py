@@ -1,4 +1,4 @@
-"""docs/configuration.md and every sample.yaml against the code."""
+"""docs/configuration.md against the code, and the schemas of the shipped plugins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from agent_core.registry import Registry
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
 PLUGINS = sorted(path.parent for path in (REPOSITORY / "plugins").glob("*/pyproject.toml"))
-SAMPLES = sorted([*(REPOSITORY / "plugins").glob("*/sample.yaml"), *REPOSITORY.glob("agent.yaml")])
 ORACLE = {"ORACLE_DSN": "localhost/FREEPDB1", "ORACLE_USER": "agent", "ORACLE_PASSWORD": "secret"}
 
 
@@ -51,20 +50,6 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
     monkeypatch.setattr("agent_core.registry.entrypoints.entry_points", from_here)
     return Registry()
-
-
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.parent.name)
-def test_every_sample_is_valid(shipped: Registry, sample: Path) -> None:
-    config = load_config(sample, shipped, ORACLE)
-    named = {
-        *(source.type for source in config.sources),
-        *(sink.type for sink in config.sinks),
-        *(sink.buffer.type for sink in config.sinks),
-        *(sink.fallback.type for sink in config.sinks if sink.fallback),
-        *(extension.type for extension in config.extensions),
-        *(plugin.name for plugin in shipped.catalog.plugins),
-    }
-    assert sample.parent.name in named or sample.parent == REPOSITORY
 
 
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
