@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from oracle_sink.latch import LONGEST_PAUSE_SECONDS, Latches
@@ -152,3 +153,29 @@ def test_a_password_about_to_expire_is_warned_of_once_a_day(
         sink.close()
         sink.open()
     assert len(caplog.records) == 2
+
+
+def test_an_account_has_one_latch_however_it_is_written() -> None:
+    latches = Latches()
+    assert latches.of("host/x", "scott") is latches.of("HOST/x", "SCOTT")
+    assert latches.of("host/x", "scott") is not latches.of("host/y", "scott")
+    assert latches.of("host/x", '"Scott"') is not latches.of("host/x", '"SCOTT"')
+
+
+def test_client_libraries_that_are_not_there_are_a_fault_of_the_configuration(
+    make_sink: MakeSink, database: Standin, tmp_path: Path
+) -> None:
+    sink = make_sink(thick={"lib_dir": tmp_path})
+    with pytest.raises(ConfigurationError, match="thick:"):
+        sink.open()
+    assert database.counters()["connections"] == 0
+
+
+def test_a_password_that_cannot_be_read_is_a_fault_of_the_configuration(make_sink: MakeSink) -> None:
+    def gone() -> str:
+        raise ConfigError("${ORACLE_PASSWORD} is not set")
+
+    with pytest.raises(ConfigurationError, match="ORACLE_PASSWORD"):
+        make_sink(password=Secret(gone)).open()
+    with pytest.raises(ConfigurationError, match="wallet_password"):
+        make_sink(wallet_password=Secret(gone)).open()

@@ -52,6 +52,8 @@ def read_mapping(specs: Sequence[ColumnSpec]) -> tuple[tuple[Mapped, ...], tuple
             errors.append(MappingError(f"column {mapped.name} is there twice", spec.column))
         found.append(mapped)
     fields = {mapped.field for mapped in found}
+    if errors:  # what is missing may be what could not be read
+        return tuple(found), tuple(errors)
     if Field.NAME not in fields:
         errors.append(MappingError("no column has the field name: rows of different tags could not be told apart"))
     if not fields & _VALUES:

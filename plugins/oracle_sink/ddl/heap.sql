@@ -1,0 +1,12 @@
+-- The plain table, for up to some hundred million rows.
+--
+-- The account of the agent then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (UPDATE too with
+-- on_conflict: update)
+CREATE TABLE "TAG_DATA" (
+    "TAG_NAME" VARCHAR2(100 CHAR) NOT NULL,
+    "TAG_VALUE" VARCHAR2(255 CHAR) NOT NULL,
+    "TIMESTAMP" TIMESTAMP(6) NOT NULL,
+    "QUALITY" VARCHAR2(20) NOT NULL,
+    CONSTRAINT "PK_TAG_DATA" PRIMARY KEY ("TAG_NAME", "TIMESTAMP")
+);
+CREATE INDEX "IX_TAG_DATA_TIME" ON "TAG_DATA" ("TIMESTAMP");

@@ -1,0 +1,89 @@
+"""What ``agent check`` says without a network."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from oracle_sink import plugin
+
+from agent_core.api import ComponentContext, Config, ConfigError, Secret, load_schema
+
+
+def sink(**config: object) -> dict[str, Any]:
+    properties = cast("dict[str, dict[str, object]]", load_schema("oracle_sink")["properties"])
+    defaults = {key: rules["default"] for key, rules in properties.items() if "default" in rules}
+    seconds = {"connect": 5.0, "login": 15.0, "call": 10.0, "wait": 5.0}
+    given = {"dsn": "d", "user": "u", "password": Secret(lambda: "p"), "timeouts": seconds, "max_future": 1.0}
+    return {"type": "oracle_sink", "config": defaults | given | {"login_interval": 5.0} | config}
+
+
+def check(*sinks: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...], bool]]:
+    config = cast(Config, {"sinks": sinks})
+    return [(problem.message, problem.path, problem.warning) for problem in plugin.agent_check_config(config)]
+
+
+def test_the_defaults_and_other_sinks_are_fine() -> None:
+    assert check(sink(), {"type": "csv_sink", "config": {}}) == []
+    assert plugin.agent_check_config({}) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "where", "message"),
+    [
+        ({"table": "a.b.c"}, ("table",), "3 parts"),
+        ({"columns": {"A B": "name", "V": "value"}}, ("columns", "A B"), "no Oracle name"),
+        ({"columns": {"T": "name", "t": "value"}}, ("columns", "t"), "there twice"),
+        ({"columns": {"V": "value"}}, ("columns",), "field name"),
+        ({"columns": {"T": "name"}}, ("columns",), "value_number"),
+        (
+            {"columns": {"T": "name", "V": {"field": "value", "time_zone": "UTC"}}},
+            ("columns", "V"),
+            "time_zone: is for the field timestamp",
+        ),
+        (
+            {"columns": {"T": "name", "V": "value", "S": {"field": "timestamp", "time_zone": "Asia/Seoull"}}},
+            ("columns", "S"),
+            "Asia/Seoull",
+        ),
+        (
+            {"columns": {"T": "name", "V": "value", "S": {"expression": "USER"}}},
+            ("columns", "S"),
+            "SEQUENCE.NEXTVAL",
+        ),
+        (
+            {"columns": {"T": "name", "V": "value", "S": {"expression": "x'); DROP TABLE y--.NEXTVAL"}}},
+            ("columns", "S"),
+            "no Oracle name",
+        ),
+        ({"pool": {"min": 3, "max": 2}}, ("pool", "min"), "more than max"),
+        (
+            {"timeouts": {"connect": 5.0, "login": 15.0, "call": 0.0, "wait": 5.0}},
+            ("timeouts", "call"),
+            "longer than nothing",
+        ),
+    ],
+)
+def test_a_mistake_is_found_where_it_stands(
+    config: dict[str, object], where: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    ((text, path, warning),) = check(sink(), sink(**config))
+    assert message in text
+    assert (path, warning) == (("sinks", 1, "config", *where), False)
+    context = ComponentContext("w", "a", tmp_path, logging.getLogger("oracle_sink"))
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        plugin.agent_register_sink().create(sink(**config)["config"], context)
+
+
+def test_more_workers_than_sessions_is_a_warning() -> None:
+    ((text, path, warning),) = check(sink() | {"workers": 9})
+    assert (path, warning) == (("sinks", 0, "config", "pool", "max"), True)
+    assert "9 workers" in text
+
+
+def test_thin_and_thick_sinks_do_not_mix() -> None:
+    ((text, path, _),) = check(sink(), sink(thick={"lib_dir": None}))
+    assert path == ("sinks", 1, "config", "thick")
+    assert "thin or thick" in text

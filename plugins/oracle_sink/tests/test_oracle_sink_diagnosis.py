@@ -1,0 +1,220 @@
+"""What ``agent doctor`` says. Shown on the stand-in, not Oracle."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from oracle_sink.latch import Latches
+from oracle_sink.sink import OracleSink
+from oracle_standin.process import Standin
+
+from agent_core.api import AuthenticationError, ConfigError, Finding, Secret, Severity
+
+MakeSink = Callable[..., OracleSink]
+SHORT = {"connect": 0.5, "login": 0.5, "call": 1.0, "wait": 0.5}
+
+
+def findings(sink: OracleSink) -> list[Finding]:
+    return list(sink.diagnose())
+
+
+def bad(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.severity is not Severity.OK]
+
+
+def test_a_healthy_database_has_nothing_but_good_findings_and_is_left_as_it_was(
+    make_sink: MakeSink, database: Standin
+) -> None:
+    found = findings(make_sink(on_conflict="update"))
+    assert bad(found) == []
+    text = "\n".join(f"{finding.subject}: {finding.message}" for finding in found)
+    for expected in (
+        "TCP 127.0.0.1",
+        "Thin mode",
+        "release 23",
+        "this machine",
+        "AL32UTF8",
+        "key",
+        "rolled back",
+        "OPEN",
+    ):
+        assert expected in text
+    assert database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[0]]
+    assert [session for session in database.sessions() if session["program"] == "tag-agent"] == []
+
+
+def test_a_missing_table_comes_with_the_statement_that_creates_it(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(table="tag_agent_other")
+    (finding,) = bad(findings(sink))
+    assert finding.severity is Severity.FAILED
+    assert 'CREATE TABLE "TAG_AGENT_OTHER"' in (finding.next_step or "")
+
+
+def test_columns_that_do_not_fit_are_named(make_sink: MakeSink) -> None:
+    (finding,) = bad(findings(make_sink(columns={"TAG": "name", "TAG_VALUE": "value"})))
+    assert "no column TAG" in finding.message
+    assert finding.next_step is not None
+
+
+def test_a_listener_that_is_away_ends_the_checks(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink()
+    database.listener_stop()
+    (finding,) = findings(sink)
+    assert finding.severity is Severity.FAILED
+    assert "lsnrctl" in (finding.next_step or "")
+
+
+def test_a_listener_that_never_answers_is_given_up(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(timeouts=SHORT)
+    database.black_hole(True)
+    (finding,) = bad(findings(sink))
+    assert "no answer within" in finding.message
+
+
+def test_an_unknown_service_is_named(make_sink: MakeSink, database: Standin) -> None:
+    (finding,) = bad(findings(make_sink(dsn=database.dsn.replace(database.service, "NOWHERE"))))
+    assert "NOWHERE" in finding.message
+    assert "service name" in (finding.next_step or "")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "step"),
+    [("NO_ALIAS", "config_dir"), ("no-such-host.invalid:1521/x", "DNS"), ("127.0.0.1:1/x", "lsnrctl")],
+)
+def test_a_dsn_that_leads_nowhere_says_what_to_check(dsn: str, step: str, make_sink: MakeSink) -> None:
+    (finding,) = findings(make_sink(dsn=dsn))
+    assert finding.severity is Severity.FAILED
+    assert step in (finding.next_step or "")
+
+
+def test_a_wrong_password_is_tried_once_and_not_again_by_the_sink(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink(password=Secret(lambda: "wrong"), latches=Latches())
+    database.reset_counters()
+    (finding,) = bad(findings(sink))
+    assert (finding.severity, finding.next_step) == (Severity.FAILED, "check user: and password:")
+    with pytest.raises(AuthenticationError):
+        sink.open()
+    assert "not tried again" in bad(findings(sink))[0].message
+    assert database.counters()["bad_logons"] == 1
+
+
+def test_a_password_that_cannot_be_read_is_a_finding(make_sink: MakeSink, database: Standin) -> None:
+    def gone() -> str:
+        raise ConfigError("${ORACLE_PASSWORD} is not set")
+
+    (finding,) = bad(findings(make_sink(password=Secret(gone))))
+    assert "${ORACLE_PASSWORD} is not set" in finding.message
+
+
+def test_a_password_about_to_expire_is_a_warning(make_sink: MakeSink, database: Standin) -> None:
+    database.expire_soon(3)
+    (finding,) = bad(findings(make_sink()))
+    assert finding.severity is Severity.WARNING
+    assert "expires in" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("code", "step"), [(1031, "INSERT and SELECT"), (1653, "extend the tablespace"), (1950, "quota")]
+)
+def test_a_row_that_cannot_be_inserted_is_a_finding(
+    code: int, step: str, make_sink: MakeSink, database: Standin
+) -> None:
+    database.fault("execute", "ora", code=code, match="insert")
+    (finding,) = bad(findings(make_sink()))
+    assert finding.severity is Severity.FAILED
+    assert step in (finding.next_step or "")
+
+
+def test_a_sequence_gives_no_number_to_a_diagnosis(make_sink: MakeSink, database: Standin) -> None:
+    database.sql("CREATE SEQUENCE tag_agent_test_seq")
+    columns = {
+        "TAG_NAME": "name",
+        "TAG_VALUE": {"expression": "tag_agent_test_seq.NEXTVAL"},
+        "TIMESTAMP": "timestamp",
+        "QUALITY": "value",
+    }
+    found = findings(make_sink(columns=columns))
+    assert bad(found) == []
+    assert "parsed" in found[-1].message
+    assert database.sql("SELECT tag_agent_test_seq.NEXTVAL FROM dual") == [[1]]
+
+
+def test_a_column_that_only_a_trigger_can_fill_is_a_warning(
+    make_sink: MakeSink, recreate: Callable[[str], None]
+) -> None:
+    recreate(
+        "CREATE TABLE tag_agent_test (tag_name VARCHAR2(50), tag_value VARCHAR2(50), timestamp TIMESTAMP, "
+        "quality VARCHAR2(20), id NUMBER NOT NULL)"
+    )
+    found = bad(findings(make_sink()))
+    assert [finding.severity for finding in found] == [Severity.WARNING, Severity.WARNING, Severity.FAILED]
+    assert "no primary or unique key" in found[0].message
+    assert "ID is NOT NULL" in found[1].message
+    assert "ORA-01400" in found[2].message
+
+
+@contextmanager
+def tls_server(folder: Path, days: int) -> Iterator[int]:
+    """Shakes hands and closes, with a certificate of its own making, valid for ``days``; yields the port."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = certificate.public_bytes(serialization.Encoding.PEM)
+    (folder / "server.pem").write_bytes(private + public)
+    (folder / "ewallet.pem").write_bytes(public)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    plain, _ = listener.accept()
+                except OSError:
+                    return
+                with plain:
+                    try:
+                        context.wrap_socket(plain, server_side=True).close()
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_a_certificate_is_judged(make_sink: MakeSink, tmp_path: Path) -> None:
+    with tls_server(tmp_path, days=3) as port:
+        dsn = f"tcps://127.0.0.1:{port}/x"
+        (untrusted,) = findings(make_sink(dsn=dsn, timeouts=SHORT))
+        assert untrusted.severity is Severity.FAILED
+        assert "wallet_location" in (untrusted.next_step or "")
+        trusted = findings(make_sink(dsn=dsn, timeouts=SHORT, wallet_location=tmp_path))
+        assert trusted[0].severity is Severity.WARNING
+        assert "valid until" in trusted[0].message

@@ -1,0 +1,208 @@
+"""Batches as rows: order, precision, numbers. No database."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle_sink.binding import Refusals
+from oracle_sink.config import ColumnSpec, Field, OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
+from oracle_sink.facts import Column, Key, Kind, TableFacts
+from oracle_sink.identifiers import TableName
+from oracle_sink.layout import Layout, plan_layout
+from oracle_sink.numbers import NumberColumn, Refused
+from oracle_sink.rows import encode
+from oracle_sink.texts import TextColumn
+from oracle_sink.times import Times, repeated_hour
+
+from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch, Origin, Secret, Value
+
+ORIGIN = Origin("s", "d", "g")
+FOREVER = MAX_TIMESTAMP_NS
+CONFIG = OracleSinkConfig(
+    dsn="d",
+    user="u",
+    password=Secret(lambda: "p"),
+    table="T",
+    columns=(
+        ColumnSpec("TAG_NAME", Field.NAME),
+        ColumnSpec("TAG_VALUE", Field.VALUE),
+        ColumnSpec("TS", Field.TIMESTAMP),
+        ColumnSpec("QUALITY", Field.QUALITY),
+    ),
+    on_conflict=OnConflict.KEEP,
+    bad_value_text="BAD",
+    true_text="1",
+    false_text="0",
+    max_future=0.0,
+    pool=PoolConfig(1, 1),
+    timeouts=TimeoutsConfig(1.0, 1.0, 1.0, 1.0),
+    login_interval=1.0,
+    config_dir=None,
+    wallet_location=None,
+    wallet_password=None,
+    disable_oob=False,
+    program="p",
+    module=None,
+    thick=None,
+)
+
+
+def column(name: str, kind: Kind, length: int = 0, **rest: object) -> Column:
+    values = {"table": "T", "name": name, "data_type": kind.value, "kind": kind, "nullable": False, "length": length}
+    return Column(**(values | rest))  # type: ignore[arg-type]
+
+
+def layout(character_set: str = "AL32UTF8") -> Layout:
+    columns = (
+        column("TAG_NAME", Kind.VARCHAR2, 100),
+        column("TAG_VALUE", Kind.VARCHAR2, 255),
+        column("TS", Kind.TIMESTAMP, digits=6),
+        column("QUALITY", Kind.VARCHAR2, 20),
+    )
+    key = Key("U.PK", ("TAG_NAME", "TS"), primary=True)
+    return plan_layout(CONFIG, TableFacts(TableName("U", "T"), columns, (key,), character_set), "agent")
+
+
+@given(st.integers(MIN_TIMESTAMP_NS, MAX_TIMESTAMP_NS), st.integers(0, 9))
+def test_a_timestamp_is_cut_towards_the_past_and_never_rounded(timestamp_ns: int, digits: int) -> None:
+    stored = Times(column("TS", Kind.TIMESTAMP, digits=digits), None).stored(timestamp_ns)
+    since = stored - datetime(1970, 1, 1)
+    back_ns = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
+    unit_ns = max(10 ** (9 - digits), 1000)
+    assert back_ns % unit_ns == 0
+    assert 0 <= timestamp_ns - back_ns < unit_ns
+
+
+@given(st.integers(0, 4 * 10**18))
+def test_local_time_is_what_the_zone_says(timestamp_ns: int) -> None:
+    zone = ZoneInfo("Asia/Seoul")
+    stored = Times(column("TS", Kind.TIMESTAMP, digits=6), zone).stored(timestamp_ns)
+    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp_ns // 1000)
+    assert stored == instant.astimezone(zone).replace(tzinfo=None)
+
+
+def test_the_repeated_hour_is_found_where_there_is_one() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert repeated_hour(ZoneInfo("Asia/Seoul"), now) is None
+    assert repeated_hour(ZoneInfo("Europe/Berlin"), now) == datetime(2026, 10, 25, 1, tzinfo=UTC)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from([1.0, 2.0, "x", None])), max_size=40),
+    st.sampled_from([OnConflict.KEEP, OnConflict.UPDATE]),
+)
+def test_each_key_is_bound_once_in_the_order_of_the_keys_and_no_row_is_forgotten(
+    items: Sequence[tuple[str, int, Value]], on_conflict: OnConflict
+) -> None:
+    names, stamps, values = (list(part) for part in zip(*items, strict=True)) if items else ([], [], [])
+    batch = Batch.of(ORIGIN, names, values, array("q", (stamp * 400 for stamp in stamps)))
+    rows = encode(batch, layout(), on_conflict, FOREVER)
+    keys = [row[:2] for row in rows.rows]
+    assert keys == sorted(set(keys))
+    followers = [number for group in rows.followers.values() for number in group]
+    assert sorted([*rows.numbers, *followers, *rows.refusals]) == list(range(len(batch)))
+    for row, number in zip(rows.rows, rows.numbers, strict=True):
+        assert row[0] == batch.names[number]
+
+
+def test_a_batch_that_is_sorted_stays_as_it_is() -> None:
+    batch = Batch.of(ORIGIN, ("a", "b", "c"), (1.0, 2.0, 3.0), 0)
+    rows = encode(batch, layout(), OnConflict.KEEP, FOREVER)
+    assert list(rows.numbers) == [0, 1, 2]
+    assert rows.rows[0] == ("a", datetime(1970, 1, 1), "1.0", "GOOD")
+
+
+@pytest.mark.parametrize(
+    ("character_set", "text", "code"),
+    [
+        ("AL32UTF8", "가" * 33, None),
+        ("AL32UTF8", "가" * 34, "ORA-12899"),
+        ("KO16MSWIN949", "가" * 50, None),
+        ("KO16MSWIN949", "가" * 51, "ORA-12899"),
+        ("WE8MSWIN1252", "가", "ORA-12713"),
+        ("WE8MSWIN1252", "°C" * 50, None),
+        ("UNKNOWN", "가" * 1000, None),  # only the database can tell
+        ("UNKNOWN", "a" * 101, "ORA-12899"),
+    ],
+)
+def test_lengths_are_judged_in_the_databases_own_bytes(character_set: str, text: str, code: str | None) -> None:
+    rows = encode(Batch.of(ORIGIN, (text,), (1.0,), 0), layout(character_set), OnConflict.KEEP, FOREVER)
+    assert [refusal.code for refusal in rows.refusals.values()] == ([] if code is None else [code])
+
+
+def test_national_columns_count_utf_16_units() -> None:
+    text = TextColumn(column("N", Kind.NVARCHAR2, 4, in_characters=True), "latin-1")
+    assert text.refusal("가나다라") is None
+    assert text.refusal("😀😀") is None
+    assert text.refusal("😀😀a") is not None
+
+
+def test_a_verdict_on_a_name_is_the_same_the_second_time() -> None:
+    plan = layout()
+    batch = Batch.of(ORIGIN, ("ok", "x" * 101), (1.0, 2.0), 0)
+    for _ in range(2):
+        assert list(encode(batch, plan, OnConflict.KEEP, FOREVER).refusals) == [1]
+
+
+def converted(value: Value) -> object:
+    """What a plain NUMBER column stores, or the code it refuses with."""
+    try:
+        return NumberColumn(column("N", Kind.NUMBER)).convert(value)
+    except Refused as refused:
+        return refused.refusal.code
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_column_stores_a_float_exactly_or_refuses_it(value: float) -> None:
+    fits = value == 0.0 or 1e-130 <= abs(value) < 1e126
+    assert converted(value) == (Decimal(repr(value)) if fits else "ORA-01426")
+
+
+@given(st.integers(-(10**45), 10**45))
+def test_a_number_column_stores_an_integer_exactly_or_refuses_it(value: int) -> None:
+    fits = len(str(abs(value)).rstrip("0")) <= 38
+    assert converted(value) == (value if fits else "INEXACT")
+
+
+@given(st.floats(width=32, allow_nan=False))
+def test_a_float32_survives_a_binary_float_column(value: float) -> None:
+    assert NumberColumn(column("N", Kind.BINARY_FLOAT)).convert(value) == value
+
+
+def test_a_float_column_keeps_the_digits_that_its_bits_are_worth() -> None:
+    number = NumberColumn(column("N", Kind.FLOAT, precision=24))
+    assert number.convert(0.123456789) == Decimal("0.12345679")
+
+
+def test_twins_are_followed_by_their_first_row() -> None:
+    batch = Batch.of(ORIGIN, ("a", "a", "a"), (1.0, 1.0, 2.0), 0)
+    kept = encode(batch, layout(), OnConflict.KEEP, FOREVER)
+    assert (list(kept.numbers), dict(kept.followers), list(kept.refusals)) == ([0], {0: [1]}, [2])
+    updated = encode(batch, layout(), OnConflict.UPDATE, FOREVER)
+    assert (list(updated.numbers), dict(updated.followers)) == ([2], {2: [1, 0]})
+    assert updated.overwritten == {0, 1}
+
+
+def test_refusals_keep_the_first_reason() -> None:
+    refusals: Refusals = {}
+    plan = layout()
+    for encoder in plan.encoders:
+        encoder.encode(Batch.of(ORIGIN, ("",), ("",), 0), refusals)
+    assert '"TAG_NAME"' in refusals[0].message
+
+
+def test_sql_is_made_of_quoted_names_and_numbered_binds_only() -> None:
+    plan = layout()
+    assert plan.insert_sql == ('INSERT INTO "U"."T" ("TAG_NAME", "TS", "TAG_VALUE", "QUALITY") VALUES (:1, :2, :3, :4)')
+    assert plan.lookup_sql(2) == (
+        'SELECT 0 AS n, "TAG_VALUE", "QUALITY" FROM "U"."T" WHERE "TAG_NAME" = :1 AND "TS" = :2 UNION ALL '
+        'SELECT 1 AS n, "TAG_VALUE", "QUALITY" FROM "U"."T" WHERE "TAG_NAME" = :3 AND "TS" = :4'
+    )
+    assert plan.update_sql == 'UPDATE "U"."T" SET "TAG_VALUE" = :1, "QUALITY" = :2 WHERE "TAG_NAME" = :3 AND "TS" = :4'
