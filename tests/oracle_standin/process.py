@@ -65,7 +65,7 @@ class Standin:
     # ------------------------------------------------------------------ life
 
     def start(self) -> Standin:
-        """Starts the process and waits, at most 20 s, until it listens."""
+        """Starts the process and waits, at most 20 s, until it listens. When that or ``ddl`` fails, it is stopped."""
         folder = str(Path(__file__).resolve().parent.parent)
         paths = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = process = subprocess.Popen(
@@ -80,8 +80,12 @@ class Standin:
             self.stop()
             raise StandinError(f"the stand-in did not start: {line.strip() or 'no output'} (see its stderr above)")
         self.port, self.control_port = int(found[1]), int(found[2])
-        for statement in self._ddl:
-            self.sql(statement)
+        try:
+            for statement in self._ddl:
+                self.sql(statement)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:

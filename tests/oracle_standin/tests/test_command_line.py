@@ -65,6 +65,14 @@ def test_a_port_in_use_is_said() -> None:
         Standin(port=first.port).start()
 
 
+def test_ddl_that_fails_stops_the_process() -> None:
+    db = Standin(ddl=["CREATE TABLE t (a CLOB)"])
+    with pytest.raises(StandinError, match="ORA-00902"):
+        db.start()
+    with pytest.raises(StandinError, match="not running"):
+        db.counters()
+
+
 def test_a_stopped_stand_in_says_so() -> None:
     db = Standin()
     db.stop()
