@@ -240,7 +240,9 @@ def test_padded_columns_are_compared_without_their_blanks(plant: Callable[..., O
     assert sink.write(rows(("a", "x"), ("b", "z"))).duplicates == 1
 
 
-def test_update_changes_the_fields_and_leaves_the_key(plant: Callable[..., OracleSink], database: Standin) -> None:
+def test_update_keeps_the_last_value_of_a_key_without_time_and_the_key_is_warned_of(
+    plant: Callable[..., OracleSink], database: Standin, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = plant(
         "tag VARCHAR2(50) NOT NULL, val VARCHAR2(50), q VARCHAR2(20), ts TIMESTAMP(6) NOT NULL, PRIMARY KEY (tag)",
         {"tag": "name", "val": "value", "q": "quality", "ts": "timestamp"},
@@ -252,6 +254,7 @@ def test_update_changes_the_fields_and_leaves_the_key(plant: Callable[..., Oracl
         ["a", "2.0", "2026-01-01T00:00:00.001000"],
         ["b", "1.0", "2026-01-01T00:00:00.001000"],
     ]
+    assert "has no timestamp" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,13 @@ def test_a_closed_sink_says_so(sink: OracleSink) -> None:
         sink.write(numbered(1))
 
 
+def test_a_spare_session_that_cannot_be_had_stops_nothing(make_sink: MakeSink, database: Standin) -> None:
+    database.fault("connect", "refuse", code=12516, nth=2, times=0)
+    sink = make_sink(pool={"min": 3, "max": 5})
+    sink.open()
+    assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
+
+
 @pytest.mark.parametrize(("code", "driver_code"), [(12514, "DPY-6001"), (12516, "DPY-6000"), (12528, "DPY-6000")])
 def test_a_refused_connection_is_retried(code: int, driver_code: str, make_sink: MakeSink, database: Standin) -> None:
     database.fault("connect", "refuse", code=code)

@@ -15,6 +15,7 @@ from oracle_standin.process import Standin
 from agent_core.api import (
     AuthenticationError,
     Batch,
+    ConfigError,
     ConfigurationError,
     Origin,
     RetryableError,

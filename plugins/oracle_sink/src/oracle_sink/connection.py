@@ -18,7 +18,7 @@ from typing import Final
 
 import oracledb
 
-from agent_core.api import ComponentContext, ConfigError, ConfigurationError, RetryableError
+from agent_core.api import ComponentContext, ConfigError, ConfigurationError, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import EXPIRES_SOON, one_line, translate
@@ -80,7 +80,11 @@ class Connections:
         for _ in range(missing):
             with self._changed:
                 self._live += 1
-            self._put_back(self._made())
+            try:
+                self._put_back(self._made())
+            except SinkError as error:
+                self._logger.warning("spare session not opened: sink=%s error=%s", self._component_id, error)
+                break
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -216,6 +220,6 @@ class Connections:
         self._warned_at = now
         found = _DAYS.search(str(warning))
         self._logger.warning(
-            "password expires soon: component=%s user=%s days=%s warning=%s",
+            "password expires soon: sink=%s user=%s days=%s warning=%s",
             self._component_id, self._config.user, found[1] if found else "?", one_line(str(warning)),
         )  # fmt: skip

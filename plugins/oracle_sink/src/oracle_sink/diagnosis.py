@@ -174,7 +174,7 @@ class _Examination:
         columns = ", ".join(encoder.column.name for encoder in layout.encoders)
         key = f"key {layout.key.constraint}" if layout.key else "no key"
         yield Finding(Severity.OK, subject, f"{columns} fit; {key}; character set {facts.character_set}")
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(self._context.clock.time_ns() / _NS, UTC)
         for warning in warnings_of(layout, now):
             yield Finding(Severity.WARNING, subject, warning, "see the README of oracle_sink, section The table")
         yield from self._trial(subject, layout)

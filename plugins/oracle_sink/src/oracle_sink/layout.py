@@ -53,6 +53,7 @@ class Layout:
     expressions: tuple[tuple[str, str], ...]
     key: Key | None
     compared: tuple[int, ...]
+    time_in_key: bool
 
     @property
     def table(self) -> TableName:
@@ -183,7 +184,15 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
     first = key.columns if key is not None else ()
     ordered = (*first, *(name for name in encoders if name not in first))
     compared = tuple(i for i, name in enumerate(ordered) if name in fields and name not in first)
-    return Layout(facts, tuple(encoders[name] for name in ordered), tuple(expressions), key, compared)
+    times = {mapped.name for mapped in mapping if mapped.field in (Field.TIMESTAMP, Field.TIMESTAMP_NS)}
+    return Layout(
+        facts,
+        tuple(encoders[name] for name in ordered),
+        tuple(expressions),
+        key,
+        compared,
+        time_in_key=not times.isdisjoint(first),
+    )
 
 
 def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
@@ -193,6 +202,11 @@ def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
         yield (
             "no primary or unique key is filled by columns: alone, so a row that is written again (after a lost "
             "connection, or in a replay) is stored again"
+        )
+    elif not layout.time_in_key:
+        yield (
+            f"the key {layout.key.constraint} has no timestamp, so it holds one row a tag: with on_conflict: keep the "
+            "first value stays and all others are rejected; update keeps the last one written"
         )
     if codec_of(facts.character_set) != "utf-8":
         yield f"the character set is {facts.character_set}: texts with characters that it lacks are rejected"

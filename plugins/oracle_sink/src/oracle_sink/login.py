@@ -23,7 +23,7 @@ SDU_BYTES: Final = 8192
 """The driver ignores a partial send, which happens with larger packets under a call time-out; never at this size."""
 
 EXPIRE_TIME_MINUTES: Final = 1
-_LONGEST_HOLD_SECONDS: Final = 3600.0
+_LONGEST_HOLD_SECONDS: Final = 600.0
 _FIRST_HOLD_SECONDS: Final = 15.0
 
 
@@ -82,8 +82,8 @@ class Logins:
     """Stand-alone log-ins, one at a time. Call it while holding the account's latch.
 
     A log-in that does not end is left to its thread, which closes the session should it come after all. While such
-    log-ins hang, new ones are begun ever more rarely: a listener that swallows connections for days costs a thread
-    an hour, not one a probe.
+    log-ins hang, new ones are begun ever more rarely: a listener that swallows connections for days costs six
+    threads an hour, not one a probe.
     """
 
     def __init__(self, config: OracleSinkConfig, clock: Clock) -> None:
