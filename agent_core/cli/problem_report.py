@@ -16,8 +16,12 @@ def print_problems(problems: Sequence[ConfigProblem], out: TextIO, redact: Calla
 
 
 def problem_line(problem: ConfigProblem) -> str:
-    """The place comes first, as editors and compilers have it."""
-    return str(replace(problem, message=f"warning: {problem.message}") if problem.warning else problem)
+    """The place comes first, as editors and compilers have it. Always one line, whatever a key is called."""
+    text = str(replace(problem, message=f"warning: {problem.message}") if problem.warning else problem)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for letter in text
+    )
 
 
 def summary_line(problems: Sequence[ConfigProblem]) -> str:

@@ -25,6 +25,9 @@ MAX_VALUES: Final = 1_000_000
 MAX_DEPTH: Final = 100
 """PyYAML's fast composer recurses in C without a limit of its own: a deeper file would end the process."""
 
+_UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""YAML 1.2, 5.1. Looked for here since libyaml counts bytes where a reader counts characters."""
+
 _STR, _MAP, _SEQ = "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
 _INT, _FLOAT, _MERGE = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:merge"
@@ -104,6 +107,18 @@ def read_document(path: Path) -> Document:
     text = _read_text(path, document)
     if text is None:
         return document
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable is not None:
+        before = text[: unprintable.start()]
+        document.problems.append(
+            ConfigProblem(
+                f"the character U+{ord(unprintable[0]):04X} is not allowed in YAML",
+                file=document.file,
+                line=before.count("\n") + 1,
+                column=len(before) - before.rfind("\n"),
+            )
+        )
+        return document
     try:
         too_deep = _first_too_deep(text)
         if too_deep is not None:
@@ -119,17 +134,6 @@ def read_document(path: Path) -> Document:
         node = _compose(text)
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(document.file, error, text))
-        return document
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        document.problems.append(
-            ConfigProblem(
-                f"the character U+{ord(text[error.position]):04X} is not allowed in YAML",
-                file=document.file,
-                line=before.count("\n") + 1,
-                column=len(before) - before.rfind("\n"),
-            )
-        )
         return document
     if node is None:
         document.problems.append(

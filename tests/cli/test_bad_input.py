@@ -156,6 +156,12 @@ buffer: {type: ring_buffer}
     assert summary == "10 problems"
 
 
+def test_a_key_of_control_characters_stays_on_its_line(agent: Command) -> None:
+    agent.write(VALID.replace("agent: {name", 'agent: {"\\n\\e[2J": 1, name'))
+    (line, _) = agent("check").err.splitlines()
+    assert line.startswith(r"agent.yaml:1:9: agent.\n\x1b[2J: unknown key")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

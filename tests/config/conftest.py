@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Yaml:
         """Every problem as the user sees it, without the folder."""
         with pytest.raises(ConfigError) as caught:
             self.load(text, installed, environ)
-        return [str(problem).replace(f"{self.folder}/", "") for problem in caught.value.problems]
+        return [str(problem).replace(f"{self.folder}{os.sep}", "") for problem in caught.value.problems]
 
 
 @pytest.fixture

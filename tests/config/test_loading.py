@@ -92,7 +92,7 @@ def test_every_setting_arrives_typed(yaml: Yaml) -> None:
     assert warehouse.fallback.config["directory"] == yaml.folder / "backup"
     assert second.inputs == ("line1", "line2")
     assert second.buffer.config["capacity"] == 99
-    assert second.config["directory"] == Path("/data")
+    assert second.config["directory"] == yaml.folder / "/data"
     assert second.config["max_size"] == 10_000_000
     assert [extension.id for extension in config.extensions] == ["http_monitor", "named", "http_monitor-2"]
 

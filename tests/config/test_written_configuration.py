@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tomllib
@@ -133,7 +134,7 @@ def test_the_errors_of_the_page_are_those_of_the_agent(yaml: Yaml) -> None:
     try:
         yaml.load(text)
     except ConfigError as error:
-        found = [str(problem).replace(f"{yaml.folder}/", "") for problem in error.problems]
+        found = [str(problem).replace(f"{yaml.folder}{os.sep}", "") for problem in error.problems]
     *lines, summary = shown.splitlines()
     assert [line.partition(": ")[2] for line in found] == [line.partition(": ")[2] for line in lines]
     assert summary == "3 problems"
