@@ -75,7 +75,8 @@ class Faults:
         """Raises TypeError or ValueError for a rule that makes no sense."""
         rule = Rule(**fields)
         with self._lock:
-            self.rules = [*self.rules, rule]
+            # A rule for single rows of an array fires at every call: first in the list it would hide all others.
+            self.rules = sorted([*self.rules, rule], key=lambda rule: rule.by_row)
         return rule
 
     def clear(self) -> None:

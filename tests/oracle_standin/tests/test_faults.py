@@ -133,6 +133,15 @@ def test_a_trigger_rejects_each_row_whose_value_matches(db: Standin, connection:
     assert [(e.offset, e.code) for e in cursor.getbatcherrors()] == [(1, 20001), (2, 20001)]
 
 
+def test_a_trigger_hides_no_other_fault(db: Standin, connection: oracledb.Connection) -> None:
+    db.fault("execute", "ora", code=20001, value="^poison", times=0)
+    db.fault("execute", "ora", code=60)
+    with pytest.raises(oracledb.DatabaseError, match="ORA-00060"):
+        insert(connection)
+    with pytest.raises(oracledb.DatabaseError, match="ORA-20001"):
+        insert(connection, "poison")
+
+
 def test_a_full_tablespace_takes_no_rows(db: Standin, connection: oracledb.Connection) -> None:
     db.fill_tablespace()
     with pytest.raises(oracledb.DatabaseError, match="ORA-01653"):
