@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from agent_core.api.batch import Batch
@@ -178,6 +179,20 @@ class Sink(Component, Protocol):
         """
 
 
+@runtime_checkable
+class BulkWriter(Protocol):
+    """Optional on an idempotent sink: a way to write rows most of which are there already.
+
+    A replay of hours that the table has already would otherwise pay for a refused insert a row.
+    """
+
+    def write_known(self, batch: Batch) -> WriteOutcome:
+        """The same contract as ``write`` and the same effect, quicker when most of the rows are there already.
+
+        Called instead of ``write`` by replays, as long as most rows of the batch before turned out to be duplicates.
+        """
+
+
 class DivertReason(StrEnum):
     """Why rows went to the fallback; also the label of metrics and the CSV column ``reason``."""
 
@@ -231,12 +246,16 @@ class FallbackSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BacklogFile:
-    """One file of rows that wait for replay. ``records`` is None when counting would mean reading it all."""
+    """One file of rows that wait for replay. ``records`` is None when counting would mean reading it all.
+
+    ``rejected``: its rows were refused for their content. ``path`` is where the file lies, None when it is none.
+    """
 
     name: str
     size_bytes: int
     records: int | None
     rejected: bool
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +289,16 @@ class Replayable(Protocol):
         """Every row of the file is in its destination: move it out of the backlog."""
 
 
+class BackupReader(Protocol):
+    """Reads backup files of one plugin wherever they lie; it changes nothing and needs no configuration."""
+
+    def describe(self, path: Path) -> BacklogFile:
+        """What can be said of the file without reading it; ``name`` and ``path`` are ``path``. Raises OSError."""
+
+    def read(self, path: Path, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
+        """As ``Replayable.read``. Raises OSError."""
+
+
 class Extension(Component, Protocol):
     """Anything beside the data path: a monitor, a dashboard, a metrics exporter."""
 
@@ -301,6 +330,17 @@ class Diagnosable(Protocol):
 
     def diagnose(self) -> Iterable[Finding]:
         """Check the live environment and leave nothing behind. May block; called without ``open``."""
+
+
+@runtime_checkable
+class DdlProvider(Protocol):
+    """Optional on a sink that writes into a table: the statements that would create it."""
+
+    def ddl(self) -> str:
+        """Statements that fit the configuration, to be read and run by a person. Pure; called without ``open``.
+
+        Raises ConfigError when the configuration describes no table.
+        """
 
 
 Config = Mapping[str, object]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import ClassVar, Generic, TypeVar
 
-from agent_core.api.components import Buffer, Config, Extension, Sink, Source, Transform
+from agent_core.api.components import BackupReader, Buffer, Config, Extension, Sink, Source, Transform
 from agent_core.api.context import ComponentContext
 from agent_core.api.polling import Driver
 
@@ -61,10 +61,12 @@ class BufferFactory(Factory[Buffer]):
     kind = "buffer"
 
 
+@dataclass(frozen=True, slots=True)
 class SinkFactory(Factory[Sink]):
-    """Makes a sink; also the fallback of another."""
+    """Makes a sink; also the fallback of another. ``backup_reader`` reads the files of one that keeps files."""
 
-    kind = "sink"
+    backup_reader: BackupReader | None = None
+    kind: ClassVar[str] = "sink"
 
 
 class ExtensionFactory(Factory[Extension]):

@@ -31,7 +31,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    return sorted(path.name for path in folder.iterdir() if path.name not in (".lock", ".holder"))
 
 
 def test_a_file_reads_like_this(sink: CsvSink, folder: Path) -> None:
@@ -186,6 +186,7 @@ def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Pa
     assert modes == {
         "warehouse": 0o700,
         ".lock": 0o600,
+        ".holder": 0o600,
         "done": 0o700,
         "backup_20260101_000000.csv": 0o600,
         "rejected_20260101_000000.csv": 0o600,
@@ -265,7 +266,7 @@ def test_the_doctor_measures_and_leaves_nothing_behind(
     before = names(folder)
     findings = list(sink.diagnose())
     assert [finding.severity for finding in findings] == [Severity.OK, Severity.WARNING, Severity.WARNING]
-    assert "1 files" in findings[1].message
+    assert findings[1].message.startswith("1 file (")
     assert "rejected for their content" in findings[2].message
     assert names(folder) == before
     (first, *_) = make_sink(min_free_disk=2**60).diagnose()

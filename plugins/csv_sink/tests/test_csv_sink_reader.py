@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from csv_sink.line import HEADER, LineWriter
+from csv_sink.plugin import agent_register_sink
 from csv_sink.reader import Reader, replay_batches
 from csv_sink.sink import CsvSink
 
@@ -136,3 +137,29 @@ def test_a_file_that_is_not_in_the_backlog_is_not_read(sink: CsvSink, name: str)
         list(sink.read(name))
     with pytest.raises(FileNotFoundError, match="no complete file"):
         sink.finish(name)
+
+
+def test_a_file_from_elsewhere_is_read_as_it_is_and_left_as_it_is(tmp_path: Path) -> None:
+    reader = agent_register_sink().backup_reader
+    assert reader is not None
+    path = tmp_path / "from the old machine.csv"
+    data = HEADER + b"".join(lines(1.0, "b")) + b"torn,li"
+    path.write_bytes(data)
+    described = reader.describe(path)
+    assert (described.path, described.size_bytes, described.rejected) == (path, len(data), False)
+    (part,) = reader.read(path)
+    assert part.batch.names == ("T0", "T1")
+    assert [bad.line for bad in part.bad_lines] == [4]
+    (rest,) = reader.read(path, from_record=1)
+    assert rest.batch.names == ("T1",)
+    assert path.read_bytes() == data
+
+
+def test_rejected_rows_are_known_by_the_name_of_their_file(tmp_path: Path) -> None:
+    reader = agent_register_sink().backup_reader
+    assert reader is not None
+    for name, rejected in (("rejected_20260101_000000.csv", True), ("backup_20260101_000000.csv", False)):
+        (tmp_path / name).write_bytes(HEADER)
+        assert reader.describe(tmp_path / name).rejected is rejected
+    with pytest.raises(FileNotFoundError):
+        reader.describe(tmp_path / "nowhere.csv")

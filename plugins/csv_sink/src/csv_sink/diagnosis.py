@@ -38,16 +38,16 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         yield Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
     files = folder.complete()
     for kind, what, next_step in (
-        (Kind.BACKUP, "wait for replay", "they are replayed while the sink is up, or by: agent replay"),
+        (Kind.BACKUP, "of rows that wait for replay", "they are replayed while the sink is up, or by: agent replay"),
         (
             Kind.REJECTED,
-            "were rejected for their content",
-            "the column reason says why; mend the cause, then: agent replay",
+            "of rows that were rejected for their content",
+            "the column reason says why; mend the cause, then: agent replay --rejected",
         ),
     ):
-        sizes = [path.stat().st_size for path in files if kind_of(path) is kind]
+        sizes = [size for path, size in files if kind_of(path) is kind]
         if sizes:
-            message = f"{len(sizes)} files ({sum(sizes)} bytes) {what}"
+            message = f"{len(sizes)} file{'s' if len(sizes) > 1 else ''} ({sum(sizes):,} bytes) {what}"
             yield Finding(Severity.WARNING, subject, message, next_step)
 
 

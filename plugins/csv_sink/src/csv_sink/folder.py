@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -41,9 +42,14 @@ class Folder:
         """Files that are not complete."""
         return [path for path in self._files(self.path) if path.name.endswith(SUFFIX)]
 
-    def complete(self) -> list[Path]:
-        """Files to replay, oldest first."""
-        return [path for path in self._files(self.path) if not path.name.endswith(SUFFIX)]
+    def complete(self) -> list[tuple[Path, int]]:
+        """Files to replay, oldest first, with their sizes in bytes."""
+        found = []
+        for path in self._files(self.path):
+            if not path.name.endswith(SUFFIX):
+                with suppress(FileNotFoundError):  # whoever holds the folder has just moved it
+                    found.append((path, path.stat().st_size))
+        return found
 
     def new_part(self, kind: Kind, time_ns: int) -> Path:
         """A name that no file here or in ``done`` has or had within this second."""

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from filelock import FileLock, Timeout
 
 NAME: Final = ".lock"
-
-# Windows locks bytes, and nobody else may read those; far behind the text they do not hide who holds the lock.
-_LOCKED_BYTE: Final = 1 << 20
-
-# What the systems say when somebody else has the lock: man 2 flock; msvcrt.locking.
-_HELD: Final = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+HOLDER_NAME: Final = ".holder"
 
 
 class FolderHeld(Exception):
@@ -29,70 +18,58 @@ class FolderHeld(Exception):
 
 
 class FolderLock:
-    """The file ``.lock`` in a folder, held from ``acquire`` to ``release``. It stays there: removing it would race."""
+    """The file ``.lock`` in a folder, held from ``acquire`` to ``release``; ``.holder`` says by which process.
+
+    Two files: Windows lets nobody read one that is locked.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
-        self._file: FileIO | None = None
+        self._folder = folder
+        # thread_local would make it a lock of the thread that opens the sink, and another one closes it.
+        self._lock = FileLock(folder / NAME, mode=0o600, thread_local=False)
+        self._identity: os.stat_result | None = None
 
     @property
     def held(self) -> bool:
         """True between ``acquire`` and ``release``."""
-        return self._file is not None
+        return self._lock.is_locked
 
     @property
     def in_place(self) -> bool:
         """True when the file that is held is still the one in the folder, which somebody may have removed."""
-        if self._file is None:
-            return False
         try:
-            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+            return self._identity is not None and os.path.samestat(self._stat(), self._identity)
         except OSError:
             return False
 
     def acquire(self) -> None:
         """Take the lock at once. Raises FolderHeld, or OSError when the file cannot be made."""
-        file = FileIO(self._path, "a+", opener=lambda path, flags: os.open(path, flags, 0o600))
         try:
-            _lock(file)
-        except OSError as error:
-            file.seek(0)
-            holder = (file.read(20) or b"").decode("ascii", "replace").strip()
-            file.close()
-            if error.errno not in _HELD:
-                raise
-            raise FolderHeld(f"{self._path.parent} is in use by process {holder or 'unknown'}") from None
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise FolderHeld(f"{self._folder} is in use by process {holder(self._folder) or 'unknown'}") from None
+        self._identity = self._stat()
         with suppress(OSError):  # a full disk must not keep anybody from reading what is there
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n".encode("ascii"))
-        self._file = file
+            file = self._folder / HOLDER_NAME
+            file.touch(mode=0o600)
+            file.write_text(f"{os.getpid()}\n", encoding="ascii")
 
     def release(self) -> None:
         """Give the lock back. Safe without ``acquire``."""
-        file, self._file = self._file, None
-        if file is not None:
+        if not self.held:
+            return
+        if self.in_place:
             with suppress(OSError):
-                file.truncate(0)
-            _unlock(file)
-            file.close()
+                (self._folder / HOLDER_NAME).unlink(missing_ok=True)
+        self._identity = None
+        self._lock.release()
+
+    def _stat(self) -> os.stat_result:
+        return (self._folder / NAME).stat()
 
 
-if sys.platform == "win32":
-
-    def _lock(file: FileIO) -> None:
-        file.seek(_LOCKED_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-    def _unlock(file: FileIO) -> None:
-        file.seek(_LOCKED_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    # flock and not lockf: the latter belongs to the process, so two sinks of one process would both get it, and any
-    # close of the file anywhere in the process would lose it (man 2 flock, man 2 fcntl).
-
-    def _lock(file: FileIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(file: FileIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+def holder(folder: Path) -> str | None:
+    """The process that last said it holds the folder and did not give it back; it may have died since."""
+    with suppress(OSError):
+        return (folder / HOLDER_NAME).read_text(encoding="ascii", errors="replace")[:20].strip() or None
+    return None

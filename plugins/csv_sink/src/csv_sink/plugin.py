@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_core.api import ComponentContext, Config, SinkFactory, hookimpl, load_schema
+from csv_sink.backup import CsvBackups
 
 if TYPE_CHECKING:
     from csv_sink.sink import CsvSink
@@ -25,4 +26,5 @@ def agent_register_sink() -> SinkFactory:
         schema=load_schema("csv_sink"),
         create=create,
         summary="keeps rows in CSV files that a spreadsheet opens and `agent replay` reads back exactly",
+        backup_reader=CsvBackups(),
     )

@@ -95,10 +95,8 @@ class CsvSink:
                 self._salvage()
                 self._prune()
             return [
-                BacklogFile(
-                    path.name, path.stat().st_size, self._records.get(path.name), kind_of(path) is Kind.REJECTED
-                )
-                for path in self._folder.complete()
+                BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is Kind.REJECTED, path)
+                for path, size in self._folder.complete()
             ]
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
@@ -126,7 +124,7 @@ class CsvSink:
             self._prune()
 
     def diagnose(self) -> Iterable[Finding]:
-        """Check folder, lock, free disk and backlog."""
+        """Check folder, free disk and backlog."""
         return diagnose(self._config, self._folder)
 
     def _append(self, kind: Kind, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> None:

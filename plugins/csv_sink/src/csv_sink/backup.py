@@ -1,0 +1,25 @@
+"""CsvBackups: reads backup files wherever they lie, for ``agent replay FILE.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent_core.api import BacklogFile, ReplayBatch
+from csv_sink.folder import Kind
+from csv_sink.reader import Reader, replay_batches
+
+
+class CsvBackups:
+    """A BackupReader. A file of any name will do; one that begins with ``rejected_`` holds rejected rows."""
+
+    def describe(self, path: Path) -> BacklogFile:
+        """Raises OSError."""
+        rejected = path.name.startswith(f"{Kind.REJECTED}_")
+        return BacklogFile(str(path), path.stat().st_size, None, rejected, path)
+
+    def read(self, path: Path, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
+        """Rows of the file from a data record on, and its damaged lines by number. Raises OSError."""
+        with path.open("rb") as opened:
+            for batch, _ in replay_batches(Reader(opened), from_record, max_records):
+                yield batch
