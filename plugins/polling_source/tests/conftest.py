@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,7 @@ import pytest
 from polling_source.config import PollingSourceConfig
 from polling_source.source import PollingSource
 
-from agent_core.api import ComponentContext, Config, Driver, DriverFactory
+from agent_core.api import Clock, ComponentContext, Config, Driver, DriverFactory
 from agent_core.testing.clock import ManualClock
 
 MakeSource = Callable[..., PollingSource]
@@ -31,9 +31,17 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
-    """Makes a source that is not open: ``devices`` are drivers by device id, ``groups`` as the YAML has them."""
+    """Makes a source that is not open: ``devices`` are drivers by device id, ``groups`` as the YAML has them,
+    ``writable`` the devices that allow writes.
+    """
 
-    def make(devices: Mapping[str, Driver], groups: list[dict[str, object]], **changes: object) -> PollingSource:
+    def make(
+        devices: Mapping[str, Driver],
+        groups: list[dict[str, object]],
+        writable: Sequence[str] = (),
+        clock: Clock = clock,
+        **changes: object,
+    ) -> PollingSource:
         def create(config: Config, context: ComponentContext) -> Driver:
             assert not config, "the engine's own keys are not the driver's"
             return devices[context.component_id]
@@ -41,7 +49,7 @@ def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
         factory = DriverFactory("fake_driver", {}, create, "a fake")
         config = {
             **DEFAULTS,
-            "devices": [{"id": device, "driver": "fake_driver"} for device in devices],
+            "devices": [{"id": id_, "driver": "fake_driver", "allow_writes": id_ in writable} for id_ in devices],
             "groups": [{"mode": "fixed", **group} for group in groups],
             **changes,
         }

@@ -22,7 +22,7 @@ def source(
     id_: str = "line1", changes: Mapping[str, object] = MappingProxyType({}), **more: object
 ) -> dict[str, object]:
     config: dict[str, object] = {
-        "devices": [{"id": "PLC01", "driver": "modbus_driver", "address": "127.0.0.1:5020"}],
+        "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False}],
         "groups": [{"id": "G", "device": "PLC01", "mode": "fixed", "interval": 1.0, "tags": [TAG]}],
         "bad_rows": "on_change",
         "backoff": {"initial": 1.0, "max": 30.0},
@@ -66,12 +66,12 @@ def test_a_sound_configuration_and_other_sources_have_no_problems() -> None:
             ["sources[0].config.groups[0].interval: group G: the interval is shorter than 10 ms"],
         ),
         (
-            {"devices": [{"id": "PLC01", "driver": "d"}, {"id": "PLC01", "driver": "d"}]},
+            {"devices": [{"id": "PLC01", "driver": "d", "allow_writes": False}] * 2},
             ["sources[0].config.devices[1].id: device PLC01 appears twice"],
         ),
         (
             {"max_groups": 1, "groups": [group(), group(id="H", tags=[{**TAG, "name": "B"}])]},
-            ["sources[0].config.groups: 2 groups are more than max_groups: 1 (raise max_groups if they are meant)"],
+            ["sources[0].config.max_groups: 2 groups are more than max_groups: 1 (raise max_groups if they are meant)"],
         ),
         ({"backoff": {"initial": 2.0, "max": 1.0}}, ["sources[0].config.backoff.max: max is shorter than initial"]),
         (

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from polling_source.config import DEVICE_KEYS, BackoffConfig, DeviceConfig, GroupConfig, PollingSourceConfig
+from polling_source.config import (
+    DEVICE_KEYS,
+    BackoffConfig,
+    CatalogConfig,
+    DeviceConfig,
+    GroupConfig,
+    PollingSourceConfig,
+    TriggerConfig,
+)
 from polling_source.csv_tags import COLUMNS
 from polling_source.plugin import agent_register_source, create
 from polling_source.tag import FIELDS, REQUIRED
@@ -30,6 +38,9 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
     assert [field.name for field in fields(PollingSourceConfig)] == list(properties())
     assert [field.name for field in fields(GroupConfig)] == list(properties("properties", "groups", "items"))
     assert [field.name for field in fields(BackoffConfig)] == list(properties("properties", "backoff"))
+    assert [field.name for field in fields(CatalogConfig)] == list(properties("properties", "catalog"))
+    trigger = properties("properties", "groups", "items", "properties", "trigger")
+    assert [field.name for field in fields(TriggerConfig)] == list(trigger)
     device = [field.name for field in fields(DeviceConfig) if field.name != "settings"]
     assert device == list(DEVICE_KEYS) == list(properties("properties", "devices", "items"))
 
@@ -56,7 +67,7 @@ def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
     assert agent_register_source().type == "polling_source"
     context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"))
     config = {
-        "devices": [{"id": "PLC01", "driver": "modbus_drivr"}],
+        "devices": [{"id": "PLC01", "driver": "modbus_drivr", "allow_writes": False}],
         "groups": [],
         "bad_rows": "none",
         "backoff": {"initial": 1.0, "max": 2.0},

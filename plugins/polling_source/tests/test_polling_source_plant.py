@@ -78,7 +78,7 @@ def source(plant: ModbusPlant, tmp_path: Path, receiver: Receiver) -> Iterator[P
     }
     tags = plant.tags_csv(tmp_path / "tags.csv")
     config = {
-        "devices": [{"id": "PLC01", "driver": "modbus_driver", **settings}],
+        "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, **settings}],
         "groups": [
             {"id": group.name, "device": "PLC01", "mode": "fixed", "interval": INTERVAL, "tags_from": tags}
             for group in plant.catalogue.groups

@@ -32,14 +32,6 @@ def test_cycles_that_passed_are_skipped_and_counted_never_bunched() -> None:
     assert schedule.due == 5.0
 
 
-def test_a_group_that_was_stopped_goes_on_without_counting_what_it_missed() -> None:
-    schedule = Schedule(0.0, 1.0)
-    schedule.take(0.0)
-    schedule.resume(7.5)
-    assert schedule.due == 8.0
-    assert schedule.take(8.0) == 0
-
-
 @given(
     st.floats(0, 1e6),
     st.sampled_from([0.01, 0.1, 0.25, 1.0, 5.0, 10.0, 3600.0]),

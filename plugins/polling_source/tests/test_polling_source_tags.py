@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from polling_source.config import GroupConfig, Mode
+from polling_source.catalog import Catalog
+from polling_source.config import BackoffConfig, BadRows, DeviceConfig, GroupConfig, PollingSourceConfig
 from polling_source.tag import Place, PlacedTag, parse_tag
 from polling_source.tag_list import TagList
 
-from agent_core.api import ByteOrder, ConfigProblem, DataType, TagSpec, WordOrder
+from agent_core.api import ByteOrder, ConfigProblem, DataType, GroupMode, TagSpec, WordOrder
 
 HEADER = "name,address,data_type,length,encoding,scale,offset,word_order,byte_order\n"
 
 
 def group(id_: str = "G", tags: list[dict[str, object]] | None = None, tags_from: Path | None = None) -> GroupConfig:
-    return GroupConfig(id_, "PLC01", Mode.FIXED, 1.0, tags, tags_from)
+    return GroupConfig(id_, "PLC01", GroupMode.FIXED, 1.0, tags=tags, tags_from=tags_from)
 
 
 def messages(problems: object) -> list[str]:
@@ -76,6 +77,15 @@ def test_a_string_has_a_length_an_encoding_and_a_byte_order() -> None:
         ({"scale": 1e300}, "column scale: 1e+300 is not between 1e-15 and 1e+15"),
         ({"data_type": "bool", "scale": 2}, "column scale: a bool has no scale"),
         ({"offset": True}, "column offset: True is not a number"),
+        ({"min": 5, "max": 4}, "column max: 4 is less than min, 5"),
+        ({"data_type": "string", "length": 4, "min": 5}, "column min: a string has no min"),
+        ({"deadband": "-0.5"}, "column deadband: -0.5 is less than 0"),
+        ({"on_change": "maybe"}, "column on_change: 'maybe' is neither true nor false"),
+        ({"enum": "0=STOP;RUN"}, "column enum: 'RUN' is not number=text; write 0=STOP;1=RUN"),
+        ({"enum": "0=STOP;0=RUN"}, "column enum: 0 has two texts"),
+        ({"enum": "0="}, "column enum: '0=' is not number=text"),
+        ({"enum": "0=STOP", "deadband": 1}, "column deadband: a tag with texts for its numbers has no deadband"),
+        ({"data_type": "REAL", "enum": "0=STOP"}, "column enum: only whole numbers"),
         ({"word_order": "middle"}, "column word_order: 'middle' is none of big, little"),
     ],
 )
@@ -169,7 +179,10 @@ def test_a_tag_name_is_unique_in_its_source(tmp_path: Path) -> None:
     file = tmp_path / "tags.csv"
     file.write_text("name,address,data_type\nA,hr:1,WORD\nB,hr:2,WORD\nA,hr:3,WORD\n", encoding="utf-8")
     yaml: list[dict[str, object]] = [{"name": "B", "address": "hr:1", "data_type": "WORD"}]
-    problems = TagList.load([group("G1", tags_from=file), group("G2", tags=yaml)], ("sources", 0, "config")).problems
+    groups = (group("G1", tags_from=file), group("G2", tags=yaml))
+    devices = (DeviceConfig("PLC01", "fake_driver", False, {}),)
+    polling = PollingSourceConfig(devices, groups, None, BadRows.NONE, BackoffConfig(1.0, 2.0), 60.0, 10)
+    problems = Catalog.load(polling, ("sources", 0, "config")).problems
     hint = "(a tag name is unique in its source)"
     assert messages(problems) == [
         f"{file}:4: tag A of group G1 is already in group G1, {file}:2 {hint}",

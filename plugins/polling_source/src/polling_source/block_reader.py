@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from agent_core.api import BlockDriver, DeviceUnreachable, ReadRefused, TagSpec, Value
@@ -25,6 +25,10 @@ class BlockReader:
     @property
     def tags(self) -> Sequence[TagSpec]:
         return self.plan.tags
+
+    def describe(self) -> Iterator[str]:
+        for block in self.plan.blocks:
+            yield f"{block.area} {block.start} to {block.start + block.units - 1}: {len(block.rows)} tags"
 
     def read(self, now: float, time_ns: int) -> Reading:  # noqa: ARG002 - blocks carry no timestamps
         values: list[Value] = []

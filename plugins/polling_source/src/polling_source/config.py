@@ -8,17 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, cast
 
-from agent_core.api import Config
+from agent_core.api import Config, GroupMode
 
-DEVICE_KEYS: Final = ("id", "driver")
+DEVICE_KEYS: Final = ("id", "driver", "allow_writes")
 """What the engine reads of a device's entry; the rest is the driver's."""
-
-
-class Mode(StrEnum):
-    """When a group is polled."""
-
-    FIXED = "fixed"
-    HANDSHAKE = "handshake"
 
 
 class BadRows(StrEnum):
@@ -43,19 +36,40 @@ class DeviceConfig:
 
     id: str
     driver: str
+    allow_writes: bool
     settings: Config
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerConfig:
+    """The bit that triggers a handshake group, and whether it is reset afterwards."""
+
+    address: str
+    reset: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GroupConfig:
-    """One group. ``interval`` is in seconds, None when the YAML gives none; ``tags`` are as the YAML gives them."""
+    """One group. Times are in seconds, None where the YAML gives none; ``tags`` are as the YAML gives them."""
 
     id: str
     device: str
-    mode: Mode
+    mode: GroupMode
     interval: float | None
-    tags: Sequence[Mapping[str, object]] | None
-    tags_from: Path | None
+    trigger: TriggerConfig | None = None
+    stale_after: float | None = None
+    resend: float | None = None
+    tags: Sequence[Mapping[str, object]] | None = None
+    tags_from: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogConfig:
+    """A plant's own catalogue. ``string_length`` is in bytes, None when the catalogue has to say it."""
+
+    sqlite: Path
+    string_length: int | None
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,7 @@ class PollingSourceConfig:
 
     devices: tuple[DeviceConfig, ...]
     groups: tuple[GroupConfig, ...]
+    catalog: CatalogConfig | None
     bad_rows: BadRows
     backoff: BackoffConfig
     refused_retry: float
@@ -76,6 +91,7 @@ class PollingSourceConfig:
         return cls(
             devices=tuple(_device(entry) for entry in cast(Sequence[Config], config["devices"])),
             groups=tuple(_group(entry) for entry in cast(Sequence[Config], config["groups"])),
+            catalog=_catalog(cast("Config | None", config.get("catalog"))),
             bad_rows=BadRows(cast(str, config["bad_rows"])),
             backoff=BackoffConfig(backoff["initial"], backoff["max"]),
             refused_retry=cast(float, config["refused_retry"]),
@@ -87,16 +103,31 @@ def _device(entry: Config) -> DeviceConfig:
     return DeviceConfig(
         id=cast(str, entry["id"]),
         driver=cast(str, entry["driver"]),
+        allow_writes=cast(bool, entry["allow_writes"]),
         settings={key: value for key, value in entry.items() if key not in DEVICE_KEYS},
     )
 
 
 def _group(entry: Config) -> GroupConfig:
+    trigger = cast("Config | None", entry.get("trigger"))
     return GroupConfig(
         id=cast(str, entry["id"]),
         device=cast(str, entry["device"]),
-        mode=Mode(cast(str, entry["mode"])),
+        mode=GroupMode(cast(str, entry["mode"])),
         interval=cast("float | None", entry.get("interval")),
+        trigger=None if trigger is None else TriggerConfig(cast(str, trigger["address"]), cast(bool, trigger["reset"])),
+        stale_after=cast("float | None", entry.get("stale_after")),
+        resend=cast("float | None", entry.get("resend")),
         tags=cast("Sequence[Mapping[str, object]] | None", entry.get("tags")),
         tags_from=cast("Path | None", entry.get("tags_from")),
+    )
+
+
+def _catalog(entry: Config | None) -> CatalogConfig | None:
+    if entry is None:
+        return None
+    return CatalogConfig(
+        sqlite=cast(Path, entry["sqlite"]),
+        string_length=cast("int | None", entry.get("string_length")),
+        encoding=cast(str, entry["encoding"]),
     )

@@ -5,26 +5,34 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from agent_core.api import Batch, Clock, DeviceUnreachable, Driver, DriverError, Emit
+from agent_core.api import (
+    Batch,
+    Clock,
+    DeviceUnreachable,
+    Driver,
+    DriverError,
+    Emit,
+    GroupMode,
+    GroupStatus,
+    TriggerResult,
+)
 from polling_source.backoff import Backoff
+from polling_source.clock_jump import ClockJump
 from polling_source.config import BackoffConfig
 from polling_source.group import PollGroup
-
-REMIND_SECONDS: Final = 300.0
-"""How often the log repeats that a device is still away."""
-
-FLAP_SECONDS: Final = 10.0
-"""A device that comes and goes faster than this is announced once."""
+from polling_source.handshake import Ticket
+from polling_source.outage_log import OutageLog
 
 
 class DeviceWorker:
-    """Polls the groups of one device when they are due.
+    """Polls the groups of one device when they are due or asked for.
 
     While the device does not answer, its cycles make BAD rows without a read. When the backoff is over, the group
-    that failed first is polled as the probe; once that works, each group that missed a cycle is polled once, at once.
+    that failed first is polled as the probe; once that works, each fixed group that missed a cycle is polled once, at
+    once. A poll that somebody asked for is tried whatever the backoff says.
     """
 
     def __init__(
@@ -34,6 +42,7 @@ class DeviceWorker:
         groups: Sequence[PollGroup],
         backoff: BackoffConfig,
         clock: Clock,
+        clock_jump: ClockJump,
         logger: logging.Logger,
     ) -> None:
         self.id = device_id
@@ -41,15 +50,17 @@ class DeviceWorker:
         self._driver = driver
         self._backoff = Backoff(backoff)
         self._clock = clock
+        self._clock_jump = clock_jump
         self._logger = logger
+        self._outages = OutageLog(device_id, logger)
         self._changed = threading.Condition()
         self._stopping = False
+        self._busy: PollGroup | None = None
         self._thread: threading.Thread | None = None
         self._emit: Emit | None = None
         self._owed: list[PollGroup] = []
-        self._announced = False
-        self._quiet_until = -math.inf
-        self._remind_at = -math.inf
+
+    # -- life ---------------------------------------------------------------------------------------------------------
 
     def begin(self, emit: Emit) -> None:
         """Lay out the schedule from now on and set the receiver of batches, without a thread (``start`` adds it).
@@ -91,89 +102,6 @@ class DeviceWorker:
         if self._thread is None:
             self._driver.close()
 
-    def run_due(self) -> float | None:
-        """Poll every group that is due, each once; returns the seconds until the next one is, None for never."""
-        now = self._clock.monotonic()
-        for group in sorted((group for group in self.groups if group.due <= now), key=lambda group: group.due):
-            if self._stopping:
-                return 0.0
-            self._cycle(group)
-        while self._owed and not self._stopping and not self._backoff.holds(self._clock.monotonic()):
-            self._poll(self._owed[0])
-        return self._seconds_to_next()
-
-    def _seconds_to_next(self) -> float | None:
-        next_at = min((group.due for group in self.groups), default=math.inf)
-        if self._owed and self._backoff.retry_at is not None:
-            next_at = min(next_at, self._backoff.retry_at)
-        return None if next_at == math.inf else max(next_at - self._clock.monotonic(), 0.0)
-
-    def _cycle(self, group: PollGroup) -> None:
-        now = self._clock.monotonic()
-        assert group.schedule
-        group.missed += group.schedule.take(now)
-        if not self._backoff.holds(now):
-            self._poll(group)
-            return
-        if group not in self._owed:
-            self._owed.append(group)
-        self._send(group.fail(self._clock.time_ns()))
-
-    def _poll(self, group: PollGroup) -> None:
-        try:
-            reading, batch = group.poll(self._clock.monotonic(), self._clock.time_ns())
-            error = reading.error
-        except Exception as defect:
-            self._logger.exception("driver failed: device=%s group=%s", self.id, group.id)
-            self._driver.close()
-            error = DeviceUnreachable(f"{type(defect).__name__}: {defect}")
-            batch = group.fail(self._clock.time_ns())
-        if error is None:
-            self._answered()
-            if group in self._owed:
-                self._owed.remove(group)
-        else:
-            self._failed(error)
-            if group not in self._owed:
-                self._owed.append(group)
-        self._send(batch)
-
-    def _send(self, batch: Batch) -> None:
-        assert self._emit is not None
-        if not batch:
-            return
-        try:
-            self._emit(batch)
-        except Exception:
-            self._logger.exception("emit failed: device=%s rows=%d", self.id, len(batch))
-
-    def _failed(self, error: DriverError) -> None:
-        now = self._clock.monotonic()
-        first = self._backoff.down_since is None
-        retry_seconds = self._backoff.failed(now)
-        if now < (self._quiet_until if first else self._remind_at):
-            return
-        self._logger.warning(
-            "device %s: device=%s error=%s tries=%d retry_in=%.3gs",
-            "unreachable" if first else "still unreachable",
-            self.id,
-            error,
-            self._backoff.failures,
-            retry_seconds,
-        )
-        self._announced = True
-        self._remind_at = now + REMIND_SECONDS
-        self._quiet_until = now + FLAP_SECONDS
-
-    def _answered(self) -> None:
-        if self._backoff.down_since is None:
-            return
-        if self._announced:
-            away_seconds = self._clock.monotonic() - self._backoff.down_since
-            self._logger.info("device answered again: device=%s after=%.3gs", self.id, away_seconds)
-        self._announced = False
-        self._backoff.answered()
-
     def _run(self) -> None:
         try:
             while True:
@@ -181,7 +109,232 @@ class DeviceWorker:
                 with self._changed:
                     if self._stopping:
                         return
-                    if seconds is None or seconds > 0:
+                    if not any(group.triggers.is_waiting for group in self.groups):
                         self._clock.wait(self._changed, seconds)
         finally:
             self._driver.close()
+            with self._changed:
+                for group in self.groups:
+                    self._refuse(group, "the source was stopped")
+
+    # -- control: called from any thread ------------------------------------------------------------------------------
+
+    def status(self, group: PollGroup) -> GroupStatus:
+        """One group at this instant; waits for nothing."""
+        with self._changed:
+            return group.status(self._clock.monotonic(), self._backoff.retry_at is not None)
+
+    def start_group(self, group: PollGroup) -> None:
+        """Let the group poll again, at once if it is a fixed one; without effect when it runs."""
+        with self._changed:
+            if not group.running:
+                group.begin(self._clock.monotonic())
+                self._changed.notify_all()
+
+    def stop_group(self, group: PollGroup, timeout_seconds: float) -> bool:
+        """Let no poll begin; returns when the running one has ended, False when that took too long."""
+        deadline = self._clock.monotonic() + timeout_seconds
+        with self._changed:
+            group.running = False
+            self._refuse(group, "the group was stopped")
+            while self._busy is group:
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    return False
+                self._clock.wait(self._changed, left)
+        return True
+
+    def ask(self, group: PollGroup) -> Ticket:
+        """Ask for a poll of a handshake group; it begins after the poll that is under way."""
+        now = self._clock.monotonic()
+        with self._changed:
+            if group.mode is not GroupMode.HANDSHAKE:
+                message = f"group {group.id} is polled every {group.interval_seconds:g} s; only handshake groups wait"
+                return Ticket(now, TriggerResult(False, 0, 0.0, message))
+            if not group.running:
+                return Ticket(now, TriggerResult(False, 0, 0.0, f"group {group.id} is stopped"))
+            ticket = group.triggers.ask(now)
+            self._changed.notify_all()
+            return ticket
+
+    def trigger(self, group: PollGroup, timeout_seconds: float) -> TriggerResult:
+        """Ask for a poll and wait for its result."""
+        if self._thread is None:
+            return TriggerResult(False, 0, 0.0, "the source does not run")
+        ticket = self.ask(group)
+        asked_at = self._clock.monotonic()
+        with self._changed:
+            while ticket.result is None:
+                waited = self._clock.monotonic() - asked_at
+                if waited >= timeout_seconds:
+                    return TriggerResult(False, 0, waited, f"no result within {timeout_seconds:g} s; the poll goes on")
+                self._clock.wait(self._changed, timeout_seconds - waited)
+            return ticket.result
+
+    def _refuse(self, group: PollGroup, message: str) -> None:
+        ticket = group.triggers.take()
+        if ticket is not None:
+            ticket.result = TriggerResult(False, 0, 0.0, message)
+            self._changed.notify_all()
+
+    # -- work: in the worker's thread ---------------------------------------------------------------------------------
+
+    def run_due(self) -> float | None:
+        """Poll every group that is asked for or due, each once; returns the seconds until the next is due or None."""
+        self._clock_jump.look()
+        now = self._clock.monotonic()
+        self._serve_tickets()
+        for group in sorted((group for group in self.groups if group.due <= now), key=lambda group: group.due):
+            if self._stopping:
+                return 0.0
+            with self._working_on(group) as runs:
+                if runs:
+                    self._cycle(group)
+            self._serve_tickets()
+        self._pay_owed()
+        now = self._clock.monotonic()
+        for group in self.groups:
+            group.watch(now)
+        return self._seconds_to_next(now)
+
+    def _seconds_to_next(self, now: float) -> float | None:
+        next_at = min((group.due for group in self.groups), default=math.inf)
+        if self._owed and self._backoff.retry_at is not None:
+            next_at = min(next_at, self._backoff.retry_at)
+        return None if next_at == math.inf else max(next_at - now, 0.0)
+
+    @contextmanager
+    def _working_on(self, group: PollGroup) -> Iterator[bool]:
+        """Marks the group as being polled; False when it was stopped meanwhile."""
+        with self._changed:
+            runs = group.running
+            self._busy = group if runs else None
+        try:
+            yield runs
+        finally:
+            with self._changed:
+                self._busy = None
+                self._changed.notify_all()
+
+    def _serve_tickets(self) -> None:
+        for group in self.groups:
+            if not group.triggers.is_waiting or self._stopping:
+                continue
+            with self._working_on(group):
+                with self._changed:
+                    ticket = group.triggers.take()
+                if ticket is not None:
+                    result = self._poll(group)
+                    with self._changed:
+                        ticket.result = result
+
+    def _pay_owed(self) -> None:
+        """Probe when the backoff is over, and poll what was missed once the device answers."""
+        while self._owed and not self._stopping and not self._backoff.holds(self._clock.monotonic()):
+            group = self._owed[0]
+            with self._working_on(group) as runs:
+                if runs:
+                    self._poll(group)
+                else:
+                    self._owed.remove(group)
+
+    def _cycle(self, group: PollGroup) -> None:
+        now = self._clock.monotonic()
+        assert group.schedule
+        group.missed += group.schedule.take(now)
+        if self._backoff.holds(now):
+            group.missed += 1
+            if group.mode is GroupMode.FIXED:
+                self._owe(group)
+                self._send(group.nothing_read(now, self._clock.time_ns()))
+        elif group.mode is GroupMode.FIXED:
+            self._poll(group)
+        else:
+            self._look_at_bit(group)
+
+    def _look_at_bit(self, group: PollGroup) -> None:
+        bit = group.bit
+        assert bit
+        if bit.reset_owed and not self._reset(group):
+            return
+        reading = bit.look(self._clock.monotonic(), self._clock.time_ns())
+        if reading.error is not None:
+            self._failed(reading.error)
+            return
+        self._answered()
+        if bool(reading.bad) != bit.is_bad:
+            bit.is_bad = bool(reading.bad)
+            reason = next(iter(reading.reasons.values()), "it has no value")
+            if bit.is_bad:
+                self._logger.warning(
+                    "trigger bit went bad: group=%s bit=%s reason=%s", group.id, bit.tag.address, reason
+                )
+            else:
+                self._logger.info("trigger bit came back: group=%s bit=%s", group.id, bit.tag.address)
+        if not bit.is_bad and bit.asks(bool(reading.values[0])):
+            bit.polled(self._poll(group).success)
+            self._reset(group)
+
+    def _reset(self, group: PollGroup) -> bool:
+        """Reset the trigger bit, if that is owed. False when it could not be done; it stays owed."""
+        bit = group.bit
+        assert bit
+        try:
+            bit.reset()
+        except DeviceUnreachable as error:
+            self._failed(error)
+        except DriverError as error:
+            self._logger.error("trigger bit not reset: group=%s bit=%s error=%s", group.id, bit.tag.address, error)
+        return not bit.reset_owed
+
+    def _poll(self, group: PollGroup) -> TriggerResult:
+        begun = self._clock.monotonic()
+        time_ns = self._clock.time_ns()
+        tags_read = 0
+        try:
+            reading, batch = group.poll(begun, time_ns)
+            error = reading.error
+            tags_read = len(group) - len(reading.bad)
+        except Exception as defect:
+            self._logger.exception("driver failed: device=%s group=%s", self.id, group.id)
+            self._driver.close()
+            error = DeviceUnreachable(f"{type(defect).__name__}: {defect}")
+            batch = group.nothing_read(begun, time_ns)
+        duration_seconds = self._clock.monotonic() - begun
+        if error is None:
+            self._answered()
+            if group in self._owed:
+                self._owed.remove(group)
+        else:
+            self._failed(error)
+            self._owe(group)
+        handed_on = self._send(batch)
+        message = "" if error is None and handed_on else str(error or "emit failed")
+        group.ended(self._clock.monotonic(), duration_seconds, message or None)
+        return TriggerResult(not message, tags_read, duration_seconds, message)
+
+    def _owe(self, group: PollGroup) -> None:
+        """A fixed group is to be polled as soon as the device answers. A handshake group is asked for again."""
+        if group.mode is GroupMode.FIXED and group not in self._owed:
+            self._owed.append(group)
+
+    def _send(self, batch: Batch) -> bool:
+        assert self._emit is not None
+        if not batch:
+            return True
+        try:
+            self._emit(batch)
+        except Exception:
+            self._logger.exception("emit failed: device=%s rows=%d", self.id, len(batch))
+            return False
+        return True
+
+    def _failed(self, error: DriverError) -> None:
+        now = self._clock.monotonic()
+        retry_seconds = self._backoff.failed(now)
+        self._outages.failed(now, error, self._backoff.failures, retry_seconds)
+
+    def _answered(self) -> None:
+        if self._backoff.down_since is not None:
+            self._outages.answered(self._clock.monotonic() - self._backoff.down_since)
+            self._backoff.answered()

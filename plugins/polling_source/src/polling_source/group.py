@@ -1,122 +1,141 @@
-"""PollGroup: one group's tags, the batch that each poll makes of them, and what is known of the group."""
+"""PollGroup: one group's tags, when they are due, and what is known of their polls."""
 
 from __future__ import annotations
 
 import logging
 import math
-from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from agent_core.api import BAD, EMPTY, GOOD, Batch, Origin, Segment, Value
-from polling_source.config import BadRows
+from agent_core.api import Batch, GroupMode, GroupState, GroupStatus, Origin
+from polling_source.batcher import Batcher
+from polling_source.config import BadRows, GroupConfig
+from polling_source.filter import TagFilter
+from polling_source.handshake import TriggerBit, Triggers
 from polling_source.reading import Reader, Reading
+from polling_source.rule import TagRule
 from polling_source.schedule import Schedule
 
 NAMES_IN_A_LOG_LINE: Final = 5
+STALE_INTERVALS: Final = 3
+LEAST_STALE_SECONDS: Final = 10.0
+"""A fixed group is stale after this many intervals without a good poll, but not before this time."""
 
 
 class PollGroup:
-    """Used by its device's worker; other threads read the public attributes only."""
+    """Used by its device's worker. Other threads read its status; ``running`` and ``triggers`` belong to the worker's
+    lock.
+    """
 
     def __init__(
         self,
-        origin: Origin,
+        config: GroupConfig,
+        source_id: str,
         reader: Reader,
-        interval_seconds: float | None,
+        rules: Sequence[TagRule],
+        bit: TriggerBit | None,
         bad_rows: BadRows,
         logger: logging.Logger,
     ) -> None:
-        self.id = origin.group
-        self.interval_seconds = interval_seconds
+        """``rules``: one for each of the reader's tags."""
+        self.id = config.id
+        self.device_id = config.device
+        self.mode = config.mode
+        self.reader = reader
+        self.bit = bit
+        self.interval_seconds = config.interval
         self.schedule: Schedule | None = None
+        self.triggers = Triggers()
         self.running = True
         self.polls = 0
-        self.failures = 0
+        self.failed = 0
         self.missed = 0
-        self._origin = origin
-        self._reader = reader
-        self._bad_rows = bad_rows
+        self._origin = Origin(source_id, config.device, config.id)
         self._logger = logger
         self._names = tuple(tag.name for tag in reader.tags)
-        self._all_good = bytes((GOOD,)) * len(self._names)
-        self._all_bad = Reading((None,) * len(self._names), range(len(self._names)))
-        self._reported: frozenset[int] = frozenset()
-        self._sequence = 0
+        self._batcher = Batcher(self._origin, self._names, bad_rows, TagFilter(rules, config.resend))
+        self._stale_seconds = _stale_seconds(config)
+        self._good_at = 0.0
+        self._is_stale = False
+        self._last_poll_ns: int | None = None
+        self._last_duration_seconds: float | None = None
+        self._last_error: str | None = None
 
     def __len__(self) -> int:
         return len(self._names)
 
     @property
     def due(self) -> float:
-        """When the next poll is due, in monotonic seconds; infinity when none is."""
+        """When the next poll, or look at the trigger bit, is due: monotonic seconds, infinity for never."""
         return self.schedule.due if self.schedule and self.running else math.inf
 
     def begin(self, origin: float) -> None:
-        """Lay out the schedule from ``origin`` (monotonic seconds) on."""
+        """Poll from ``origin`` (monotonic seconds) on."""
+        self.running = True
+        self._good_at = origin
         if self.interval_seconds is not None:
             self.schedule = Schedule(origin, self.interval_seconds)
 
     def poll(self, now: float, time_ns: int) -> tuple[Reading, Batch]:
         """Read once. Returns what came, and the rows to emit (perhaps none)."""
         self.polls += 1
-        reading = self._reader.read(now, time_ns)
+        self._last_poll_ns = time_ns
+        reading = self.reader.read(now, time_ns)
         if reading.error is None:
             self._log_bad_tags(reading)
-        else:
-            self.failures += 1
-        return reading, self._batch(reading, time_ns)
+        return reading, self._batcher.batch(reading, now, time_ns)
 
-    def fail(self, time_ns: int) -> Batch:
-        """A cycle without a read, because the device does not answer: the rows to emit (perhaps none)."""
-        self.failures += 1
-        return self._batch(self._all_bad, time_ns)
+    def nothing_read(self, now: float, time_ns: int) -> Batch:
+        """The rows of a cycle in which nothing could be read."""
+        return self._batcher.nothing_read(now, time_ns)
 
-    def _batch(self, reading: Reading, time_ns: int) -> Batch:
-        bad, reported = reading.bad, self._reported
-        if not bad and not reported:
-            return self._build(
-                self._names, reading.values, reading.qualities or self._all_good, reading.timestamps_ns, time_ns
-            )
-        if self._bad_rows is BadRows.EVERY_POLL:
-            hidden: frozenset[int] = frozenset()
-        elif self._bad_rows is BadRows.NONE:
-            hidden = frozenset(bad)
+    def ended(self, now: float, duration_seconds: float, error: str | None) -> None:
+        """Note how a poll ended."""
+        self._last_duration_seconds = duration_seconds
+        self._last_error = error
+        if error is None:
+            self._good_at = now
         else:
-            hidden = reported.intersection(bad)
-        self._reported = reported if len(bad) == len(reported) == len(hidden) else frozenset(bad)
-        if len(hidden) == len(self._names):
-            return EMPTY
-        qualities = bytearray(reading.qualities or self._all_good)
-        for row in bad:
-            qualities[row] = BAD
-        if not hidden:
-            return self._build(self._names, reading.values, bytes(qualities), reading.timestamps_ns, time_ns)
-        rows = [row for row in range(len(self._names)) if row not in hidden]
-        stamps = reading.timestamps_ns
-        return self._build(
-            tuple([self._names[row] for row in rows]),
-            [reading.values[row] for row in rows],
-            bytes([qualities[row] for row in rows]),
-            None if stamps is None else array("q", [stamps[row] for row in rows]),
-            time_ns,
+            self.failed += 1
+
+    def watch(self, now: float) -> None:
+        """Raise the alarm when the group has become stale, and call it off."""
+        is_stale = self.is_stale(now)
+        if is_stale and not self._is_stale:
+            self._logger.warning("group became stale: group=%s good_poll=%.0fs ago", self.id, now - self._good_at)
+        elif self._is_stale and not is_stale:
+            self._logger.info("group is fresh again: group=%s", self.id)
+        self._is_stale = is_stale
+
+    def is_stale(self, now: float) -> bool:
+        """True when it runs and had no good poll for longer than its limit."""
+        return self.running and self._stale_seconds is not None and now - self._good_at > self._stale_seconds
+
+    def status(self, now: float, backing_off: bool) -> GroupStatus:
+        """What is known at this instant."""
+        state = GroupState.BACKING_OFF if backing_off else GroupState.RUNNING
+        return GroupStatus(
+            source_id=self._origin.source,
+            group_id=self.id,
+            device_id=self._origin.device,
+            mode=self.mode,
+            state=state if self.running else GroupState.STOPPED,
+            interval_seconds=self.interval_seconds,
+            tags=len(self._names),
+            polls=self.polls,
+            failed=self.failed,
+            missed=self.missed,
+            merged=self.triggers.merged,
+            suppressed=self._batcher.suppressed,
+            stale=self.is_stale(now),
+            last_poll_ns=self._last_poll_ns,
+            last_duration_seconds=self._last_duration_seconds,
+            last_error=self._last_error,
         )
-
-    def _build(
-        self,
-        names: tuple[str, ...],
-        values: Sequence[Value],
-        qualities: bytes,
-        timestamps_ns: array[int] | None,
-        time_ns: int,
-    ) -> Batch:
-        self._sequence += 1
-        segments = (Segment(self._origin, self._sequence, 0, len(names)),)
-        return Batch(names, tuple(values), time_ns if timestamps_ns is None else timestamps_ns, qualities, segments)
 
     def _log_bad_tags(self, reading: Reading) -> None:
         """Tell once of each tag that went bad although the device answers, and of those that came back."""
-        bad, reported = reading.bad, self._reported
+        bad, reported = reading.bad, self._batcher.reported
         if not bad and not reported:
             return
         new = [row for row in bad if row not in reported]
@@ -132,3 +151,9 @@ class PollGroup:
     def _some(self, rows: Sequence[int]) -> str:
         names = ",".join(self._names[row] for row in rows[:NAMES_IN_A_LOG_LINE])
         return f"{names},..." if len(rows) > NAMES_IN_A_LOG_LINE else names
+
+
+def _stale_seconds(config: GroupConfig) -> float | None:
+    if config.stale_after is not None or config.mode is not GroupMode.FIXED or config.interval is None:
+        return config.stale_after
+    return max(STALE_INTERVALS * config.interval, LEAST_STALE_SECONDS)

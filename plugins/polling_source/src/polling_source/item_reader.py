@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from agent_core.api import (
     BAD,
@@ -39,6 +39,9 @@ class ItemReader:
     @property
     def tags(self) -> Sequence[TagSpec]:
         return self._tags
+
+    def describe(self) -> Iterator[str]:
+        yield f"{len(self._tags)} items, in as many requests as the device wants"
 
     def read(self, now: float, time_ns: int) -> Reading:
         readings = [_NOT_READ] * len(self._tags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,9 @@ class Reader(Protocol):
     @property
     def tags(self) -> Sequence[TagSpec]:
         """The tags, in the order of the values."""
+
+    def describe(self) -> Iterator[str]:
+        """One line for each request of a poll."""
 
     def read(self, now: float, time_ns: int) -> Reading:
         """One poll. ``now``: monotonic seconds; ``time_ns``: the poll's time. Never raises a DriverError."""

@@ -28,7 +28,3 @@ class Schedule:
         skipped = latest - self._next
         self._next = latest + 1
         return skipped
-
-    def resume(self, now: float) -> None:
-        """Go on at the first due time that is not past; what lies between is not counted as skipped."""
-        self._next = max(self._next, math.ceil((now - self._origin) / self.interval_seconds))

@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from logging import getLogger
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from agent_core.api import (
-    BlockDriver,
     ComponentContext,
     ConfigError,
     ConfigProblem,
-    Driver,
     Emit,
-    ItemDriver,
-    Origin,
+    Finding,
+    GroupStatus,
+    TriggerResult,
+    UnknownGroupError,
 )
-from polling_source.block_reader import BlockReader
-from polling_source.check import check_structure
-from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig
+from polling_source import doctor
+from polling_source.clock_jump import ClockJump
+from polling_source.config import PollingSourceConfig
 from polling_source.device import DeviceWorker
 from polling_source.group import PollGroup
-from polling_source.item_reader import ItemReader, check_items
-from polling_source.plan import ReadPlan, locate_tags
-from polling_source.reading import Reader
-from polling_source.tag import PlacedTag
-from polling_source.tag_list import TagList
+from polling_source.lineup import Lineup, create_drivers
 
 
 class PollingSource:
-    """A Source. ``open`` reads the tag lists and plans the reads; ``start`` begins to poll, one thread per device."""
+    """A Source, a PollingControl, Plannable and Diagnosable.
+
+    ``open`` reads the tag lists and plans the reads; ``start`` begins to poll, one thread per device.
+    """
 
     def __init__(self, config: PollingSourceConfig, context: ComponentContext) -> None:
+        """Raises ConfigError when a driver is not loaded, or refuses its keys."""
+        create_drivers(config, context)
         self._config = config
         self._context = context
-        self._drivers = {device.id: self._create_driver(device) for device in config.devices}
         self.workers: tuple[DeviceWorker, ...] = ()
         """One a device that has groups; empty until ``open``."""
+        self._places: dict[str, tuple[DeviceWorker, PollGroup]] = {}
+
+    # -- Source -------------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Raises ConfigError with every tag and reference that is wrong."""
         if self.workers:
             return
-        problems = [problem for problem in check_structure(self._config) if not problem.warning]
-        tag_list = TagList.load(self._config.groups)
-        problems.extend(problem for problem in tag_list.problems if not problem.warning)
-        if problems:
-            raise ConfigError(problems)
-        groups: dict[str, list[PollGroup]] = {}
-        for group in self._config.groups:
-            try:
-                groups.setdefault(group.device, []).append(self._create_group(group, tag_list.tags[group.id]))
-            except ConfigError as error:
-                problems.extend(error.problems)
-        if problems:
-            raise ConfigError(problems)
+        lineup = Lineup.of(self._config, self._context)
+        jump = ClockJump(self._context.clock, self._context.logger)
+        backoff, clock, logger = self._config.backoff, self._context.clock, self._context.logger
         self.workers = tuple(
-            DeviceWorker(
-                device.id,
-                self._drivers[device.id],
-                groups[device.id],
-                self._config.backoff,
-                self._context.clock,
-                self._context.logger,
-            )
-            for device in self._config.devices
-            if device.id in groups
+            DeviceWorker(device, lineup.drivers[device], groups, backoff, clock, jump, logger)
+            for device, groups in lineup.by_device.items()
         )
+        by_device = {worker.id: worker for worker in self.workers}
+        self._places = {group.id: (by_device[group.device_id], group) for group in lineup.groups}
 
     def start(self, emit: Emit) -> None:
         for worker in self.workers:
@@ -86,28 +73,61 @@ class PollingSource:
         for worker in self.workers:
             worker.close()
         self.workers = ()
+        self._places = {}
 
-    def _create_driver(self, device: DeviceConfig) -> Driver:
-        factory = self._context.drivers.get(device.driver)
-        if factory is None:
-            known = ", ".join(sorted(self._context.drivers)) or "none"
-            message = f"device {device.id}: there is no driver {device.driver!r}"
-            raise ConfigError([ConfigProblem(message, hint=f"loaded: {known}")])
-        context = replace(self._context, component_id=device.id, logger=getLogger(device.driver))
-        return factory.create(device.settings, context)
+    # -- PollingControl -----------------------------------------------------------------------------------------------
 
-    def _create_group(self, group: GroupConfig, tags: tuple[PlacedTag, ...]) -> PollGroup:
-        driver = self._drivers[group.device]
-        origin = Origin(self._context.component_id, group.device, group.id)
-        reader = self._create_reader(driver, tags)
-        return PollGroup(origin, reader, group.interval, self._config.bad_rows, self._context.logger)
+    def groups(self) -> Sequence[GroupStatus]:
+        """In the order of the configuration; empty until ``open``."""
+        return [worker.status(group) for worker, group in self._places.values()]
 
-    def _create_reader(self, driver: Driver, tags: tuple[PlacedTag, ...]) -> Reader:
-        specs = [tag.spec for tag in tags]
-        if isinstance(driver, BlockDriver):
-            plan = ReadPlan(driver, specs, locate_tags(driver, tags))
-            return BlockReader(driver, plan, self._config.refused_retry)
-        if isinstance(driver, ItemDriver):
-            check_items(driver, tags)
-            return ItemReader(driver, specs, self._config.refused_retry)
-        raise ConfigError(f"driver {type(driver).__name__} reads neither blocks nor items")
+    def start_group(self, group_id: str) -> None:
+        worker, group = self._find(group_id)
+        worker.start_group(group)
+
+    def stop_group(self, group_id: str, timeout_seconds: float = 5.0) -> bool:
+        worker, group = self._find(group_id)
+        return worker.stop_group(group, timeout_seconds)
+
+    def trigger_group(self, group_id: str, timeout_seconds: float = 10.0) -> TriggerResult:
+        worker, group = self._find(group_id)
+        return worker.trigger(group, timeout_seconds)
+
+    def start_all(self) -> None:
+        for worker, group in self._places.values():
+            worker.start_group(group)
+
+    def stop_all(self, timeout_seconds: float = 5.0) -> bool:
+        deadline = self._context.clock.monotonic() + timeout_seconds
+        for worker, group in self._places.values():
+            worker.stop_group(group, 0.0)
+        return all(
+            worker.stop_group(group, max(deadline - self._context.clock.monotonic(), 0.0))
+            for worker, group in self._places.values()
+        )
+
+    def _find(self, group_id: str) -> tuple[DeviceWorker, PollGroup]:
+        found = self._places.get(group_id)
+        if found is None:
+            near = get_close_matches(group_id, self._places, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(self._places) or 'none'}"
+            raise UnknownGroupError(f"no polling group is called {group_id!r}; {hint}")
+        return found
+
+    # -- Plannable, Diagnosable ---------------------------------------------------------------------------------------
+
+    def check(self) -> Sequence[ConfigProblem]:
+        """Every tag and reference that is wrong, addresses included."""
+        try:
+            Lineup.of(self._config, self._context)
+        except ConfigError as error:
+            return error.problems
+        return ()
+
+    def plan_report(self) -> Sequence[str]:
+        """One line a group, and one for each of its requests."""
+        return list(Lineup.of(self._config, self._context).plan_report(self._context.component_id))
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Connect to each device and read each group once, over connections of its own. Raises ConfigError."""
+        return doctor.diagnose(Lineup.of(self._config, self._context), self._context.clock)

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from agent_core.api import ByteOrder, ConfigProblem, DataType, TagSpec, WordOrder
+from polling_source.rule import PLAIN, TagRule, parse_labels
 
 FIELDS: Final = (
     "name",
@@ -20,6 +22,11 @@ FIELDS: Final = (
     "offset",
     "word_order",
     "byte_order",
+    "min",
+    "max",
+    "deadband",
+    "on_change",
+    "enum",
 )
 REQUIRED: Final = ("name", "address", "data_type")
 DEFAULT_ENCODING: Final = "utf-8"
@@ -29,6 +36,9 @@ _LARGEST: Final = 1e15
 
 YamlPath = tuple[str | int, ...]
 """The way to a value: ``("sources", 0, "config", "groups", 2)``."""
+
+NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
+_FLAGS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -41,9 +51,12 @@ class Place:
     file: str | None = None
     line: int | None = None
 
-    def problem(self, message: str, hint: str | None = None, warning: bool = False) -> ConfigProblem:
-        """A problem at this place."""
-        return ConfigProblem(message, path=self.path, hint=hint, file=self.file, line=self.line, warning=warning)
+    def problem(
+        self, message: str, hint: str | None = None, *, key: str | None = None, warning: bool = False
+    ) -> ConfigProblem:
+        """A problem at this place; in the YAML, with the ``key`` below it."""
+        path = (*self.path, key) if key and self.path else self.path
+        return ConfigProblem(message, path=path, hint=hint, file=self.file, line=self.line, warning=warning)
 
     def __str__(self) -> str:
         return (
@@ -55,25 +68,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PlacedTag:
-    """A tag and where it was written."""
+    """A tag, where it was written, and what becomes of its values."""
 
     spec: TagSpec
     place: Place
+    rule: TagRule = PLAIN
 
 
-class FieldError(ValueError):
-    """One field of one row is wrong."""
-
-    def __init__(self, column: str, message: str) -> None:
-        super().__init__(f"column {column}: {message}")
-
-
-def parse_tag(fields: Mapping[str, object], place: Place) -> PlacedTag | list[ConfigProblem]:
+def parse_tag(
+    fields: Mapping[str, object], place: Place, columns: Mapping[str, str] = NO_NAMES
+) -> PlacedTag | list[ConfigProblem]:
     """The tag that ``fields`` describe, or everything wrong with them.
 
-    A field may be a text, as in a CSV file, or what YAML made of it; an empty one is not there.
+    A field may be a text, as in a CSV file, or what YAML made of it; an empty one is not there. ``columns``: what the
+    place calls a field, where it has another name for it.
     """
-    row = _Row(fields)
+    row = _Row(fields, columns)
     name = row.text("name")
     address = row.text("address")
     data_type = row.data_type()
@@ -89,17 +99,19 @@ def parse_tag(fields: Mapping[str, object], place: Place) -> PlacedTag | list[Co
         word_order=row.choice("word_order", WordOrder),
         byte_order=row.choice("byte_order", ByteOrder),
     )
+    rule = row.rule(spec)
     if row.errors:
-        return [place.problem(str(error)) for error in row.errors]
-    return PlacedTag(spec, place)
+        return [place.problem(error) for error in row.errors]
+    return PlacedTag(spec, place, rule)
 
 
 class _Row:
     """The fields of one row; keeps the errors, so that all of them are told at once."""
 
-    def __init__(self, fields: Mapping[str, object]) -> None:
+    def __init__(self, fields: Mapping[str, object], columns: Mapping[str, str]) -> None:
         self._fields = fields
-        self.errors: list[FieldError] = []
+        self._columns = columns
+        self.errors: list[str] = []
 
     def _get(self, column: str) -> object:
         value = self._fields.get(column)
@@ -108,7 +120,7 @@ class _Row:
         return None if value == "" else value
 
     def _wrong(self, column: str, message: str) -> None:
-        self.errors.append(FieldError(column, message))
+        self.errors.append(f"column {self._columns.get(column, column)}: {message}")
 
     def text(self, column: str) -> str:
         value = self._get(column)
@@ -166,13 +178,52 @@ class _Row:
             number = math.nan
         if not math.isfinite(number):
             self._wrong(column, f"{value!r} is not a number")
-        elif column == "scale" and number == 0:
-            self._wrong(column, "0 would make every value 0")
-        elif not (column == "offset" and number == 0) and not _SMALLEST <= abs(number) <= _LARGEST:
-            self._wrong(column, f"{value!r} is not between {_SMALLEST:g} and {_LARGEST:g}")
         elif data_type in (DataType.BOOL, DataType.STRING):
             self._wrong(column, f"a {data_type} has no {column}")
+        elif column == "scale" and number == 0:
+            self._wrong(column, "0 would make every value 0")
+        elif column in ("scale", "offset") and number and not _SMALLEST <= abs(number) <= _LARGEST:
+            self._wrong(column, f"{value!r} is not between {_SMALLEST:g} and {_LARGEST:g}")
         return number
+
+    def flag(self, column: str) -> bool:
+        value = self._get(column)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        text = str(value).lower()
+        if text not in _FLAGS:
+            self._wrong(column, f"{value!r} is neither true nor false")
+        return _FLAGS.get(text, False)
+
+    def labels(self, spec: TagSpec) -> dict[int, str] | None:
+        value = self._get("enum")
+        if value is None:
+            return None
+        if spec.data_type in (DataType.FLOAT32, DataType.FLOAT64, DataType.STRING) or spec.scale or spec.offset:
+            self._wrong("enum", "only whole numbers as the device gives them, and bools, can stand for texts")
+        try:
+            return parse_labels(str(value))
+        except ValueError as error:
+            self._wrong("enum", str(error))
+            return None
+
+    def rule(self, spec: TagSpec) -> TagRule:
+        rule = TagRule(
+            labels=self.labels(spec),
+            minimum=self.number("min", spec.data_type),
+            maximum=self.number("max", spec.data_type),
+            on_change=self.flag("on_change"),
+            deadband=self.number("deadband", spec.data_type),
+        )
+        if rule.minimum is not None and rule.maximum is not None and rule.minimum > rule.maximum:
+            self._wrong("max", f"{rule.maximum:g} is less than min, {rule.minimum:g}")
+        if rule.deadband is not None and rule.deadband < 0:
+            self._wrong("deadband", f"{rule.deadband:g} is less than 0")
+        if rule.labels is not None:
+            for column, number in (("min", rule.minimum), ("max", rule.maximum), ("deadband", rule.deadband)):
+                if number is not None:
+                    self._wrong(column, f"a tag with texts for its numbers has no {column}")
+        return PLAIN if rule == PLAIN else rule
 
     def choice(self, column: str, kind: type[E]) -> E | None:
         value = self._get(column)

@@ -39,7 +39,6 @@ class TagList:
                 found, wrong = _from_csv(group, files[group.tags_from], place)
             problems.extend(wrong)
             tags[group.id] = tuple(found)
-        problems.extend(_twice(tags))
         problems.extend(_unclaimed(groups, files))
         return cls(tags, tuple(problems))
 
@@ -66,18 +65,6 @@ def _from_csv(group: GroupConfig, file: CsvTags, place: Place) -> tuple[list[Pla
         return [], [place.problem(f"group {group.id}: {group.tags_from} has no tags")]
     known = ", ".join(sorted({name for name, _ in file.rows if name}))
     return [], [place.problem(f"group {group.id}: no row of {group.tags_from} has this group", hint=f"it has {known}")]
-
-
-def _twice(tags: Mapping[str, tuple[PlacedTag, ...]]) -> Iterator[ConfigProblem]:
-    first: dict[str, tuple[str, Place]] = {}
-    for group, placed in tags.items():
-        for tag in placed:
-            earlier = first.setdefault(tag.spec.name, (group, tag.place))
-            if earlier[1] is not tag.place or earlier[0] != group:
-                yield tag.place.problem(
-                    f"tag {tag.spec.name} of group {group} is already in group {earlier[0]}, {earlier[1]}",
-                    hint="a tag name is unique in its source",
-                )
 
 
 def _unclaimed(groups: Sequence[GroupConfig], files: Mapping[Path, CsvTags]) -> Iterator[ConfigProblem]:
