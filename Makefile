@@ -42,7 +42,10 @@ bench: setup  ## every benchmark, as ratios within one run
 chaos: setup  ## the fault tests at full length
 	@$(BIN)/python -m pytest -m chaos
 
+drivers: setup  ## the Oracle driver's published behaviour, on the oldest and the newest supported version
+	@PYTHONPATH=tests $(BIN)/python -m oracle_standin.check_drivers
+
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo plant test lint bench chaos clean
+.PHONY: help setup demo plant test lint bench chaos drivers clean
