@@ -25,6 +25,7 @@ from agent_core.api import (
     BAD,
     QUALITY_NAMES,
     AddressError,
+    BitWriter,
     BlockDriver,
     DataType,
     DeviceUnreachable,
@@ -136,6 +137,14 @@ class BlockDriverContract(DriverContract):
         """``(area, start)`` from where on the device holds as many units as one request may ask for."""
         return ()
 
+    def writable_bits(self) -> Sequence[TagSpec]:
+        """Bits that a BitWriter may write, left at any state; () for a driver that writes nothing."""
+        return ()
+
+    def unwritable_tags(self) -> Sequence[TagSpec]:
+        """Tags that can be read and not written."""
+        return ()
+
     def make_block_driver(self) -> BlockDriver:
         """``make_driver``, seen to be a block driver."""
         driver = self.make_driver()
@@ -197,6 +206,34 @@ class BlockDriverContract(DriverContract):
             blocks.read_block(point.area, point.start, point.units)
         assert str(raised.value), "the message says what the device answered"
         self._read_something(blocks)
+
+    def test_a_written_bit_is_read_back_and_its_neighbours_stay(self, blocks: BlockDriver) -> None:
+        bits = self.writable_bits()
+        if not bits:
+            pytest.skip("this driver writes nothing")
+        assert isinstance(blocks, BitWriter)
+        blocks.connect()
+        for tag in bits:
+            point = blocks.locate(tag)
+            blocks.check_write(tag)
+            blocks.write_bit(tag, False)
+            unset = blocks.read_block(point.area, point.start, point.units)
+            blocks.write_bit(tag, True)
+            blocks.write_bit(tag, True)
+            changed = bytes(
+                before ^ after
+                for before, after in zip(unset, blocks.read_block(point.area, point.start, point.units), strict=True)
+            )
+            assert sum(byte.bit_count() for byte in changed) == 1, "one bit, and no other, has changed"
+            blocks.write_bit(tag, False)
+            assert blocks.read_block(point.area, point.start, point.units) == unset
+
+    def test_a_tag_that_cannot_be_written_is_named(self, blocks: BlockDriver) -> None:
+        for tag in self.unwritable_tags():
+            assert isinstance(blocks, BitWriter)
+            with pytest.raises(AddressError) as raised:
+                blocks.check_write(tag)
+            assert tag.address in str(raised.value)
 
     def _read_something(self, driver: Driver) -> None:
         assert isinstance(driver, BlockDriver)

@@ -65,6 +65,15 @@ class TestModbusDriver(BlockDriverContract):
     def longest_blocks(self) -> Sequence[tuple[str, int]]:
         return [("hr", 0), ("ir", 7), ("co", 0), ("di", 0)]
 
+    def writable_bits(self) -> Sequence[TagSpec]:
+        """Two coils, and bits of a register that belongs to no group of the plant."""
+        register = self._plant.catalogue.groups[0].stop + 3
+        addresses = ("co:3", "co:1001", f"hr:{register}.0", f"hr:{register}.15", f"hr:{register}.8")
+        return [tag(address, DataType.BOOL) for address in addresses]
+
+    def unwritable_tags(self) -> Sequence[TagSpec]:
+        return [tag("di:3", DataType.BOOL), tag("ir:3.0", DataType.BOOL), tag("hr:3")]
+
     def break_connection(self, driver: Driver) -> bool:
         self._plant.drop()
         return True

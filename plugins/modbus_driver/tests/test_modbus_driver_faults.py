@@ -13,7 +13,7 @@ import pytest
 from modbus_driver.driver import ModbusDriver
 from plant.process import ModbusPlant
 
-from agent_core.api import DeviceUnreachable, ReadRefused
+from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
 
 MakeDriver = Callable[..., ModbusDriver]
 
@@ -216,3 +216,32 @@ def test_a_server_that_hangs_is_found_again(plant: ModbusPlant, make_driver: Mak
         driver.read_block("ir", 5, 1)
     plant.unhang()
     assert driver.read_block("ir", 5, 1) == b"\x00\x05"
+
+
+BIT = TagSpec("T", "hr:7.3", DataType.BOOL)
+
+
+def test_a_register_bit_is_written_with_a_mask(make_driver: MakeDriver) -> None:
+    requests: list[str] = []
+
+    def echo(connection: socket.socket, request: bytes) -> None:
+        requests.append(request[7:].hex(" "))
+        connection.sendall(request)
+
+    with device(*[echo] * 3) as address:
+        driver = make_driver(address=address)
+        driver.write_bit(BIT, True)
+        driver.write_bit(BIT, False)
+        make_driver(address=address, byte_order="little").write_bit(BIT, True)
+    assert requests == ["16 00 07 ff f7 00 08", "16 00 07 ff f7 00 00", "16 00 07 f7 ff 08 00"]
+
+
+def test_a_write_that_is_refused_says_why_and_one_without_an_answer_is_unreachable(make_driver: MakeDriver) -> None:
+    with device(exception(1), silent, exception(11)) as address:
+        driver = make_driver(address=address, timeout=0.2)
+        with pytest.raises(DriverError, match=r"hr:7\.3: exception 1 \(illegal function\)"):
+            driver.write_bit(BIT, False)
+        with pytest.raises(DeviceUnreachable):
+            driver.write_bit(BIT, False)
+        with pytest.raises(DeviceUnreachable, match="gateway"):
+            driver.write_bit(BIT, False)

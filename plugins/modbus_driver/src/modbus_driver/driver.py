@@ -9,8 +9,12 @@ from typing import Final, NoReturn
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteSingleCoilRequest
+from pymodbus.pdu.register_message import (
+    MaskWriteRegisterRequest,
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+)
 
 from agent_core.api import (
     AddressError,
@@ -19,6 +23,7 @@ from agent_core.api import (
     ComponentContext,
     DataType,
     DeviceUnreachable,
+    DriverError,
     Point,
     ReadRefused,
     TagSpec,
@@ -62,7 +67,7 @@ _REQUESTS: Final[dict[str, type[ModbusPDU]]] = {
 
 
 class ModbusDriver:
-    """A BlockDriver over one TCP connection, with one request under way at a time."""
+    """A BlockDriver and BitWriter over one TCP connection, with one request under way at a time."""
 
     def __init__(self, config: ModbusDriverConfig, context: ComponentContext) -> None:
         self._config = config
@@ -130,12 +135,7 @@ class ModbusDriver:
         answer = self._execute(_REQUESTS[area](address=start, count=units, dev_id=self._config.unit_id))
         where = f"{area}:{start + self._config.address_base} and the {units - 1} after it"
         if answer.isError():
-            code = answer.exception_code
-            reason = f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})"
-            if code in GATEWAY_EXCEPTIONS:
-                self.close()
-                raise DeviceUnreachable(f"{self._config.address} unit {self._config.unit_id}: {reason}")
-            raise ReadRefused(f"{where}: {reason}")
+            raise ReadRefused(f"{where}: {self._reason(answer)}")
         if not isinstance(answer, HoldingRegisters | InputRegisters | Coils | DiscreteInputs):
             self._fail(f"{self._config.address} answered a read with function {answer.function_code}")
         is_bits = area in BIT_AREAS
@@ -143,6 +143,43 @@ class ModbusDriver:
         if len(answer.payload) != expected:
             raise ReadRefused(f"{where}: {len(answer.payload)} bytes came where {expected} belong")
         return unpack_bits(answer.payload, units) if is_bits else answer.payload
+
+    def check_write(self, tag: TagSpec) -> None:
+        area, _, _, bit = self.locate(tag)
+        if area not in (COILS, HOLDING_REGISTERS) or (area == HOLDING_REGISTERS and bit is None):
+            raise AddressError(
+                f"{tag.address!r} cannot be written: write a coil (co:3) or a bit of a register (hr:100.3)"
+            )
+
+    def write_bit(self, tag: TagSpec, value: bool) -> None:
+        """A coil by function 5; a bit of a register by function 22, which leaves its neighbours to the device."""
+        self.check_write(tag)
+        area, start, _, bit = self.locate(tag)
+        unit_id = self._config.unit_id
+        request: ModbusPDU
+        if area == COILS:
+            request = WriteSingleCoilRequest(address=start, bits=[value], dev_id=unit_id)
+        else:
+            assert bit is not None
+            little = (tag.byte_order or self._config.byte_order) is ByteOrder.LITTLE
+            mask = 1 << (bit ^ 8 if little else bit)
+            request = MaskWriteRegisterRequest(
+                address=start, and_mask=0xFFFF ^ mask, or_mask=mask if value else 0, dev_id=unit_id
+            )
+        self.connect()
+        answer = self._execute(request)
+        if answer.isError():
+            raise DriverError(f"{tag.address}: {self._reason(answer)}")
+        if answer.function_code != request.function_code:
+            self._fail(f"{self._config.address} answered a write with function {answer.function_code}")
+
+    def _reason(self, answer: ModbusPDU) -> str:
+        """What the exception says. Raises DeviceUnreachable when it says that the device behind a gateway is away."""
+        code = answer.exception_code
+        reason = f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})"
+        if code in GATEWAY_EXCEPTIONS:
+            self._fail(f"{self._config.address} unit {self._config.unit_id}: {reason}")
+        return reason
 
     def _execute(self, request: ModbusPDU) -> ModbusPDU:
         """One request and its answer. Closes the connection unless a whole answer to this very request came."""
