@@ -68,8 +68,9 @@ def agent_resolve_secret(reference: str) -> str | None:
 
 @hookspec
 def agent_check_config(config: Config) -> Sequence[ConfigProblem]:
-    """Report what JSON Schema cannot say. Pure: no I/O. Called after the schema has passed, before anything is made.
+    """Report what JSON Schema cannot say: no network, no writing; files that the YAML names may be read.
 
+    Called after the schema has passed, before anything is made.
     ``config``: the whole validated configuration, as the YAML nests it.
     """
 

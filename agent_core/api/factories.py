@@ -21,6 +21,7 @@ Schema = Mapping[str, object]
 
 ``format``: ``duration`` ("500ms", "1s", "5m", "2h", "7d" -> float seconds), ``bytes`` ("64MiB" -> int), ``path``
 (-> absolute ``Path``; relative ones start at the YAML's folder), ``secret`` (-> ``Secret``).
+``formatMinimum``, ``formatMaximum``: bounds of a duration or a size, written like one ("100ms").
 ``x-plugin-ref``: ``driver`` ...: the string names a plugin of that kind; the keys beside it are checked by its schema.
 ``default``: filled in by the core, so the schema is the one place of a default.
 """

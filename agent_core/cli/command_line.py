@@ -35,7 +35,7 @@ def run_command(argv: Sequence[str] | None) -> int:
     debug = False
     try:
         _never_fail_on_a_character()
-        arguments = _parser().parse_args(argv)
+        arguments = build_parser().parse_args(argv)
         debug = arguments.debug
         code = int(arguments.command(arguments))
         sys.stdout.flush()  # here, so that a reader who has left is noticed here
@@ -48,7 +48,7 @@ def run_command(argv: Sequence[str] | None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="agent",
         description=_DESCRIPTION,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_core.api import BufferFactory, DriverFactory, ExtensionFactory, SinkFactory, SourceFactory, TransformFactory
-from agent_core.cli.command_line import _parser
+from agent_core.cli.command_line import build_parser
 from agent_core.config import load_config
 from agent_core.registry import Registry
 
@@ -75,7 +75,7 @@ def commands(file: Path) -> list[str]:
 )  # fmt: skip
 def test_the_commands_in_the_documents_exist(file: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    [subcommands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    [subcommands] = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     for line in commands(file):
         words = line.split()
         if words[0] == "make":
