@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent_core.api import Clock, ComponentContext, Extension, Source
+from agent_core.api import Clock, Extension, Source
 from agent_core.config.model import AgentConfig, Divert, Replay, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.carrier import CarrierSettings
+from agent_core.runtime.components import Components
 from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
@@ -36,7 +37,7 @@ class Assembly:
 
     def __init__(self, config: AgentConfig, catalog: Catalog, events: Events, clock: Clock) -> None:
         self._config = config
-        self._catalog = catalog
+        self._components = Components(config, catalog, clock)
         self._events = events
         self._clock = clock
         self._ledger = Ledger(sink.id for sink in config.sinks)
@@ -47,56 +48,32 @@ class Assembly:
         sources: dict[str, Source] = {}
         routes: list[Route] = []
         for source in self._config.sources:
-            context = self._context(source.id, source.type)
-            sources[source.id] = self._catalog.source(source.type).create(source.config, context)
-            transforms = tuple(
-                self._catalog.transform(transform.type).create(
-                    transform.config, self._context(source.id, transform.type)
-                )
-                for transform in source.transforms
-            )
+            sources[source.id] = self._components.source(source)
+            transforms = tuple(self._components.transform(source.id, transform) for transform in source.transforms)
             fed = tuple(deliveries[sink.id] for sink in self._config.sinks if source.id in sink.inputs)
             routes.append(Route(source.id, source.type, transforms, fed))
-        extensions = {
-            extension.id: self._catalog.extension(extension.type).create(
-                extension.config, self._context(extension.id, extension.type)
-            )
-            for extension in self._config.extensions
-        }
+        extensions = {extension.id: self._components.extension(extension) for extension in self._config.extensions}
         logger = logging.getLogger("agent_core.pipeline")
         pipeline = Pipeline(routes, self._ledger, self._events, self._clock, logger)
         return Parts(sources, deliveries, extensions, pipeline, self._ledger)
 
     def _delivery(self, sink: SinkConfig) -> Delivery:
-        buffer_config = sink.buffer
-        buffer = self._catalog.buffer(buffer_config.type).create(
-            buffer_config.config, self._context(sink.id, buffer_config.type)
-        )
+        buffer = self._components.buffer(sink.id, sink.buffer)
         intervals = ProbeIntervals(sink.breaker.probe_interval_seconds, sink.breaker.throttled_interval_seconds)
         fallback, replay = None, None
         if sink.fallback is not None:
-            fallback_type = sink.fallback.type
-            fallback_sink = self._catalog.sink(fallback_type).create(
-                sink.fallback.config, self._context(sink.id, fallback_type)
-            )
-            fallback = Fallback(fallback_type, fallback_sink)
+            fallback = Fallback(sink.fallback.type, self._components.fallback(sink.id, sink.fallback))
             if sink.fallback.replay is Replay.AUTOMATIC:
                 replay = ReplaySettings(sink.batch.max_records, sink.fallback.replay_rate, intervals)
         carrier = CarrierSettings(
-            backoff=Backoff(
-                max_retries=sink.retry.max_retries,
-                initial_delay_seconds=sink.retry.initial_delay_seconds,
-                multiplier=sink.retry.multiplier,
-                jitter=sink.retry.jitter,
-                max_delay_seconds=sink.retry.max_delay_seconds,
-            ),
+            backoff=Backoff.of(sink.retry),
             probe_intervals=intervals,
             divert_after_retries=not buffer.durable if sink.divert is None else sink.divert is Divert.AFTER_RETRIES,
         )
         return Delivery(
             sink.id,
             sink.type,
-            self._catalog.sink(sink.type).create(sink.config, self._context(sink.id, sink.type)),
+            self._components.sink(sink),
             buffer,
             fallback,
             workers=sink.workers,
@@ -109,14 +86,4 @@ class Assembly:
             events=self._events,
             clock=self._clock,
             logger=logging.getLogger("agent_core.delivery"),
-        )
-
-    def _context(self, component_id: str, plugin_type: str) -> ComponentContext:
-        return ComponentContext(
-            component_id=component_id,
-            agent_name=self._config.name,
-            state_dir=self._config.state_dir,
-            logger=logging.getLogger(plugin_type),
-            clock=self._clock,
-            drivers=self._catalog.drivers,
         )

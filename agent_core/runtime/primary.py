@@ -65,7 +65,7 @@ class Primary:
             started = self._clock.monotonic()
             outcome = self._sink.write(batch)
             elapsed = self._clock.monotonic() - started
-            _check(outcome, len(batch))
+            check_outcome(outcome, len(batch))
         except Exception as error:
             failed(error)
             return None
@@ -93,7 +93,8 @@ class Primary:
         return False
 
 
-def _check(outcome: WriteOutcome, count: int) -> None:
+def check_outcome(outcome: WriteOutcome, count: int) -> None:
+    """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` rows once."""
     rows = [rejection.row for rejection in outcome.rejected]
     in_order = rows == sorted(set(rows)) and all(0 <= row < count for row in rows)
     if outcome.total != count or not in_order or outcome.inserted < 0 or outcome.duplicates < 0:

@@ -66,6 +66,10 @@ class ReplayPosition:
         beside.write_text(json.dumps({"file": file, "next_record": next_record}), encoding="utf-8")
         beside.replace(self._path)
 
+    def forget(self) -> None:
+        """Begin at the first record again."""
+        self._path.unlink(missing_ok=True)
+
     def _stored(self) -> tuple[str, int]:
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from agent_core.config.model import RetryConfig
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -15,6 +17,17 @@ class Backoff:
     multiplier: float
     jitter: float
     max_delay_seconds: float
+
+    @classmethod
+    def of(cls, retry: RetryConfig) -> Backoff:
+        """As the YAML's ``retry:`` says."""
+        return cls(
+            max_retries=retry.max_retries,
+            initial_delay_seconds=retry.initial_delay_seconds,
+            multiplier=retry.multiplier,
+            jitter=retry.jitter,
+            max_delay_seconds=retry.max_delay_seconds,
+        )
 
     def exhausted(self, failures: int) -> bool:
         """True when the first attempt and all retries have failed (``failures`` counts both)."""
