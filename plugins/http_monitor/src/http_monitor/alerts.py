@@ -1,0 +1,255 @@
+"""Alerts: what is wrong now, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from agent_core.api import AgentStatus, GroupState, GroupStatus, SinkState, SinkStatus
+from http_monitor.growth import Growth
+from http_monitor.storage import StorageSnapshot
+
+FILL_WARNING_PCT: Final = 70.0
+FILL_CRITICAL_PCT: Final = 95.0
+OLDEST_ROW_WARNING_SECONDS: Final = 60.0
+DISK_WARNING_PCT: Final = 10.0
+DISK_CRITICAL_PCT: Final = 3.0
+DISK_ENOUGH_BYTES: Final = 20 * 10**9
+"""A share of a large disk is still a lot; with this much free there is no alert."""
+
+
+class Severity(StrEnum):
+    """``critical`` means that values are being lost or cannot reach their destination; it makes health answer 503."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """``code`` is stable, for scripts; ``subject`` is the id of a sink or a group, or the agent's name."""
+
+    severity: Severity
+    code: str
+    subject: str
+    message: str
+    next_step: str
+    since_seconds: float = 0.0
+
+
+_SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
+    SinkState.RETRYING: (
+        Severity.WARNING,
+        "a write failed and is tried again",
+        "Nothing to do yet: the rows wait in the buffer.",
+    ),
+    SinkState.OPEN: (
+        Severity.CRITICAL,
+        "the destination does not answer",
+        "Check that the server runs and can be reached from here; it is probed by itself until it is back.",
+    ),
+    SinkState.THROTTLED: (
+        Severity.CRITICAL,
+        "the destination has no room",
+        "Make room there (tablespace, quota, disk); it is probed slowly until it takes rows again.",
+    ),
+    SinkState.LOCKED_OUT: (
+        Severity.CRITICAL,
+        "the log-in is refused",
+        "Correct the password in .env or the secret file; it is read again at the next probe, one attempt each.",
+    ),
+    SinkState.MISCONFIGURED: (
+        Severity.CRITICAL,
+        "the destination refuses every row as configured",
+        "Compare the table and the columns with the YAML (agent doctor names the difference).",
+    ),
+    SinkState.PAUSED: (
+        Severity.WARNING,
+        "paused by an operator; nothing is written",
+        "Resume it before the buffer is full.",
+    ),
+}
+
+
+class AlertBoard:
+    """Judges snapshots; remembers since when each alert has stood. Used from one thread."""
+
+    def __init__(self) -> None:
+        self._growth = Growth()
+        self._since: dict[tuple[str, str], float] = {}
+
+    def judge(
+        self, status: AgentStatus, groups: Sequence[GroupStatus], storage: StorageSnapshot, now_seconds: float
+    ) -> tuple[Alert, ...]:
+        """The alerts that stand now, critical ones first. ``now_seconds`` is monotonic."""
+
+        def grown(counter: str, total: int) -> int:
+            return self._growth.update(counter, total, now_seconds)
+
+        found: list[Alert] = []
+        for sink in status.sinks:
+            found.extend(_sink_alerts(sink, storage, grown))
+        for group in groups:
+            found.extend(_group_alerts(group, grown))
+        found.extend(_disk_alerts(status.name, storage))
+        self._since = {
+            key: self._since.get(key, now_seconds) for key in ((alert.code, alert.subject) for alert in found)
+        }
+        standing = [
+            Alert(
+                alert.severity,
+                alert.code,
+                alert.subject,
+                alert.message,
+                alert.next_step,
+                now_seconds - self._since[alert.code, alert.subject],
+            )
+            for alert in found
+        ]
+        return tuple(sorted(standing, key=lambda alert: alert.severity is not Severity.CRITICAL))
+
+
+Grown = Callable[[str, int], int]
+"""``(counter, total)`` -> by how much it grew within the last five minutes."""
+
+
+def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> Iterator[Alert]:
+    id_, ledger = sink.sink_id, sink.ledger
+    known = _SINK_STATES.get(sink.state)
+    if known is not None:
+        severity, message, next_step = known
+        error = " ".join((sink.last_error or "").split())
+        detail = f": {error}" if error and sink.state is not SinkState.PAUSED else ""
+        yield Alert(severity, f"sink_{sink.state}", id_, f"{message}{detail}", next_step)
+    fill = 100.0 * sink.buffer.pending_records / max(1, sink.buffer.capacity_records)
+    overflow = grown(f"overflow {id_}", overflow_count(sink))
+    dropped = grown(f"dropped {id_}", ledger.dropped)
+    rejected = grown(f"rejected {id_}", ledger.rejected)
+    if fill >= FILL_WARNING_PCT:
+        severity = Severity.CRITICAL if fill >= FILL_CRITICAL_PCT else Severity.WARNING
+        yield Alert(
+            severity,
+            "buffer_filling",
+            id_,
+            f"the buffer is {fill:.0f} % full ({sink.buffer.pending_records:,} rows)",
+            "Bring the destination back, or raise capacity: (RAM for memory_buffer) so that it covers such outages.",
+        )
+    if dropped:
+        yield Alert(
+            Severity.CRITICAL,
+            "rows_dropped",
+            id_,
+            f"{dropped:,} rows were lost in the last 5 minutes ({_reasons(ledger.dropped_by_reason)})",
+            "Give the sink a fallback: (csv_sink), or free the disk that the fallback writes to.",
+        )
+    if overflow:
+        yield Alert(
+            Severity.WARNING,
+            "buffer_overflow",
+            id_,
+            f"{overflow:,} rows did not fit into the buffer in the last 5 minutes",
+            "They are in the fallback if there is one, and are replayed. Raise capacity: or the number of workers:.",
+        )
+    if rejected:
+        yield Alert(
+            Severity.WARNING,
+            "rows_rejected",
+            id_,
+            f"{rejected:,} rows were refused for their content in the last 5 minutes",
+            "See rejected rows below for the reason; mend the mapping or the tag, then run: agent replay",
+        )
+    oldest = sink.buffer.oldest_age_seconds
+    if oldest >= OLDEST_ROW_WARNING_SECONDS and sink.state is SinkState.UP:
+        yield Alert(
+            Severity.WARNING,
+            "sink_behind",
+            id_,
+            f"the oldest row has waited {oldest:.0f} s although the sink is up",
+            "The sink is slower than the sources: raise batch: max_records or workers:.",
+        )
+    waiting = [file for file in storage.backlog.get(id_, ()) if not file.rejected]
+    if waiting and sink.state is SinkState.UP and sink.replay is None:
+        yield Alert(
+            Severity.WARNING,
+            "backlog_waits",
+            id_,
+            f"{len(waiting):,} backup files wait and nothing replays them",
+            "Set fallback: {replay: automatic}, or run: agent replay",
+        )
+    if not ledger.balanced:
+        yield Alert(
+            Severity.CRITICAL,
+            "ledger_unbalanced",
+            id_,
+            "the ledger does not balance: this is a defect of the agent",
+            "Keep the log and report it; compare the table with the tags before you trust the counts.",
+        )
+
+
+def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
+    missed = grown(f"missed {group.source_id} {group.group_id}", group.missed)
+    error = " ".join((group.last_error or "").split())
+    detail = f": {error}" if error else ""
+    if group.state is GroupState.STOPPED:
+        yield Alert(
+            Severity.WARNING,
+            "group_stopped",
+            group.group_id,
+            "stopped by an operator",
+            "Start it when it may poll again.",
+        )
+    elif group.state is GroupState.BACKING_OFF:
+        yield Alert(
+            Severity.CRITICAL,
+            "device_away",
+            group.group_id,
+            f"{group.device_id} does not answer{detail}",
+            "Check the device's power, its cable and its address; it is tried again by itself.",
+        )
+    elif group.stale:
+        yield Alert(
+            Severity.CRITICAL,
+            "group_stale",
+            group.group_id,
+            f"no good poll for too long{detail}",
+            "Check the device and the addresses of the group's tags.",
+        )
+    elif missed:
+        yield Alert(
+            Severity.WARNING,
+            "polls_missed",
+            group.group_id,
+            f"{missed:,} polls were skipped in the last 5 minutes",
+            f"A poll takes {_milliseconds(group.last_duration_seconds)}: lengthen interval:, or poll fewer tags.",
+        )
+
+
+def _disk_alerts(name: str, storage: StorageSnapshot) -> Iterator[Alert]:
+    free, total = storage.disk_free_bytes, storage.disk_total_bytes
+    if free is None or not total or free >= DISK_ENOUGH_BYTES or 100.0 * free / total >= DISK_WARNING_PCT:
+        return
+    share = 100.0 * free / total
+    severity = Severity.CRITICAL if share < DISK_CRITICAL_PCT else Severity.WARNING
+    yield Alert(
+        severity,
+        "disk_low",
+        name,
+        f"{share:.1f} % of the disk is free ({free / 1e9:.1f} GB)",
+        "Free some: backups and buffers need it when the destination is away.",
+    )
+
+
+def overflow_count(sink: SinkStatus) -> int:
+    """Rows that did not fit into the sink's buffer since the start, wherever they went."""
+    ledger = sink.ledger
+    return ledger.dropped_by_reason.get("buffer_full", 0) + ledger.diverted_by_reason.get("buffer_full", 0)
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(reason for reason, count in sorted(reasons.items()) if count)
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "too long" if seconds is None else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,1 @@
+"""What the monitor answers: one typed model for each path, built from snapshots."""

@@ -1,0 +1,34 @@
+"""Answer: what all models have in common, and how times are written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """Frozen; unknown fields are refused, so that a builder and its model cannot drift apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def iso_time(time_ns: int | None) -> str | None:
+    """UTC, ISO 8601, milliseconds; None for None, and for times outside of the years 1 to 9999."""
+    if time_ns is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(time_ns / 1e9, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def age_seconds(time_ns: int | None, now_ns: int) -> float | None:
+    """How long ago, never negative: a clock that was set back makes no event of the future."""
+    return None if time_ns is None else max(0.0, (now_ns - time_ns) / 1e9)
+
+
+def rounded(number: float) -> float:
+    """Three decimals are enough to look at."""
+    return round(number, 3)

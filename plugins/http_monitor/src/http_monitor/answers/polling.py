@@ -1,0 +1,120 @@
+"""Polling groups, and what came of steering them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from agent_core.api import GroupState, GroupStatus
+from http_monitor.answers.model import Answer, age_seconds, iso_time, rounded
+from http_monitor.monitor import Now
+
+
+class GroupAnswer(Answer):
+    """One polling group."""
+
+    source_id: str = Field(description="The source that polls it.")
+    group_id: str = Field(description="The group.")
+    device_id: str = Field(description="The device that it polls.")
+    mode: str = Field(description="fixed (by its interval) or handshake (when triggered).")
+    state: str = Field(description="running, stopped, or backing_off while its device does not answer.")
+    interval_seconds: float | None = Field(description="Time between polls (seconds); null for a handshake group.")
+    tags: int = Field(description="Tags that one poll reads.")
+    polls: int = Field(description="Polls since the start.")
+    failed: int = Field(description="Polls that failed, since the start.")
+    missed: int = Field(description="Polls of the schedule that were skipped, since the start.")
+    merged: int = Field(description="Triggers answered by a poll already asked for, since the start.")
+    suppressed: int = Field(description="Values that a deadband or on-change held back, since the start.")
+    stale: bool = Field(description="True when there was no good poll for longer than the group's limit.")
+    last_poll_time: str | None = Field(description="When it was last polled (UTC, ISO 8601); null: not yet.")
+    last_poll_age_seconds: float | None = Field(description="How long ago that was (seconds).")
+    last_duration_ms: float | None = Field(description="How long that poll took (ms).")
+    last_error: str | None = Field(description="Message of the last poll that failed.")
+
+
+class PollingStatus(Answer):
+    """All polling groups."""
+
+    total_groups: int = Field(description="How many there are.")
+    running_groups: int = Field(description="How many run, those included whose device does not answer.")
+    stopped_groups: int = Field(description="How many an operator has stopped.")
+    backing_off_groups: int = Field(description="How many wait for a device that does not answer.")
+    stale_groups: int = Field(description="How many had no good poll for too long.")
+    groups: tuple[GroupAnswer, ...] = Field(description="One entry a group, in the order of the YAML.")
+
+
+class QueueStatus(Answer):
+    """What waits between polling and the sinks: polled values go straight into the buffers."""
+
+    queue_size: int = Field(description="Rows in all buffers (rows).")
+    queue_max_size: int = Field(description="Capacity of all buffers (rows).")
+    utilization_pct: float = Field(description="queue_size / queue_max_size (percent).")
+    oldest_age_seconds: float = Field(description="How long the oldest row has waited (seconds).")
+    values_per_second: float = Field(description="Rows collected (rows per second, over 10 s).")
+    dropped_count: int = Field(description="Rows lost for good since the start (rows).")
+
+
+class ControlResult(Answer):
+    """What a state-changing call led to."""
+
+    success: bool = Field(description="False when the state was not reached; message says why.")
+    message: str = Field(description="What happened.")
+
+
+class TriggerAnswer(ControlResult):
+    """What a trigger led to."""
+
+    tags_read: int = Field(description="Tags that the poll read.")
+    duration_ms: float = Field(description="How long the poll took (ms).")
+
+
+def group_answer(group: GroupStatus, now_ns: int) -> GroupAnswer:
+    """One group as it is answered."""
+    age = age_seconds(group.last_poll_ns, now_ns)
+    duration = group.last_duration_seconds
+    return GroupAnswer(
+        source_id=group.source_id,
+        group_id=group.group_id,
+        device_id=group.device_id,
+        mode=group.mode,
+        state=group.state,
+        interval_seconds=group.interval_seconds,
+        tags=group.tags,
+        polls=group.polls,
+        failed=group.failed,
+        missed=group.missed,
+        merged=group.merged,
+        suppressed=group.suppressed,
+        stale=group.stale,
+        last_poll_time=iso_time(group.last_poll_ns),
+        last_poll_age_seconds=None if age is None else rounded(age),
+        last_duration_ms=None if duration is None else rounded(1000 * duration),
+        last_error=group.last_error,
+    )
+
+
+def polling_status(now: Now) -> PollingStatus:
+    """From a snapshot."""
+    states = [group.state for group in now.groups]
+    stopped = states.count(GroupState.STOPPED)
+    return PollingStatus(
+        total_groups=len(states),
+        running_groups=len(states) - stopped,
+        stopped_groups=stopped,
+        backing_off_groups=states.count(GroupState.BACKING_OFF),
+        stale_groups=sum(group.stale for group in now.groups),
+        groups=tuple(group_answer(group, now.time_ns) for group in now.groups),
+    )
+
+
+def queue_status(now: Now) -> QueueStatus:
+    """From a snapshot."""
+    stats = [sink.buffer for sink in now.status.sinks]
+    size, capacity = sum(one.pending_records for one in stats), sum(one.capacity_records for one in stats)
+    return QueueStatus(
+        queue_size=size,
+        queue_max_size=capacity,
+        utilization_pct=rounded(100.0 * size / capacity) if capacity else 0.0,
+        oldest_age_seconds=rounded(max((one.oldest_age_seconds for one in stats), default=0.0)),
+        values_per_second=rounded(now.rates.collected),
+        dropped_count=sum(sink.ledger.dropped for sink in now.status.sinks),
+    )

@@ -1,0 +1,113 @@
+"""HttpMonitor: the extension; connects the observer, the state it keeps, and the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from agent_core.api import AgentError, ComponentContext, ConfigError
+from http_monitor.access import Access
+from http_monitor.address import Address
+from http_monitor.application import build
+from http_monitor.config import HttpMonitorConfig
+from http_monitor.monitor import Monitor
+from http_monitor.observer import Observer
+from http_monitor.operator_actions import OperatorActions
+from http_monitor.routes.live_socket import LiveSocket
+from http_monitor.server import Server
+
+TICK_SECONDS: Final = 1.0
+LOOK_TICKS: Final = 5
+"""The disk is looked at each fifth second: listing folders is cheap, but not free."""
+
+
+class HttpMonitor:
+    """An Extension. ``open`` takes the port; the paths answer 503 until the agent has started."""
+
+    def __init__(self, config: HttpMonitorConfig, context: ComponentContext) -> None:
+        self._config = config
+        self._log = context.logger
+        self.monitor = Monitor(context)
+        self._observer = Observer(self.monitor, self.monitor.tags, self.monitor.writes, self.monitor.journal)
+        self._server: Server | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; the wish as configured before ``open``."""
+        return Address.parse(self._config.listen) if self._server is None else self._server.address
+
+    def open(self) -> None:
+        """Take the port and answer. Raises AgentError when it cannot be had, ConfigError for an unsafe wish."""
+        if self._server is not None:
+            return
+        address = Address.parse(self._config.listen)
+        if not address.loopback and self._usable_token() is None:
+            raise ConfigError(f"http_monitor: {address} can be reached from other machines, so a token is required")
+        access = Access(address, self._config.token, self._config.protect, self._config.allowed_hosts)
+        socket = LiveSocket(self.monitor, self._log)
+        actions = OperatorActions(self.monitor, self._log)
+        background = _Background(self.monitor, socket, self._log)
+        server = Server(build(self.monitor, access, socket, actions, self._log), address, background.run, self._log)
+        server.start()
+        self._server = server
+        self._log.info("dashboard opened: url=%s token=%s", server.address.url, _described(self._config))
+
+    def close(self) -> None:
+        """Let go of the port; bounded by some seconds."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def observers(self) -> Sequence[object]:
+        """The one that hears the events."""
+        return (self._observer,)
+
+    def _usable_token(self) -> str | None:
+        token = self._config.token
+        with suppress(AgentError):
+            return None if token is None else token.reveal().strip() or None
+        return None
+
+
+class _Background:
+    """What happens once a second beside the answers, in the server's loop."""
+
+    def __init__(self, monitor: Monitor, socket: LiveSocket, logger: logging.Logger) -> None:
+        self._monitor = monitor
+        self._socket = socket
+        self._log = logger
+        self._faulty = False
+
+    async def run(self) -> None:
+        """Until cancelled. A defect is logged once and does not end it."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        ticks = 0
+        look: asyncio.Future[None] | None = None
+        while True:
+            try:
+                if self._monitor.running and ticks % LOOK_TICKS == 0 and (look is None or look.done()):
+                    look = loop.run_in_executor(None, self._look)
+                self._monitor.tick()
+                await self._socket.publish()
+                ticks += self._monitor.running
+                self._faulty = False
+            except Exception:
+                if not self._faulty:
+                    self._log.exception("monitor failed and goes on")
+                self._faulty = True
+            due = max(due + TICK_SECONDS, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    def _look(self) -> None:
+        try:
+            self._monitor.storage.look(self._monitor.agent)
+        except Exception:
+            self._log.exception("disk could not be looked at")
+
+
+def _described(config: HttpMonitorConfig) -> str:
+    return "none" if config.token is None else f"needed for {config.protect}"

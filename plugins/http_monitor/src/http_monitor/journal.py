@@ -1,0 +1,108 @@
+"""Journal: the last events worth an operator's eye, and the last rejected rows."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from agent_core.api import Batch, Clock, Origin, Value, WriteOutcome
+
+MAX_ENTRIES: Final = 200
+MAX_REJECTED: Final = 500
+MAX_REJECTED_PER_WRITE: Final = 20
+"""A batch of which everything is refused must not cost the worker more than its budget."""
+MERGE_SECONDS: Final = 60.0
+
+
+class EntryKind(StrEnum):
+    """What an entry is about."""
+
+    SINK_STATE = "sink_state"
+    WRITE_FAILED = "write_failed"
+    DIVERTED = "diverted"
+    DROPPED = "dropped"
+    CONTROL = "control"
+    LIFECYCLE = "lifecycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``count`` like entries within a minute are one; ``records`` is the sum of their rows."""
+
+    kind: EntryKind
+    subject: str
+    message: str
+    first_ns: int
+    last_ns: int
+    count: int = 1
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row that a sink refused for its content; it lies in the fallback's files, if there is a fallback."""
+
+    time_ns: int
+    sink_id: str
+    tag: str
+    value: Value
+    timestamp_ns: int
+    origin: Origin
+    code: str
+    message: str
+
+
+class Journal:
+    """Thread-safe; newest last, bounded."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
+        self._rejected: deque[RejectedRow] = deque(maxlen=MAX_REJECTED)
+        self.changes = 0
+        """Grows with each entry and each write with rejected rows."""
+
+    def note(self, kind: EntryKind, subject: str, message: str, records: int = 0, *, merge: bool = False) -> None:
+        """Add an entry; with ``merge`` a like one of the last minute is counted up instead."""
+        now = self._clock.time_ns()
+        with self._lock:
+            self.changes += 1
+            entries = self._entries
+            if merge:
+                for index in range(len(entries) - 1, max(-1, len(entries) - 9), -1):
+                    entry = entries[index]
+                    if (entry.kind, entry.subject, entry.message) == (kind, subject, message):
+                        if now - entry.first_ns < MERGE_SECONDS * 1e9:
+                            entries[index] = replace(
+                                entry, last_ns=now, count=entry.count + 1, records=entry.records + records
+                            )
+                            return
+                        break
+            entries.append(Entry(kind, subject, message, now, now, 1, records))
+
+    def rejected(self, sink_id: str, batch: Batch, outcome: WriteOutcome) -> None:
+        """Remember the first rows that a write refused."""
+        now, stamps = self._clock.time_ns(), batch.stamps()
+        rows = []
+        for row, code, message in outcome.rejected[:MAX_REJECTED_PER_WRITE]:
+            origin = next(segment.origin for segment in batch.segments if segment.start <= row < segment.stop)
+            rows.append(
+                RejectedRow(now, sink_id, batch.names[row], batch.values[row], stamps[row], origin, code, message)
+            )
+        with self._lock:
+            self.changes += 1
+            self._rejected.extend(rows)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Newest first."""
+        with self._lock:
+            return tuple(reversed(self._entries))
+
+    def rejected_rows(self) -> tuple[RejectedRow, ...]:
+        """Newest first."""
+        with self._lock:
+            return tuple(reversed(self._rejected))

@@ -1,0 +1,127 @@
+"""Monitor: what the extension knows of the running agent, brought up to date once a second."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus
+from http_monitor.alerts import Alert, AlertBoard, Severity
+from http_monitor.journal import Journal
+from http_monitor.storage import Storage
+from http_monitor.tag_table import TagTable
+from http_monitor.timeline import Rates, Timeline
+from http_monitor.write_stats import WriteSnapshot, WriteStats
+
+SAMPLE_TICKS: Final = 3
+"""A point of a tag's history each third second: 60 points are three minutes."""
+
+
+class Phase(StrEnum):
+    """Where the agent is in its life."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Health(StrEnum):
+    """``failing``: a critical alert stands, or the agent does not run. ``degraded``: a warning stands."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
+class NotRunning(AgentError):
+    """The agent has not started yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The agent at the moment of asking; rates and alerts are those of the last tick."""
+
+    time_ns: int
+    status: AgentStatus
+    groups: Sequence[GroupStatus]
+    rates: Rates
+    alerts: Sequence[Alert]
+
+
+class Monitor:
+    """Thread-safe, but ``tick`` is called from one thread only."""
+
+    def __init__(self, context: ComponentContext) -> None:
+        self.name = context.agent_name
+        self.clock = context.clock
+        self.tags = TagTable()
+        self.writes = WriteStats(context.clock)
+        self.journal = Journal(context.clock)
+        self.timeline = Timeline()
+        self.storage = Storage(context.state_dir, context.logger)
+        self.phase = Phase.STARTING
+        self.ticks = 0
+        self._board = AlertBoard()
+        self._alerts: tuple[Alert, ...] = ()
+        self._rates = Rates.of(())
+        self._agent: AgentView | None = None
+        self._ticking = threading.Lock()
+
+    def started(self, agent: AgentView) -> None:
+        """The agent runs; called in the main thread."""
+        self._agent = agent
+        self.phase = Phase.RUNNING
+
+    def stopping(self) -> None:
+        """The agent begins to stop; called in the main thread."""
+        self.phase = Phase.STOPPING
+
+    @property
+    def agent(self) -> AgentView:
+        """The running agent. Raises NotRunning before it has started."""
+        if self._agent is None:
+            raise NotRunning("the agent is still starting")
+        return self._agent
+
+    @property
+    def running(self) -> bool:
+        """True once the agent has started, also while it stops."""
+        return self._agent is not None
+
+    def now(self) -> Now:
+        """The agent at this moment. Raises NotRunning."""
+        agent = self.agent
+        return Now(self.clock.time_ns(), agent.status(), agent.polling.groups(), self._rates, self._alerts)
+
+    def snapshot_of_writes(self, sink_id: str) -> WriteSnapshot:
+        """How the writes of one sink go."""
+        return self.writes.snapshot(sink_id)
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        """Those of the last tick."""
+        return self._alerts
+
+    def health(self) -> Health:
+        """Judged by the alerts of the last tick."""
+        if self._agent is None or any(alert.severity is Severity.CRITICAL for alert in self._alerts):
+            return Health.FAILING
+        return Health.DEGRADED if self._alerts else Health.OK
+
+    def tick(self) -> None:
+        """Bring everything up to date; once a second. Without effect before the start."""
+        if self._agent is None:
+            return
+        with self._ticking:
+            now, status, groups = self.clock.monotonic(), self.agent.status(), self.agent.polling.groups()
+            writes = {sink.sink_id: self.writes.snapshot(sink.sink_id) for sink in status.sinks}
+            self.tags.fold()
+            if self.ticks % SAMPLE_TICKS == 0:
+                self.tags.sample()
+            self.timeline.add(now, self.clock.time_ns() / 1e9, status, writes)
+            self._rates = Rates.of(self.timeline.recent())
+            self._alerts = self._board.judge(status, groups, self.storage.snapshot, now)
+            self.ticks += 1

@@ -1,0 +1,1 @@
+"""The paths, by topic; each class makes the router of its own."""

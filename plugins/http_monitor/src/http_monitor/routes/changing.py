@@ -1,0 +1,96 @@
+"""Paths that change the agent's state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Path, Request
+from fastapi.concurrency import run_in_threadpool
+
+from http_monitor.access import Access
+from http_monitor.answers.polling import ControlResult, TriggerAnswer
+from http_monitor.operator_actions import Operator, OperatorActions
+from http_monitor.routes.problem import NOT_RUNNING, REFUSED, UNKNOWN, Responses
+
+GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
+SinkId = Annotated[str, Path(description="Id of the sink, as in the YAML.", max_length=200)]
+OperatorName = Annotated[
+    str, Header(alias="X-Operator", max_length=64, description="Who asks, for the log; nobody checks it.")
+]
+
+_ALL: Final[Responses] = {**NOT_RUNNING, **REFUSED}
+_ONE: Final[Responses] = {**_ALL, **UNKNOWN}
+
+
+class ChangingRoutes:
+    """Actions wait for polls to end, so each runs in a thread of the server's pool."""
+
+    def __init__(self, actions: OperatorActions, access: Access) -> None:
+        self._actions = actions
+        self._access = access
+
+    def router(self) -> APIRouter:
+        router = APIRouter()
+
+        def add(path: str, handler: object, summary: str, responses: Responses, tag: str) -> None:
+            router.add_api_route(
+                path,
+                handler,  # type: ignore[arg-type]
+                methods=["POST"],
+                summary=summary,
+                responses=responses,
+                tags=[tag],
+            )
+
+        group = "/api/polling/groups/{group_id}"
+        add(f"{group}/start", self.start, "Let a group poll again", _ONE, "polling")
+        add(f"{group}/stop", self.stop, "Let a group poll no more", _ONE, "polling")
+        add(f"{group}/trigger", self.trigger, "Poll a handshake group now", _ONE, "polling")
+        add("/api/polling/start-all", self.start_all, "Start every group", _ALL, "polling")
+        add("/api/polling/stop-all", self.stop_all, "Stop every group", _ALL, "polling")
+        add("/api/sinks/{sink_id}/pause", self.pause, "Write nothing to a sink until it is resumed", _ONE, "sinks")
+        add("/api/sinks/{sink_id}/resume", self.resume, "Go on writing to a sink", _ONE, "sinks")
+        return router
+
+    async def start(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
+        await run_in_threadpool(self._actions.start_group, self._operator(request, x_operator), group_id)
+        return ControlResult(success=True, message=f"{group_id} runs")
+
+    async def stop(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
+        stopped = await run_in_threadpool(self._actions.stop_group, self._operator(request, x_operator), group_id)
+        return ControlResult(
+            success=stopped,
+            message=f"{group_id} is stopped" if stopped else f"{group_id} begins no poll, but one still runs",
+        )
+
+    async def trigger(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> TriggerAnswer:
+        result = await run_in_threadpool(self._actions.trigger_group, self._operator(request, x_operator), group_id)
+        return TriggerAnswer(
+            success=result.success,
+            message=result.message or ("polled" if result.success else "the poll failed"),
+            tags_read=result.tags_read,
+            duration_ms=round(1000 * result.duration_seconds, 3),
+        )
+
+    async def start_all(self, request: Request, x_operator: OperatorName = "") -> ControlResult:
+        await run_in_threadpool(self._actions.start_all, self._operator(request, x_operator))
+        return ControlResult(success=True, message="every group runs")
+
+    async def stop_all(self, request: Request, x_operator: OperatorName = "") -> ControlResult:
+        stopped = await run_in_threadpool(self._actions.stop_all, self._operator(request, x_operator))
+        return ControlResult(
+            success=stopped, message="every group is stopped" if stopped else "no poll begins, but one still runs"
+        )
+
+    async def pause(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
+        await run_in_threadpool(self._actions.pause_sink, self._operator(request, x_operator), sink_id)
+        return ControlResult(success=True, message=f"{sink_id} is paused; rows wait in its buffer")
+
+    async def resume(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
+        await run_in_threadpool(self._actions.resume_sink, self._operator(request, x_operator), sink_id)
+        return ControlResult(success=True, message=f"{sink_id} writes again")
+
+    def _operator(self, request: Request, name: str) -> Operator:
+        client = request.client.host if request.client else "?"
+        printable = "".join(character for character in name if character.isprintable())
+        return Operator(client, self._access.token_required, printable.strip())

@@ -1,0 +1,29 @@
+"""Problems as the OpenAPI document describes them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import Field
+
+from http_monitor.answers.model import Answer
+
+
+class Problem(Answer):
+    """Why a call failed."""
+
+    detail: str = Field(description="What is wrong, and the next step.")
+
+
+Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
+
+NOT_RUNNING: Final[Responses] = {503: {"model": Problem, "description": "The agent has not started yet."}}
+UNKNOWN: Final[Responses] = {404: {"model": Problem, "description": "There is none of this name."}}
+REFUSED: Final[Responses] = {
+    401: {"model": Problem, "description": "The token is missing or wrong."},
+    403: {
+        "model": Problem,
+        "description": "The call comes from a page of another site, or under an unknown host name.",
+    },
+    413: {"model": Problem, "description": "The body is too large."},
+}
