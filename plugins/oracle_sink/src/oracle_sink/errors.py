@@ -137,8 +137,10 @@ def code_of(error: BaseException) -> str | None:
 
 
 def text_of(error: BaseException) -> str:
-    """The message on one line, without what changes from one call to the next."""
+    """The message on one line, without what changes from one call to the next; of a failed connection, its reason."""
     details = error.args[0] if error.args else None
+    if getattr(details, "full_code", None) == NO_CONNECTION and error.__cause__ is not None:
+        return text_of(error.__cause__)
     text = getattr(details, "message", None) or str(error) or type(error).__name__
     return one_line(text)
 
