@@ -10,6 +10,7 @@ Prints ``listening port=N`` once it does. With ``--control`` it obeys lines on s
     allow                     refuse nothing any more
     delay SECONDS             answer later
     coil ADDRESS 0|1          set a coil
+    wait ADDRESS 0|1          answer once the coil has that state (error after 5 s)
     stop                      end
 
 Beside the plant's holding registers it serves 2,000 coils (every third is on), 2,000 discrete inputs (every fifth is
@@ -37,6 +38,7 @@ HOLDING = 3
 READS = (1, 2, 3, 4)
 BITS = 2000
 INPUTS = 1000
+WAIT_SECONDS = 5.0
 
 
 class PlantServer:
@@ -106,10 +108,17 @@ class PlantServer:
             case ["coil", address, state]:
                 assert self._server is not None
                 await self._server.async_setValues(1, 5, int(address), [state == "1"])
+            case ["wait", address, state]:
+                await asyncio.wait_for(self._wait_for_coil(int(address), state == "1"), WAIT_SECONDS)
             case ["stop"]:
                 self.ended.set()
             case _:
                 raise ValueError(f"unknown line {line!r}")
+
+    async def _wait_for_coil(self, address: int, state: bool) -> None:
+        assert self._server is not None
+        while (await self._server.async_getValues(1, 1, address))[0] != state:
+            await asyncio.sleep(0.005)
 
     async def _answer(
         self,
@@ -153,8 +162,8 @@ def obey_stdin(server: PlantServer, loop: asyncio.AbstractEventLoop) -> None:
         try:
             asyncio.run_coroutine_threadsafe(server.obey(line), loop).result()
             print("ok", flush=True)
-        except (ValueError, TypeError, AssertionError, RuntimeError) as error:
-            print(f"error {error}", flush=True)
+        except (ValueError, TypeError, AssertionError, RuntimeError, TimeoutError) as error:
+            print(f"error {error!r}", flush=True)
     loop.call_soon_threadsafe(server.ended.set)
 
 

@@ -114,6 +114,10 @@ class ModbusPlant:
         """Set a coil, as a PLC program would."""
         self._order(f"coil {address} {int(state)}")
 
+    def wait_for_coil(self, address: int, state: bool) -> None:
+        """Return once the coil has that state. RuntimeError after 5 s."""
+        self._order(f"wait {address} {int(state)}")
+
     def stop(self) -> None:
         """End the process, by force if it does not obey. Safe twice."""
         process = self._process

@@ -14,7 +14,7 @@ from plant.process import ModbusPlant
 from polling_source.config import PollingSourceConfig
 from polling_source.source import PollingSource
 
-from agent_core.api import BAD, GOOD, Batch, ComponentContext, Value
+from agent_core.api import BAD, GOOD, Batch, ComponentContext, Severity, Value
 
 INTERVAL = 0.1
 
@@ -63,8 +63,8 @@ def receiver() -> Receiver:
 
 
 @pytest.fixture
-def source(plant: ModbusPlant, tmp_path: Path, receiver: Receiver) -> Iterator[PollingSource]:
-    """Polls every group of the plant every 100 ms, and has begun to."""
+def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., PollingSource]]:
+    """Makes open sources that poll the plant as ``groups`` say; closes them at the end."""
     settings = {
         "address": plant.address,
         "unit_id": 1,
@@ -76,25 +76,38 @@ def source(plant: ModbusPlant, tmp_path: Path, receiver: Receiver) -> Iterator[P
         "max_bits": 2000,
         "max_gap": 16,
     }
+    made: list[PollingSource] = []
+
+    def make(*groups: dict[str, object]) -> PollingSource:
+        config = {
+            "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": True, **settings}],
+            "groups": [{"device": "PLC01", "mode": "fixed", **group} for group in groups],
+            "bad_rows": "on_change",
+            "backoff": {"initial": 0.05, "max": 0.2},
+            "refused_retry": 0.5,
+            "max_groups": 10,
+        }
+        drivers = {"modbus_driver": agent_register_driver()}
+        context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"), drivers=drivers)
+        made.append(PollingSource(PollingSourceConfig.from_config(config), context))
+        made[-1].open()
+        return made[-1]
+
+    yield make
+    for source in made:
+        source.close()
+
+
+@pytest.fixture
+def source(
+    plant: ModbusPlant, tmp_path: Path, receiver: Receiver, make_source: Callable[..., PollingSource]
+) -> PollingSource:
+    """Polls every group of the plant every 100 ms, and has begun to."""
     tags = plant.tags_csv(tmp_path / "tags.csv")
-    config = {
-        "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, **settings}],
-        "groups": [
-            {"id": group.name, "device": "PLC01", "mode": "fixed", "interval": INTERVAL, "tags_from": tags}
-            for group in plant.catalogue.groups
-        ],
-        "bad_rows": "on_change",
-        "backoff": {"initial": 0.05, "max": 0.2},
-        "refused_retry": 0.5,
-        "max_groups": 10,
-    }
-    drivers = {"modbus_driver": agent_register_driver()}
-    context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"), drivers=drivers)
-    source = PollingSource(PollingSourceConfig.from_config(config), context)
-    source.open()
+    groups = plant.catalogue.groups
+    source = make_source(*({"id": group.name, "interval": INTERVAL, "tags_from": tags} for group in groups))
     source.start(receiver)
-    yield source
-    source.close()
+    return source
 
 
 def test_every_value_that_was_served_is_emitted_once_and_no_other(
@@ -170,3 +183,45 @@ def test_a_source_starts_again_after_it_was_stopped(source: PollingSource, recei
     source.stop(5.0)
     source.start(receiver)
     receiver.wait_for_more(3)
+
+
+def test_a_trigger_is_answered_with_the_tags_that_were_read(
+    plant: ModbusPlant, tmp_path: Path, receiver: Receiver, make_source: Callable[..., PollingSource]
+) -> None:
+    tags = plant.tags_csv(tmp_path / "tags.csv")
+    group = plant.catalogue.groups[0]
+    source = make_source({"id": group.name, "mode": "handshake", "tags_from": tags})
+    source.start(receiver)
+    begun = time.monotonic()
+    result = source.trigger_group(group.name)
+    assert time.monotonic() - begun < 0.5
+    assert (result.success, result.tags_read) == (True, len(group.tags))
+    source.stop(5.0)
+    assert plant.log.compare(receiver.good_rows()).equal
+
+
+def test_a_trigger_bit_starts_a_poll_and_is_reset_afterwards(
+    plant: ModbusPlant, tmp_path: Path, receiver: Receiver, make_source: Callable[..., PollingSource]
+) -> None:
+    tags = plant.tags_csv(tmp_path / "tags.csv")
+    group = plant.catalogue.groups[0]
+    bit = {"interval": 0.05, "trigger": {"address": "co:100", "reset": True}}
+    plant.set_coil(100, False)
+    source = make_source({"id": group.name, "mode": "handshake", "tags_from": tags, **bit})
+    source.start(receiver)
+    for count in (1, 2, 3):
+        plant.set_coil(100, True)
+        receiver.wait_for(lambda batches, wanted=count: len(batches) >= wanted)  # type: ignore[misc]
+        plant.wait_for_coil(100, False)
+    source.stop(5.0)
+    assert len(receiver.batches) == 3
+    assert plant.log.compare(receiver.good_rows()).equal
+
+
+def test_the_doctor_finds_the_plant_well(
+    plant: ModbusPlant, tmp_path: Path, make_source: Callable[..., PollingSource]
+) -> None:
+    tags = plant.tags_csv(tmp_path / "tags.csv")
+    group = plant.catalogue.groups[0]
+    source = make_source({"id": group.name, "interval": 1.0, "tags_from": tags})
+    assert [finding.severity for finding in source.diagnose()] == [Severity.OK, Severity.OK]
