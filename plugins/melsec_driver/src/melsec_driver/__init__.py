@@ -1,0 +1,1 @@
+"""Reads Mitsubishi PLCs over MC protocol (SLMP) in blocks."""

@@ -1,0 +1,75 @@
+"""Responders in processes of their own, and drivers for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from melsec_driver.config import MelsecDriverConfig
+from melsec_driver.driver import MelsecDriver
+from plant.peer import PeerProcess
+
+from agent_core.api import ComponentContext
+
+MakeDriver = Callable[..., MelsecDriver]
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "address": "127.0.0.1:1",
+    "data_code": "binary",
+    "plc_series": "q",
+    "timeout": 0.5,
+    "network_no": 0,
+    "pc_no": 255,
+    "module_io": 0x03FF,
+    "module_station_no": 0,
+    "monitoring_timer": 1.0,
+    "word_order": "little",
+    "bit_access": "words",
+    "zr_numbers": "decimal",
+    "fx5_ascii_xy": "octal",
+    "write_word_bits": False,
+    "max_words": 960,
+    "max_gap": 64,
+}
+
+
+@pytest.fixture(scope="session")
+def responders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], PeerProcess]]:
+    """One responder for each data code and series, started when it is first asked for."""
+    folder = tmp_path_factory.mktemp("responders")
+    running: dict[tuple[str, str], PeerProcess] = {}
+
+    def find(data_code: str, series: str) -> PeerProcess:
+        if (data_code, series) not in running:
+            peer = PeerProcess("mc_responder", folder, "--code", data_code, "--series", series)
+            peer.start()
+            running[data_code, series] = peer
+        return running[data_code, series]
+
+    yield find
+    for peer in running.values():
+        peer.stop()
+
+
+@pytest.fixture
+def settings() -> Mapping[str, object]:
+    """The driver's keys with the defaults of the schema, but a short time-out."""
+    return DEFAULTS
+
+
+@pytest.fixture
+def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+    made: list[MelsecDriver] = []
+
+    def make(**changes: object) -> MelsecDriver:
+        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("melsec_driver"))
+        made.append(MelsecDriver(MelsecDriverConfig.from_config({**settings, **changes}), context))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()

@@ -1,0 +1,120 @@
+"""TcpGate: stands before a real server and does what networks and dying devices do.
+
+Clients connect to the gate, which passes bytes on to the server behind it. Its orders, one line each::
+
+    pause | resume     stop listening and drop every connection | listen again on the same port
+    drop               drop every connection
+    hang | unhang      swallow what comes, both ways (a black hole) | pass on again; what was swallowed stays lost
+    delay SECONDS      hold what the server answers this long
+    pieces BYTES       pass the server's answers on in pieces of at most so many bytes; 0 for as they come
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Coroutine
+
+_CHUNK_BYTES = 65536
+
+
+class TcpGate:
+    """Listens from the moment it is made, in a thread of its own. ``port`` 0 takes a free one and keeps it."""
+
+    def __init__(self, upstream_port: int, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._host = host
+        self.port = port
+        self._upstream_port = upstream_port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._hangs = False
+        self._delay_seconds = 0.0
+        self._piece_bytes = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._call(self._listen())
+
+    def obey(self, line: str) -> bool:
+        """Carry out one order; False when the line is none of the gate's. Raises ValueError."""
+        match line.split():
+            case ["pause"]:
+                self._call(self._pause())
+            case ["resume"]:
+                self._call(self._listen())
+            case ["drop"]:
+                self._call(self._drop())
+            case ["hang"]:
+                self._hangs = True
+            case ["unhang"]:
+                self._hangs = False
+            case ["delay", seconds]:
+                self._delay_seconds = float(seconds)
+            case ["pieces", count]:
+                self._piece_bytes = int(count)
+            case _:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Stop listening, drop every connection, end the thread."""
+        self._call(self._pause())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def _call(self, work: Coroutine[object, object, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._pass_on, self._host, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _pause(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self._drop()
+
+    async def _drop(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
+        self._writers.clear()
+        await asyncio.sleep(0)  # the sockets are closed one turn of the loop later
+        await asyncio.sleep(0)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._upstream_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        both = {writer, upstream_writer}
+        for each in both:
+            connection = each.get_extra_info("socket")
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._writers |= both
+        requests = asyncio.ensure_future(self._pump(reader, upstream_writer, answers=False))
+        answers = asyncio.ensure_future(self._pump(upstream_reader, writer, answers=True))
+        await asyncio.wait((requests, answers), return_when=asyncio.FIRST_COMPLETED)
+        for each in both:
+            each.transport.abort()
+        await asyncio.wait((requests, answers))
+        self._writers -= both
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK_BYTES):
+                if answers and self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
+                if self._hangs:
+                    continue
+                step = (self._piece_bytes if answers else 0) or len(data)
+                for start in range(0, len(data), step):
+                    writer.write(data[start : start + step])
+                    await writer.drain()
+                    if step < len(data):
+                        await asyncio.sleep(0.0005)  # or the kernel joins the pieces again
