@@ -201,8 +201,8 @@ def test_refusals_keep_the_first_reason() -> None:
 def test_sql_is_made_of_quoted_names_and_numbered_binds_only() -> None:
     plan = layout()
     assert plan.insert_sql == ('INSERT INTO "U"."T" ("TAG_NAME", "TS", "TAG_VALUE", "QUALITY") VALUES (:1, :2, :3, :4)')
-    assert plan.lookup_sql(2) == (
+    assert plan.lookup_sqls[8].startswith(
         'SELECT 0 AS n, "TAG_VALUE", "QUALITY" FROM "U"."T" WHERE "TAG_NAME" = :1 AND "TS" = :2 UNION ALL '
-        'SELECT 1 AS n, "TAG_VALUE", "QUALITY" FROM "U"."T" WHERE "TAG_NAME" = :3 AND "TS" = :4'
+        'SELECT 1 AS n, "TAG_VALUE", "QUALITY" FROM "U"."T" WHERE "TAG_NAME" = :3 AND "TS" = :4 '
     )
     assert plan.update_sql == 'UPDATE "U"."T" SET "TAG_VALUE" = :1, "QUALITY" = :2 WHERE "TAG_NAME" = :3 AND "TS" = :4'

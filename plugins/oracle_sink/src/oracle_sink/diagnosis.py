@@ -226,7 +226,7 @@ class _Examination:
 
     def _read_back(self, cursor: oracledb.Cursor, layout: Layout, row: Row) -> bool:
         cursor.setinputsizes(*layout.key_sizes)
-        found = cursor.execute(layout.lookup_sql(1), layout.key_binds(row), fetch_decimals=True).fetchall()
+        found = cursor.execute(layout.lookup_sqls[1], layout.key_binds(row), fetch_decimals=True).fetchall()
         return len(found) == 1 and layout.same(row, found[0][1:])
 
 

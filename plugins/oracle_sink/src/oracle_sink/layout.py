@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +18,9 @@ from oracle_sink.mapping import Mapped, read_mapping
 from oracle_sink.numbers import NumberColumn, Numbers, Refused
 from oracle_sink.texts import RepeatedText, TextColumn, ValueText, codec_of, mapped_bytes, origin_texts, type_names
 from oracle_sink.times import Times, repeated_hour
+
+LOOKUP_SIZES: Final = (1, 8, 64)
+"""Keys a look-up asks for. Few sizes, so that the database parses few statements."""
 
 # A quality byte may carry more than its two quality bits; 0x80 is not defined and no better than BAD.
 _QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) for code in range(256))
@@ -92,18 +95,20 @@ class Layout:
         """What the key condition needs of a row: a nullable column twice."""
         return [row[position] for position in self._key_positions]
 
-    def lookup_sql(self, count: int) -> str:
-        """Reads the compared columns of ``count`` keys, each row with the number of its key.
+    @cached_property
+    def lookup_sqls(self) -> Mapping[int, str]:
+        """For each of LOOKUP_SIZES: reads the compared columns of so many keys, each row with the number of its key.
 
         One point query for each key, joined by UNION ALL, so that no plan can be but an index look-up: with OR or IN
         the optimizer may choose to read the whole table.
         """
         width = len(self._key_positions)
         content = "".join(f", {self._read_sql(position)}" for position in self.compared)
-        return " UNION ALL ".join(
+        selects = [
             f"SELECT {number} AS n{content} FROM {self.table.sql} WHERE {self._key_condition(number * width)}"  # noqa: S608
-            for number in range(count)
-        )
+            for number in range(LOOKUP_SIZES[-1])
+        ]
+        return {size: " UNION ALL ".join(selects[:size]) for size in LOOKUP_SIZES}
 
     def same(self, row: Sequence[Bind], stored: Sequence[Bind]) -> bool:
         """True when what a look-up found has the content of a row. ``stored`` is in the order of ``compared``."""

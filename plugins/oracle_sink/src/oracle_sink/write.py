@@ -36,14 +36,11 @@ from oracle_sink.errors import (
     translate,
     violated_constraint,
 )
-from oracle_sink.layout import Layout
+from oracle_sink.layout import LOOKUP_SIZES, Layout
 from oracle_sink.rows import ConflictError, Row, Rows, conflict
 
 _ROWS_PER_CALL: Final = 20_000
 """The driver takes at most 65,535 errors a call."""
-
-_KEYS_PER_LOOKUP: Final = (1, 8, 64)
-"""Few sizes, so that the database parses few statements; a look-up is filled up by repeating its last key."""
 
 _NOT_SENT: Final = (TypeError, ValueError, OverflowError)
 """What the driver raises, beside its own errors, for a value that it cannot encode."""
@@ -82,7 +79,7 @@ class BatchWrite:
         if taken:
             self._sort_taken(taken, duplicates, conflicts, rejected)
         known = len(duplicates) + len(conflicts)
-        self._expect_some_success(errors, rejected, inserted=len(wanted) - len(errors), known=known)
+        self._expect_some_success(errors, inserted=len(wanted) - len(errors), known=known)
         self._resolve(conflicts, rejected)
         self._commit()
         return self._outcome(duplicates, rejected)
@@ -178,16 +175,12 @@ class BatchWrite:
                 f"{self._doing}: {text} (map {column} in columns:, or give it a DEFAULT)", code=error.code
             )
 
-    def _expect_some_success(
-        self, errors: Sequence[RowError], rejected: dict[int, Refusal], *, inserted: int, known: int
-    ) -> None:
+    def _expect_some_success(self, errors: Sequence[RowError], *, inserted: int, known: int) -> None:
         """A code that the table does not know, on every row, says something about the database, not about rows."""
         if inserted or known:
             return
         for error in errors:
-            if error.row in rejected and action_of(error.code) in (Action.TRIGGER, Action.UNKNOWN):
-                if error.code == DUPLICATE:
-                    continue
+            if error.code != DUPLICATE and action_of(error.code) in (Action.TRIGGER, Action.UNKNOWN):
                 raise failure(error.code, f"on every row: {one_line(error.message)}", self._doing)
 
     # ---- rows that are there
@@ -219,13 +212,13 @@ class BatchWrite:
             rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
 
     def _sort_known(self, indices: Sequence[int], duplicates: set[int], conflicts: dict[int, Sequence[Bind]]) -> None:
-        """Look up the keys of rows; enter those that are there."""
+        """Look up the keys of rows; enter those that are there. A look-up is filled up by repeating its last key."""
         rows, layout = self._rows.rows, self._layout
         cursor = self._session.cursor
         done = 0
         while done < len(indices):
             left = len(indices) - done
-            size = next((size for size in _KEYS_PER_LOOKUP if size >= left), _KEYS_PER_LOOKUP[-1])
+            size = next((size for size in LOOKUP_SIZES if size >= left), LOOKUP_SIZES[-1])
             part = indices[done : done + size]
             filled = [*part, *[part[-1]] * (size - len(part))]
             binds = [bind for index in filled for bind in layout.key_binds(rows[index])]
@@ -233,7 +226,7 @@ class BatchWrite:
                 cursor.setinputsizes(*layout.key_sizes * size)
                 cursor.arraysize = size + 1
                 cursor.prefetchrows = size + 1
-                found = cursor.execute(layout.lookup_sql(size), binds, fetch_decimals=True).fetchall()
+                found = cursor.execute(layout.lookup_sqls[size], binds, fetch_decimals=True).fetchall()
             except DRIVER_ERRORS as error:
                 self._raise(error)
             for number, *stored in found:
