@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import queue
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Final, Protocol
 
 from agent_core.api import AgentStatus, Clock, SystemClock
@@ -18,6 +16,7 @@ from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
 from agent_core.cli.problem_report import problem_line
+from agent_core.cli.signals import signal_handlers
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
@@ -31,9 +30,6 @@ TERMINAL_INTERVAL_SECONDS: Final = 1.0
 LOG_INTERVAL_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.25
 """On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
-
-_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
-"""Those that the platform has: SIGBREAK is Windows' Ctrl-Break and the end of a session, SIGHUP a closed terminal."""
 
 
 class Runnable(Protocol):
@@ -122,7 +118,7 @@ class Run:
 
     def until_stopped(self) -> int:
         """Start, run, stop, print the ledger; the exit code."""
-        with _signal_handlers(self._stop), self._narrator():
+        with signal_handlers(self._stop), self._narrator():
             self._agent.start()
             self._started = True
             try:
@@ -179,31 +175,6 @@ class Run:
                 self._terminal.line(f"still stopping: {waiting}; {bound}")
             else:
                 self._terminal.line("still starting: it stops as soon as every part is open")
-
-
-@contextmanager
-def _signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
-    """Turn signals into stop requests while the block runs. Without effect outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, _: FrameType | None) -> None:
-        stop(_name(number))
-
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    # nohup and the like: whoever asked that a closed terminal be ignored means it.
-    wanted = [number for number in numbers if _name(number) != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
-    previous = [(number, signal.signal(number, handle)) for number in wanted]
-    try:
-        yield
-    finally:
-        for number, handler in previous:
-            signal.signal(number, handler)
-
-
-def _name(number: int) -> str:
-    return signal.Signals(number).name
 
 
 def _interval(text: str) -> float:

@@ -1,0 +1,38 @@
+"""Signals that ask a command to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+"""Those that the platform has: SIGBREAK is Windows' Ctrl-Break and the end of a session, SIGHUP a closed terminal."""
+
+
+@contextmanager
+def signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
+    """Turn signals into stop requests while the block runs. Without effect outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _: FrameType | None) -> None:
+        stop(_name(number))
+
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    # nohup and the like: whoever asked that a closed terminal be ignored means it.
+    wanted = [number for number in numbers if _name(number) != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
+    previous = [(number, signal.signal(number, handle)) for number in wanted]
+    try:
+        yield
+    finally:
+        for number, handler in previous:
+            signal.signal(number, handler)
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name
