@@ -75,8 +75,8 @@ class Faults:
         """Raises TypeError or ValueError for a rule that makes no sense."""
         rule = Rule(**fields)
         with self._lock:
-            # A rule for single rows of an array fires at every call: first in the list it would hide all others.
-            self.rules = sorted([*self.rules, rule], key=lambda rule: rule.by_row)
+            # An endless rule for single rows (a trigger) would hide those that follow.
+            self.rules = sorted([*self.rules, rule], key=lambda rule: rule.by_row and not rule.times)
         return rule
 
     def clear(self) -> None:
@@ -90,17 +90,18 @@ class Faults:
         with self.cleared:
             self.cleared.wait(seconds)
 
-    def pick(self, point: str, when: str, text: str) -> Rule | None:
-        """The rule that fires now, if any; ``text`` is the SQL, the user or the connect string.
+    def pick(self, point: str, when: str, text: str, *, by_row: bool = False) -> Rule | None:
+        """The rule that fires now, if any: one for the whole call, or one for single rows of an array.
 
-        Every rule that matches counts the call; the first one that is due fires.
+        ``text`` is the SQL, the user or the connect string. Every rule that matches counts the call; the first one
+        that is due fires.
         """
         if not self.rules:
             return None
         due: Rule | None = None
         with self._lock:
             for rule in self.rules:
-                if rule.point != point or rule.when != when:
+                if rule.point != point or rule.when != when or rule.by_row != by_row:
                     continue
                 if rule.match is not None and not re.search(rule.match, text, re.IGNORECASE):
                     continue

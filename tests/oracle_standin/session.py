@@ -120,8 +120,11 @@ class Session:
     def fire(self, point: str, when: str, text: str) -> Rule | None:
         """Lets a fault rule act; returns one that means single rows of an array."""
         rule = self.server.faults.pick(point, when, text)
-        if rule is None:
-            return None
+        if rule is not None:
+            self._act(rule)
+        return self.server.faults.pick(point, when, text, by_row=True)
+
+    def _act(self, rule: Rule) -> None:
         if rule.action in ("drop", "rst"):
             raise DropConnection(rst=rule.action == "rst")
         if rule.action in ("hang", "latency"):
@@ -132,10 +135,7 @@ class Session:
         elif rule.action == "midpacket":
             self._partial_reply = True
         elif rule.action == "ora":
-            if rule.by_row:
-                return rule
             raise self.injected(rule)
-        return None
 
     def wait(self, rule: Rule) -> None:
         default = _HANG_SECONDS if rule.action == "hang" else 1.0

@@ -133,13 +133,16 @@ def test_a_trigger_rejects_each_row_whose_value_matches(db: Standin, connection:
     assert [(e.offset, e.code) for e in cursor.getbatcherrors()] == [(1, 20001), (2, 20001)]
 
 
-def test_a_trigger_hides_no_other_fault(db: Standin, connection: oracledb.Connection) -> None:
+def test_a_trigger_and_other_faults_hide_each_other_no_more_than_in_a_database(
+    db: Standin, connection: oracledb.Connection
+) -> None:
     db.fault("execute", "ora", code=20001, value="^poison", times=0)
     db.fault("execute", "ora", code=60)
-    with pytest.raises(oracledb.DatabaseError, match="ORA-00060"):
-        insert(connection)
-    with pytest.raises(oracledb.DatabaseError, match="ORA-20001"):
-        insert(connection, "poison")
+    db.fault("execute", "latency", seconds=0.01)
+    db.fault("execute", "ora", code=14400, row=0)
+    for expected in ("ORA-00060", "ORA-14400", "ORA-20001"):
+        with pytest.raises(oracledb.DatabaseError, match=expected):
+            insert(connection, "poison")
 
 
 def test_a_full_tablespace_takes_no_rows(db: Standin, connection: oracledb.Connection) -> None:
