@@ -40,6 +40,7 @@ def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
         groups: list[dict[str, object]],
         writable: Sequence[str] = (),
         clock: Clock = clock,
+        connections: int = 1,
         **changes: object,
     ) -> PollingSource:
         def create(config: Config, context: ComponentContext) -> Driver:
@@ -49,7 +50,10 @@ def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
         factory = DriverFactory("fake_driver", {}, create, "a fake")
         config = {
             **DEFAULTS,
-            "devices": [{"id": id_, "driver": "fake_driver", "allow_writes": id_ in writable} for id_ in devices],
+            "devices": [
+                {"id": id_, "driver": "fake_driver", "allow_writes": id_ in writable, "connections": connections}
+                for id_ in devices
+            ],
             "groups": [{"mode": "fixed", **group} for group in groups],
             **changes,
         }

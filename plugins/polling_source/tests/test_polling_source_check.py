@@ -22,7 +22,7 @@ def source(
     id_: str = "line1", changes: Mapping[str, object] = MappingProxyType({}), **more: object
 ) -> dict[str, object]:
     config: dict[str, object] = {
-        "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False}],
+        "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, "connections": 1}],
         "groups": [{"id": "G", "device": "PLC01", "mode": "fixed", "interval": 1.0, "tags": [TAG]}],
         "bad_rows": "on_change",
         "backoff": {"initial": 1.0, "max": 30.0},
@@ -66,7 +66,7 @@ def test_a_sound_configuration_and_other_sources_have_no_problems() -> None:
             ["sources[0].config.groups[0].interval: group G: the interval is shorter than 10 ms"],
         ),
         (
-            {"devices": [{"id": "PLC01", "driver": "d", "allow_writes": False}] * 2},
+            {"devices": [{"id": "PLC01", "driver": "d", "allow_writes": False, "connections": 1}] * 2},
             ["sources[0].config.devices[1].id: device PLC01 appears twice"],
         ),
         (

@@ -67,7 +67,7 @@ def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
     assert agent_register_source().type == "polling_source"
     context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"))
     config = {
-        "devices": [{"id": "PLC01", "driver": "modbus_drivr", "allow_writes": False}],
+        "devices": [{"id": "PLC01", "driver": "modbus_drivr", "allow_writes": False, "connections": 1}],
         "groups": [],
         "bad_rows": "none",
         "backoff": {"initial": 1.0, "max": 2.0},

@@ -184,6 +184,14 @@ def test_a_dead_device_delays_no_other(make_source: MakeSource, clock: ManualClo
     assert len(line.workers) == 2
 
 
+def test_groups_are_dealt_out_to_the_connections_of_a_device(make_source: MakeSource, clock: ManualClock) -> None:
+    groups = [group(name, 1.0, number) for number, name in enumerate("ABC")]
+    line = Line(make_source({"PLC01": FakeBlockDriver()}, groups, connections=2), clock)
+    assert [[group.id for group in worker.groups] for worker in line.workers] == [["A", "C"], ["B"]]
+    assert [status.group_id for status in line.source.groups()] == ["A", "B", "C"]
+    assert len(line.run(0.9)) == 3
+
+
 def test_what_was_read_before_the_device_died_in_a_poll_is_kept(make_source: MakeSource, clock: ManualClock) -> None:
     driver = FakeBlockDriver()
     line = Line(make_source({"PLC01": driver}, [group("G", 1.0, 1, 1000)]), clock)

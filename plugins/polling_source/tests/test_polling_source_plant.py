@@ -80,7 +80,7 @@ def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., Po
 
     def make(*groups: dict[str, object]) -> PollingSource:
         config = {
-            "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": True, **settings}],
+            "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": True, "connections": 1, **settings}],
             "groups": [{"device": "PLC01", "mode": "fixed", **group} for group in groups],
             "bad_rows": "on_change",
             "backoff": {"initial": 0.05, "max": 0.2},

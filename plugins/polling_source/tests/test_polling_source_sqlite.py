@@ -62,7 +62,7 @@ def make_file(file: Path, *scripts: str) -> Path:
 
 def load(file: Path, string_length: int | None = 16, devices: tuple[str, ...] = ("PLC01", "PLC02")) -> Catalog:
     polling = PollingSourceConfig(
-        devices=tuple(DeviceConfig(device, "fake_driver", True, {}) for device in devices),
+        devices=tuple(DeviceConfig(device, "fake_driver", True, 1, {}) for device in devices),
         groups=(),
         catalog=CatalogConfig(file, string_length, "shift_jis"),
         bad_rows=BadRows.ON_CHANGE,

@@ -180,7 +180,7 @@ def test_a_tag_name_is_unique_in_its_source(tmp_path: Path) -> None:
     file.write_text("name,address,data_type\nA,hr:1,WORD\nB,hr:2,WORD\nA,hr:3,WORD\n", encoding="utf-8")
     yaml: list[dict[str, object]] = [{"name": "B", "address": "hr:1", "data_type": "WORD"}]
     groups = (group("G1", tags_from=file), group("G2", tags=yaml))
-    devices = (DeviceConfig("PLC01", "fake_driver", False, {}),)
+    devices = (DeviceConfig("PLC01", "fake_driver", False, 1, {}),)
     polling = PollingSourceConfig(devices, groups, None, BadRows.NONE, BackoffConfig(1.0, 2.0), 60.0, 10)
     problems = Catalog.load(polling, ("sources", 0, "config")).problems
     hint = "(a tag name is unique in its source)"

@@ -94,6 +94,8 @@ class _BlockReads:
             raise ReadRefused(f"{len(data)} bytes came where {block.size_bytes} belong")
         if block is not self._block:
             return block.rows, block.decoder.decode(data)
+        if len(self._pieces) > 1:
+            self._pieces = {self._by_place: block}  # read whole again: what it was split into is history
         if data != self._last_data:
             self._last_values = block.decoder.decode(data)
             self._last_data = data

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from agent_core.api import Config, GroupMode
 
-DEVICE_KEYS: Final = ("id", "driver", "allow_writes")
+DEVICE_KEYS: Final = ("id", "driver", "allow_writes", "connections")
 """What the engine reads of a device's entry; the rest is the driver's."""
 
 
@@ -37,6 +37,7 @@ class DeviceConfig:
     id: str
     driver: str
     allow_writes: bool
+    connections: int
     settings: Config
 
 
@@ -104,6 +105,7 @@ def _device(entry: Config) -> DeviceConfig:
         id=cast(str, entry["id"]),
         driver=cast(str, entry["driver"]),
         allow_writes=cast(bool, entry["allow_writes"]),
+        connections=cast(int, entry["connections"]),
         settings={key: value for key, value in entry.items() if key not in DEVICE_KEYS},
     )
 

@@ -1,4 +1,4 @@
-"""DeviceWorker: the one thread that talks to one device, so that a dead device delays no other."""
+"""DeviceWorker: the one thread that uses one connection to one device, so that a dead device delays no other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from polling_source.outage_log import OutageLog
 
 
 class DeviceWorker:
-    """Polls the groups of one device when they are due or asked for.
+    """Polls the groups of one connection when they are due or asked for.
 
     While the device does not answer, its cycles make BAD rows without a read. When the backoff is over, the group
     that failed first is polled as the probe; once that works, each fixed group that missed a cycle is polled once, at

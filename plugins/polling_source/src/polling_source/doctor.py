@@ -15,12 +15,11 @@ BUSY_SHARE: Final = 0.5
 
 def diagnose(lineup: Lineup, clock: Clock) -> Iterator[Finding]:
     """Uses the lineup's own connections, and closes them. Writes nothing."""
-    for device, groups in lineup.by_device.items():
-        driver = lineup.drivers[device]
+    for connection in lineup.connections:
         try:
-            yield from _diagnose_device(device, driver, groups, clock)
+            yield from _diagnose_device(connection.device, connection.driver, connection.groups, clock)
         finally:
-            driver.close()
+            connection.driver.close()
 
 
 def _diagnose_device(device: str, driver: Driver, groups: Sequence[PollGroup], clock: Clock) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from logging import getLogger
 
 from agent_core.api import (
@@ -29,21 +29,23 @@ from polling_source.reading import Reader
 from polling_source.tag import Place, PlacedTag
 
 
-class Lineup:
-    """Devices with their drivers, and their groups. Each call of ``of`` makes new drivers, none of them connected."""
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One driver and the groups that are polled through it."""
 
-    def __init__(self, drivers: Mapping[str, Driver], groups: Sequence[PollGroup]) -> None:
-        self.drivers = drivers
+    device: str
+    driver: Driver
+    groups: Sequence[PollGroup]
+
+
+class Lineup:
+    """The connections of a source and their groups. Each call of ``of`` makes new drivers, none of them connected."""
+
+    def __init__(self, connections: Sequence[Connection], groups: Sequence[PollGroup]) -> None:
+        self.connections = connections
+        """Those that have groups."""
         self.groups = groups
         """In the order of the configuration."""
-
-    @property
-    def by_device(self) -> Mapping[str, Sequence[PollGroup]]:
-        """The groups of each device that has some."""
-        devices: dict[str, list[PollGroup]] = {}
-        for group in self.groups:
-            devices.setdefault(group.device_id, []).append(group)
-        return devices
 
     @classmethod
     def of(cls, config: PollingSourceConfig, context: ComponentContext) -> Lineup:
@@ -53,20 +55,26 @@ class Lineup:
         problems = catalog.errors
         allowed = {device.id: device.allow_writes for device in config.devices}
         groups: list[PollGroup] = []
+        dealt: dict[tuple[str, int], list[PollGroup]] = {}
+        count: dict[str, int] = {}
         for group in catalog.groups:
-            driver = drivers.get(group.device)
-            if driver is None or not catalog.tags.get(group.id):
+            if group.device not in drivers or not catalog.tags.get(group.id):
                 continue
+            slot = count.get(group.device, 0) % len(drivers[group.device])
+            driver = drivers[group.device][slot]
             making = _GroupMaking(config, context, driver, group, catalog.places[group.id])
             try:
                 made = making.make(catalog.tags[group.id], allowed[group.device])
             except ConfigError as error:
                 problems.extend(error.problems)
-            else:
-                groups.append(made)
+                continue
+            count[group.device] = count.get(group.device, 0) + 1
+            groups.append(made)
+            dealt.setdefault((group.device, slot), []).append(made)
         if problems:
             raise ConfigError(problems)
-        return cls(drivers, groups)
+        connections = [Connection(device, drivers[device][slot], dealt[device, slot]) for device, slot in dealt]
+        return cls(connections, groups)
 
     def plan_report(self, source_id: str) -> Iterator[str]:
         """What each group reads, as lines for a person."""
@@ -152,9 +160,9 @@ class _GroupMaking:
         return TriggerBit(spec, reader, self._driver)
 
 
-def create_drivers(config: PollingSourceConfig, context: ComponentContext) -> dict[str, Driver]:
-    """A driver for each device, by its id. Raises ConfigError that names every driver that is not loaded."""
-    drivers: dict[str, Driver] = {}
+def create_drivers(config: PollingSourceConfig, context: ComponentContext) -> dict[str, list[Driver]]:
+    """A driver for each connection of each device. Raises ConfigError that names every driver that is not loaded."""
+    drivers: dict[str, list[Driver]] = {}
     problems: list[ConfigProblem] = []
     for index, device in enumerate(config.devices):
         factory = context.drivers.get(device.driver)
@@ -163,7 +171,8 @@ def create_drivers(config: PollingSourceConfig, context: ComponentContext) -> di
             message = f"device {device.id}: there is no driver {device.driver!r}"
             problems.append(ConfigProblem(message, ("devices", index, "driver"), f"loaded: {known}"))
             continue
-        drivers[device.id] = factory.create(device.settings, _driver_context(device, context))
+        driver_context = _driver_context(device, context)
+        drivers[device.id] = [factory.create(device.settings, driver_context) for _ in range(device.connections)]
     if problems:
         raise ConfigError(problems)
     return drivers

@@ -26,7 +26,7 @@ from polling_source.lineup import Lineup, create_drivers
 class PollingSource:
     """A Source, a PollingControl, Plannable and Diagnosable.
 
-    ``open`` reads the tag lists and plans the reads; ``start`` begins to poll, one thread per device.
+    ``open`` reads the tag lists and plans the reads; ``start`` begins to poll, one thread per connection.
     """
 
     def __init__(self, config: PollingSourceConfig, context: ComponentContext) -> None:
@@ -35,7 +35,7 @@ class PollingSource:
         self._config = config
         self._context = context
         self.workers: tuple[DeviceWorker, ...] = ()
-        """One a device that has groups; empty until ``open``."""
+        """One a connection; empty until ``open``."""
         self._places: dict[str, tuple[DeviceWorker, PollGroup]] = {}
 
     # -- Source -------------------------------------------------------------------------------------------------------
@@ -48,11 +48,11 @@ class PollingSource:
         jump = ClockJump(self._context.clock, self._context.logger)
         backoff, clock, logger = self._config.backoff, self._context.clock, self._context.logger
         self.workers = tuple(
-            DeviceWorker(device, lineup.drivers[device], groups, backoff, clock, jump, logger)
-            for device, groups in lineup.by_device.items()
+            DeviceWorker(connection.device, connection.driver, connection.groups, backoff, clock, jump, logger)
+            for connection in lineup.connections
         )
-        by_device = {worker.id: worker for worker in self.workers}
-        self._places = {group.id: (by_device[group.device_id], group) for group in lineup.groups}
+        workers = {group.id: worker for worker in self.workers for group in worker.groups}
+        self._places = {group.id: (workers[group.id], group) for group in lineup.groups}
 
     def start(self, emit: Emit) -> None:
         for worker in self.workers:
