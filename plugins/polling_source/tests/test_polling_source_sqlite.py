@@ -93,6 +93,28 @@ def test_enabled_groups_of_enabled_plcs_are_polled_as_the_tables_say(tmp_path: P
     assert (lot.data_type, lot.length_bytes, lot.encoding) == (DataType.STRING, 16, "shift_jis")
 
 
+@pytest.mark.parametrize(
+    ("address", "offset", "expected"),
+    [
+        ("D200", "3", "D200.3"),
+        ("D200", "10", "D200.A"),
+        ("hr:200", "10", "hr:200.10"),
+        ("M100", "0", "M100"),
+        ("B0110", "NULL", "B0110"),
+        ("SD210", "0", "SD210.0"),
+        ("co:5", "0", "co:5"),
+        ("D200.5", "NULL", "D200.5"),
+    ],
+)
+def test_a_trigger_bit_is_written_as_its_driver_reads_it(
+    tmp_path: Path, address: str, offset: str, expected: str
+) -> None:
+    change = f"UPDATE polling_groups SET trigger_bit_address = '{address}', trigger_bit_offset = {offset} WHERE id = 11"
+    catalog = load(make_file(tmp_path / "scada.db", SCHEMA, PLANT, change))
+    assert catalog.groups[1].trigger is not None
+    assert catalog.groups[1].trigger.address == expected
+
+
 def test_a_source_runs_on_a_catalogue_alone(tmp_path: Path, make_source: MakeSource) -> None:
     file = make_file(tmp_path / "scada.db", SCHEMA, PLANT)
     devices = {"PLC01": FakeBlockDriver(), "PLC02": FakeBlockDriver()}

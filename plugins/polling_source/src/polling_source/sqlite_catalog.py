@@ -169,11 +169,13 @@ class _Reading:
                 yield f"column interval_ms: {row['interval_ms']!r} is no number of milliseconds"
 
     def _bit_address(self, row: Row) -> str | None:
-        """``D100`` with offset 3 is ``D100.3``; a bit (``M100``) has no offset, or 0."""
+        """``D100`` with offset 10 is ``D100.A``, ``hr:100`` with it ``hr:100.10``; ``M100`` has no offset, or 0."""
         address, offset = _text(row, "trigger_bit_address"), _text(row, "trigger_bit_offset")
         area = re.match("[A-Za-z]*", address)
         if area is not None and area[0].upper() in _BIT_DEVICES and offset in ("", "0"):
             return address
+        if ":" not in address and offset.isdecimal():
+            offset = f"{int(offset):X}"  # Mitsubishi writes the bits of a word in hexadecimal
         return f"{address}.{offset}" if address and offset else address or None
 
     def _read_tag(self, place: Place, row: Row) -> None:
