@@ -35,7 +35,7 @@ class TestFakeBlockDriver(BlockDriverContract):
         return TagSpec("T", "D99", DataType.UINT16)
 
     def longest_blocks(self) -> Sequence[tuple[str, int]]:
-        return [("D", 0), ("M", 0)]
+        return [("D", 100), ("M", 0)]
 
     def break_connection(self, driver: Driver) -> bool:
         assert isinstance(driver, FakeBlockDriver)
@@ -58,7 +58,8 @@ class TestFakeItemDriver(ItemDriverContract):
         return [TagSpec("A", "a", DataType.INT16), TagSpec("B", "b", DataType.STRING, 8)]
 
     def expected_value(self, tag: TagSpec) -> Value:
-        return {"a": 1, "b": "B"}[tag.address]
+        values: dict[str, Value] = {"a": 1, "b": "B"}
+        return values[tag.address]
 
     def wrong_tags(self) -> Sequence[TagSpec]:
         return [TagSpec("T", "", DataType.INT16)]
