@@ -99,6 +99,7 @@ def server() -> Iterator[Standin]:
     real = RealDatabase(dsn, user, password) if dsn and user and password else None
     with real or Standin(users=[("writer", "right")]) as database:
         yield database
+        _drop(database)
 
 
 @pytest.fixture
@@ -108,8 +109,6 @@ def database(server: Standin) -> Iterator[Standin]:
     _drop(server)
     server.sql(TAG_DATA)
     yield server
-    server.reset()
-    _drop(server)
     assert server.failures() == []
 
 

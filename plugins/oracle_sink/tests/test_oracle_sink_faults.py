@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 MakeSink = Callable[..., OracleSink]
 START = 1_767_225_600_000_000_000
-SHORT = {"connect": 0.5, "login": 0.5, "call": 0.3, "wait": 0.3}
+SHORT = {"connect": 0.4, "login": 0.4, "call": 0.25, "wait": 0.25}
 
 
 def numbered(count: int, at: int = START) -> Batch:
@@ -168,8 +168,8 @@ def test_locks_of_a_session_that_the_server_still_believes_in_are_waited_for_no_
 
 
 def test_close_does_not_wait_for_a_silent_peer(sink: OracleSink, database: Standin) -> None:
-    database.latency(1.8)
-    with within(1.7):
+    database.latency(1.0)
+    with within(0.95):
         sink.close()
 
 
