@@ -158,7 +158,7 @@ def placed_tags(draw: st.DrawFn) -> PlacedTag:
     return tag
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(placed_tags(), min_size=1, max_size=5))
 def test_whatever_a_tag_is_its_yaml_means_the_same(tags: list[PlacedTag]) -> None:
     group = GroupConfig("G", "PLC 1", GroupMode.FIXED, 0.25)

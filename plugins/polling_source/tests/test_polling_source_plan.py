@@ -147,6 +147,7 @@ def test_a_plan_reads_every_tag_within_the_limits_and_decodes_as_the_reference(
             assert repr(value) == repr(expected), plan.tags[row]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=60), st.integers(1, 40), st.integers(0, 20))
 def test_no_plan_has_fewer_blocks(numbers: list[int], max_words: int, max_gap: int) -> None:
     """Dynamic programming over the sorted words finds the least number of blocks there can be."""
