@@ -1,0 +1,1 @@
+"""Reads Siemens S7 PLCs in blocks."""

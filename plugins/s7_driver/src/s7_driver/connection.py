@@ -1,0 +1,180 @@
+"""Connection: python-snap7's ISO-on-TCP connection, with one bound on the whole of what is waited for.
+
+The library's own ``Client`` connects with a time-out of five seconds that cannot be changed, and lets each piece of an
+answer take a time-out of its own; the layers below it have what is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from snap7.connection import ISOTCPConnection
+from snap7.datatypes import S7Area, S7WordLen
+from snap7.error import S7ConnectionError, S7Error, S7ProtocolError, S7TimeoutError
+from snap7.s7protocol import S7Protocol, get_return_code_description
+
+from agent_core.api import DeviceUnreachable, DriverError, ReadRefused
+from s7_driver.config import S7DriverConfig
+
+LOCAL_TSAP: Final = 0x0100
+SMALLEST_PDU: Final = 240
+READ_OVERHEAD: Final = 18
+"""Bytes of a PDU that are not data in the answer to a read: header 12, parameters 2, item header 4."""
+
+SUCCESS: Final = 0xFF
+NO_SERVICE: Final = (0x8100, 0x8104)
+"""The CPU does not serve this request, whatever the address."""
+
+PUT_GET_HINT: Final = "; PUT/GET must be permitted in the CPU's protection settings"
+HINTS: Final = {
+    0x03: "; is the PLC's protection level too high?",
+    0x05: "; does the block reach that far?",
+    0x0A: "; is there such a block, and is its optimized block access switched off?",
+}
+
+
+class BoundedConnection(ISOTCPConnection):
+    """Receives until a deadline instead of so long for each piece."""
+
+    deadline = 0.0
+
+    def _recv_exact(self, size: int) -> bytes:
+        connection = self.socket
+        if connection is None:
+            raise S7ConnectionError("not connected")
+        received = b""
+        while len(received) < size:
+            seconds = self.deadline - time.monotonic()
+            if seconds <= 0:
+                raise S7TimeoutError("no whole answer in time")
+            connection.settimeout(seconds)
+            try:
+                piece = connection.recv(size - len(received))
+            except TimeoutError as error:
+                raise S7TimeoutError("no whole answer in time") from error
+            except OSError as error:
+                raise S7ConnectionError(f"the connection was lost: {error}") from error
+            if not piece:
+                raise S7ConnectionError("the connection was closed by the device")
+            received += piece
+        return received
+
+
+class Connection:
+    """One connection to one CPU. Closed at first; every failure that is not a refusal closes it.
+
+    Methods but ``close`` raise DeviceUnreachable.
+    """
+
+    def __init__(self, config: S7DriverConfig, logger: logging.Logger) -> None:
+        self._config = config
+        self._logger = logger
+        self._link: BoundedConnection | None = None
+        self._protocol = S7Protocol()
+        self.pdu_size = config.pdu_size
+        """What the PLC agreed to."""
+
+    def open(self) -> None:
+        """Connect and agree on a PDU size, within the time-out, unless a living connection is there."""
+        if self._link is not None:
+            if self._link.check_connection():
+                return
+            self.close()
+        silence_snap7()
+        host, port = self._config.endpoint
+        link = BoundedConnection(host, port, LOCAL_TSAP, self._config.remote_tsap)
+        link.deadline = time.monotonic() + self._config.timeout
+        self._link, self._protocol = link, S7Protocol()
+        try:
+            link.connect(self._config.timeout)
+            request = self._protocol.build_setup_communication_request(1, 1, self._config.pdu_size)
+            parameters = self._exchange(link, request)["parameters"]
+        except (S7Error, OSError) as error:
+            self.close()
+            raise DeviceUnreachable(f"cannot connect to {self._where}: {error}") from error
+        agreed = parameters.get("pdu_length") if isinstance(parameters, dict) else None
+        self.pdu_size = min(agreed, self._config.pdu_size) if isinstance(agreed, int) else SMALLEST_PDU
+        if self.pdu_size <= READ_OVERHEAD:
+            self.close()
+            raise DeviceUnreachable(f"{self._where} wants a PDU of {self.pdu_size} bytes, too small to read anything")
+        self._logger.debug("connected: address=%s pdu_size=%d", self._config.address, self.pdu_size)
+
+    def close(self) -> None:
+        """Drop the connection. Safe twice."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.disconnect()
+
+    def read(self, area: S7Area, db_number: int, start: int, size_bytes: int, where: str) -> bytes:
+        """Read bytes on an open connection, in as many requests as the PDU size asks for. Raises ReadRefused."""
+        link = self._begin()
+        most = self.pdu_size - READ_OVERHEAD
+        pieces: list[bytes] = []
+        for first in range(0, size_bytes, most):
+            count = min(most, size_bytes - first)
+            request = self._protocol.build_read_request(area, db_number, start + first, S7WordLen.BYTE, count)
+            data = self._ask(link, request, lambda reason: ReadRefused(f"{where}: {reason}"))
+            if len(data) != count:
+                self.close()
+                raise DeviceUnreachable(f"{self._where}: {len(data)} bytes came where {count} belong")
+            pieces.append(data)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def write_bit(self, area: S7Area, db_number: int, bit_number: int, value: bool, where: str) -> None:
+        """Write one bit, counted through the area, on an open connection. Raises DriverError when it is refused."""
+        link = self._begin()
+        data = b"\x01" if value else b"\x00"
+        request = self._protocol.build_write_request(area, db_number, bit_number, S7WordLen.BIT, data)
+        self._ask(link, request, lambda reason: DriverError(f"{where}: {reason}"))
+
+    def _begin(self) -> BoundedConnection:
+        link = self._link
+        if link is None:
+            raise DeviceUnreachable(f"{self._where}: not connected")
+        link.deadline = time.monotonic() + self._config.timeout
+        return link
+
+    def _ask(self, link: BoundedConnection, request: bytes, refused: Callable[[str], DriverError]) -> bytes:
+        """The data of the one item of the answer. Raises what ``refused`` makes when the PLC refuses it."""
+        try:
+            answer = self._exchange(link, request)
+        except S7ProtocolError as error:
+            if error.error_code is None or error.error_code in NO_SERVICE:
+                self.close()
+                hint = (
+                    "" if error.error_code is None else "; PUT/GET must be permitted in the CPU's protection settings"
+                )
+                raise DeviceUnreachable(f"{self._where}: {error}{hint}") from error
+            raise refused(str(error)) from error
+        except (S7Error, OSError) as error:
+            self.close()
+            raise DeviceUnreachable(f"{self._where}: {error}") from error
+        item = answer["data"]
+        code = item.get("return_code") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(code, int):
+            self.close()
+            raise DeviceUnreachable(f"{self._where}: the answer holds no item")
+        if code != SUCCESS:
+            raise refused(f"return code {code:02X} ({get_return_code_description(code)}{HINTS.get(code, '')})")
+        return bytes(item.get("data", b""))
+
+    def _exchange(self, link: BoundedConnection, request: bytes) -> dict[str, object]:
+        """One request and the answer that carries its number."""
+        link.send_data(request)
+        answer = self._protocol.parse_response(link.receive_data())
+        self._protocol.validate_pdu_reference(answer["sequence"])
+        return answer
+
+    @property
+    def _where(self) -> str:
+        return self._config.address
+
+
+def silence_snap7() -> None:
+    """Keep python-snap7 from logging what reaches the engine as exceptions, unless somebody has set a level."""
+    logger = logging.getLogger("snap7")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)

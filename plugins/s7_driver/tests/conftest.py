@@ -1,0 +1,61 @@
+"""A real python-snap7 server in a process of its own, and drivers for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from plant.peer import PeerProcess
+from s7_driver.config import S7DriverConfig
+from s7_driver.driver import S7Driver
+
+from agent_core.api import ComponentContext
+
+MakeDriver = Callable[..., S7Driver]
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "address": "127.0.0.1:1",
+    "rack": 0,
+    "slot": 1,
+    "connection_type": "pg",
+    "timeout": 0.5,
+    "pdu_size": 960,
+    "max_gap": 32,
+}
+
+
+@pytest.fixture(scope="session")
+def running_plc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeerProcess]:
+    with PeerProcess("s7_server", tmp_path_factory.mktemp("plc")) as plc:
+        yield plc
+
+
+@pytest.fixture
+def plc(running_plc: PeerProcess) -> Iterator[PeerProcess]:
+    yield running_plc
+    for line in ("resume", "unhang", "delay 0", "pieces 0", "allow", "header_error 0"):
+        running_plc.order(line)
+
+
+@pytest.fixture
+def settings() -> Mapping[str, object]:
+    """The driver's keys with the defaults of the schema, but a short time-out."""
+    return DEFAULTS
+
+
+@pytest.fixture
+def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+    made: list[S7Driver] = []
+
+    def make(**changes: object) -> S7Driver:
+        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("s7_driver"))
+        made.append(S7Driver(S7DriverConfig.from_config({**settings, **changes}), context))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()

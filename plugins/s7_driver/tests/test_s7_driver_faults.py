@@ -1,0 +1,138 @@
+"""What a PLC, or the network before it, may do wrong; over real sockets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from plant.peer import PeerProcess
+from s7_driver.driver import S7Driver
+
+from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
+
+MakeDriver = Callable[..., S7Driver]
+
+NINE = bytes(range(9))
+
+
+@pytest.fixture
+def driver(plc: PeerProcess, make_driver: MakeDriver) -> Iterator[S7Driver]:
+    """Connected, with a short time-out."""
+    driver = make_driver(address=plc.address, timeout=0.4)
+    driver.connect()
+    yield driver
+    driver.close()
+
+
+def test_a_late_answer_is_never_taken_for_that_of_the_next_request(plc: PeerProcess, driver: S7Driver) -> None:
+    plc.order("delay 0.6")
+    with pytest.raises(DeviceUnreachable, match="no whole answer in time"):
+        driver.read_block("DB1", 100, 2)
+    plc.order("delay 0")
+    assert driver.read_block("DB1", 7, 2) == b"\x07\x08"
+
+
+def test_an_answer_in_many_pieces_is_put_together(plc: PeerProcess, make_driver: MakeDriver) -> None:
+    driver = make_driver(address=plc.address, timeout=10.0)
+    whole = driver.read_block("DB1", 0, 400)
+    assert whole == bytes(number % 251 for number in range(400))
+    plc.order("pieces 7")
+    assert driver.read_block("DB1", 0, 400) == whole
+
+
+def test_an_answer_that_trickles_in_is_given_up_at_the_time_out(plc: PeerProcess, driver: S7Driver) -> None:
+    plc.order("pieces 1")
+    start = time.monotonic()
+    with pytest.raises(DeviceUnreachable):
+        driver.read_block("DB1", 0, 900)
+    assert time.monotonic() - start < 1.0
+
+
+@pytest.mark.parametrize("pdu", [240, 480, 960])
+def test_a_block_longer_than_the_plc_answers_at_once_comes_in_several_requests(
+    make_driver: MakeDriver, tmp_path: Path, pdu: int
+) -> None:
+    with PeerProcess("s7_server", tmp_path, "--pdu", str(pdu)) as plc:
+        driver = make_driver(address=plc.address, timeout=2.0)
+        assert driver.read_block("DB1", 11, 942) == bytes(number % 251 for number in range(11, 953))
+
+
+def test_a_refusal_says_what_was_asked_and_why_not(plc: PeerProcess, driver: S7Driver) -> None:
+    with pytest.raises(ReadRefused, match=r"DB2 bytes 90 to 109: return code 05 \(Invalid address.*reach that far"):
+        driver.read_block("DB2", 90, 20)
+    with pytest.raises(ReadRefused, match=r"DB7 bytes 0 to 1: return code 0A .*optimized block access"):
+        driver.read_block("DB7", 0, 2)
+    assert driver.read_block("DB1", 0, 9) == NINE
+    plc.order("header_error 8500")
+    with pytest.raises(ReadRefused, match="DB1 bytes 0 to 8: S7 protocol error"):
+        driver.read_block("DB1", 0, 9)
+    plc.order("header_error 0")
+    assert driver.read_block("DB1", 0, 9) == NINE
+
+
+def test_a_cpu_that_serves_nobody_is_unreachable_and_the_remedy_named(plc: PeerProcess, driver: S7Driver) -> None:
+    plc.order("header_error 8104")
+    with pytest.raises(DeviceUnreachable, match="PUT/GET must be permitted"):
+        driver.read_block("DB1", 0, 9)
+    plc.order("header_error 0")
+    assert driver.read_block("DB1", 0, 9) == NINE
+
+
+def test_a_write_that_is_refused_says_why_and_one_without_an_answer_is_unreachable(
+    plc: PeerProcess, driver: S7Driver
+) -> None:
+    with pytest.raises(DriverError, match=r"DB7\.DBX0\.1: ") as refused:
+        driver.write_bit(TagSpec("T", "DB7.DBX0.1", DataType.BOOL), True)
+    assert not isinstance(refused.value, DeviceUnreachable)
+    plc.order("hang")
+    with pytest.raises(DeviceUnreachable):
+        driver.write_bit(TagSpec("T", "DB1.DBX0.1", DataType.BOOL), True)
+
+
+def test_a_string_that_was_never_written_is_empty(plc: PeerProcess, driver: S7Driver) -> None:
+    plc.order("set DB1 2100 00ff4142")
+    assert driver.read_block("DB1 STRING", 2100, 2) == b"\0\0"
+    plc.order("set DB1 2100 02ff4142")
+    assert driver.read_block("DB1 STRING", 2100, 2) == b"AB"
+
+
+def test_a_connection_that_the_plc_closed_between_two_polls_is_made_anew(plc: PeerProcess, driver: S7Driver) -> None:
+    assert driver.read_block("DB1", 0, 9) == NINE
+    plc.order("drop")
+    assert driver.read_block("DB1", 0, 9) == NINE
+
+
+def test_a_plc_that_dies_and_comes_back_is_found_again(make_driver: MakeDriver, tmp_path: Path) -> None:
+    with PeerProcess("s7_server", tmp_path) as plc:
+        driver = make_driver(address=plc.address, timeout=2.0)
+        assert driver.read_block("DB1", 0, 9) == NINE
+        plc.kill()
+        for _ in range(2):
+            with pytest.raises(DeviceUnreachable):
+                driver.read_block("DB1", 0, 9)
+        plc.start()
+        assert driver.read_block("DB1", 0, 9) == NINE
+
+
+def test_a_black_hole_is_left_in_time_and_found_again(plc: PeerProcess, driver: S7Driver) -> None:
+    plc.order("hang")
+    for _ in range(2):
+        start = time.monotonic()
+        with pytest.raises(DeviceUnreachable):
+            driver.read_block("DB1", 0, 9)
+        assert time.monotonic() - start < 1.0
+    plc.order("unhang")
+    assert driver.read_block("DB1", 0, 9) == NINE
+
+
+def test_a_server_that_speaks_another_protocol_is_unreachable(responder_address: str, make_driver: MakeDriver) -> None:
+    with pytest.raises(DeviceUnreachable, match="cannot connect"):
+        make_driver(address=responder_address, timeout=0.5).connect()
+
+
+@pytest.fixture
+def responder_address(tmp_path: Path) -> Iterator[str]:
+    with PeerProcess("mc_responder", tmp_path) as peer:
+        yield peer.address
