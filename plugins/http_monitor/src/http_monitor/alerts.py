@@ -16,6 +16,7 @@ FILL_CRITICAL_PCT: Final = 95.0
 OLDEST_ROW_WARNING_SECONDS: Final = 60.0
 DISK_WARNING_PCT: Final = 10.0
 DISK_CRITICAL_PCT: Final = 3.0
+MAX_ERROR_CHARACTERS: Final = 160
 DISK_ENOUGH_BYTES: Final = 20 * 10**9
 """A share of a large disk is still a lot; with this much free there is no alert."""
 
@@ -120,7 +121,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
     known = _SINK_STATES.get(sink.state)
     if known is not None:
         severity, message, next_step = known
-        error = " ".join((sink.last_error or "").split())
+        error = _short(sink.last_error)
         detail = f": {error}" if error and sink.state is not SinkState.PAUSED else ""
         yield Alert(severity, f"sink_{sink.state}", id_, f"{message}{detail}", next_step)
     fill = 100.0 * sink.buffer.pending_records / max(1, sink.buffer.capacity_records)
@@ -190,7 +191,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
 
 def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
     missed = grown(f"missed {group.source_id} {group.group_id}", group.missed)
-    error = " ".join((group.last_error or "").split())
+    error = _short(group.last_error)
     detail = f": {error}" if error else ""
     if group.state is GroupState.STOPPED:
         yield Alert(
@@ -253,3 +254,9 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 def _milliseconds(seconds: float | None) -> str:
     return "too long" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def _short(error: str | None) -> str:
+    """One line of an error's message: the whole of it is in the log and on the sink or group itself."""
+    text = " ".join((error or "").split())
+    return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[:MAX_ERROR_CHARACTERS]}..."

@@ -66,8 +66,8 @@ class Timeline:
             )
         with self._lock:
             last = self._points[-1] if self._points else None
-            elapsed = 0.0 if last is None else monotonic_seconds - last.monotonic_seconds
-            rate = 0.0 if last is None or elapsed <= 0 else (collected - last.collected) / elapsed
+            elapsed = status.uptime_seconds if last is None else monotonic_seconds - last.monotonic_seconds
+            rate = (collected - (0 if last is None else last.collected)) / elapsed if elapsed > 0 else 0.0
             by_source = {source.source_id: source.collected for source in status.sources}
             self._points.append(Point(monotonic_seconds, time_seconds, collected, rate, by_source, sinks))
 

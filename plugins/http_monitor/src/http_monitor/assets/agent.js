@@ -1,0 +1,125 @@
+// Talking to the agent: reading, changing, the live socket, and the token for all of them.
+
+import { byId } from "./dom.js";
+
+const STORE = "agent-token";
+const STALE_MS = 3500;
+
+export class Agent {
+  constructor() {
+    this.access = { token_required: false, reads_protected: false };
+    this.token = sessionStorage.getItem(STORE) || "";
+  }
+
+  /** Learn whether a token is needed; ask for it at once where even reading needs it. */
+  async prepare() {
+    this.access = await (await fetch("/api/access", { cache: "no-store" })).json();
+    if (this.access.reads_protected && !this.token) await this.askToken("Reading needs the token here.");
+  }
+
+  /** GET a path; throws with the answer's own words. */
+  async read(path) {
+    const response = await fetch(path, { headers: this.headers(), cache: "no-store" });
+    if (response.status === 401 && this.access.reads_protected) {
+      if (await this.askToken("The token is missing or wrong.")) return this.read(path);
+    }
+    if (!response.ok) throw new Error(await reason(response));
+    return response.json();
+  }
+
+  /** POST a path; asks for the token when it is missing or wrong, and then goes on. null: the user gave up. */
+  async change(path) {
+    if (this.access.token_required && !this.token && !(await this.askToken())) return null;
+    const response = await fetch(path, { method: "POST", headers: this.headers() });
+    if (response.status === 401) {
+      this.forget();
+      return (await this.askToken("The token is wrong. Try again.")) ? this.change(path) : null;
+    }
+    if (!response.ok) throw new Error(await reason(response));
+    return response.json();
+  }
+
+  headers() {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+
+  forget() {
+    this.token = "";
+    sessionStorage.removeItem(STORE);
+    this.onToken?.();
+  }
+
+  /** Ask the user; true when one was given. Two askers at once share one dialog. */
+  askToken(problem = "") {
+    this.asking ??= new Promise((resolve) => {
+      const dialog = byId("token-dialog");
+      const input = byId("token-input");
+      byId("token-error").textContent = problem;
+      input.value = "";
+      dialog.returnValue = "";
+      const form = dialog.querySelector("form");
+      const submit = () => {
+        this.token = input.value.trim();
+        sessionStorage.setItem(STORE, this.token);
+        this.onToken?.();
+      };
+      const close = () => {
+        form.removeEventListener("submit", submit);
+        this.asking = undefined;
+        resolve(Boolean(this.token));
+      };
+      form.addEventListener("submit", submit, { once: true });
+      dialog.addEventListener("close", close, { once: true });
+      dialog.showModal();
+      input.focus();
+    });
+    return this.asking;
+  }
+
+  /** Keep a live socket; onLive for each snapshot, onLink("live" | "lost") when that changes. */
+  follow(onLive, onLink) {
+    let last = 0;
+    let delay = 500;
+    let socket = null;
+    const connect = () => {
+      const scheme = location.protocol === "https:" ? "wss" : "ws";
+      const protocols = ["agent-live"];
+      if (this.token && this.access.reads_protected) protocols.push(`bearer.${hex(this.token)}`);
+      socket = new WebSocket(`${scheme}://${location.host}/ws/polling`, protocols);
+      socket.onmessage = (message) => {
+        if (!last) onLink("live");
+        last = Date.now();
+        delay = 500;
+        onLive(JSON.parse(message.data));
+      };
+      socket.onclose = () => {
+        lost();
+        setTimeout(connect, delay);
+        delay = Math.min(5000, delay * 1.6);
+      };
+    };
+    const lost = () => {
+      if (last) onLink("lost");
+      last = 0;
+    };
+    // A socket may stay open while nothing comes any more: a pulled cable, a frozen process.
+    setInterval(() => {
+      if (last && Date.now() - last > STALE_MS) {
+        lost();
+        socket.close();
+      }
+    }, 500);
+    connect();
+  }
+}
+
+async function reason(response) {
+  try {
+    const body = await response.json();
+    return typeof body.detail === "string" ? body.detail : `HTTP ${response.status}`;
+  } catch {
+    return `HTTP ${response.status}`;
+  }
+}
+
+const hex = (token) => [...new TextEncoder().encode(token)].map((byte) => byte.toString(16).padStart(2, "0")).join("");

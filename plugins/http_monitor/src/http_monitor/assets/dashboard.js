@@ -1,0 +1,227 @@
+// The page: wires the parts to the agent.
+
+import { Agent } from "./agent.js";
+import { Charts } from "./charts.js";
+import { byId, h, mark, text } from "./dom.js";
+import { brief, clock, rate, span } from "./format.js";
+import { Groups } from "./groups.js";
+import { Pipeline } from "./pipeline.js";
+import { drawAlerts, drawBackups, drawEvents, drawLedger, drawRejected } from "./records.js";
+import { Tags } from "./tags.js";
+
+const agent = new Agent();
+const charts = new Charts();
+const groups = new Groups((id, action, button) => change(`/api/polling/groups/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`));
+const pipeline = new Pipeline(byId("pipeline"), onSink);
+const tags = new Tags(agent);
+
+let latest = null;
+let latestAt = null;
+let lostAt = null;
+let incidents = -1;
+
+// --- drawing ---
+
+const HEALTH = { ok: ["is-ok", "All is well"], degraded: ["is-warn", "Needs a look"], failing: ["is-bad", "Needs action"] };
+
+function onLive(live) {
+  latest = live;
+  latestAt = new Date();
+  document.body.classList.remove("waiting");
+  drawHead(live);
+  drawAlerts(live.alerts);
+  pipeline.draw(live);
+  groups.draw(live.groups);
+  drawLedger(live.sinks);
+  charts.add(live.point, live.agent.values_per_second);
+  tags.choices(live.groups);
+  if (!document.hidden) tags.refresh();
+  if (live.incidents !== incidents) {
+    incidents = live.incidents;
+    refreshRecords();
+  }
+}
+
+function drawHead(live) {
+  const { name, version, uptime_seconds, health, phase } = live.agent;
+  text(byId("agent-name"), name);
+  const stage = phase === "running" ? `up for ${span(uptime_seconds)}` : phase;
+  text(byId("agent-detail"), `tag-agent ${version}, ${stage}`);
+  let [state, words] = HEALTH[health];
+  if (phase === "stopping") [state, words] = ["is-warn", "Stopping"];
+  mark(byId("health"), state);
+  text(byId("health").lastChild, live.alerts.length > 1 ? `${words} (${live.alerts.length})` : words);
+  const sum = (account) => live.sinks.reduce((total, sink) => total + sink.ledger[account], 0);
+  const dropped = sum("dropped");
+  text(byId("head-rate"), rate(live.agent.values_per_second));
+  text(byId("head-delivered"), brief(sum("delivered")));
+  text(byId("head-pending"), brief(sum("pending")));
+  text(byId("head-dropped"), brief(dropped));
+  byId("head-dropped").parentElement.classList.toggle("alarm", dropped > 0);
+  document.title = `${health === "ok" ? "" : "⚠ "}${name}: ${rate(live.agent.values_per_second)} values/s`;
+  drawIcon(state);
+}
+
+const ICON = { "is-ok": "%234cc2ff", "is-warn": "%23f0b429", "is-bad": "%23ff5c57", lost: "%238b9bab" };
+
+function drawIcon(state) {
+  const picture = `data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='%2312212f'/><path d='M5 17h5l3-8 5 14 4-9 2 3h3' fill='none' stroke='${ICON[state]}' stroke-width='3' stroke-linecap='round' stroke-linejoin='round'/></svg>`;
+  if (byId("icon").getAttribute("href") !== picture) byId("icon").setAttribute("href", picture);
+}
+
+async function refreshRecords() {
+  try {
+    const [events, rejected, backups] = await Promise.all(["/api/events", "/api/rejected", "/api/backups"].map((path) => agent.read(path)));
+    drawEvents(events.events);
+    drawRejected(rejected);
+    drawBackups(backups);
+  } catch {
+    incidents = -1; // again with the next snapshot
+  }
+}
+
+async function loadHistory() {
+  try {
+    charts.load(await agent.read("/api/history"));
+  } catch {
+    setTimeout(loadHistory, 2000);
+  }
+}
+
+// --- the connection, told as it is ---
+
+function onLink(state) {
+  lostAt = state === "lost" ? (lostAt ?? latestAt) : null;
+  document.body.classList.toggle("offline", state === "lost");
+  mark(byId("link-state"), state === "lost" ? "is-bad" : "is-ok");
+  text(byId("link-text"), state === "lost" ? "lost" : "live");
+  for (const button of document.querySelectorAll("main button")) button.disabled = state === "lost" && button.closest("#groups, .pipeline, .panel-head") !== null;
+  drawLost();
+  if (state === "live") {
+    incidents = -1;
+    loadHistory();
+  } else {
+    document.title = `✕ ${latest?.agent.name ?? "tag-agent"}: no connection`;
+    drawIcon("lost");
+  }
+}
+
+function drawLost() {
+  const banner = byId("lost");
+  banner.hidden = lostAt === null;
+  if (lostAt) text(banner, `Connection lost. What you see is from ${clock(lostAt)}, ${span((Date.now() - lostAt) / 1000)} ago. Trying again …`);
+}
+
+// --- changing ---
+
+async function change(path, button, what) {
+  button.classList.add("busy");
+  try {
+    const result = await agent.change(path);
+    if (result) toast(result.message, result.success);
+  } catch (error) {
+    toast(`${what}: ${error.message}`, false);
+  } finally {
+    button.classList.remove("busy");
+  }
+}
+
+async function onSink(id, action, button) {
+  if (action === "pause" && !(await confirmed(`Pause ${id}?`, "Nothing is written until it is resumed. Rows wait in the buffer; when it is full, the oldest leave it.", "Pause"))) return;
+  await change(`/api/sinks/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`);
+}
+
+function confirmed(title, words, yes) {
+  const dialog = byId("confirm-dialog");
+  text(byId("confirm-title"), title);
+  text(byId("confirm-text"), words);
+  text(byId("confirm-yes"), yes);
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+function toast(words, good) {
+  const element = h("div", { class: `toast ${good ? "" : "is-bad"}` }, words);
+  byId("toasts").append(element);
+  setTimeout(() => element.remove(), good ? 4000 : 9000);
+}
+
+byId("start-all").addEventListener("click", (event) => change("/api/polling/start-all", event.currentTarget, "start all"));
+byId("stop-all").addEventListener("click", async (event) => {
+  const button = event.currentTarget;
+  const number = latest?.groups.length ?? 0;
+  if (await confirmed(`Stop all ${number} groups?`, "Nothing is collected until they are started again.", "Stop all")) {
+    await change("/api/polling/stop-all", button, "stop all");
+  }
+});
+
+// --- token, theme, keyboard ---
+
+function drawToken() {
+  const button = byId("token-button");
+  button.hidden = !agent.access.token_required;
+  text(button, agent.token ? "Forget token" : "Enter token");
+}
+
+agent.onToken = drawToken;
+byId("token-button").addEventListener("click", () => (agent.token ? agent.forget() : agent.askToken()));
+byId("help-button").addEventListener("click", () => byId("help-dialog").showModal());
+document.querySelectorAll("[data-close]").forEach((button) => button.addEventListener("click", () => button.closest("dialog").close()));
+
+const wished = matchMedia("(prefers-color-scheme: light)");
+
+function applyTheme() {
+  const stored = localStorage.getItem("agent-theme");
+  document.documentElement.dataset.theme = stored ?? (wished.matches ? "light" : "dark");
+  charts.draw();
+}
+
+function switchTheme() {
+  localStorage.setItem("agent-theme", document.documentElement.dataset.theme === "light" ? "dark" : "light");
+  applyTheme();
+}
+
+byId("theme-button").addEventListener("click", switchTheme);
+wished.addEventListener("change", applyTheme);
+
+const KEYS = {
+  "/": () => byId("tags").focus(),
+  b: () => byId("tags-bad").click(),
+  ArrowLeft: () => tags.turn(-1),
+  ArrowRight: () => tags.turn(1),
+  g: () => (byId("groups").querySelector("button") ?? byId("start-all")).focus(),
+  t: switchTheme,
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+  "?": () => byId("help-dialog").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input, select, textarea");
+  if (typing && event.key === "Escape") event.target.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const action = KEYS[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+
+// --- start ---
+
+async function start() {
+  try {
+    await agent.prepare();
+  } catch {
+    setTimeout(start, 1000);
+    return;
+  }
+  drawToken();
+  agent.follow(onLive, onLink);
+}
+
+applyTheme();
+setInterval(() => {
+  text(byId("clock"), clock(new Date()));
+  drawLost();
+}, 500);
+start();

@@ -1,0 +1,74 @@
+// Numbers, times and sizes as people read them.
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenth = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
+
+export const count = (number) => whole.format(number);
+
+/** 1 file, 2 files. */
+export const several = (number, noun) => `${whole.format(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Up to a million in full, beyond it short: 12.4M. */
+export const brief = (number) => (Math.abs(number) < 1e6 ? whole.format(number) : compact.format(number));
+
+export const rate = (number) => (number < 10 ? tenth.format(number) : whole.format(number));
+
+export function percent(number) {
+  return number > 0 && number < 10 ? `${tenth.format(number)} %` : `${whole.format(number)} %`;
+}
+
+export function milliseconds(number) {
+  if (number == null) return "–";
+  if (number >= 1000) return `${tenth.format(number / 1000)} s`;
+  return number < 10 ? `${tenth.format(number)} ms` : `${whole.format(number)} ms`;
+}
+
+/** A span of time: 0.4 s, 12 s, 3 min, 4 h 05, 12 d. */
+export function span(seconds) {
+  if (seconds == null) return "–";
+  if (seconds < 10) return `${tenth.format(seconds)} s`;
+  if (seconds < 100) return `${whole.format(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  const minutes = Math.floor(seconds / 60);
+  if (seconds < 86400) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")}`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+export function bytes(number) {
+  if (number < 1000) return `${number} B`;
+  for (const [size, unit] of [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
+    if (number >= size) return `${tenth.format(number / size)} ${unit}`;
+  }
+  return "";
+}
+
+export const clock = (date) => date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+/** Local time of an ISO text, with the date when it is not today. */
+export function moment(iso) {
+  if (!iso) return "–";
+  const date = new Date(iso);
+  const today = new Date().toDateString() === date.toDateString();
+  return today ? clock(date) : `${date.toLocaleDateString()} ${clock(date)}`;
+}
+
+/** A tag's value; numbers as they are, texts as they are. */
+export function value(tag) {
+  if (tag.value === null) return "no value";
+  if (tag.value_type === "bool") return tag.value ? "true" : "false";
+  return String(tag.value);
+}
+
+export const states = {
+  up: ["is-ok", "up"],
+  retrying: ["is-warn", "retrying"],
+  open: ["is-bad", "not answering"],
+  throttled: ["is-bad", "no room"],
+  locked_out: ["is-bad", "log-in refused"],
+  misconfigured: ["is-bad", "misconfigured"],
+  paused: ["is-warn", "paused"],
+  running: ["is-ok", "running"],
+  stopped: ["is-warn", "stopped"],
+  backing_off: ["is-bad", "device away"],
+};

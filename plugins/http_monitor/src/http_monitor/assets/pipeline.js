@@ -1,0 +1,198 @@
+// The picture: sources -> buffer -> sink, the fallback below.
+
+import { attribute, h, mark, svg, sync, text } from "./dom.js";
+import { brief, bytes, count, milliseconds, percent, rate, several, span, states } from "./format.js";
+
+export class Pipeline {
+  constructor(root, onSink) {
+    this.root = root;
+    this.onSink = onSink;
+    this.sources = h("div", { class: "stack" });
+    this.flow = flow();
+    this.lanes = h("div", { class: "stack" });
+    root.append(this.sources, this.flow, this.lanes);
+  }
+
+  draw(live) {
+    sync(this.sources, live.sources, (source) => source.source_id, source, (node, one) => drawSource(node, one, live));
+    drawFlow(this.flow, live.agent.values_per_second, "values/s", false);
+    this.root.classList.toggle("moving", live.agent.values_per_second > 0);
+    this.lanes.classList.toggle("several", live.sinks.length > 1);
+    sync(this.lanes, live.sinks, (sink) => sink.sink_id, () => lane(this.onSink), (node, one) => drawLane(node, one, live));
+  }
+}
+
+function flow() {
+  return h(
+    "div",
+    { class: "flow" },
+    h("span", { class: "rate" }),
+    svg(
+      "svg",
+      { viewBox: "0 0 100 20", preserveAspectRatio: "none", class: "across", "aria-hidden": "true" },
+      svg("path", { class: "pipe", d: "M2 10H92", "vector-effect": "non-scaling-stroke" }),
+      svg("path", { class: "stream", d: "M2 10H92", "vector-effect": "non-scaling-stroke" }),
+      svg("path", { class: "tip", d: "M90 3L99 10L90 17Z" }),
+    ),
+    svg(
+      "svg",
+      { viewBox: "0 0 20 34", class: "down", "aria-hidden": "true" },
+      svg("path", { class: "pipe", d: "M10 1V26" }),
+      svg("path", { class: "stream", d: "M10 1V26" }),
+      svg("path", { class: "tip", d: "M3 25L10 34L17 25Z" }),
+    ),
+  );
+}
+
+function drawFlow(node, perSecond, unit, blocked) {
+  const moving = perSecond > 0 && !blocked;
+  node.classList.toggle("moving", moving);
+  node.classList.toggle("blocked", blocked);
+  // Faster dashes for more values, on a logarithmic scale; steps keep the animation from restarting each second.
+  const pace = moving ? Math.max(0.25, 1.6 - 0.25 * Math.round(Math.log10(perSecond + 1) * 2) / 2) : 1;
+  node.style.setProperty("--pace", `${pace.toFixed(2)}s`);
+  text(node.querySelector(".rate"), blocked ? "no writes" : `${rate(perSecond)} ${unit}`);
+}
+
+function source() {
+  return h(
+    "article",
+    { class: "node" },
+    h("div", { class: "node-head" }, h("h3", { class: "node-title" }), h("span", { class: "node-kind" })),
+    h("p", { class: "big" }),
+    h("dl", { class: "facts" }, h("dt", {}, "collected"), h("dd", { class: "collected" }), h("dt", {}, "last batch"), h("dd", { class: "age" })),
+    h("div", { class: "chips" }),
+  );
+}
+
+const MOST_CHIPS = 12;
+
+function drawSource(node, one, live) {
+  text(node.querySelector(".node-title"), one.source_id);
+  text(node.querySelector(".node-kind"), one.type);
+  const big = node.querySelector(".big");
+  if (!big.firstChild) big.append(h("span"), h("small", {}, "values/s"));
+  text(big.firstChild, rate(one.values_per_second));
+  text(node.querySelector(".collected"), brief(one.collected));
+  text(node.querySelector(".age"), one.last_batch_age_seconds == null ? "none yet" : `${span(one.last_batch_age_seconds)} ago`);
+  const devices = new Map();
+  for (const group of live.groups.filter((group) => group.source_id === one.source_id)) {
+    const state = group.state === "backing_off" || group.stale ? "is-bad" : group.state === "stopped" ? "is-warn" : "is-ok";
+    const order = ["is-ok", "is-warn", "is-bad"];
+    const known = devices.get(group.device_id) ?? "is-ok";
+    devices.set(group.device_id, order[Math.max(order.indexOf(known), order.indexOf(state))]);
+  }
+  const worst = [...devices.values()];
+  mark(node, worst.includes("is-bad") ? "is-bad" : worst.includes("is-warn") ? "is-warn" : "is-ok");
+  // Those in trouble first: with many devices the healthy ones are a number.
+  const chips = [...devices].sort((a, b) => (b[1] !== "is-ok") - (a[1] !== "is-ok")).slice(0, MOST_CHIPS);
+  if (devices.size > MOST_CHIPS) chips.push([`+${devices.size - MOST_CHIPS} more`, ""]);
+  sync(
+    node.querySelector(".chips"),
+    chips,
+    ([id]) => id,
+    () => h("span", { class: "chip" }, h("span", { class: "lamp" }), h("span")),
+    (chip, [id, state]) => {
+      mark(chip, state);
+      text(chip.lastChild, id);
+    },
+  );
+}
+
+function lane(onSink) {
+  const button = h("button", { type: "button" });
+  const root = h(
+    "div",
+    { class: "lane" },
+    h(
+      "article",
+      { class: "node buffer" },
+      h("div", { class: "node-head" }, h("h3", { class: "node-title" }, "buffer"), h("span", { class: "node-kind" })),
+      h(
+        "div",
+        { class: "buffer-body" },
+        h("div", { class: "tank" }, h("div", { class: "level" }), h("output")),
+        h("dl", { class: "facts" }, h("dt", {}, "rows"), h("dd", { class: "rows" }), h("dt", {}, "covers"), h("dd", { class: "cover" }), h("dt", {}, "of"), h("dd", { class: "capacity" }), h("dt", {}, "full in"), h("dd", { class: "full" }), h("dt", {}, "oldest"), h("dd", { class: "oldest" })),
+      ),
+    ),
+    flow(),
+    h(
+      "article",
+      { class: "node sink" },
+      h("div", { class: "node-head" }, h("h3", { class: "node-title" }), h("span", { class: "node-kind" }), h("span", { class: "pill" }, h("span", { class: "lamp" }), h("span", { class: "state" }))),
+      h(
+        "div",
+        { class: "sink-body" },
+        h("p", { class: "big" }, h("span"), h("small", {}, "rows/s written")),
+        h("dl", { class: "facts" }, h("dt", {}, "a write takes"), h("dd", { class: "took" }), h("dt", {}, "rows per write"), h("dd", { class: "batch" }), h("dt", {}, "last write"), h("dd", { class: "age" }), h("dt", { class: "probe-name" }, "next try in"), h("dd", { class: "probe" })),
+        button,
+      ),
+      h("p", { class: "error" }),
+    ),
+    h("div", { class: "fallback" }),
+  );
+  button.addEventListener("click", () => onSink(root.dataset.key, button.dataset.action, button));
+  return root;
+}
+
+function drawLane(node, sink, live) {
+  const { buffer, writer } = sink;
+  const [state, words] = states[sink.state] ?? ["is-warn", sink.state];
+  const tank = node.querySelector(".buffer");
+  const fullness = buffer.utilization_pct >= 95 ? "is-bad" : buffer.utilization_pct >= 70 ? "is-warn" : "is-ok";
+  mark(tank, fullness);
+  tank.querySelector(".level").style.height = `${Math.min(100, buffer.utilization_pct)}%`;
+  text(tank.querySelector("output"), percent(buffer.utilization_pct));
+  text(tank.querySelector(".rows"), count(buffer.current_size));
+  text(tank.querySelector(".capacity"), count(buffer.max_size));
+  text(tank.querySelector(".cover"), buffer.cover_seconds == null ? "–" : span(buffer.cover_seconds));
+  text(tank.querySelector(".full"), buffer.time_to_full_seconds == null ? "–" : span(buffer.time_to_full_seconds));
+  text(tank.querySelector(".oldest"), buffer.oldest_age_seconds ? span(buffer.oldest_age_seconds) : "–");
+  text(tank.querySelector(".node-kind"), buffer.stored_bytes == null ? "in memory" : `${bytes(buffer.stored_bytes)} on disk`);
+  drawFlow(node.children[1], sink.rows_per_second, "rows/s", !["up", "retrying"].includes(sink.state));
+
+  const box = node.querySelector(".sink");
+  mark(box, state);
+  mark(box.querySelector(".pill"), state);
+  attribute(box, "data-state", sink.state);
+  text(box.querySelector(".node-title"), sink.sink_id);
+  text(box.querySelector(".state"), words);
+  text(box.querySelector(".big").firstChild, rate(sink.rows_per_second));
+  text(box.querySelector(".took"), writer.successful_writes ? milliseconds(writer.avg_write_latency_ms) : "–");
+  text(box.querySelector(".batch"), writer.avg_batch_size ? rate(writer.avg_batch_size) : "–");
+  text(box.querySelector(".age"), sink.last_delivery_age_seconds == null ? "none yet" : `${span(sink.last_delivery_age_seconds)} ago`);
+  const probing = writer.next_probe_seconds != null;
+  box.querySelector(".probe-name").hidden = box.querySelector(".probe").hidden = !probing;
+  text(box.querySelector(".probe"), span(writer.next_probe_seconds));
+  const error = box.querySelector(".error");
+  text(error, sink.state === "up" || sink.state === "paused" ? "" : writer.last_error);
+  text(box.querySelector(".node-kind"), sink.type);
+  const button = box.querySelector("button");
+  const paused = sink.state === "paused";
+  text(button, paused ? "Resume" : "Pause");
+  attribute(button, "aria-label", `${paused ? "Resume" : "Pause"} ${sink.sink_id}`);
+  button.dataset.action = paused ? "resume" : "pause";
+  drawFallback(node.querySelector(".fallback"), sink);
+}
+
+function drawFallback(node, sink) {
+  const { backup, replay, ledger } = sink;
+  const waits = backup.file_count + backup.rejected_file_count > 0;
+  const used = waits || ledger.diverted > 0 || ledger.rejected > 0 || replay;
+  node.hidden = !used;
+  if (!used) return;
+  mark(node, backup.file_count ? "is-warn" : "");
+  const parts = [["Fallback", ""]];
+  parts.push([backup.file_count ? `${several(backup.file_count, "file")} (${bytes(backup.total_bytes)}) waiting` : "nothing waits", backup.file_count ? "b waiting" : ""]);
+  if (ledger.diverted) parts.push([`${brief(ledger.diverted)} rows diverted since the start`, ""]);
+  if (replay) parts.push([replay.read ? `replay: ${brief(replay.read)} rows read, ${brief(replay.inserted)} written, ${brief(replay.duplicates)} already there` : "replay: automatic", ""]);
+  else if (backup.file_count) parts.push(["replay is off: run agent replay", ""]);
+  if (backup.rejected_file_count) parts.push([`${several(backup.rejected_file_count, "file")} of rejected rows for you to look at`, "b"]);
+  sync(
+    node,
+    parts.map((part, index) => [index, ...part]),
+    ([index, , kind]) => `${index}${kind}`,
+    ([, , kind]) => h(kind ? "b" : "span", { class: kind === "b waiting" ? "waiting" : null }),
+    (element, [, words]) => text(element, words),
+  );
+}

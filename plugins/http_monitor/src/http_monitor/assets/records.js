@@ -1,0 +1,127 @@
+// What became of the rows, and what happened: alerts, ledger, backups, rejected rows, events.
+
+import { byId, h, mark, sync, text } from "./dom.js";
+import { brief, bytes, count, moment, several, span } from "./format.js";
+
+const ACCOUNTS = ["delivered", "duplicates", "pending", "filtered", "diverted", "rejected", "dropped"];
+
+const MOST_ALERTS = 4;
+const more = h("button", { type: "button", class: "ghost more" });
+let showAll = false;
+more.addEventListener("click", () => {
+  showAll = !showAll;
+  drawAlerts(more.alerts);
+});
+
+/** The first few in full: a plant in trouble has many, and the picture below must stay in sight. */
+export function drawAlerts(alerts) {
+  more.alerts = alerts;
+  more.remove();
+  sync(
+    byId("alerts"),
+    showAll ? alerts : alerts.slice(0, MOST_ALERTS),
+    (alert) => `${alert.code} ${alert.subject}`,
+    () => h("article", { class: "alert" }, h("span", { class: "sign", "aria-hidden": "true" }), h("p", { class: "what" }, h("b"), h("span")), h("span", { class: "since" }), h("p", { class: "step" })),
+    (element, alert) => {
+      const critical = alert.severity === "critical";
+      mark(element, critical ? "is-bad" : "is-warn");
+      element.dataset.code = alert.code;
+      text(element.querySelector(".sign"), critical ? "⛔" : "⚠");
+      text(element.querySelector("b"), alert.subject);
+      text(element.querySelector(".what span"), ` ${alert.message}`);
+      text(element.querySelector(".since"), `for ${span(alert.since_seconds)}`);
+      text(element.querySelector(".step"), `Next step: ${alert.next_step}`);
+    },
+  );
+  if (alerts.length > MOST_ALERTS) {
+    text(more, showAll ? "Show fewer" : `Show ${alerts.length - MOST_ALERTS} more`);
+    byId("alerts").append(more);
+  }
+}
+
+export function drawLedger(sinks) {
+  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { ledger }) => {
+    const total = ledger.collected + ledger.recovered;
+    text(element.querySelector("b"), ledger.sink_id);
+    text(element.querySelector(".in"), `${count(total)} rows came in${ledger.recovered ? `, ${count(ledger.recovered)} of them found in the buffer at the start` : ""}`);
+    const pill = element.querySelector(".pill");
+    mark(pill, ledger.balanced ? "is-ok" : "is-bad");
+    text(pill, ledger.balanced ? "✓ every row is accounted for" : "✗ rows are unaccounted for");
+    ACCOUNTS.forEach((account, index) => {
+      element.querySelector(".ledger-bar").children[index].style.flexGrow = total ? ledger[account] / total : 0;
+      const entry = element.querySelector(".accounts").children[index];
+      entry.classList.toggle("none", !ledger[account]);
+      text(entry.querySelector("dd"), count(ledger[account]));
+    });
+    const reasons = [["diverted", ledger.diverted_by_reason], ["dropped", ledger.dropped_by_reason]]
+      .map(([what, by]) => [what, Object.entries(by).filter(([, rows]) => rows)])
+      .filter(([, by]) => by.length)
+      .map(([what, by]) => `${what}: ${by.map(([reason, rows]) => `${reason.replaceAll("_", " ")} ${count(rows)}`).join(", ")}`);
+    text(element.querySelector(".reasons"), reasons.join(" · "));
+  });
+}
+
+function ledgerRow() {
+  return h(
+    "article",
+    { class: "ledger-row" },
+    h("div", { class: "ledger-top" }, h("b"), h("span", { class: "muted in" }), h("span", { class: "pill" })),
+    h("div", { class: "ledger-bar", "aria-hidden": "true" }, ...ACCOUNTS.map((account) => h("i", { class: `a-${account}` }))),
+    h("dl", { class: "accounts" }, ...ACCOUNTS.map((account) => h("div", {}, h("i", { class: `a-${account}` }), h("dt", {}, account), h("dd")))),
+    h("p", { class: "reasons" }),
+  );
+}
+
+export function drawBackups(answer) {
+  const good = answer.file_count ? `${several(answer.file_count, "file")}, ${bytes(answer.total_bytes)}, waiting for replay` : "nothing waits";
+  const disk = answer.disk_free_bytes == null ? "" : ` · ${bytes(answer.disk_free_bytes)} of disk free`;
+  text(byId("backups-count"), good + disk);
+  const list = byId("backups");
+  if (!answer.files.length) {
+    list.replaceChildren(h("p", { class: "empty" }, "No file waits. Rows come here when a sink is away, and go back by themselves where replay is automatic."));
+    return;
+  }
+  list.querySelector(".empty")?.remove();
+  sync(list, answer.files, (file) => `${file.sink_id}/${file.name}`, item, (element, file) => {
+    mark(element, file.rejected ? "is-warn" : "");
+    const rows = file.records == null ? "" : `${several(file.records, "row")}, `;
+    fillItem(element, file.name, `${rows}${bytes(file.size_bytes)}`, file.rejected ? `${file.sink_id}: refused for their content; mend the cause, then run agent replay` : `${file.sink_id}: replayed when the sink is up`);
+  });
+}
+
+export function drawRejected(answer) {
+  text(byId("rejected-count"), answer.total ? `${count(answer.total)} since the start` : "none");
+  const list = byId("rejected");
+  if (!answer.rows.length) {
+    list.replaceChildren(h("p", { class: "empty" }, "No row was refused for its content."));
+    return;
+  }
+  list.querySelector(".empty")?.remove();
+  sync(list, answer.rows.map((row, index) => ({ ...row, index })), (row) => row.index, item, (element, row) => {
+    mark(element, "is-warn");
+    fillItem(element, `${row.tag} = ${JSON.stringify(row.value)}`, moment(row.time), `${row.sink_id}: ${row.message.startsWith(row.code) ? row.message : `${row.code}: ${row.message}`}`);
+  });
+}
+
+const SERIOUS = { dropped: "is-bad", write_failed: "is-warn", diverted: "is-warn" };
+
+export function drawEvents(events) {
+  const list = byId("events");
+  sync(list, events, (event) => `${event.first_time} ${event.kind} ${event.subject} ${event.message}`, item, (element, event) => {
+    const down = event.kind === "sink_state" && !/-> (up|paused)/.test(event.message);
+    mark(element, SERIOUS[event.kind] ?? (down ? "is-bad" : ""));
+    const times = event.count > 1 ? ` (${count(event.count)} times)` : "";
+    const rows = event.records ? `, ${brief(event.records)} rows` : "";
+    fillItem(element, event.subject, moment(event.last_time), `${event.message}${rows}${times}`);
+  });
+}
+
+function item(_) {
+  return h("li", { class: "item" }, h("div", { class: "top" }, h("b"), h("span", { class: "side" })), h("p"));
+}
+
+function fillItem(element, title, side, words) {
+  text(element.querySelector("b"), title);
+  text(element.querySelector(".side"), side);
+  text(element.querySelector("p"), words);
+}
