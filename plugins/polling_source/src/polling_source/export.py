@@ -22,7 +22,9 @@ def write_csv(tags: Tags, stream: TextIO) -> None:
     columns = [column for column in FIELDS if any(column in fields for _, fields in rows)]
     writer = csv.writer(stream)
     writer.writerow([*columns, GROUP])
-    writer.writerows([[fields.get(column, "") for column in columns] + [group] for group, fields in rows])
+    for group, fields in rows:
+        cells = [fields.get(column, "") for column in columns]
+        writer.writerow(["true" if cell is True else cell for cell in cells] + [group])
 
 
 def yaml_lines(groups: Sequence[GroupConfig], tags: Tags, tags_from: Path | None) -> Iterator[str]:
@@ -64,7 +66,7 @@ def tag_fields(tag: PlacedTag) -> dict[str, object]:
         "min": rule.minimum,
         "max": rule.maximum,
         "deadband": rule.deadband,
-        "on_change": "true" if rule.on_change else None,
+        "on_change": True if rule.on_change else None,
         "enum": labels,
     }
     return {column: value for column, value in fields.items() if value is not None}
@@ -86,7 +88,7 @@ def _flow(value: object) -> str:
         return value.value
     if isinstance(value, str):
         plain = value.replace("_", "").replace("-", "").isalnum() and value.isascii() and value[:1].isalpha()
-        if value in ("true", "false") or (plain and value.lower() not in _YAML_WORDS):
+        if plain and value.lower() not in _YAML_WORDS:
             return value
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return str(value)
