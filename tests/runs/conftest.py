@@ -7,14 +7,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import oracledb
 import pytest
-from oracle_standin.process import Standin
+from oracle_standin.process import Standin, StandinError
+from oracle_standin.real_database import database_under_test
 from plant.process import ModbusPlant
+from plant.tcp_gate import TcpGate
 from runs.agent_process import AgentProcess
 
 RUNS = Path(__file__).parent
@@ -102,10 +105,11 @@ def _microseconds(text: str) -> int:
 
 
 class Database:
-    """The stand-in (not Oracle) with the table, and what is in it, read through the real driver."""
+    """The stand-in (not Oracle), or the real database that the environment names, with the table and what is in it."""
 
     def __init__(self, server: Standin) -> None:
         self.server = server
+        self.drop()
         server.sql(TABLE)
 
     @property
@@ -116,9 +120,26 @@ class Database:
             "ORACLE_PASSWORD": self.server.password,
         }
 
+    def drop(self) -> None:
+        """Leave no table behind."""
+        with suppress(oracledb.DatabaseError, StandinError):
+            self.server.sql("DROP TABLE TAG_DATA")
+
+    @contextmanager
+    def behind_a_gate(self) -> Iterator[tuple[TcpGate, Mapping[str, str]]]:
+        """A gate that can refuse and swallow, and the variables that lead the agent through it."""
+        address, _, service = self.server.dsn.rpartition("/")
+        host, _, port = address.partition(":")
+        gate = TcpGate(int(port), host)
+        try:
+            yield gate, {**self.environ, "ORACLE_DSN": f"127.0.0.1:{gate.port}/{service}"}
+        finally:
+            gate.close()
+
     def count(self) -> int:
         """Committed rows."""
-        return self.server.tables()["SCOTT.TAG_DATA"]
+        [[count]] = self.server.sql("SELECT COUNT(*) FROM TAG_DATA")
+        return int(count)
 
     def rows(self) -> list[Row]:
         """Every committed row."""
@@ -142,8 +163,10 @@ def case(tmp_path: Path, request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    with Standin() as server:
-        yield Database(server)
+    with database_under_test() as server:
+        database = Database(server)
+        yield database
+        database.drop()
 
 
 @pytest.fixture

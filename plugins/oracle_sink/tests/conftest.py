@@ -8,13 +8,9 @@ sequence TAG_AGENT_TEST_SEQ, and nothing else.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import oracledb
 import pytest
@@ -22,6 +18,7 @@ from oracle_sink.config import OracleSinkConfig
 from oracle_sink.latch import Latches
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin, StandinError
+from oracle_standin.real_database import database_under_test
 
 from agent_core.api import Clock, ComponentContext, Config, Secret, SystemClock
 
@@ -53,51 +50,9 @@ MakeSink = Callable[..., OracleSink]
 Recreate = Callable[[str], None]
 
 
-class RealDatabase(Standin):
-    """A real database behind the stand-in's interface, as far as that can be; the rest skips the test."""
-
-    def __init__(self, dsn: str, user: str, password: str) -> None:
-        super().__init__(user=user, password=password)
-        self._dsn = dsn
-
-    @property
-    def dsn(self) -> str:
-        return self._dsn
-
-    def start(self) -> Standin:
-        return self
-
-    def reset(self) -> None:
-        """There are no faults."""
-
-    def failures(self) -> list[str]:
-        return []
-
-    def sql(self, text: str, user: str | None = None) -> Any:
-        with oracledb.connect(user=self.user, password=self.password, dsn=self._dsn) as connection:
-            cursor = connection.cursor()
-            cursor.execute(text)
-            if cursor.description is not None:
-                return [[_plain(value) for value in row] for row in cursor.fetchall()]
-            connection.commit()
-            return cursor.rowcount
-
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        pytest.skip("needs the stand-in")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return float(value) if isinstance(value, Decimal) else value
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[Standin]:
-    names = ("ORACLE_TEST_DSN", "ORACLE_TEST_USER", "ORACLE_TEST_PASSWORD")
-    dsn, user, password = (os.environ.get(name) for name in names)
-    real = RealDatabase(dsn, user, password) if dsn and user and password else None
-    with real or Standin(users=[("writer", "right")]) as database:
+    with database_under_test(users=[("writer", "right")]) as database:
         yield database
         _drop(database)
 

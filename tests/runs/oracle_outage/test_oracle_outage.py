@@ -1,12 +1,11 @@
-"""The main job while the database (stand-in, not Oracle) is away: nothing lost, nothing twice, every row counted."""
+"""The main job while the database is away: nothing lost, nothing twice, every row counted."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 from plant.process import ModbusPlant
+from plant.tcp_gate import TcpGate
 from runs.agent_process import wait_until
 from runs.conftest import Case, Database
 
@@ -43,28 +42,64 @@ def settle_yaml(case: Case, scale: Scale, replay: str = "automatic", fallback: b
     file.write_text(text, encoding="utf-8")
 
 
-@contextmanager
-def refused(database: Database) -> Iterator[None]:
-    """The listener is gone and every session with it."""
-    database.server.listener_stop()
-    database.server.drop_sessions()
-    yield
-    database.server.listener_start()
+class Outage:
+    """What happens to the database, or to the way there, inside ``with outage(database, gate)``."""
+
+    def __init__(self, database: Database, gate: TcpGate) -> None:
+        self.database = database
+        self.gate = gate
+
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def begin(self) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        raise NotImplementedError
 
 
-@contextmanager
-def hanging(database: Database) -> Iterator[None]:
-    """Every execute is received and never answered, until the database comes back to its senses."""
-    database.server.fault("execute", "hang", match="INSERT", times=0)
-    yield
-    database.server.clear_faults()
+class Refused(Outage):
+    """Nobody listens, and every session is gone."""
+
+    def begin(self) -> None:
+        self.gate.obey("pause")
+
+    def end(self) -> None:
+        self.gate.obey("resume")
+
+
+class BlackHole(Outage):
+    """The network accepts everything and delivers nothing."""
+
+    def begin(self) -> None:
+        self.gate.obey("hang")
+
+    def end(self) -> None:
+        self.gate.obey("unhang")
+        self.gate.obey("drop")
+
+
+class HangingExecute(Outage):
+    """Every INSERT is received and never answered; only the stand-in can do that."""
+
+    def begin(self) -> None:
+        self.database.server.fault("execute", "hang", match="INSERT", times=0)
+
+    def end(self) -> None:
+        self.database.server.clear_faults()
 
 
 OUTAGES = [
-    pytest.param(refused, SHORT, id="refused"),
-    pytest.param(hanging, SHORT, id="hanging_in_execute"),
-    pytest.param(refused, FULL_REFUSED, id="refused_for_5_s", marks=pytest.mark.chaos),
-    pytest.param(hanging, FULL_HANG, id="hanging_in_execute_for_15_s", marks=pytest.mark.chaos),
+    pytest.param(Refused, SHORT, id="refused"),
+    pytest.param(BlackHole, SHORT, id="black_hole"),
+    pytest.param(HangingExecute, SHORT, id="hanging_in_execute"),
+    pytest.param(Refused, FULL_REFUSED, id="refused_for_5_s", marks=pytest.mark.chaos),
+    pytest.param(BlackHole, FULL_HANG, id="black_hole_for_15_s", marks=pytest.mark.chaos),
+    pytest.param(HangingExecute, FULL_HANG, id="hanging_in_execute_for_15_s", marks=pytest.mark.chaos),
 ]
 
 
@@ -81,13 +116,16 @@ def wait_for_scans(case: Case, scans: int) -> None:
 
 @pytest.mark.parametrize(("outage", "scale"), OUTAGES)
 def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
-    case: Case, database: Database, plant: ModbusPlant, outage: object, scale: Scale
+    case: Case, database: Database, plant: ModbusPlant, outage: type[Outage], scale: Scale
 ) -> None:
     settle_yaml(case, scale)
     plant.tags_csv(case.folder / "tags.csv")
-    with case.agent({"PLANT_ADDRESS": plant.address}, database.environ) as agent:
+    with (
+        database.behind_a_gate() as (gate, environ),
+        case.agent({"PLANT_ADDRESS": plant.address}, environ) as agent,
+    ):
         wait_until(lambda: database.count() > 0, what="the first rows in the table")
-        with outage(database):  # type: ignore[operator]
+        with outage(database, gate):
             wait_for_scans(case, scale.outage_scans)
             if scale.outage_scans * 3491 > scale.capacity:
                 assert case.fallback_files(), "more was collected than the buffer holds"
@@ -113,13 +151,16 @@ def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
 
 @pytest.mark.parametrize(("outage", "scale"), OUTAGES)
 def test_without_a_fallback_the_loss_is_counted_exactly(
-    case: Case, database: Database, plant: ModbusPlant, outage: object, scale: Scale
+    case: Case, database: Database, plant: ModbusPlant, outage: type[Outage], scale: Scale
 ) -> None:
     settle_yaml(case, scale, fallback=False)
     plant.tags_csv(case.folder / "tags.csv")
-    with case.agent({"PLANT_ADDRESS": plant.address}, database.environ) as agent:
+    with (
+        database.behind_a_gate() as (gate, environ),
+        case.agent({"PLANT_ADDRESS": plant.address}, environ) as agent,
+    ):
         wait_until(lambda: database.count() > 0, what="the first rows in the table")
-        with outage(database):  # type: ignore[operator]
+        with outage(database, gate):
             wait_for_scans(case, scale.outage_scans)
         before = database.count()
         wait_until(lambda: database.count() > before, seconds=90, what="rows in the table again")
