@@ -6,7 +6,7 @@ import logging
 import queue
 from collections.abc import Callable, Mapping, Sequence
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, UnknownSinkError
 from agent_core.config.model import AgentConfig
@@ -17,6 +17,7 @@ from agent_core.runtime.deadline import run_until
 from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.event_log import EventLog
 from agent_core.runtime.group_control import GroupControl
+from agent_core.runtime.state_lock import state_lock
 
 SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
@@ -38,7 +39,7 @@ class Agent:
         self._log = logging.getLogger("agent_core.agent")
         self._parts = Assembly(config, catalog, events, clock).parts()
         self._polling = GroupControl(self._parts.sources.values(), clock)
-        self._state_lock = FileLock(config.state_dir / "agent.lock")
+        self._state_lock = state_lock(config.state_dir)
         # SimpleQueue.put is reentrant: a signal handler may call it while the main thread waits in get.
         self._stop_requests: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop_reason: str | None = None

@@ -1,0 +1,29 @@
+"""The lock of a state directory: one agent at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+NAME = "agent.lock"
+
+
+def state_lock(state_dir: Path) -> FileLock:
+    """The lock that a running agent holds."""
+    return FileLock(state_dir / NAME)
+
+
+def agent_runs(state_dir: Path) -> bool:
+    """True when an agent runs with this state directory now. Makes nothing; False when that cannot be found out."""
+    if not (state_dir / NAME).exists():
+        return False
+    lock = state_lock(state_dir)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
