@@ -105,7 +105,9 @@ class Session:
 
     def commit(self) -> None:
         self.fire("commit", "before", "")
-        self.end_transaction(commit=True)
+        with self.database.locks.lock:
+            self._check_killed()  # it may have been, and rolled back, while this waited for the lock
+            self.end_transaction(commit=True)
         self.counters.commits += 1
         self.fire("commit", "after", "")
 

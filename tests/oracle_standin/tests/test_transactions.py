@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Iterator
 from random import Random
 
 import oracledb
 import pytest
 from oracle_standin.process import Standin
+from oracle_standin.server import Server
 from oracle_standin.tests.sessions import connect
 
 INSERT = "INSERT INTO tag_data VALUES (:1, :2, SYSTIMESTAMP, 'GOOD')"
@@ -221,3 +223,34 @@ def test_a_key_freed_and_used_again_is_still_the_old_row_for_others(
     assert connection.cursor().execute(query, key).fetchall() == [("new",)]
     connection.commit()
     assert other.cursor().execute(query, key).fetchall() == [("new",)]
+
+
+def test_a_session_killed_while_it_commits_is_not_told_that_it_did() -> None:
+    server = Server(0, {"scott": "tiger"}, "FREEPDB1")
+    server.start()
+    try:
+        server.sql("CREATE TABLE t (a NUMBER)")
+        dsn = f"127.0.0.1:{server.port}/FREEPDB1"
+        with oracledb.connect(user="scott", password="tiger", dsn=dsn) as connection:
+            connection.cursor().execute("INSERT INTO t VALUES (1)")
+            outcome: list[str] = []
+
+            def commit() -> None:
+                try:
+                    connection.commit()
+                    outcome.append("committed")
+                except oracledb.DatabaseError as error:
+                    outcome.append(error.args[0].full_code)
+
+            committing = threading.Thread(target=commit)
+            with server.database.locks.lock:
+                before = server.counters()["requests"]
+                committing.start()
+                while server.counters()["requests"] == before:
+                    pass
+                time.sleep(0.05)  # so that it most likely waits for the lock; if not, the kill comes before the commit
+                server.kill_sessions()
+            committing.join(10)
+            assert outcome == ["DPY-4011"]
+    finally:
+        server.stop()
