@@ -1,0 +1,179 @@
+"""``agent replay`` into the table (stand-in, not Oracle): killed, beside a running agent, after one that died."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+
+import pytest
+from csv_sink.config import CsvSinkConfig
+from csv_sink.sink import CsvSink
+from runs.agent_process import AGENT, wait_until
+from runs.conftest import Case, Database, Row
+
+from agent_core.api import Batch, ComponentContext, Diversion, DivertReason, Origin
+from agent_core.testing.clock import START_NS, ManualClock
+
+SECOND_NS = 1_000_000_000
+ROWS = 6000
+
+
+def divert(case: Case, folder: str, files: int = 2, rows: int = ROWS) -> list[Row]:
+    """Write an outage's rows into files of ``folder``; what the table shall hold."""
+    config = CsvSinkConfig(case.folder / folder, 1 << 30, 1e9, 0, 1e9)
+    sink = CsvSink(config, ComponentContext("warehouse", "a", case.folder, logging.getLogger("t"), ManualClock()))
+    each = rows // files
+    for first in range(0, rows, each):
+        numbers = range(first, first + each)
+        stamps = array("q", (START_NS + number * SECOND_NS for number in numbers))
+        batch = Batch.of(Origin("line1", "LINE1", "OLD"), [f"OLD_{n % 7}" for n in numbers], list(numbers), stamps)
+        sink.open()
+        sink.divert(batch, Diversion(DivertReason.RETRIES_EXHAUSTED, START_NS))
+        sink.close()
+    first_us = START_NS // 1000
+    return [Row(f"OLD_{n % 7}", str(n), first_us + n * 1_000_000, "GOOD") for n in range(rows)]
+
+
+def command(case: Case, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*AGENT, "replay", *arguments],
+        cwd=case.folder,
+        env={**os.environ, **case.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def replay(case: Case, environ: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Run it to its end: exit code, output, log."""
+    with command(case, environ, *arguments) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def ledger(case: Case, database: Database, *arguments: str) -> Mapping[str, int]:
+    code, out, err = replay(case, database.environ, "--yes", "--json", *arguments)
+    assert code == 0, err
+    result = json.loads(out)["result"]
+    assert result["balanced"]
+    found: Mapping[str, int] = result["ledger"]
+    return found
+
+
+def next_record(case: Case) -> int:
+    """Where the command, or an agent, would go on in the first file."""
+    with suppress(OSError, ValueError):
+        return int(json.loads((case.folder / "state/replay/warehouse.json").read_text(encoding="utf-8"))["next_record"])
+    return 0
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["position_kept", "position_lost"])
+def test_killed_in_the_middle_it_goes_on_and_each_value_is_there_once(
+    case: Case, database: Database, lost: bool
+) -> None:
+    expected = divert(case, "backup")
+    with command(case, database.environ, "--yes", "--rate", "2000") as process:
+        wait_until(lambda: next_record(case) >= 1500, what="a quarter of the rows in the table")
+        process.kill()
+        process.wait(10)
+    before = database.count()
+    assert 1500 <= before < ROWS
+    assert len(case.fallback_files()) == 2, "no file is done"
+    if lost:
+        shutil.rmtree(case.folder / "state")
+    found = ledger(case, database)
+    assert found["inserted"] == ROWS - before
+    assert found["duplicates"] <= (before if lost else 500), "at most the batch that was being written"
+    assert Counter(database.rows()) == Counter(expected)
+    assert case.fallback_files() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a test cannot send Ctrl-C on Windows")
+def test_ctrl_c_while_the_database_does_not_answer_ends_it_in_order(case: Case, database: Database) -> None:
+    expected = divert(case, "backup", rows=2000)
+    database.server.listener_stop()
+    with command(case, database.environ, "--yes") as process:
+        assert process.stderr is not None
+        while "write failed" not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode in (130, 1), "interrupted, or just out of retries"
+    assert "the same command goes on at record 0" in out
+    database.server.listener_start()
+    assert ledger(case, database)["inserted"] == 2000
+    assert Counter(database.rows()) == Counter(expected)
+
+
+def test_out_of_retries_it_says_why_and_where_it_goes_on(case: Case, database: Database) -> None:
+    divert(case, "backup", rows=1000)
+    database.server.listener_stop()
+    code, out, err = replay(case, database.environ, "--yes")
+    assert code == 1
+    assert "error: warehouse failed after 3 attempts: " in err
+    assert "the same command goes on at record 0 of backup_" in out
+    assert "Traceback" not in err
+    assert len(case.fallback_files()) == 2
+
+
+def test_a_wrong_password_is_tried_once(case: Case, database: Database) -> None:
+    divert(case, "backup", rows=1000)
+    environ = {**database.environ, "ORACLE_PASSWORD": "nobody-knows"}
+    database.server.reset_counters()
+    code, _, err = replay(case, environ, "--yes")
+    assert code == 1
+    assert "ORA-01017" in err
+    assert "nobody-knows" not in err
+    assert database.server.counters()["bad_logons"] == 1
+
+
+def test_beside_a_running_agent_copies_go_in_and_its_own_files_are_left_to_it(case: Case, database: Database) -> None:
+    expected = divert(case, "backup", rows=2000)
+    copies = case.folder / "copies"
+    shutil.copytree(case.folder / "backup" / "warehouse", copies, ignore=shutil.ignore_patterns(".*"))
+    with case.agent(database.environ) as agent:
+        wait_until(lambda: database.count() > 5, what="live values in the table")
+        code, _, err = replay(case, database.environ, "--yes")
+        assert code == 2
+        assert "an agent runs with agent.yaml and holds the backlog of warehouse" in err
+        assert replay(case, database.environ, "--preview")[0] == 0, "looking is harmless"
+        before = {path: path.read_bytes() for path in copies.iterdir()}
+        assert ledger(case, database, "copies/*.csv")["inserted"] == 2000
+        assert {path: path.read_bytes() for path in copies.iterdir()} == before
+        live = database.count()
+        wait_until(lambda: database.count() > live, what="more live values in the table")
+        assert agent.stop() == 0, agent.output
+    assert agent.ledger("warehouse")["dropped"] == 0
+    assert Counter(database.rows()) == Counter(expected) + Counter(case.collected())
+    assert len(case.fallback_files()) == 2
+    assert ledger(case, database) == {
+        "read": 2000, "inserted": 0, "duplicates": 2000, "rejected": 0, "skipped": 0, "remaining": 0, "bad_lines": 0,
+    }, "the agent's own files, once it has ended"  # fmt: skip
+    assert case.fallback_files() == []
+
+
+def test_what_a_killed_agent_was_writing_to_its_fallback_is_replayed(case: Case, database: Database) -> None:
+    database.server.listener_stop()
+    with case.agent(database.environ) as agent:
+        parts = case.folder / "backup" / "warehouse"
+        wait_until(
+            lambda: any(path.stat().st_size > 2000 for path in parts.glob("*.part")), what="rows in the fallback"
+        )
+        agent.kill()
+    database.server.listener_start()
+    assert [path.suffix for path in case.fallback_files()] == [".part"]
+    found = ledger(case, database)
+    assert found["inserted"] == found["read"] > 5
+    assert case.fallback_files() == []
+    assert not Counter(database.rows()) - Counter(case.collected())
