@@ -117,8 +117,7 @@ class Access:
         origin = headers.get("origin")
         if origin is None:
             return None
-        parts = urlsplit(origin) if origin.isprintable() else urlsplit("")
-        if not parts.netloc or parts.netloc.lower() != host.lower():
+        if _site(origin) != host.lower():
             return Refusal(403, f"this call comes from a page of {_shown(origin)}")
         return None
 
@@ -134,6 +133,14 @@ def from_protocol(protocol: str) -> str:
 def to_protocol(token: str) -> str:
     """The subprotocol that carries ``token``."""
     return TOKEN_PROTOCOL + token.encode().hex()
+
+
+def _site(origin: str) -> str | None:
+    """Host and port of an Origin header; None for ``null`` and for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str | None:

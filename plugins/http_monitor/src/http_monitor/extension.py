@@ -47,7 +47,7 @@ class HttpMonitor:
         if not address.loopback and self._usable_token() is None:
             raise ConfigError(f"http_monitor: {address} can be reached from other machines, so a token is required")
         access = Access(address, self._config.token, self._config.protect, self._config.allowed_hosts)
-        socket = LiveSocket(self.monitor, self._log)
+        socket = LiveSocket(self.monitor)
         actions = OperatorActions(self.monitor, self._log)
         background = _Background(self.monitor, socket, self._log)
         server = Server(build(self.monitor, access, socket, actions, self._log), address, background.run, self._log)

@@ -101,7 +101,7 @@ class Server:
             # create_server sets SO_REUSEADDR on POSIX alone: on Windows it would let two programs share the port.
             return socket.create_server((host, port), family=family, backlog=128)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = (error.strerror or str(error)).partition(" (while ")[0]
             raise AgentError(
                 f"http_monitor cannot listen on {self._wanted}: {reason.lower()}; stop what uses the port, "
                 "or change listen:"

@@ -49,7 +49,10 @@ class Timeline:
     def add(
         self, monotonic_seconds: float, time_seconds: float, status: AgentStatus, writes: Mapping[str, WriteSnapshot]
     ) -> None:
-        """Add the point of now."""
+        """Add the point of now; without effect when no time has passed."""
+        with self._lock:
+            if self._points and monotonic_seconds <= self._points[-1].monotonic_seconds:
+                return
         collected = sum(source.collected for source in status.sources)
         sinks = {}
         for sink in status.sinks:

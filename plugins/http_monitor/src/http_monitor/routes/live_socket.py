@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -20,9 +19,8 @@ SEND_TIMEOUT_SECONDS: Final = 10.0
 class LiveSocket:
     """All of it runs in the server's loop. A snapshot is written out once for all clients."""
 
-    def __init__(self, monitor: Monitor, logger: logging.Logger) -> None:
+    def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
-        self._log = logger
         self._clients = 0
         self._text = ""
         self._number = 0

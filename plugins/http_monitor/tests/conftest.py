@@ -1,0 +1,83 @@
+"""Monitors with a fake agent behind them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from http_monitor.access import Access
+from http_monitor.address import Address
+from http_monitor.application import build
+from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.extension import HttpMonitor
+from http_monitor.monitor import Monitor
+from http_monitor.observer import Observer
+from http_monitor.operator_actions import OperatorActions
+from http_monitor.routes.live_socket import LiveSocket
+from monitored.app_client import AppClient
+from monitored.fake_agent import FakeAgent
+from monitored.http_client import HttpClient
+from monitored.running import MakeMonitored, MakeServed, Monitored, Served
+
+from agent_core.api import ComponentContext, Secret
+from agent_core.registry import Events
+from agent_core.testing.clock import ManualClock
+
+LOGGER = logging.getLogger("http_monitor")
+
+
+@pytest.fixture
+def make_monitored(tmp_path: Path) -> MakeMonitored:
+    """Makes monitors without a server."""
+
+    def make(
+        *, token: str | None = None, protect: Protect = Protect.CHANGES, started: bool = True, name: str = "line-1"
+    ) -> Monitored:
+        clock, events, agent = ManualClock(), Events(), FakeAgent(name)
+        state = Monitor(ComponentContext("http_monitor", name, tmp_path, LOGGER, clock))
+        secret = None if token is None else Secret(lambda: token)
+        access = Access(Address("127.0.0.1", 8080), secret, protect, ())
+        app = build(state, access, LiveSocket(state), OperatorActions(state, LOGGER), LOGGER)
+        events.register_observer(Observer(state, state.tags, state.writes, state.journal))
+        if started:
+            events.started(agent)
+            state.tick()
+        return Monitored(state, agent, clock, AppClient(app), events)
+
+    return make
+
+
+@pytest.fixture
+def monitored(make_monitored: MakeMonitored) -> Monitored:
+    """One on a loopback address, without a token."""
+    return make_monitored()
+
+
+@pytest.fixture
+def make_served(tmp_path: Path) -> Iterator[MakeServed]:
+    """Makes monitors on free ports; each is closed at the end."""
+    with ExitStack() as stack:
+
+        def make(*, token: str | None = None, protect: Protect = Protect.CHANGES, started: bool = True) -> Served:
+            secret = None if token is None else Secret(lambda: token)
+            context = ComponentContext("http_monitor", "line-1", tmp_path, LOGGER)
+            monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context)
+            stack.callback(monitor.close)
+            monitor.open()
+            events, agent = Events(), FakeAgent()
+            for observer in monitor.observers():
+                events.register_observer(observer)
+            if started:
+                events.started(agent)
+            return Served(monitor, agent, HttpClient(monitor.address.port), events)
+
+        yield make
+
+
+@pytest.fixture
+def served(make_served: MakeServed) -> Served:
+    """One on a loopback port, without a token."""
+    return make_served()

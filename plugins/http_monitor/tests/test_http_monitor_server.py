@@ -1,0 +1,102 @@
+"""Taking the port and giving it back."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from http_monitor.address import Address
+from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.extension import HttpMonitor
+from monitored.http_client import HttpClient
+from monitored.running import Served
+
+from agent_core.api import AgentError, ComponentContext, ConfigError
+
+
+def monitor(folder: Path, listen: str) -> HttpMonitor:
+    context = ComponentContext("http_monitor", "line-1", folder, logging.getLogger("http_monitor"))
+    return HttpMonitor(HttpMonitorConfig(listen, None, Protect.CHANGES, ()), context)
+
+
+def test_a_port_in_use_is_a_clear_error_at_the_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        wanted = monitor(tmp_path, listen)
+        with pytest.raises(AgentError, match=f"cannot listen on {listen}: address already in use; .*change listen:"):
+            wanted.open()
+        wanted.close()
+
+
+def test_an_open_to_other_machines_without_a_token_is_refused_even_without_the_check(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a token is required"):
+        monitor(tmp_path, "0.0.0.0:0").open()
+
+
+def test_closing_is_safe_without_opening_and_twice(tmp_path: Path) -> None:
+    wanted = monitor(tmp_path, "127.0.0.1:0")
+    wanted.close()
+    wanted.open()
+    wanted.close()
+    wanted.close()
+
+
+def test_the_port_is_free_again_after_closing(tmp_path: Path) -> None:
+    first = monitor(tmp_path, "127.0.0.1:0")
+    first.open()
+    port = first.address.port
+    assert HttpClient(port).get("/healthz").status == 200
+    first.close()
+    second = monitor(tmp_path, f"127.0.0.1:{port}")
+    second.open()
+    assert HttpClient(port).get("/healthz").status == 200
+    second.close()
+
+
+def test_opening_again_after_it_failed_works(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        wanted = monitor(tmp_path, f"127.0.0.1:{other.getsockname()[1]}")
+        with pytest.raises(AgentError):
+            wanted.open()
+    wanted.open()
+    wanted.close()
+
+
+def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+    wanted = monitor(tmp_path, "127.0.0.1:0")
+    wanted.open()
+    HttpClient(wanted.address.port).get("/healthz")
+    wanted.close()
+    assert [thread.name for thread in threading.enumerate() if thread.name == "http_monitor"] == []
+
+
+def test_the_address_is_logged_with_the_real_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "http_monitor")
+    wanted = monitor(tmp_path, "127.0.0.1:0")
+    wanted.open()
+    assert f"dashboard opened: url=http://127.0.0.1:{wanted.address.port}/ token=none" in caplog.text
+    wanted.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "url"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 8080, "http://127.0.0.1:8080/"),
+        ("[::1]:80", "::1", 80, "http://[::1]:80/"),
+        ("0.0.0.0:9", "0.0.0.0", 9, "http://127.0.0.1:9/"),
+        ("plant-server:8080", "plant-server", 8080, "http://plant-server:8080/"),
+    ],
+)
+def test_an_address_is_host_and_port(text: str, host: str, port: int, url: str) -> None:
+    address = Address.parse(text)
+    assert (address.host, address.port, address.url, str(address)) == (host, port, url, text)
+
+
+def test_many_requests_that_are_no_http_disturb_nobody(served: Served) -> None:
+    for garbage in (b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"A" * 40_000, b"\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", served.port), 5) as raw:
+            raw.sendall(garbage)
+    assert served.client.get("/healthz").status == 200
