@@ -16,6 +16,7 @@ from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
 from agent_core.cli.problem_report import problem_line
+from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.signals import signal_handlers
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
@@ -82,9 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
                 config.shutdown_timeout_seconds,
                 as_log=config.log.format is LogFormat.JSON,
             )
-            return foreground.until_stopped()
+            code = foreground.until_stopped()
+            stopped = code == exit_code.OK
         except Exception as error:
-            return report_error(error, debug=arguments.debug, redact=redaction.redact)
+            code = report_error(error, debug=arguments.debug, redact=redaction.redact)
+            stopped = True
+        end_process_if_held(code, stopped=stopped)
+        return code
 
 
 class Run:

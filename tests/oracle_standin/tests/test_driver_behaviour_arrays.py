@@ -217,7 +217,7 @@ def test_a_row_may_be_any_sequence_3928(cursor: oracledb.Cursor) -> None:
 @pytest.mark.parametrize("size", [1, 5, 99, 199, 200])
 def test_batch_size_decides_on_the_round_trips_4031(database: Target, cursor: oracledb.Cursor, size: int) -> None:
     if database.standin is None:
-        pytest.skip("counts requests of the stand-in")
+        pytest.skip("needs the stand-in: counts its requests")
     rows = [(i, f"row {i}") for i in range(200)]
     before = database.standin.counters()["requests"]
     cursor.executemany("INSERT INTO behaviour_work (id, text) VALUES (:1, :2)", rows, batch_size=size)

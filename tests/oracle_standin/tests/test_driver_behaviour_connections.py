@@ -69,7 +69,7 @@ def test_no_password_1106(database: Target) -> None:
 @pytest.mark.parametrize("new", ["another", "with/slash", "with@sign", "p" * 60])
 def test_changing_the_password_1107_1109(database: Target, new: str) -> None:
     if database.standin is None:
-        pytest.skip("leaves real passwords alone")
+        pytest.skip("needs the stand-in: leaves real passwords alone")
     with database.connect() as opened:
         opened.changepassword(database.password, new)
     with oracledb.connect(user=database.user, password=new, dsn=database.dsn) as opened:
@@ -146,7 +146,7 @@ def test_many_threads_share_one_connection_1125(conn: oracledb.Connection) -> No
 
 def test_a_ping_is_one_round_trip_1120(database: Target, conn: oracledb.Connection) -> None:
     if database.standin is None:
-        pytest.skip("counts requests of the stand-in")
+        pytest.skip("needs the stand-in: counts its requests")
     before = database.standin.counters()["requests"]
     conn.ping()
     assert database.standin.counters()["requests"] == before + 1
@@ -303,7 +303,7 @@ def test_an_exhausted_pool_2422_2438(database: Target, mode: oracledb.PoolGetMod
 
 def test_a_dead_connection_is_replaced_2424_2457(database: Target) -> None:
     if database.standin is None:
-        pytest.skip("kills sessions of the stand-in")
+        pytest.skip("needs the stand-in: kills its sessions")
     pool = make_pool(database, max=1, ping_interval=0)
     with pool.acquire() as opened:
         first = opened.session_id

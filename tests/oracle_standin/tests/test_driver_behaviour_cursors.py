@@ -93,7 +93,7 @@ def test_array_size_and_prefetch_change_no_result_3929_4322_4339(
 
 def test_prefetch_saves_round_trips_4322(database: Target, five: oracledb.Cursor) -> None:
     if database.standin is None:
-        pytest.skip("counts requests of the stand-in")
+        pytest.skip("needs the stand-in: counts its requests")
     trips = []
     for prefetch in (0, 6):
         five.prefetchrows = prefetch
