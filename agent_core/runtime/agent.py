@@ -164,14 +164,19 @@ class Agent:
         return lambda: source.stop(max(0.0, deadline - self._clock.monotonic()))
 
     def _close(self, deadline: float) -> bool:
-        """Close every part, sources first; what hangs is left behind."""
+        """Close every part, sources first; what hangs is left behind, and leaves time for those after it."""
         parts = self._parts
         deliveries = parts.deliveries.items()
-        in_time = self._step("source", deadline, {key: source.close for key, source in parts.sources.items()})
-        in_time &= self._step("sink", deadline, {key: delivery.close_sink for key, delivery in deliveries})
-        in_time &= self._step("fallback", deadline, {key: delivery.close_fallback for key, delivery in deliveries})
-        in_time &= self._step("buffer", deadline, {key: delivery.close_buffer for key, delivery in deliveries})
-        in_time &= self._step("extension", deadline, {key: part.close for key, part in parts.extensions.items()})
+
+        def half() -> float:
+            now = self._clock.monotonic()
+            return now + (deadline - now) / 2
+
+        in_time = self._step("source", half(), {key: source.close for key, source in parts.sources.items()})
+        in_time &= self._step("sink", half(), {key: delivery.close_sink for key, delivery in deliveries})
+        in_time &= self._step("fallback", half(), {key: delivery.close_fallback for key, delivery in deliveries})
+        in_time &= self._step("buffer", half(), {key: delivery.close_buffer for key, delivery in deliveries})
+        in_time &= self._step("extension", half(), {key: part.close for key, part in parts.extensions.items()})
         self._state_lock.release()
         return in_time
 

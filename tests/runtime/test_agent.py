@@ -1,6 +1,7 @@
 """One run as a whole, made of fakes."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class FakeSource:
         self.emit: Emit | None = None
         self.calls: list[str] = []
         self.on_stop: Callable[[], object] = lambda: None
+        self.on_close: Callable[[], object] = lambda: None
 
     def open(self) -> None:
         self.calls.append("open")
@@ -60,6 +62,7 @@ class FakeSource:
 
     def close(self) -> None:
         self.calls.append("close")
+        self.on_close()
 
 
 class Run:
@@ -185,6 +188,22 @@ def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
     go_on.set()
     assert run.agent.status().sinks[0].ledger.delivered == 1
     assert "source did not stop cleanly: id=line problem=did not end in time" in caplog.text
+
+
+def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, go_on = Run(tmp_path, shutdown_timeout_seconds=2.0), threading.Event()
+    run.source.on_close = lambda: go_on.wait(30)
+    run.agent.start()
+    began = time.monotonic()
+    assert not run.agent.shutdown()
+    assert time.monotonic() - began < 2.0
+    go_on.set()
+    assert run.sink.closed
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "source did not stop cleanly: id=line problem=did not end in time"
+    ]
 
 
 def test_a_write_that_hangs_is_left_behind_and_its_rows_are_accounted_for(tmp_path: Path) -> None:
