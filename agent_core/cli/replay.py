@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -228,6 +230,9 @@ def _watched(replaying: ManualReplay, terminal: Terminal, work: Callable[[Watch]
             raise KeyboardInterrupt
         stopping = True
         replaying.request_stop()
+        if terminal.interactive:
+            with suppress(OSError):  # straight to the screen: a signal may come in the middle of a write to sys.stderr
+                os.write(2, b"\nstopping after the batch that is being written; once more ends it at once\n")
 
     with signal_handlers(stop):
         try:

@@ -47,16 +47,19 @@ def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
 
 
 def progress_text(progress: ReplayProgress, rows_per_second: float | None) -> str:
-    """``backup_20260101_000000.csv (2 of 7): 12,000 of 90,000 rows, 13%, 4,000 rows/s, 00:00:20 left``."""
+    """``13%  12,000 of 90,000 rows  4,000 rows/s  0:00:20 left  backup_20260101_000000.csv (2 of 7)``.
+
+    What matters most comes first: a narrow terminal cuts the rest off.
+    """
     where = f"{progress.file} ({progress.number} of {progress.files})"
     if progress.rows_total is None:
-        return f"looking at {where}: {progress.rows:,} rows"
+        return f"looking at {progress.rows:,} rows  {where}"
     share = progress.rows / progress.rows_total if progress.rows_total else 1.0
-    parts = [f"{where}: {progress.rows:,} of {progress.rows_total:,} rows", f"{share:.0%}"]
+    parts = [f"{share:.0%}", f"{progress.rows:,} of {progress.rows_total:,} rows"]
     if rows_per_second:
         left = timedelta(seconds=round(max(0, progress.rows_total - progress.rows) / rows_per_second))
         parts += [f"{rows_per_second:,.0f} rows/s", f"{left} left"]
-    return ", ".join(parts)
+    return "  ".join([*parts, where])
 
 
 def result_lines(result: ReplayResult) -> list[str]:

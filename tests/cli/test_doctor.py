@@ -38,6 +38,11 @@ FAILED = Finding(Severity.FAILED, "table TAG_DATA", "not found", "create it:\nCR
 WARNING = Finding(Severity.WARNING, "account", "the password expires in 3 days", "set a new one")
 
 
+def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--help"]) == 0
+    assert "examples:\n  agent doctor" in capsys.readouterr().out
+
+
 def test_lines_are_grouped_by_part_and_say_what_to_do(
     place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,11 @@ class Answer(io.StringIO):
         return True
 
 
+def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "--help"]) == 0
+    assert "examples:\n  agent replay" in capsys.readouterr().out
+
+
 def test_it_shows_asks_writes_and_accounts(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +258,7 @@ def test_progress_is_one_line_on_a_terminal_with_rate_and_time_left() -> None:
         meter(ReplayProgress("a.csv", 1, 2, second * 1000 + 1, 10_000, second + 0.3))
         clock.advance(0.7)
     last = screen.getvalue().rsplit("\r", 1)[-1]
-    assert last == "a.csv (1 of 2): 3,000 of 10,000 rows, 30%, 1,000 rows/s, 0:00:07 left"
+    assert last == "30%  3,000 of 10,000 rows  1,000 rows/s  0:00:07 left  a.csv (1 of 2)"
     assert "\n" not in screen.getvalue()
     assert ",001" not in screen.getvalue(), "twice a second is often enough"
 
@@ -266,10 +271,10 @@ def test_progress_is_a_log_entry_now_and_then_elsewhere(caplog: pytest.LogCaptur
             meter(ReplayProgress("a.csv", 1, 1, second, None, float(second)))
             clock.advance(1)
     assert [record.getMessage() for record in caplog.records] == [
-        f"looking at a.csv (1 of 1): {rows} rows" for rows in (10, 20, 30)
+        f"looking at {rows} rows  a.csv (1 of 1)" for rows in (10, 20, 30)
     ]
     assert stream.getvalue() == ""
 
 
 def test_progress_without_rows_or_rate_is_readable() -> None:
-    assert progress_text(ReplayProgress("a.csv", 1, 1, 0, 0, 0.0), None) == "a.csv (1 of 1): 0 of 0 rows, 100%"
+    assert progress_text(ReplayProgress("a.csv", 1, 1, 0, 0, 0.0), None) == "100%  0 of 0 rows  a.csv (1 of 1)"
