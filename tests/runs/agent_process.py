@@ -58,6 +58,10 @@ class AgentProcess:
         process.stdout.close()
 
     @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
     def output(self) -> str:
         with self._changed:
             return "".join(self._lines)
