@@ -45,8 +45,8 @@ class Observer:
         self._journal.note(EntryKind.LIFECYCLE, agent.name, f"the agent stops: {reason}")
 
     @hookimpl
-    def agent_batch_collected(self, source_id: str, batch: Batch) -> None:
-        self._tags.note(source_id, batch)
+    def agent_batch_collected(self, batch: Batch) -> None:
+        self._tags.note(batch)
 
     @hookimpl
     def agent_batch_delivered(self, sink_id: str, batch: Batch, outcome: WriteOutcome, elapsed_seconds: float) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 
 from agent_core.api import GOOD, Batch, Origin, Value
 
-MAX_PENDING_BATCHES: Final = 4096
-"""Batches noted between two folds, at one fold a second. Beyond it the oldest are not shown."""
+MAX_NOTED_BATCHES: Final = 4096
+"""Between two folds, at one fold a second. Beyond it the oldest are not shown."""
 
 HISTORY_POINTS: Final = 60
 HISTORY_CELLS: Final = 600_000
@@ -54,42 +54,40 @@ class _OriginTags:
 
 
 class TagTable:
-    """Thread-safe. ``note`` costs the same for a batch of any size; the rows are read in ``fold``, once a second.
+    """Thread-safe. ``note`` takes no lock and costs the same for a batch of any size; ``fold`` reads, once a second.
 
     A poll makes batches that share one name tuple, so of several batches between two folds only the last is read.
     """
 
     def __init__(self) -> None:
+        # A deque's append and popleft are atomic, so a data thread never waits for the one that reads.
+        self._noted: deque[Batch] = deque(maxlen=MAX_NOTED_BATCHES)
         self._lock = threading.Lock()
-        self._pending: dict[tuple[str, int], Batch] = {}
-        self._fold_lock = threading.Lock()
         self._origins: dict[Origin, _OriginTags] = {}
         self._total = 0
 
-    def note(self, source_id: str, batch: Batch) -> None:
+    def note(self, batch: Batch) -> None:
         """Keep ``batch`` for the next fold. Called in data threads."""
-        # The batch in the dict keeps its name tuple alive, so the id stays that tuple's own.
-        key = (source_id, id(batch.names))
-        with self._lock:
-            pending = self._pending
-            pending.pop(key, None)
-            pending[key] = batch
-            if len(pending) > MAX_PENDING_BATCHES:
-                del pending[next(iter(pending))]
+        self._noted.append(batch)
 
     def fold(self) -> None:
         """Bring the columns up to date."""
-        with self._fold_lock:
-            with self._lock:
-                pending, self._pending = self._pending, {}
-            for batch in pending.values():
+        with self._lock:
+            noted = self._noted
+            batches = [noted.popleft() for _ in range(len(noted))]
+            last: dict[int, Batch] = {}
+            for batch in batches:
+                # The list keeps every name tuple alive, so an id is one tuple's own.
+                last.pop(id(batch.names), None)
+                last[id(batch.names)] = batch
+            for batch in last.values():
                 self._read(batch)
-            if pending:
+            if last:
                 self._total = sum(len(tags.values) for tags in self._origins.values())
 
     def sample(self) -> None:
         """Add one point to every tag's history."""
-        with self._fold_lock:
+        with self._lock:
             points = min(HISTORY_POINTS, HISTORY_CELLS // max(1, self._total))
             for tags in self._origins.values():
                 tags.samples.append(tuple(tags.values.values()))
@@ -103,7 +101,7 @@ class TagTable:
 
     def not_good(self) -> int:
         """How many tags are BAD or UNCERTAIN now."""
-        with self._fold_lock:
+        with self._lock:
             return sum(
                 len(tags.qualities) - list(tags.qualities.values()).count(GOOD) for tags in self._origins.values()
             )
@@ -113,15 +111,18 @@ class TagTable:
     ) -> TagPage:
         """Rows whose name, device or group contains ``search``, in the order they were first seen."""
         wanted = search.strip().lower()
-        with self._fold_lock:
-            found: list[tuple[Origin, _OriginTags, int]] = []
+        with self._lock:
+            rows: list[TagRow] = []
+            matching = 0
             for origin, tags in self._origins.items():
                 if group and origin.group != group:
                     continue
                 indices = self._matching(origin, tags, wanted, only_not_good)
-                found.extend([(origin, tags, index) for index in indices])
-            rows = tuple(self._row(*place) for place in found[offset : offset + limit])
-            return TagPage(rows, len(found), self._total)
+                start = max(0, offset - matching)
+                shown = indices[start : start + limit - len(rows)]
+                rows += [self._row(origin, tags, index) for index in shown]
+                matching += len(indices)
+            return TagPage(tuple(rows), matching, self._total)
 
     def _matching(self, origin: Origin, tags: _OriginTags, wanted: str, only_not_good: bool) -> Sequence[int]:
         if len(tags.names) != len(tags.values):

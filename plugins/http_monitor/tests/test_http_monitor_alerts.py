@@ -1,0 +1,152 @@
+"""Alerts: each names what is wrong and the next step, and goes when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from http_monitor.alerts import Alert, AlertBoard, Severity
+from http_monitor.storage import StorageSnapshot
+from monitored.fake_agent import FakeAgent, group_status, sink_status
+
+from agent_core.api import BacklogFile, BufferStats, GroupState, GroupStatus, LedgerSnapshot, SinkState, SinkStatus
+
+NOTHING = StorageSnapshot()
+WELL = [group_status("PROCESS")]
+
+
+class Case:
+    """A board and its clock."""
+
+    def __init__(self) -> None:
+        self.board = AlertBoard()
+        self.seconds = 0.0
+
+    def judge(
+        self, sink: SinkStatus | None = None, groups: Sequence[GroupStatus] = WELL, storage: StorageSnapshot = NOTHING
+    ) -> tuple[Alert, ...]:
+        agent = FakeAgent(sinks=[sink or sink_status()])
+        return self.board.judge(agent.status(), groups, storage, self.seconds)
+
+
+def codes(alerts: Sequence[Alert]) -> list[str]:
+    for alert in alerts:
+        assert alert.next_step.endswith((".", "agent replay")), alert
+        assert alert.message, alert
+    return [alert.code for alert in alerts]
+
+
+@pytest.fixture
+def case() -> Case:
+    return Case()
+
+
+def ledger(**accounts: int) -> LedgerSnapshot:
+    total = sum(accounts.values())
+    reasons = {"buffer_full": accounts.get("dropped", 0)}
+    diverted = {"buffer_full": accounts.get("diverted", 0)}
+    return LedgerSnapshot(collected=total, dropped_by_reason=reasons, diverted_by_reason=diverted, **accounts)
+
+
+def test_nothing_is_wrong_with_an_agent_that_works(case: Case) -> None:
+    assert case.judge() == ()
+
+
+@pytest.mark.parametrize("state", [state for state in SinkState if state is not SinkState.UP])
+def test_every_state_but_up_is_an_alert(case: Case, state: SinkState) -> None:
+    [alert] = case.judge(sink_status(state=state))
+    assert codes([alert]) == [f"sink_{state}"]
+    safe = state in (SinkState.RETRYING, SinkState.PAUSED)
+    assert alert.severity is (Severity.WARNING if safe else Severity.CRITICAL)
+
+
+def test_a_log_in_that_is_refused_says_what_to_do(case: Case) -> None:
+    [alert] = case.judge(replace(sink_status(state=SinkState.LOCKED_OUT), last_error="ORA-01017: invalid credential"))
+    assert "ORA-01017" in alert.message
+    assert "password" in alert.next_step
+
+
+def test_an_alert_remembers_since_when_it_stands(case: Case) -> None:
+    case.judge(sink_status(state=SinkState.OPEN))
+    case.seconds = 90.0
+    [alert] = case.judge(sink_status(state=SinkState.OPEN))
+    assert alert.since_seconds == 90.0
+    assert case.judge() == ()
+    case.seconds = 100.0
+    [alert] = case.judge(sink_status(state=SinkState.OPEN))
+    assert alert.since_seconds == 0.0
+
+
+@pytest.mark.parametrize(
+    ("pending", "severity"), [(6_900, None), (7_000, Severity.WARNING), (9_600, Severity.CRITICAL)]
+)
+def test_a_buffer_that_fills_is_told_before_it_is_full(case: Case, pending: int, severity: Severity | None) -> None:
+    sink = replace(sink_status(), buffer=BufferStats(10_000, pending, 0))
+    assert [alert.severity for alert in case.judge(sink)] == ([] if severity is None else [severity])
+
+
+def test_lost_rows_stay_an_alert_for_five_minutes(case: Case) -> None:
+    lost = replace(sink_status(), ledger=ledger(delivered=10, dropped=7))
+    [alert, overflow] = case.judge(lost)
+    assert codes([alert, overflow]) == ["rows_dropped", "buffer_overflow"]
+    assert "7 rows" in alert.message
+    assert "buffer_full" in alert.message
+    case.seconds = 299.0
+    assert codes(case.judge(lost)) == ["rows_dropped", "buffer_overflow"]
+    case.seconds = 301.0
+    assert case.judge(lost) == ()
+
+
+def test_rejected_rows_are_told(case: Case) -> None:
+    assert codes(case.judge(replace(sink_status(), ledger=ledger(delivered=10, rejected=3)))) == ["rows_rejected"]
+
+
+def test_a_sink_that_cannot_keep_up_is_told(case: Case) -> None:
+    slow = replace(sink_status(), buffer=BufferStats(10_000, 100, 0, oldest_age_seconds=61.0))
+    assert codes(case.judge(slow)) == ["sink_behind"]
+
+
+def test_a_backlog_that_nothing_replays_is_told(case: Case) -> None:
+    waits = StorageSnapshot({"warehouse": [BacklogFile("backup_1.csv", 10, 1, rejected=False)]})
+    assert codes(case.judge(replace(sink_status(), replay=None), storage=waits)) == ["backlog_waits"]
+    assert case.judge(sink_status(), storage=waits) == (), "automatic replay takes care of it"
+
+
+def test_a_ledger_that_does_not_balance_is_a_defect(case: Case) -> None:
+    assert codes(case.judge(replace(sink_status(), ledger=LedgerSnapshot(collected=5)))) == ["ledger_unbalanced"]
+
+
+def test_groups_that_do_not_poll_are_told(case: Case) -> None:
+    group = group_status("G")
+    groups = [
+        replace(group, group_id="AWAY", state=GroupState.BACKING_OFF, last_error="timed out"),
+        replace(group, group_id="STALE", stale=True),
+        replace(group, group_id="STOPPED", state=GroupState.STOPPED, stale=True),
+        replace(group, group_id="SLOW", missed=4),
+    ]
+    found = case.judge(groups=groups)
+    assert [(alert.code, alert.subject) for alert in found] == [
+        ("device_away", "AWAY"),
+        ("group_stale", "STALE"),
+        ("group_stopped", "STOPPED"),
+        ("polls_missed", "SLOW"),
+    ]
+    assert "timed out" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "total_gb", "found"),
+    [(50, 1000, []), (1, 8, []), (1, 20, ["warning"]), (0.5, 20, ["critical"])],
+)
+def test_a_disk_that_fills_is_told(case: Case, free_gb: float, total_gb: float, found: list[str]) -> None:
+    storage = StorageSnapshot({}, int(free_gb * 1e9), int(total_gb * 1e9))
+    assert [alert.severity for alert in case.judge(storage=storage)] == found
+
+
+def test_critical_alerts_come_first_and_long_errors_are_cut(case: Case) -> None:
+    sink = replace(sink_status(state=SinkState.OPEN), last_error="x" * 1000)
+    stopped = [group_status("G", state=GroupState.STOPPED)]
+    first, second = case.judge(sink, stopped)
+    assert (first.severity, second.severity) == (Severity.CRITICAL, Severity.WARNING)
+    assert len(first.message) < 250

@@ -1,0 +1,77 @@
+"""Whatever is asked, in whatever way the OpenAPI document allows or forbids: no server error, and what it promises."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from http_monitor.access import Access
+from http_monitor.address import Address
+from http_monitor.application import build
+from http_monitor.config import Protect
+from http_monitor.monitor import Monitor
+from http_monitor.operator_actions import OperatorActions
+from http_monitor.routes.live_socket import LiveSocket
+from hypothesis import HealthCheck, Phase, settings
+from monitored.fake_agent import FakeAgent
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from agent_core.api import ComponentContext
+from agent_core.testing.clock import ManualClock
+
+
+def application() -> Any:
+    logger = logging.getLogger("http_monitor")
+    monitor = Monitor(ComponentContext("http_monitor", "line-1", Path(), logger, ManualClock()))
+    access = Access(Address("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
+    monitor.started(FakeAgent())
+    monitor.tick()
+    return build(monitor, access, LiveSocket(monitor), OperatorActions(monitor, logger), logger)
+
+
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", application())
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
+)
+def test_no_request_leads_to_a_server_error(case: schemathesis.Case[Any]) -> None:
+    case.call_and_validate(
+        checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    )
+
+
+def test_every_path_of_the_design_is_described(monitored: Any) -> None:
+    document = monitored.client.get("/openapi.json").json()
+    wanted = {
+        "/api/buffer/status",
+        "/api/buffer/metrics",
+        "/api/buffer/health",
+        "/api/buffer/writer/metrics",
+        "/api/polling/status",
+        "/api/polling/queue/status",
+        "/api/polling/groups/{group_id}/status",
+        "/api/polling/groups/{group_id}/start",
+        "/api/polling/groups/{group_id}/stop",
+        "/api/polling/groups/{group_id}/trigger",
+        "/api/polling/start-all",
+        "/api/polling/stop-all",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+    }
+    assert wanted <= set(document["paths"])
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_answered_as_such(monitored: Any, method: str) -> None:
+    assert monitored.client.request(method, "/api/live").status == 405
