@@ -1,0 +1,143 @@
+"""CPU and time of reading 3,491 floats from a server: large requests, one request a tag, and the raw client library.
+
+The server is the asyncua server of ``tests/plant`` in a process of its own (its time is part of the scan time, not of
+the CPU), so run it with ``PYTHONPATH=tests``. All read the same items in the same requests in the same run; the best of
+the rounds counts, since other load on the machine only ever adds. The raw library returns values in their envelopes.
+
+``--limit 1.3`` exits with 1 when the driver needs more CPU for the same requests than that times the raw library.
+"""
+
+# asyncua's annotations want types of its own where it takes plain ones, and do not export what its documentation uses.
+# mypy: disable-error-code="arg-type, attr-defined"
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from asyncua import Client, ua
+from opcua_driver.plugin import create
+from plant.peer import PeerProcess
+from polling_source.item_reader import ItemReader
+
+from agent_core.api import ComponentContext, DataType, TagSpec
+
+TAGS = 3_491
+ROUNDS = 15
+ROUNDS_PER_TAG = 1
+
+
+SETTINGS = {
+    "user": None,
+    "password": None,
+    "security_policy": "none",
+    "security_mode": "sign_and_encrypt",
+    "certificate": None,
+    "private_key": None,
+    "private_key_password": None,
+    "server_certificate": None,
+    "timeout": 20.0,
+    "session_timeout": 60.0,
+}
+"""The schema's defaults, converted as the core does, without address and limit of items, with a long time-out."""
+
+
+def best(scan: Callable[[], None], rounds: int) -> tuple[float, float]:
+    """CPU seconds and seconds of the fastest scan."""
+    scan()
+    cpu, wall = [], []
+    for _ in range(rounds):
+        start_cpu, start = time.process_time(), time.perf_counter()
+        scan()
+        cpu.append(time.process_time() - start_cpu)
+        wall.append(time.perf_counter() - start)
+    return min(cpu), min(wall)
+
+
+def raw_reads(url: str, chunks: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """The best of as many scans with asyncua alone, in this thread's own loop."""
+
+    async def measure_raw() -> tuple[float, float]:
+        async with Client(url, timeout=20) as client:
+            namespace = await client.get_namespace_index("urn:plant")
+            requests = []
+            for names in chunks:
+                parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Source)
+                for name in names:
+                    node_id = ua.NodeId(name, namespace)
+                    parameters.NodesToRead.append(ua.ReadValueId(NodeId=node_id, AttributeId=ua.AttributeIds.Value))
+                requests.append(parameters)
+            cpu, wall = [], []
+            for _ in range(ROUNDS + 1):
+                start_cpu, start = time.process_time(), time.perf_counter()
+                for parameters in requests:
+                    assert len(await client.uaclient.read(parameters)) == len(parameters.NodesToRead)
+                cpu.append(time.process_time() - start_cpu)
+                wall.append(time.perf_counter() - start)
+            return min(cpu), min(wall)
+
+    return asyncio.run(measure_raw())
+
+
+def measure(max_items: int, server: PeerProcess, folder: Path) -> float:
+    """Measure and print one size of requests; the driver's CPU as a multiple of the raw library's."""
+    url = f"opc.tcp://{server.direct_address}/plant"
+    context = ComponentContext("PLC01", "bench", folder, logging.getLogger("opcua_driver"))
+    driver = create({**SETTINGS, "address": url, "max_items": max_items}, context)
+    names = [f"T{number:05}" for number in range(TAGS)]
+    tags = [TagSpec(name, f"nsu=urn:plant;s={name}", DataType.FLOAT32) for name in names]
+    chunks = [tags[start : start + max_items] for start in range(0, TAGS, max_items)]
+    reader = ItemReader(driver, tags, 60.0)
+
+    def engine() -> None:
+        reading = reader.read(time.monotonic(), time.time_ns())
+        assert reading.error is None
+        assert not reading.bad
+
+    def requests() -> None:
+        for chunk in chunks:
+            driver.read_items(chunk)
+
+    def each_tag() -> None:
+        for tag in tags:
+            driver.read_items([tag])
+
+    rows = [("driver, planned requests", *best(requests, ROUNDS)), ("  through the engine", *best(engine, ROUNDS))]
+    if max_items == 1000:
+        rows.append(("driver, one request a tag", *best(each_tag, ROUNDS_PER_TAG)))
+    driver.close()
+    rows.append(("asyncua, the same requests", *raw_reads(url, [[tag.name for tag in chunk] for chunk in chunks])))
+    base_cpu, base_wall = rows[0][1:]
+    print(f"{max_items} items a request: {TAGS} floats in {len(chunks)} requests")
+    for name, cpu, wall in rows:
+        print(
+            f"  {name:32} {cpu / TAGS * 1e6:8.3f} ms CPU per 1,000 tags ({cpu / base_cpu:6.2f})"
+            f"   scan {wall * 1e3:8.2f} ms ({wall / base_wall:6.2f})"
+        )
+    return base_cpu / rows[-1][1]
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--limit", type=float, default=0.0, help="exit with 1 above this ratio to the raw library")
+    arguments = parser.parse_args()
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        PeerProcess("opcua_server", Path(folder), "--tags", str(TAGS)) as server,
+    ):
+        ratios = {max_items: measure(max_items, server, Path(folder)) for max_items in (100, 1000)}
+    for max_items, ratio in ratios.items():
+        print(f"{max_items} items a request: the driver needs {ratio:.2f} of the raw library's CPU")
+    return 1 if arguments.limit and max(ratios.values()) > arguments.limit else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

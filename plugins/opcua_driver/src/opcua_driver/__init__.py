@@ -1,0 +1,1 @@
+"""Reads OPC UA servers, many items in one request."""

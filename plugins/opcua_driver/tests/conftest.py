@@ -1,0 +1,70 @@
+"""A real asyncua server in a process of its own, and drivers for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from opcua_driver.config import OpcuaDriverConfig
+from opcua_driver.driver import OpcuaDriver
+from plant.peer import PeerProcess
+
+from agent_core.api import ComponentContext
+
+NOON: Final = "time Float 134117424001234560"
+"""2026-01-01T12:00:00.123456Z, as the server begins with."""
+
+MakeDriver = Callable[..., OpcuaDriver]
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "address": "opc.tcp://127.0.0.1:1",
+    "user": None,
+    "password": None,
+    "security_policy": "none",
+    "security_mode": "sign_and_encrypt",
+    "certificate": None,
+    "private_key": None,
+    "private_key_password": None,
+    "server_certificate": None,
+    "timeout": 0.6,
+    "session_timeout": 60.0,
+    "max_items": 1000,
+}
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeerProcess]:
+    with PeerProcess("opcua_server", tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: PeerProcess) -> Iterator[PeerProcess]:
+    yield running_server
+    restored = ("status Float 0", "set Float Float 0.1", NOON, "status Int16 0", "status Byte 0")
+    for line in ("resume", "unhang", "delay 0", "pieces 0", "fault 0", *restored):
+        running_server.order(line)
+
+
+@pytest.fixture
+def settings() -> Mapping[str, object]:
+    """The driver's keys with the defaults of the schema, but a short time-out."""
+    return DEFAULTS
+
+
+@pytest.fixture
+def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+    made: list[OpcuaDriver] = []
+
+    def make(**changes: object) -> OpcuaDriver:
+        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("opcua_driver"))
+        made.append(OpcuaDriver(OpcuaDriverConfig.from_config({**settings, **changes}), context))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()
