@@ -12,6 +12,7 @@ from agent_core.api import Clock, Finding, Severity, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
+from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
 from agent_core.config import AgentConfig, Redaction, load_config
@@ -63,9 +64,11 @@ def doctor(arguments: argparse.Namespace) -> int:
         try:
             if arguments.ddl:
                 return _print_ddl(config, registry, as_json=arguments.json)
-            return _examine(arguments, config, registry, terminal, redaction.redact)
+            code = _examine(arguments, config, registry, terminal, redaction.redact)
         except Exception as error:
-            return report_error(error, debug=arguments.debug, redact=redaction.redact)
+            code = report_error(error, debug=arguments.debug, redact=redaction.redact)
+        end_process_if_held(code, stopped=True)  # a check that hangs may have threads of its own
+        return code
 
 
 def _examine(

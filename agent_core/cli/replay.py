@@ -18,6 +18,7 @@ from agent_core.api import Clock, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
+from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.replay_text import (
     balanced,
     preview_json,
@@ -109,16 +110,16 @@ def replay(arguments: argparse.Namespace) -> int:
     terminal = Terminal(sys.stderr)
     with logging_to(TerminalHandler(terminal), config.log, redaction):
         try:
-            return _replay(arguments, config, registry, paths, terminal, redaction.redact)
+            code = _replay(arguments, config, registry, paths, terminal, redaction.redact)
         except ReplayRefused as error:
-            return _mistake(redaction.redact(str(error)))
+            code = _mistake(redaction.redact(str(error)))
         except ReplayInterrupted as error:
             print(f"interrupted: {error}", file=sys.stderr)
-            return exit_code.INTERRUPTED
+            code = exit_code.INTERRUPTED
         except Exception as error:
-            return report_error(error, debug=arguments.debug, redact=redaction.redact)
-        finally:
-            terminal.end_status()
+            code = report_error(error, debug=arguments.debug, redact=redaction.redact)
+        end_process_if_held(code, stopped=True)  # a sink that hangs in close may have threads of its own
+        return code
 
 
 def _replay(

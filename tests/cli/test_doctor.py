@@ -195,6 +195,7 @@ HANG = """
 import sys, threading
 from sqlite_sink.sink import SqliteSink
 def hangs(self):
+    threading.Thread(target=threading.Event().wait, name="of-the-driver").start()
     threading.Event().wait()
     yield
 SqliteSink.diagnose = hangs
