@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -101,6 +102,20 @@ class Standin:
             process.wait(_STOP_SECONDS)
         if process.stdout is not None:
             process.stdout.close()
+
+    def suspend(self) -> None:
+        """Stops the process in its tracks, as a network does that swallows every packet: connections are accepted by
+        the kernel, nothing is answered, this object's other methods included. Not on Windows."""
+        self._signal("SIGSTOP")
+
+    def resume(self) -> None:
+        """Ends :meth:`suspend`."""
+        self._signal("SIGCONT")
+
+    def _signal(self, name: str) -> None:
+        if self._process is None:
+            raise StandinError(f"the stand-in is not running ({name})")
+        self._process.send_signal(getattr(signal, name))
 
     def __enter__(self) -> Standin:
         return self.start()
