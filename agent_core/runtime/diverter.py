@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from agent_core.api import Account, Batch, Clock, Diversion, DivertReason, DropReason
+from agent_core.api import Account, Batch, Clock, Diversion, DivertReason, DropReason, RetryableError
 from agent_core.registry.events import Events
 from agent_core.runtime.fallback import Fallback, FallbackFailed
 from agent_core.runtime.ledger import Ledger
@@ -36,9 +36,28 @@ class Diverter:
         self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
 
     def open(self) -> None:
-        """Open the fallback, if there is one. Raises what its ``open`` raises."""
+        """Open the fallback, if there is one. Raises what its ``open`` raises, but for RetryableError.
+
+        ``agent replay`` may hold the backlog: that must not keep values from being collected. The fallback opens when
+        it is needed; until then what it cannot take is counted as dropped.
+        """
         if self._fallback is not None:
+            try:
+                self._fallback.open()
+            except RetryableError as error:
+                self._log.warning("fallback not open yet: sink=%s error=%s", self._sink_id, error)
+
+    def ready(self) -> bool:
+        """True when the fallback is open now, after a try if it was not. Never raises."""
+        if self._fallback is None:
+            return False
+        try:
             self._fallback.open()
+        except Exception as error:
+            if (repeats := self._faults.allow("open")) is not None:
+                self._log.warning("fallback not open yet: sink=%s error=%s%s", self._sink_id, error, repeats)
+            return False
+        return True
 
     def close(self) -> None:
         """Close the fallback."""

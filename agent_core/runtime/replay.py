@@ -136,7 +136,7 @@ class Replayer:
                 return
 
     def _catch_up(self) -> None:
-        while not self._stopped:
+        while not self._stopped and self._diverter.ready():
             backlog = [file for file in self._replayable.backlog() if not file.rejected]
             with self._lock:
                 self._status = replace(self._status, backlog_files=len(backlog))

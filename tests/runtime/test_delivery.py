@@ -277,6 +277,25 @@ def test_evicted_rows_that_the_fallback_refuses_are_counted_as_dropped(make_rig:
     assert rig.snapshot().dropped_by_reason == {"fallback_failed": 1}
 
 
+def test_a_fallback_that_a_replay_holds_is_opened_when_it_is_needed(make_rig: MakeRig) -> None:
+    rig = make_rig(capacity=1)
+    assert rig.fallback is not None
+    rig.fallback.open_script.extend([RetryableError("held by process 17"), RetryableError("held by process 17")])
+    rig.delivery.open()
+    rig.accept(batch_of(1, 2))
+    assert rig.snapshot().dropped_by_reason == {"fallback_failed": 1}, "no longer held back than that"
+    rig.accept(batch_of(3, start_ns=10))
+    assert rig.fallback.diverted()[DivertReason.BUFFER_FULL].values == (2,)
+
+
+def test_a_fallback_that_can_never_open_stops_the_start(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    assert rig.fallback is not None
+    rig.fallback.open_script.append(PermissionError("read-only"))
+    with pytest.raises(PermissionError, match="read-only"):
+        rig.delivery.open()
+
+
 def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2, max_retries=0)
     rig.sink.script.append(lambda _: WriteOutcome(1))

@@ -139,6 +139,16 @@ def test_a_sink_that_cannot_recognise_rows_keeps_its_backlog(
     assert "--accept-duplicates" in caplog.text
 
 
+def test_a_backlog_that_another_process_holds_is_left_to_it(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 2)
+    backlog_of(rig).open_script.extend([RetryableError("held by process 17"), RetryableError("held by process 17")])
+    rig.start()
+    rig.clock.wait_for_waiters(2)
+    assert rig.sink.attempts == 0
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+
+
 def test_unreadable_lines_are_named(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
     rig = with_backlog(make_rig, 1)
     backlog_of(rig).bad_lines = (BadLine(7, "no timestamp"),)

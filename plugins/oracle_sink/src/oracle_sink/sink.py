@@ -19,6 +19,7 @@ from agent_core.api import (
 from oracle_sink.binding import CONFLICT
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.connection import Connections, Session
+from oracle_sink.ddl import Storage, render
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import translate
 from oracle_sink.facts import read_facts
@@ -100,6 +101,10 @@ class OracleSink:
         from oracle_sink.diagnosis import diagnose
 
         return diagnose(self._config, self._context, self._latch)
+
+    def ddl(self) -> str:
+        """The table as a heap with a primary key; the other layouts are in ``ddl/``."""
+        return render(self._config, Storage.HEAP)
 
     def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
         layout = self._layout
