@@ -179,20 +179,6 @@ class Sink(Component, Protocol):
         """
 
 
-@runtime_checkable
-class BulkWriter(Protocol):
-    """Optional on an idempotent sink: a way to write rows most of which are there already.
-
-    A replay of hours that the table has already would otherwise pay for a refused insert a row.
-    """
-
-    def write_known(self, batch: Batch) -> WriteOutcome:
-        """The same contract as ``write`` and the same effect, quicker when most of the rows are there already.
-
-        Called instead of ``write`` by replays, as long as most rows of the batch before turned out to be duplicates.
-        """
-
-
 class DivertReason(StrEnum):
     """Why rows went to the fallback; also the label of metrics and the CSV column ``reason``."""
 

@@ -11,7 +11,6 @@ from agent_core.api import (
     AgentError,
     AuthenticationError,
     Batch,
-    BulkWriter,
     Clock,
     ConfigurationError,
     RetryableError,
@@ -71,7 +70,6 @@ class ReplayWriter:
         self._log = logger
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._opened = False
-        self._mostly_known = False
 
     def write(self, batch: Batch) -> Write:
         """Return once every row has its outcome.
@@ -85,14 +83,13 @@ class ReplayWriter:
             began, attempted_at_ns = self._clock.monotonic(), self._clock.time_ns()
             try:
                 self._open()
-                outcome = self._write(batch)
+                outcome = self._sink.write(batch)
                 check_outcome(outcome, len(batch))
             except ReplayRefused:
                 raise
             except Exception as error:
                 self._retry_or_stop(batch, error, attempt)
                 continue
-            self._mostly_known = outcome.duplicates * 2 > outcome.total
             elapsed = self._clock.monotonic() - began
             self._events.batch_delivered(self._sink_id, batch, outcome, attempt, elapsed, replay=True)
             return Write(outcome, attempted_at_ns)
@@ -111,11 +108,6 @@ class ReplayWriter:
                 f"{self._sink_id} cannot recognise rows that it has, so rows that are there already would be there "
                 "twice; if that is acceptable, add --accept-duplicates"
             )
-
-    def _write(self, batch: Batch) -> WriteOutcome:
-        if self._mostly_known and isinstance(self._sink, BulkWriter):
-            return self._sink.write_known(batch)
-        return self._sink.write(batch)
 
     def _retry_or_stop(self, batch: Batch, error: Exception, attempt: int) -> None:
         final = isinstance(error, (AuthenticationError, ConfigurationError))

@@ -9,7 +9,6 @@ import pytest
 
 from agent_core.api import (
     AuthenticationError,
-    Batch,
     ConfigurationError,
     RetryableError,
     WriteOutcome,
@@ -21,23 +20,6 @@ from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
 
 AWAY = RetryableError("listener gone", code="ORA-12541")
-
-
-class BulkSink(FakeSink):
-    """A sink with a quicker way for rows it has; remembers which way each batch took."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ways: list[str] = []
-
-    def write(self, batch: Batch) -> WriteOutcome:
-        self.ways.append("write")
-        return super().write(batch)
-
-    def write_known(self, batch: Batch) -> WriteOutcome:
-        outcome = super().write(batch)
-        self.ways.append("write_known")
-        return outcome
 
 
 @dataclass
@@ -141,11 +123,3 @@ def test_a_sink_that_cannot_recognise_rows_needs_a_word_of_its_own() -> None:
     accepted = Rig(sink=ForgetfulSink(), accept_duplicates=True)
     accepted.writer().write(batch_of(1))
     assert accepted.sink.attempts == 1
-
-
-def test_the_quicker_way_is_taken_while_most_rows_are_there_already() -> None:
-    sink = BulkSink()
-    writer = Rig(sink=sink).writer()
-    for start in (0, 0, 0, 10, 20):
-        writer.write(batch_of(*range(4), start_ns=start))
-    assert sink.ways == ["write", "write", "write_known", "write_known", "write"]
