@@ -15,6 +15,7 @@ from agent_core.api.batch import (
     Segment,
     Value,
 )
+from agent_core.api.catalog import CatalogConverter, Conversion, ConversionOptions
 from agent_core.api.clock import Clock, SystemClock
 from agent_core.api.components import (
     BacklogFile,
@@ -22,7 +23,6 @@ from agent_core.api.components import (
     BadLine,
     Buffer,
     BufferStats,
-    BulkWriter,
     Component,
     Config,
     DdlProvider,
@@ -89,16 +89,17 @@ from agent_core.api.factories import (
     load_schema,
 )
 from agent_core.api.markers import PROJECT, hookimpl, hookspec
+from agent_core.api.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
 from agent_core.api.polling import (
     Area,
     BitWriter,
     BlockDriver,
     ByteOrder,
+    ClockReader,
     DataType,
     Driver,
     ItemDriver,
     ItemReading,
-    Plannable,
     Point,
     TagSpec,
     WordOrder,
@@ -133,15 +134,18 @@ __all__ = [
     "Buffer",
     "BufferFactory",
     "BufferStats",
-    "BulkWriter",
     "ByteOrder",
+    "CatalogConverter",
     "Clock",
+    "ClockReader",
     "Component",
     "ComponentContext",
     "Config",
     "ConfigError",
     "ConfigProblem",
     "ConfigurationError",
+    "Conversion",
+    "ConversionOptions",
     "DataType",
     "DdlProvider",
     "DeviceUnreachable",
@@ -168,6 +172,9 @@ __all__ = [
     "LedgerSnapshot",
     "Origin",
     "Plannable",
+    "PlannedDevice",
+    "PlannedGroup",
+    "PlannedRequest",
     "PluginError",
     "Point",
     "PollingControl",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import ClassVar, Generic, TypeVar
 
+from agent_core.api.catalog import CatalogConverter
 from agent_core.api.components import BackupReader, Buffer, Config, Extension, Sink, Source, Transform
 from agent_core.api.context import ComponentContext
 from agent_core.api.polling import Driver
@@ -38,10 +39,12 @@ class Factory(Generic[T_co]):
     kind: ClassVar[str] = ""
 
 
+@dataclass(frozen=True, slots=True)
 class SourceFactory(Factory[Source]):
-    """Makes a source."""
+    """Makes a source. ``catalog`` turns the lists of tags that it reads into one another (``agent catalog``)."""
 
-    kind = "source"
+    catalog: CatalogConverter | None = None
+    kind: ClassVar[str] = "source"
 
 
 class DriverFactory(Factory[Driver]):

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from agent_core.api.batch import GOOD, Value
-from agent_core.api.errors import ConfigProblem
 from agent_core.api.float32 import float32_to_shortest, float32s_to_shortest
 
 __all__ = [
@@ -24,11 +24,11 @@ __all__ = [
     "BitWriter",
     "BlockDriver",
     "ByteOrder",
+    "ClockReader",
     "DataType",
     "Driver",
     "ItemDriver",
     "ItemReading",
-    "Plannable",
     "Point",
     "TagSpec",
     "WordOrder",
@@ -190,12 +190,14 @@ class BlockDriver(Driver, Protocol):
 class ItemReading(NamedTuple):
     """One item as the device gave it. ``timestamp_ns`` None means the protocol has none: use the answer's time.
 
-    A float32 comes as the shortest decimal that round-trips as float32.
+    A float32 comes as the shortest decimal that round-trips as float32. ``reason``: why a BAD reading is bad, in the
+    protocol's words, where it has any.
     """
 
     value: Value
     quality: int = GOOD
     timestamp_ns: int | None = None
+    reason: str | None = None
 
 
 @runtime_checkable
@@ -236,14 +238,12 @@ class BitWriter(Protocol):
 
 
 @runtime_checkable
-class Plannable(Protocol):
-    """Optional on a source: what ``agent check`` asks it before anything is opened. Pure apart from local files."""
+class ClockReader(Protocol):
+    """Optional on a driver of either kind: its protocol tells the time of the device's own clock."""
 
-    def check(self) -> Sequence[ConfigProblem]:
-        """What JSON Schema and ``agent_check_config`` cannot see, such as addresses that only the driver understands.
+    def read_clock(self) -> datetime | None:
+        """What the device's clock shows now; None when this device has none.
 
-        The paths of problems start at the source's ``config:``.
+        With a time zone where the protocol says which it is (UTC), else without: then it is what the PLC shows, which
+        should be the plant's local time. Raises DriverError, DeviceUnreachable included. Bounded by the time-out.
         """
-
-    def plan_report(self) -> Sequence[str]:
-        """How the source will read, as lines for a person. Raises ConfigError when ``check`` finds an error."""
