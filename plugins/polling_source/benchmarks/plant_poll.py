@@ -66,6 +66,7 @@ def lineup_for(plant: ModbusPlant, folder: Path) -> Lineup:
             {"id": group.name, "device": "PLC01", "mode": "fixed", "interval": INTERVAL_SECONDS, "tags_from": tags}
             for group in plant.catalogue.groups
         ],
+        "wrong_tags": "refuse",
         "bad_rows": "on_change",
         "backoff": {"initial": 1.0, "max": 30.0},
         "refused_retry": 60.0,
@@ -91,7 +92,7 @@ def compare_scans(plant: ModbusPlant, folder: Path) -> float:
     blocks: list[Block] = []
     for group in lineup.groups:
         assert isinstance(group.reader, BlockReader)
-        blocks.extend(group.reader.plan.blocks)
+        blocks.extend(group.reader.read_plan.blocks)
     client = ModbusTcpClient("127.0.0.1", port=plant.port, retries=0)
     rows = 0
 

@@ -17,6 +17,7 @@ from agent_core.testing.clock import ManualClock
 MakeSource = Callable[..., PollingSource]
 
 DEFAULTS: Final[Mapping[str, object]] = {
+    "wrong_tags": "refuse",
     "bad_rows": "on_change",
     "backoff": {"initial": 1.0, "max": 30.0},
     "refused_retry": 60.0,

@@ -24,6 +24,7 @@ def source(
     config: dict[str, object] = {
         "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, "connections": 1}],
         "groups": [{"id": "G", "device": "PLC01", "mode": "fixed", "interval": 1.0, "tags": [TAG]}],
+        "wrong_tags": "refuse",
         "bad_rows": "on_change",
         "backoff": {"initial": 1.0, "max": 30.0},
         "refused_retry": 60.0,

@@ -13,8 +13,8 @@ from agent_core.api import (
     GroupMode,
     GroupState,
     Plannable,
+    PlannedRequest,
     PollingControl,
-    Severity,
     UnknownGroupError,
 )
 from agent_core.testing.clock import START_NS, ManualClock
@@ -157,16 +157,18 @@ def test_the_plan_is_told_before_anything_is_opened(make_source: MakeSource) -> 
         group("B", "PLC02", interval=10.0),
         group("C", first=300, interval=0.5, mode="handshake", trigger={"address": "M5", "reset": False}),
     ]
-    groups[0]["tags"] = [{"name": f"T{n}", "address": f"D{n}", "data_type": "uint16"} for n in (1, 2, 500)]
+    groups[0]["tags"] = [{"name": f"T{n}", "address": f"D{n}", "data_type": "uint16"} for n in (1, 4, 500)]
     assert list(make_source(devices, groups).plan_report()) == [
-        "A on PLC01, every 1 s: 3 tags in 2 requests",
-        "  D 1 to 2: 2 tags",
-        "  D 500 to 500: 1 tags",
-        "B on PLC02, every 10 s: 2 tags in 1 requests",
-        "  2 items, in as many requests as the device wants",
-        "C on PLC01, when M5 is set, looked at every 0.5 s: 2 tags in 1 requests",
-        "  D 300 to 301: 2 tags",
-        "line1: 7 tags, 4 requests for one poll of each group, 3 rows/s",
+        "PLC01 by fake_driver: 5 tags in 3 requests, about 30 ms to read them all, 2% of the time",
+        "  A, every 1 s: 3 tags in 2 requests, 2 of 5 words wasted, about 20 ms",
+        "    D 1 to 4: 2 tags, 2 words wasted",
+        "    D 500: 1 tag",
+        "  C, when M5 is set, looked at every 0.5 s: 2 tags in 1 request, 0 of 2 words wasted, about 10 ms",
+        "    D 300 to 301: 2 tags",
+        "PLC02 by fake_driver: 2 tags in 1 request, about 10 ms to read them all, 0% of the time",
+        "  B, every 10 s: 2 tags in 1 request, about 10 ms",
+        "    items, in as many requests as the device wants: 2 tags",
+        "line1: 7 tags, 3 rows/s; times are estimates at 10 ms a request, agent doctor measures them",
     ]
 
 
@@ -181,36 +183,37 @@ def test_a_check_names_every_wrong_address_without_a_connection(make_source: Mak
         "groups[0].tags[2]: tag Q2: 'Q2': write D100, D100.3 or M5",
     ]
     assert driver.connects == 0
-    assert make_source({"PLC01": driver}, [group()]).check() == ()
+    assert make_source({"PLC01": driver}, [group()]).check() == []
 
 
-def test_the_doctor_connects_and_reads_each_group_once(make_source: MakeSource, clock: ManualClock) -> None:
-    healthy, dead, partial = FakeBlockDriver(), FakeBlockDriver(), FakeBlockDriver()
-    healthy.before_read = lambda: clock.advance(0.7)
-    dead.down = True
-    partial.refused.add("D2")
-    devices = {"PLC01": healthy, "PLC02": dead, "PLC03": partial}
-    source = make_source(devices, [group("A"), group("B", "PLC02"), group("C", "PLC03")])
-    findings = [(finding.severity, finding.subject, finding.message) for finding in source.diagnose()]
-    assert findings == [
-        (Severity.OK, "device PLC01", "connected in 0.0 ms"),
-        (Severity.OK, "group A", "2 tags in 700.0 ms"),
-        (Severity.WARNING, "device PLC01", "reading its groups takes 70% of the time"),
-        (Severity.FAILED, "device PLC02", "nobody listens"),
-        (Severity.OK, "device PLC03", "connected in 0.0 ms"),
-        (Severity.WARNING, "group C", "2 tags in 0.0 ms, 1 of them BAD: C2 (illegal address)"),
-    ]
-    assert not any(driver.connected for driver in devices.values())
+def test_a_check_warns_of_a_device_that_is_asked_more_than_it_can_answer(make_source: MakeSource) -> None:
+    scattered = [{"name": f"T{n}", "address": f"D{n * 100}", "data_type": "uint16"} for n in range(25)]
+    busy = {**group("B", "PLC02"), "interval": 0.2, "tags": scattered}
+    source = make_source({"PLC01": FakeBlockDriver(), "PLC02": FakeBlockDriver()}, [group("A"), busy])
+    (problem,) = source.check()
+    assert problem.warning
+    assert problem.path == ("devices", 1)
+    assert problem.message == (
+        "device PLC02: its groups need about 125% of the time at 10 ms a request, so cycles will be missed"
+    )
 
 
-def test_the_doctor_tells_a_device_that_accepts_and_does_not_answer(make_source: MakeSource) -> None:
-    driver = FakeBlockDriver()
+def test_the_plan_as_data_says_the_same(make_source: MakeSource) -> None:
+    (device,) = make_source({"PLC01": FakeBlockDriver()}, [group("A"), group("B", first=9)], connections=2).plan()
+    assert (device.device_id, device.driver, device.connections) == ("PLC01", "fake_driver", 2)
+    assert [planned.group_id for planned in device.groups] == ["A", "B"]
+    assert device.groups[1].requests == (PlannedRequest("D 9 to 10", 2, words=2, wasted_words=0),)
+    assert device.scan_seconds == 0.02
+    assert device.busy_share == 0.01
 
-    def die() -> None:
-        driver.down = True
 
-    driver.before_read = die
-    source = make_source({"PLC01": driver}, [group("A"), group("B")])
-    last = list(source.diagnose())[-1]
-    assert (last.severity, last.subject, last.message) == (Severity.FAILED, "group A", "no answer")
-    assert last.next_step
+def test_a_handshake_group_that_nobody_triggers_is_stale_in_the_log_too(
+    make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = {**group("ORDER", mode="handshake", stale_after=60.0), "interval": None}
+    source = begun(make_source({"PLC01": FakeBlockDriver()}, [waiting]), [])
+    wait = source.workers[0].run_due()
+    assert wait == 60.0, "the worker sleeps until the alarm is due, not until somebody asks"
+    clock.advance(wait)
+    assert source.workers[0].run_due() is None
+    assert caplog.messages == ["group became stale: group=ORDER good_poll=60s ago"]

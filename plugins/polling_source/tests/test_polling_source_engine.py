@@ -10,7 +10,7 @@ import pytest
 from polling_source.device import DeviceWorker
 from polling_source.source import PollingSource
 
-from agent_core.api import BAD, GOOD, UNCERTAIN, Batch, ItemReading, Origin
+from agent_core.api import BAD, GOOD, UNCERTAIN, Batch, ConfigError, ItemReading, Origin
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
 
@@ -340,3 +340,65 @@ def test_an_item_device_that_is_away_is_bad_and_comes_back(make_source: MakeSour
     assert rows(line.run(3.5)[0]) == [("a", None, BAD)]
     driver.down = False
     assert rows(line.run(4.0)[0]) == [("a", 1, GOOD)]
+
+
+def test_an_item_that_the_device_reports_bad_is_logged_with_the_reason_it_gives(
+    make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = FakeItemDriver()
+    driver.items = {"a": ItemReading(1), "b": ItemReading(None, BAD, None, "BadSensorFailure")}
+    Line(make_source({"PLC01": driver}, [item_group("a", "b")]), clock).run(0.5)
+    driver.items = {"a": ItemReading(None, BAD)}
+    Line(make_source({"PLC01": driver}, [item_group("a")]), clock).run(0.5)
+    assert caplog.messages == [
+        "tags went bad: group=G count=1 tags=b reason=BadSensorFailure",
+        "tags went bad: group=G count=1 tags=a reason=the device says that it is bad",
+    ]
+
+
+def test_a_poll_that_reads_none_of_its_tags_is_no_good_poll(make_source: MakeSource, clock: ManualClock) -> None:
+    driver = FakeBlockDriver()
+    driver.refused.update(("D1", "D2"))
+    line = Line(make_source({"PLC01": driver}, [group(), group("OTHER", 1.0, 9)]), clock)
+    line.run(20.0)
+    bad, good = line.source.groups()
+    assert (bad.failed, bad.stale, bad.state) == (bad.polls, True, "running")
+    assert bad.last_error == "none of its 2 tags could be read: illegal address"
+    assert (good.failed, good.stale) == (0, False)
+
+
+def test_a_group_that_has_nothing_to_ask_for_is_no_sign_of_life(make_source: MakeSource, clock: ManualClock) -> None:
+    """Every tag of G is refused, so its polls send nothing: the device died and must stay backed off."""
+    driver = FakeBlockDriver()
+    driver.refused.update(("D1", "D2"))
+    line = Line(make_source({"PLC01": driver}, [group(), group("OTHER", 1.0, 9)], refused_retry=1000.0), clock)
+    line.run(10.0)
+    driver.before_read = lambda: setattr(driver, "down", True)
+    driver.connect = lambda: None  # type: ignore[method-assign]
+    line.run(40.0)
+    assert {status.state for status in line.source.groups()} == {"backing_off"}
+
+
+@pytest.mark.parametrize("wrong_tags", ["refuse", "leave_out"])
+def test_wrong_tags_stop_the_start_or_are_left_out_as_configured(
+    make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture, wrong_tags: str
+) -> None:
+    tags = [*words(1, 2, 1), {"name": "X", "address": "D3", "data_type": "WORX"}]
+    tags += [{"name": f"Q{number}", "address": f"Q{number}", "data_type": "uint16"} for number in range(7)]
+    groups = [{"id": "G", "device": "PLC01", "interval": 1.0, "tags": tags}, group("H", 1.0, 9)]
+    nothing_right = [{"name": "Z", "address": "Q9", "data_type": "uint16"}]
+    groups.append({"id": "NONE", "device": "PLC01", "interval": 1.0, "tags": nothing_right})
+    source = make_source({"PLC01": FakeBlockDriver()}, groups, wrong_tags=wrong_tags)
+    problems = source.check()
+    if wrong_tags == "refuse":
+        assert len(problems) == 10
+        assert not any(problem.warning for problem in problems)
+        with pytest.raises(ConfigError):
+            source.open()
+        return
+    assert all(problem.warning for problem in problems)
+    assert [problem.message for problem in problems][-1] == "group NONE is not polled: no tag is left"
+    batches = Line(source, clock).run(0.9)
+    assert [batch.names for batch in batches] == [("D1", "D2"), ("D9",)]
+    assert caplog.messages[0].startswith("tag left out: groups[0].tags[4]: tag Q0: 'Q0': write D100")
+    assert caplog.messages[5] == "tags left out: count=9; agent check names each"

@@ -48,6 +48,22 @@ def test_a_deadband_compares_with_the_value_emitted_last() -> None:
     assert emitted(TagRule(deadband=0), [1, 1, 2]) == [1, 2]
 
 
+def test_a_deadband_in_percent_is_one_of_the_value_emitted_last() -> None:
+    assert emitted(TagRule(deadband_percent=10.0), [100, 109, 110, 111, 121, 123]) == [100, 111, 123]
+    assert emitted(TagRule(deadband_percent=10.0), [-100, -91, -89]) == [-100, -89]
+    assert emitted(TagRule(deadband_percent=10.0), [0.0, 0.0, 0.001]) == [0.0, 0.001]
+
+
+def test_of_two_deadbands_the_wider_one_counts() -> None:
+    assert emitted(TagRule(deadband=1.0, deadband_percent=10.0), [0.0, 1.0, 1.5, 100.0, 109.0, 111.0]) == [
+        *(0.0, 1.5, 100.0, 111.0)
+    ]
+
+
+def test_a_value_that_stays_outside_its_limits_is_thinned_out_like_any_other() -> None:
+    assert emitted(TagRule(maximum=10.0, on_change=True), [11, 11, 12, 12, 9]) == [11, 12, 9]
+
+
 def test_an_unchanged_value_is_sent_again_when_the_last_row_is_old() -> None:
     assert emitted(TagRule(on_change=True), [7] * 10, resend_seconds=4.0) == [7, 7, 7]
 
@@ -65,13 +81,13 @@ def test_texts_stand_for_numbers_and_others_are_uncertain() -> None:
     assert list(qualities) == [GOOD, GOOD, UNCERTAIN, BAD]
 
 
-def test_a_number_outside_its_limits_stays_and_is_uncertain() -> None:
+def test_a_number_outside_its_limits_stays_and_is_bad() -> None:
     tag_filter = TagFilter([TagRule(minimum=0.0, maximum=10.0)] * 5, None)
     values: list[Value] = [0, 10.0, -0.1, math.nan, None]
     qualities = bytearray((GOOD, GOOD, GOOD, GOOD, BAD))
     tag_filter.apply(values, qualities, 0.0)
     assert values[2] == -0.1
-    assert list(qualities) == [GOOD, GOOD, UNCERTAIN, UNCERTAIN, BAD]
+    assert list(qualities) == [GOOD, GOOD, BAD, BAD, BAD]
 
 
 def test_a_quality_that_changes_is_a_change() -> None:

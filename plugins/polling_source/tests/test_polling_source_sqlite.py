@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from polling_source.catalog import Catalog
-from polling_source.config import BackoffConfig, BadRows, CatalogConfig, DeviceConfig, PollingSourceConfig
+from polling_source.config import BackoffConfig, BadRows, CatalogConfig, DeviceConfig, PollingSourceConfig, WrongTags
 from polling_source.source import PollingSource
 
 from agent_core.api import DataType, GroupMode
@@ -65,6 +65,7 @@ def load(file: Path, string_length: int | None = 16, devices: tuple[str, ...] = 
         devices=tuple(DeviceConfig(device, "fake_driver", True, 1, {}) for device in devices),
         groups=(),
         catalog=CatalogConfig(file, string_length, "shift_jis"),
+        wrong_tags=WrongTags.REFUSE,
         bad_rows=BadRows.ON_CHANGE,
         backoff=BackoffConfig(1.0, 30.0),
         refused_retry=60.0,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from polling_source.catalog import Catalog
-from polling_source.config import BackoffConfig, BadRows, DeviceConfig, GroupConfig, PollingSourceConfig
+from polling_source.config import BackoffConfig, BadRows, DeviceConfig, GroupConfig, PollingSourceConfig, WrongTags
 from polling_source.tag import Place, PlacedTag, parse_tag
 from polling_source.tag_list import TagList
 
@@ -114,7 +114,7 @@ def test_every_bad_row_is_named_with_file_line_and_column(tmp_path: Path) -> Non
     )
     tags = TagList.load([group(tags_from=file)])
     assert [tag.spec.name for tag in tags.tags["G"]] == ["A"]
-    found = messages(tags.problems)
+    found = messages(tags.tag_problems)
     assert found[0] == f"{file}:3: column name: is empty"
     assert found[1].startswith(f"{file}:3: column data_type: unknown data type 'WORX'")
     assert found[2] == f"{file}:4: column scale: 'x' is not a number"
@@ -137,7 +137,8 @@ def test_every_bad_row_is_named_with_file_line_and_column(tmp_path: Path) -> Non
 def test_a_file_that_is_no_tag_list_is_told_so(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "tags.csv"
     file.write_bytes(content)
-    found = messages(TagList.load([group(tags_from=file)]).problems)
+    tags = TagList.load([group(tags_from=file)])
+    found = messages([*tags.problems, *tags.tag_problems])
     assert found[0].removeprefix(f"{file}:").strip().startswith(message)
 
 
@@ -161,7 +162,7 @@ def test_a_file_that_is_missing_empty_or_without_the_group_is_told_so(tmp_path: 
     assert "empty.csv has no tags" in found[1]
     assert "no row of" in found[2]
     assert "it has G9" in found[2]
-    assert found[3] == "groups[3]: the group has no tags"
+    assert found[3] == "groups[3]: group G4 has no tags"
     assert "group G5: write either tags or tags_from" in found[4]
     assert "group G6: write either tags or tags_from" in found[5]
 
@@ -181,7 +182,9 @@ def test_a_tag_name_is_unique_in_its_source(tmp_path: Path) -> None:
     yaml: list[dict[str, object]] = [{"name": "B", "address": "hr:1", "data_type": "WORD"}]
     groups = (group("G1", tags_from=file), group("G2", tags=yaml))
     devices = (DeviceConfig("PLC01", "fake_driver", False, 1, {}),)
-    polling = PollingSourceConfig(devices, groups, None, BadRows.NONE, BackoffConfig(1.0, 2.0), 60.0, 10)
+    polling = PollingSourceConfig(
+        devices, groups, None, WrongTags.REFUSE, BadRows.NONE, BackoffConfig(1.0, 2.0), 60.0, 10
+    )
     problems = Catalog.load(polling, ("sources", 0, "config")).problems
     hint = "(a tag name is unique in its source)"
     assert messages(problems) == [
@@ -192,6 +195,6 @@ def test_a_tag_name_is_unique_in_its_source(tmp_path: Path) -> None:
 
 def test_a_problem_in_the_yaml_carries_its_path() -> None:
     tags: list[dict[str, object]] = [{"name": "A", "address": "hr:1", "data_type": "WORX"}]
-    (problem,) = TagList.load([group(tags=tags)], ("sources", 2, "config")).problems
+    (problem,) = TagList.load([group(tags=tags)], ("sources", 2, "config")).tag_problems
     assert isinstance(problem, ConfigProblem)
     assert problem.path == ("sources", 2, "config", "groups", 0, "tags", 0)

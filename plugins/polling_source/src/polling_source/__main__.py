@@ -59,7 +59,7 @@ def _read(file: Path, string_length: int | None, encoding: str) -> Found:
     if file.suffix.lower() in (".yaml", ".yml"):
         return _from_yaml(file)
     found = SqliteCatalog.read(CatalogConfig(file, string_length, encoding))
-    return found.groups, found.tags, found.problems
+    return found.groups, found.tags, (*found.problems, *found.tag_problems)
 
 
 def _from_csv(found: CsvTags) -> Found:
@@ -68,7 +68,7 @@ def _from_csv(found: CsvTags) -> Found:
     for group, tag in found.rows:
         tags.setdefault(group or "GROUP", []).append(tag)
     groups = [GroupConfig(id_, "PLC01", GroupMode.FIXED, 1.0) for id_ in tags]
-    return groups, cast(Tags, tags), found.problems
+    return groups, cast(Tags, tags), (*found.problems, *found.tag_problems)
 
 
 def _from_yaml(file: Path) -> Found:
@@ -80,7 +80,7 @@ def _from_yaml(file: Path) -> Found:
     if not groups:
         return (), {}, [ConfigProblem("there are no groups", file=str(file))]
     found = TagList.load(groups)
-    return groups, found.tags, found.problems
+    return groups, found.tags, (*found.problems, *found.tag_problems)
 
 
 def _group_entries(root: object) -> Iterator[Mapping[str, object]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
 from agent_core.api import ConfigProblem, GroupMode
-from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig
+from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig, WrongTags
 from polling_source.sqlite_catalog import Plc, SqliteCatalog
 from polling_source.tag import Place, PlacedTag, YamlPath
 from polling_source.tag_list import TagList
@@ -18,7 +18,10 @@ SHORTEST_INTERVAL_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """``tags`` by group id, the good ones; ``places`` of the groups; ``problems``: everything wrong, warnings too."""
+    """``tags`` by group id, the good ones; ``places`` of the groups; ``problems``: everything wrong, warnings too.
+
+    Tags whose row is wrong are among the warnings when they are to be left out.
+    """
 
     groups: tuple[GroupConfig, ...]
     tags: Mapping[str, tuple[PlacedTag, ...]]
@@ -34,14 +37,19 @@ class Catalog:
         placed = [(group, Place((*path, "groups", index))) for index, group in enumerate(polling.groups)]
         placed += [(group, found.places[group.id]) for group in found.groups]
         tags = {**written.tags, **{group: tuple(placed) for group, placed in found.tags.items()}}
+        places = {group.id: place for group, place in reversed(placed)}
+        leave_out = polling.wrong_tags is WrongTags.LEAVE_OUT
+        taken = list(_find_taken_names(tags))
+        if leave_out:
+            tags = _without(tags, {(group, id(tag)) for group, tag, _ in taken})
+        wrong = (*written.tag_problems, *found.tag_problems, *(problem for _, _, problem in taken))
         problems = [
             *_check_devices(polling, {group.device for group in groups}, path),
             *_check_groups(polling, placed, found.plcs, path),
             *written.problems,
             *found.problems,
-            *_check_names(tags),
+            *(replace(problem, warning=leave_out) for problem in wrong),
         ]
-        places = {group.id: place for group, place in reversed(placed)}
         return cls(groups, tags, places, tuple(problems))
 
     @property
@@ -125,12 +133,20 @@ def _check_mode(group: GroupConfig, device: DeviceConfig | None) -> Iterator[tup
         yield "stale_after", "it is shorter than the interval", None
 
 
-def _check_names(tags: Mapping[str, tuple[PlacedTag, ...]]) -> Iterator[ConfigProblem]:
-    """A tag name is unique in its source."""
+def _find_taken_names(
+    tags: Mapping[str, tuple[PlacedTag, ...]],
+) -> Iterator[tuple[str, PlacedTag, ConfigProblem]]:
+    """A tag name is unique in its source: the tags whose name an earlier one has, with their group."""
     first: dict[str, tuple[str, PlacedTag]] = {}
     for group, placed in tags.items():
         for tag in placed:
             other, earlier = first.setdefault(tag.spec.name, (group, tag))
             if earlier is not tag or other != group:
                 message = f"tag {tag.spec.name} of group {group} is already in group {other}, {earlier.place}"
-                yield tag.place.problem(message, hint="a tag name is unique in its source")
+                yield group, tag, tag.place.problem(message, hint="a tag name is unique in its source")
+
+
+def _without(
+    tags: Mapping[str, tuple[PlacedTag, ...]], left_out: set[tuple[str, int]]
+) -> dict[str, tuple[PlacedTag, ...]]:
+    return {group: tuple(tag for tag in placed if (group, id(tag)) not in left_out) for group, placed in tags.items()}

@@ -22,6 +22,13 @@ class BadRows(StrEnum):
     NONE = "none"
 
 
+class WrongTags(StrEnum):
+    """What becomes of a tag whose row in the YAML, a CSV file or a catalogue is wrong."""
+
+    REFUSE = "refuse"
+    LEAVE_OUT = "leave_out"
+
+
 @dataclass(frozen=True, slots=True)
 class BackoffConfig:
     """Seconds before a device that does not answer is tried again: the first time, and at most."""
@@ -80,6 +87,7 @@ class PollingSourceConfig:
     devices: tuple[DeviceConfig, ...]
     groups: tuple[GroupConfig, ...]
     catalog: CatalogConfig | None
+    wrong_tags: WrongTags
     bad_rows: BadRows
     backoff: BackoffConfig
     refused_retry: float
@@ -93,6 +101,7 @@ class PollingSourceConfig:
             devices=tuple(_device(entry) for entry in cast(Sequence[Config], config["devices"])),
             groups=tuple(_group(entry) for entry in cast(Sequence[Config], config["groups"])),
             catalog=_catalog(cast("Config | None", config.get("catalog"))),
+            wrong_tags=WrongTags(cast(str, config["wrong_tags"])),
             bad_rows=BadRows(cast(str, config["bad_rows"])),
             backoff=BackoffConfig(backoff["initial"], backoff["max"]),
             refused_retry=cast(float, config["refused_retry"]),

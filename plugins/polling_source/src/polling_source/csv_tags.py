@@ -21,11 +21,13 @@ COLUMNS: Final = (*FIELDS, GROUP)
 class CsvTags:
     """The rows of one file: ``(group, tag)``, where group is None when the file has no such column.
 
-    ``problems`` holds everything wrong with it; the tags are those of the good rows.
+    ``problems`` holds what is wrong with the file as such, ``tag_problems`` what is wrong with single rows; the tags
+    are those of the good ones.
     """
 
     rows: tuple[tuple[str | None, PlacedTag], ...]
-    problems: tuple[ConfigProblem, ...]
+    problems: tuple[ConfigProblem, ...] = ()
+    tag_problems: tuple[ConfigProblem, ...] = ()
 
     @classmethod
     def read(cls, file: Path) -> CsvTags:
@@ -39,6 +41,7 @@ class CsvTags:
             hint = "save it as CSV UTF-8"
             return cls((), (ConfigProblem("the tag list is not UTF-8", file=str(file), line=line, hint=hint),))
         problems: list[ConfigProblem] = []
+        tag_problems: list[ConfigProblem] = []
         rows: list[tuple[str | None, PlacedTag]] = []
         try:
             for place, header, cells in _records(str(file), text):
@@ -46,22 +49,21 @@ class CsvTags:
                     problems.extend(_check_header(place, header))
                     continue
                 if len(cells) > len(header):
-                    problems.append(
-                        place.problem(f"{len(cells)} cells where the first line names {len(header)} columns")
-                    )
+                    message = f"{len(cells)} cells where the first line names {len(header)} columns"
+                    tag_problems.append(place.problem(message))
                     continue
                 fields = dict(zip(header, cells, strict=False))
                 tag = parse_tag(fields, place)
                 group = fields.get(GROUP, "").strip() if GROUP in header else None
                 if isinstance(tag, list):
-                    problems.extend(tag)
+                    tag_problems.extend(tag)
                 elif group == "":
-                    problems.append(place.problem(f"column {GROUP}: is empty"))
+                    tag_problems.append(place.problem(f"column {GROUP}: is empty"))
                 else:
                     rows.append((group, tag))
         except csv.Error as error:
             problems.append(ConfigProblem(f"the tag list is no CSV: {error}", file=str(file)))
-        return cls(tuple(rows), tuple(problems))
+        return cls(tuple(rows), tuple(problems), tuple(tag_problems))
 
 
 def _records(file: str, text: str) -> Iterator[tuple[Place, Sequence[str], Sequence[str] | None]]:

@@ -30,9 +30,10 @@ from polling_source.outage_log import OutageLog
 class DeviceWorker:
     """Polls the groups of one connection when they are due or asked for.
 
-    While the device does not answer, its cycles make BAD rows without a read. When the backoff is over, the group
-    that failed first is polled as the probe; once that works, each fixed group that missed a cycle is polled once, at
-    once. A poll that somebody asked for is tried whatever the backoff says.
+    While the device does not answer, its cycles make BAD rows without a read. When the backoff is over, one group is
+    polled as the probe, each time another, since it may be one group alone that gets no answer; once that works, each
+    fixed group that missed a cycle is polled once, at once. A poll that somebody asked for is tried whatever the
+    backoff says.
     """
 
     def __init__(
@@ -198,7 +199,7 @@ class DeviceWorker:
         return self._seconds_to_next(now)
 
     def _seconds_to_next(self, now: float) -> float | None:
-        next_at = min((group.due for group in self.groups), default=math.inf)
+        next_at = min((min(group.due, group.stale_at) for group in self.groups), default=math.inf)
         if self._owed and self._backoff.retry_at is not None:
             next_at = min(next_at, self._backoff.retry_at)
         return None if next_at == math.inf else max(next_at - now, 0.0)
@@ -261,13 +262,16 @@ class DeviceWorker:
         if reading.error is not None:
             self._failed(reading.error)
             return
-        self._answered()
+        if reading.answered:
+            self._answered()
         if bool(reading.bad) != bit.is_bad:
             bit.is_bad = bool(reading.bad)
-            reason = next(iter(reading.reasons.values()), "it has no value")
             if bit.is_bad:
                 self._logger.warning(
-                    "trigger bit went bad: group=%s bit=%s reason=%s", group.id, bit.tag.address, reason
+                    "trigger bit went bad: group=%s bit=%s reason=%s",
+                    group.id,
+                    bit.tag.address,
+                    reading.reason(reading.bad),
                 )
             else:
                 self._logger.info("trigger bit came back: group=%s bit=%s", group.id, bit.tag.address)
@@ -290,26 +294,30 @@ class DeviceWorker:
     def _poll(self, group: PollGroup) -> TriggerResult:
         begun = self._clock.monotonic()
         time_ns = self._clock.time_ns()
-        tags_read = 0
+        tags_read, answered, message = 0, False, ""
         try:
             reading, batch = group.poll(begun, time_ns)
-            error = reading.error
+            error, answered = reading.error, reading.answered
             tags_read = len(group) - len(reading.bad)
+            if not tags_read:
+                message = f"none of its {len(group)} tags could be read: {error or reading.reason(reading.bad)}"
         except Exception as defect:
             self._logger.exception("driver failed: device=%s group=%s", self.id, group.id)
             self._driver.close()
             error = DeviceUnreachable(f"{type(defect).__name__}: {defect}")
             batch = group.nothing_read(begun, time_ns)
         duration_seconds = self._clock.monotonic() - begun
-        if error is None:
-            self._answered()
-            if group in self._owed:
-                self._owed.remove(group)
-        else:
+        if group in self._owed:
+            self._owed.remove(group)
+        if error is not None:
             self._failed(error)
             self._owe(group)
-        handed_on = self._send(batch)
-        message = "" if error is None and handed_on else str(error or "emit failed")
+        elif answered:
+            self._answered()
+        if not self._send(batch):
+            message = message or "emit failed"
+        if error is not None:
+            message = str(error)
         group.ended(self._clock.monotonic(), duration_seconds, message or None)
         return TriggerResult(not message, tags_read, duration_seconds, message)
 

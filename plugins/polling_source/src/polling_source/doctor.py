@@ -1,60 +1,127 @@
-"""Doctor: what ``agent doctor`` finds on the devices of a source: each is connected, and each group read once."""
+"""Doctor: what ``agent doctor`` finds on the devices of a source: each is connected, and each block read once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from agent_core.api import Clock, DeviceUnreachable, Driver, Finding, Severity
+from agent_core.api import Clock, ClockReader, DeviceUnreachable, DriverError, Finding, Severity, TagSpec
+from polling_source.device_clock import clock_finding
 from polling_source.group import NAMES_IN_A_LOG_LINE, PollGroup
-from polling_source.lineup import Lineup
+from polling_source.lineup import Connection, Lineup
+from polling_source.reading import Request
 
 BUSY_SHARE: Final = 0.5
 """A device that is read for more than this share of the time has no room for a slow day."""
+
+MOST_SILENT: Final = 2
+"""After so many requests in a row without an answer the device is given up: each costs a time-out."""
 
 
 def diagnose(lineup: Lineup, clock: Clock) -> Iterator[Finding]:
     """Uses the lineup's own connections, and closes them. Writes nothing."""
     for connection in lineup.connections:
         try:
-            yield from _diagnose_device(connection.device, connection.driver, connection.groups, clock)
+            yield from _Examination(connection, clock).findings()
         finally:
             connection.driver.close()
 
 
-def _diagnose_device(device: str, driver: Driver, groups: Sequence[PollGroup], clock: Clock) -> Iterator[Finding]:
-    subject = f"device {device}"
-    begun = clock.monotonic()
-    try:
-        driver.connect()
-    except DeviceUnreachable as error:
-        step = "is it switched on, is the address right, does a firewall stand between?"
-        yield Finding(Severity.FAILED, subject, str(error), step)
-        return
-    yield Finding(Severity.OK, subject, f"connected in {_milliseconds(clock.monotonic() - begun)}")
-    busy = 0.0
-    for group in groups:
-        begun = clock.monotonic()
-        reading = group.reader.read(begun, clock.time_ns())
-        took_seconds = clock.monotonic() - begun
-        if reading.error is not None:
-            step = "the device accepted the connection; is its protocol enabled, is the unit or station number right?"
-            yield Finding(Severity.FAILED, f"group {group.id}", str(reading.error), step)
+class _Examination:
+    """Of one device, over one connection."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._driver = connection.driver
+        self._groups = connection.groups
+        self._clock = clock
+        self._subject = f"device {connection.device.id}"
+        self._silent_in_a_row = 0
+        self._requests = 0
+        self._slowest: tuple[float, Request] | None = None
+
+    def findings(self) -> Iterator[Finding]:
+        begun = self._clock.monotonic()
+        try:
+            self._driver.connect()
+        except DeviceUnreachable as error:
+            step = "is it switched on, is the address right, does a firewall stand between?"
+            yield Finding(Severity.FAILED, self._subject, str(error), step)
             return
-        if group.interval_seconds and group.bit is None:
-            busy += took_seconds / group.interval_seconds
-        took = f"{len(group):,} tags in {_milliseconds(took_seconds)}"
-        if not reading.bad:
-            yield Finding(Severity.OK, f"group {group.id}", took)
-            continue
-        names = [group.reader.tags[row].name for row in reading.bad]
-        reason = next(iter(reading.reasons.values()), "their bytes mean nothing")
-        some = ", ".join(names[:NAMES_IN_A_LOG_LINE]) + (" ..." if len(names) > NAMES_IN_A_LOG_LINE else "")
-        message = f"{took}, {len(names)} of them BAD: {some} ({reason})"
-        yield Finding(Severity.WARNING, f"group {group.id}", message, "check their addresses and data types")
-    if busy > BUSY_SHARE:
-        message = f"reading its groups takes {busy:.0%} of the time"
-        yield Finding(Severity.WARNING, subject, message, "longer intervals, fewer tags, or larger blocks")
+        yield Finding(Severity.OK, self._subject, f"connected in {_milliseconds(self._clock.monotonic() - begun)}")
+        yield from self._of_clock()
+        busy = 0.0
+        for group in self._groups:
+            begun = self._clock.monotonic()
+            yield from self._of_group(group)
+            if self._silent_in_a_row >= MOST_SILENT:
+                step = "it accepts connections; is its protocol enabled, is the unit or station number right?"
+                yield Finding(Severity.FAILED, self._subject, "it does not answer", step)
+                return
+            if group.interval_seconds and group.bit is None:
+                busy += (self._clock.monotonic() - begun) / group.interval_seconds
+        if self._slowest is not None and self._requests > 1:
+            seconds, request = self._slowest
+            message = f"slowest of {self._requests} requests: {_milliseconds(seconds)} for {_some(request.tags)}"
+            yield Finding(Severity.OK, self._subject, f"{message} ({request.what})")
+        if busy > BUSY_SHARE:
+            message = f"reading its groups takes {busy:.0%} of the time"
+            yield Finding(Severity.WARNING, self._subject, message, "longer intervals, fewer tags, or larger blocks")
+
+    def _of_clock(self) -> Iterator[Finding]:
+        if not isinstance(self._driver, ClockReader):
+            return
+        begun_ns = self._clock.time_ns()
+        try:
+            shown = self._driver.read_clock()
+        except DriverError as error:
+            yield Finding(Severity.WARNING, self._subject, f"its clock could not be read: {error}")
+            return
+        if shown is not None:
+            yield clock_finding(self._subject, shown, (begun_ns + self._clock.time_ns()) // 2)
+
+    def _of_group(self, group: PollGroup) -> Iterator[Finding]:
+        subject = f"group {group.id}"
+        begun = self._clock.monotonic()
+        bad: dict[str, str] = {}
+        silent: list[tuple[Request, DeviceUnreachable]] = []
+        try:
+            requests = group.reader.requests()
+        except DeviceUnreachable as error:
+            self._silent_in_a_row = MOST_SILENT
+            yield Finding(Severity.FAILED, subject, str(error))
+            return
+        for request in requests:
+            asked_at = self._clock.monotonic()
+            try:
+                bad |= request.attempt(asked_at)
+            except DeviceUnreachable as error:
+                silent.append((request, error))
+                self._silent_in_a_row += 1
+                if self._silent_in_a_row >= MOST_SILENT:
+                    break
+                continue
+            self._silent_in_a_row = 0
+            self._requests += 1
+            took = (self._clock.monotonic() - asked_at, request)
+            self._slowest = took if self._slowest is None or took[0] > self._slowest[0] else self._slowest
+        for request, silence in silent:
+            step = f"look at the addresses of {_some(request.tags)}"
+            yield Finding(Severity.FAILED, subject, f"{request.what}: {silence}", step)
+        summary = f"{len(group):,} tags in {_milliseconds(self._clock.monotonic() - begun)}"
+        if bad:
+            reason = next(iter(bad.values()))
+            message = f"{summary}, {len(bad)} of them BAD: {_names(list(bad))} ({reason})"
+            yield Finding(Severity.WARNING, subject, message, "check their addresses and data types")
+        elif not silent:
+            yield Finding(Severity.OK, subject, summary)
+
+
+def _some(tags: Sequence[TagSpec]) -> str:
+    return tags[0].name if len(tags) == 1 else f"{tags[0].name} and {len(tags) - 1} more"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_IN_A_LOG_LINE]) + (" ..." if len(names) > NAMES_IN_A_LOG_LINE else "")
 
 
 def _milliseconds(seconds: float) -> str:

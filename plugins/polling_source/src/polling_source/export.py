@@ -66,6 +66,7 @@ def tag_fields(tag: PlacedTag) -> dict[str, object]:
         "min": rule.minimum,
         "max": rule.maximum,
         "deadband": rule.deadband,
+        "deadband_percent": rule.deadband_percent,
         "on_change": True if rule.on_change else None,
         "enum": labels,
     }

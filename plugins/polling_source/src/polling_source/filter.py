@@ -22,9 +22,7 @@ class TagFilter:
             for row, rule in enumerate(rules)
             if rule.minimum is not None or rule.maximum is not None
         ]
-        self._changes = [
-            _Change(row, rule.deadband) for row, rule in enumerate(rules) if rule.on_change or rule.deadband is not None
-        ]
+        self._changes = [_Change(row, rule) for row, rule in enumerate(rules) if rule.thins_out]
         self._resend_seconds = resend_seconds
 
     @property
@@ -50,7 +48,7 @@ class TagFilter:
             above = minimum is None or number >= minimum
             below = maximum is None or number <= maximum
             if not (above and below):
-                qualities[row] = UNCERTAIN
+                qualities[row] = BAD
         return {
             change.row
             for change in self._changes
@@ -61,11 +59,12 @@ class TagFilter:
 class _Change:
     """What was emitted last of one tag."""
 
-    __slots__ = ("_at", "_deadband", "_quality", "_value", "row")
+    __slots__ = ("_at", "_deadband", "_quality", "_share", "_value", "row")
 
-    def __init__(self, row: int, deadband: float | None) -> None:
+    def __init__(self, row: int, rule: TagRule) -> None:
         self.row = row
-        self._deadband = deadband
+        self._deadband = rule.deadband or 0.0
+        self._share = (rule.deadband_percent or 0.0) / 100
         self._value: Value = None
         self._quality = -1
         self._at = 0.0
@@ -73,10 +72,10 @@ class _Change:
     def is_due(self, value: Value, quality: int, now: float, resend_seconds: float | None) -> bool:
         """Whether the value is to be emitted; then it is the one to compare with from now on.
 
-        A BAD row is always due: which of them become rows is for ``bad_rows`` to say.
+        A row without a value is always due: which of them go out is for ``bad_rows`` to say.
         """
         expired = resend_seconds is not None and now - self._at >= resend_seconds
-        if quality == self._quality != BAD and not expired and self._is_near(value):
+        if quality == self._quality and value is not None and not expired and self._is_near(value):
             return False
         self._value, self._quality, self._at = value, quality, now
         return True
@@ -85,6 +84,7 @@ class _Change:
         last = self._value
         if value == last or (value != value and last != last):  # NaN is like NaN
             return True
-        if self._deadband is None or not isinstance(value, int | float) or not isinstance(last, int | float):
+        if not isinstance(value, int | float) or not isinstance(last, int | float):
             return False
-        return abs(value - last) <= self._deadband
+        limit = max(self._deadband, self._share * abs(last))
+        return limit > 0 and abs(value - last) <= limit

@@ -98,6 +98,13 @@ class PollGroup:
         else:
             self.failed += 1
 
+    @property
+    def stale_at(self) -> float:
+        """When the alarm is due, unless a good poll comes before: monotonic seconds, infinity for never."""
+        if self._stale_seconds is None or self._is_stale or not self.running:
+            return math.inf
+        return self._good_at + self._stale_seconds
+
     def watch(self, now: float) -> None:
         """Raise the alarm when the group has become stale, and call it off."""
         is_stale = self.is_stale(now)
@@ -108,8 +115,8 @@ class PollGroup:
         self._is_stale = is_stale
 
     def is_stale(self, now: float) -> bool:
-        """True when it runs and had no good poll for longer than its limit."""
-        return self.running and self._stale_seconds is not None and now - self._good_at > self._stale_seconds
+        """True when it runs and had no good poll for as long as its limit."""
+        return self.running and self._stale_seconds is not None and now >= self._good_at + self._stale_seconds
 
     def status(self, now: float, backing_off: bool) -> GroupStatus:
         """What is known at this instant."""
@@ -140,9 +147,12 @@ class PollGroup:
             return
         new = [row for row in bad if row not in reported]
         if new:
-            reason = next((reading.reasons[row] for row in new if row in reading.reasons), "its bytes mean nothing")
             self._logger.warning(
-                "tags went bad: group=%s count=%d tags=%s reason=%s", self.id, len(new), self._some(new), reason
+                "tags went bad: group=%s count=%d tags=%s reason=%s",
+                self.id,
+                len(new),
+                self._some(new),
+                reading.reason(new),
             )
         back = sorted(reported.difference(bad))
         if back and len(reported) < len(self._names):

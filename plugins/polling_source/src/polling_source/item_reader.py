@@ -3,59 +3,77 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from agent_core.api import (
     BAD,
     AddressError,
-    ConfigError,
     ConfigProblem,
     DeviceUnreachable,
     ItemDriver,
     ItemReading,
+    PlannedRequest,
     ReadRefused,
     TagSpec,
 )
-from polling_source.block_reader import REFUSALS_PER_POLL
+from polling_source.block_reader import NOT_TRIED, REFUSALS_PER_ATTEMPT, REFUSALS_PER_POLL
 from polling_source.decode import scale_value
 from polling_source.reading import Reading
-from polling_source.split import Budget, Rows, SplitReads
+from polling_source.silence import Answers, Rows, Silence
+from polling_source.split import Budget, SplitReads
 from polling_source.tag import PlacedTag
 
-_NOT_READ = ItemReading(None, BAD)
+REPORTED_BAD: Final = "the device says that it is bad"
+_NOT_READ: Final = ItemReading(None, BAD, None, NOT_TRIED)
 
 
 class ItemReader:
-    """A Reader over items. How many go into one request is known once the driver has connected."""
+    """A Reader over items. How many go into one request is known once the driver has connected.
 
-    def __init__(self, driver: ItemDriver, tags: Sequence[TagSpec], retry_seconds: float) -> None:
+    ``answers`` is shared by all readers of one connection.
+    """
+
+    def __init__(
+        self, driver: ItemDriver, tags: Sequence[TagSpec], retry_seconds: float, answers: Answers | None = None
+    ) -> None:
         self._driver = driver
         self._tags = tuple(tags)
         self._retry_seconds = retry_seconds
+        self._answers = Answers() if answers is None else answers
         self._scaled = [row for row, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None]
-        self._requests: list[SplitReads[ItemReading]] = []
+        self._requests: list[ItemReads] = []
+        self._order: tuple[int, ...] = ()
         self._max_items = 0
 
     @property
     def tags(self) -> Sequence[TagSpec]:
         return self._tags
 
-    def describe(self) -> Iterator[str]:
-        yield f"{len(self._tags)} items, in as many requests as the device wants"
+    def plan(self) -> Sequence[PlannedRequest]:
+        return [PlannedRequest("items, in as many requests as the device wants", len(self._tags))]
+
+    def requests(self) -> Sequence[ItemReads]:
+        self._driver.connect()
+        self._deal_out(max(self._driver.max_items, 1))
+        return self._requests
 
     def read(self, now: float, time_ns: int) -> Reading:
+        answered = self._answers.count
         readings = [_NOT_READ] * len(self._tags)
         budget = Budget(REFUSALS_PER_POLL)
         error: DeviceUnreachable | None = None
+        index = -1
         try:
-            self._driver.connect()
-            self._plan(max(self._driver.max_items, 1))
-            for request in self._requests:
-                for rows, parts in request.read(now, budget):
+            requests = self.requests()
+            for index in self._order:
+                for rows, parts in requests[index].read(now, budget):
                     for row, reading in zip(rows, parts, strict=True):
                         readings[row] = reading
         except DeviceUnreachable as unreachable:
             error = unreachable
+            # As in BlockReader: the next poll asks the others first.
+            self._order = (*range(index + 1, len(self._requests)), *range(index + 1))
         values = [reading.value for reading in readings]
         qualities = bytes([reading.quality for reading in readings])
         for row in self._scaled:
@@ -64,41 +82,99 @@ class ItemReader:
         for row in bad:
             values[row] = None
         own_times = any(reading.timestamp_ns is not None for reading in readings)
+        times = [time_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings] if own_times else ()
+        reasons = {row: readings[row].reason or REPORTED_BAD for row in bad} if bad and error is None else {}
+        for request in self._requests if reasons else ():
+            reasons |= request.refused
         return Reading(
             values,
             bad,
             qualities,
-            array("q", [time_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings])
-            if own_times
-            else None,
+            array("q", times) if own_times else None,
             error,
-            {row: reason for request in self._requests for row, reason in request.refused.items()},
+            reasons,
+            self._answers.count != answered,
         )
 
-    def _plan(self, max_items: int) -> None:
+    def _deal_out(self, max_items: int) -> None:
         if max_items == self._max_items:
             return
         self._max_items = max_items
-        starts = range(0, len(self._tags), max_items)
+        count = len(self._tags)
         self._requests = [
-            SplitReads(tuple(range(start, min(start + max_items, len(self._tags)))), self._request, self._retry_seconds)
-            for start in starts
+            ItemReads(
+                self._driver,
+                self._tags,
+                tuple(range(start, min(start + max_items, count))),
+                self._retry_seconds,
+                self._answers,
+            )
+            for start in range(0, count, max_items)
         ]
+        self._order = tuple(range(len(self._requests)))
+
+
+class ItemReads:
+    """The items of one request, and the pieces it had to be split into. A Request."""
+
+    def __init__(
+        self, driver: ItemDriver, tags: Sequence[TagSpec], rows: Rows, retry_seconds: float, answers: Answers
+    ) -> None:
+        """``tags``: those of the whole group, ``rows`` the ones of this request."""
+        self.tags = tuple(tags[row] for row in rows)
+        self.what = f"{len(rows)} items from {self.tags[0].address}"
+        self._driver = driver
+        self._all_tags = tags
+        self._rows = rows
+        self._silence = Silence(driver, answers)
+        self._split = SplitReads(rows, self._request, retry_seconds)
+
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """The rows that the device refuses, and why."""
+        return self._split.refused
+
+    def read(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[ItemReading]]]:
+        """What could be read, in parts. Raises DeviceUnreachable."""
+        return self._split.read(now, budget)
+
+    def attempt(self, now: float) -> Mapping[str, str]:
+        read = {
+            row: reading
+            for rows, part in self.read(now, Budget(REFUSALS_PER_ATTEMPT))
+            for row, reading in zip(rows, part, strict=True)
+        }
+        bad: dict[str, str] = {}
+        for row, tag in zip(self._rows, self.tags, strict=True):
+            reading = read.get(row)
+            if reading is None:
+                bad[tag.name] = self.refused.get(row, NOT_TRIED)
+            elif reading.quality == BAD:
+                bad[tag.name] = reading.reason or REPORTED_BAD
+        return bad
 
     def _request(self, rows: Rows) -> tuple[Rows, Sequence[ItemReading]]:
-        readings = self._driver.read_items([self._tags[row] for row in rows])
-        if len(readings) != len(rows):
-            raise ReadRefused(f"{len(readings)} items came where {len(rows)} belong")
+        readings = self._silence.ask(rows, lambda: self._readings_of(rows))
+        if len(rows) == len(self._rows):
+            self._silence.forget()
         return rows, readings
 
+    def _readings_of(self, rows: Rows) -> Sequence[ItemReading]:
+        readings = self._driver.read_items([self._all_tags[row] for row in rows])
+        if len(readings) != len(rows):
+            raise ReadRefused(f"{len(readings)} items came where {len(rows)} belong")
+        return readings
 
-def check_items(driver: ItemDriver, tags: Sequence[PlacedTag]) -> None:
-    """Raises ConfigError that names every tag the driver cannot read."""
+
+def check_items(driver: ItemDriver, tags: Sequence[PlacedTag]) -> tuple[Sequence[PlacedTag], Sequence[ConfigProblem]]:
+    """The tags that the driver can read, and a problem for each of the others."""
+    good: list[PlacedTag] = []
     problems: list[ConfigProblem] = []
     for tag in tags:
         try:
             driver.check(tag.spec)
         except AddressError as error:
             problems.append(tag.place.problem(f"tag {tag.spec.name}: {error}"))
-    if problems:
-        raise ConfigError(problems)
+        else:
+            good.append(tag)
+    return good, problems

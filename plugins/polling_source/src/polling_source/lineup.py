@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from logging import getLogger
 
@@ -20,112 +20,95 @@ from agent_core.api import (
 )
 from polling_source.block_reader import BlockReader
 from polling_source.catalog import Catalog
-from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig, TriggerConfig
+from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig, TriggerConfig, WrongTags
 from polling_source.group import PollGroup
 from polling_source.handshake import TriggerBit
 from polling_source.item_reader import ItemReader, check_items
 from polling_source.plan import ReadPlan, locate_tags
 from polling_source.reading import Reader
+from polling_source.silence import Answers
 from polling_source.tag import Place, PlacedTag
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One driver and the groups that are polled through it."""
+    """One driver and the groups that are polled through it. ``answers`` counts what it answered."""
 
-    device: str
+    device: DeviceConfig
     driver: Driver
     groups: Sequence[PollGroup]
+    answers: Answers
 
 
+@dataclass(frozen=True, slots=True)
 class Lineup:
-    """The connections of a source and their groups. Each call of ``of`` makes new drivers, none of them connected."""
+    """The connections of a source that have groups, and all groups in the order of the configuration.
 
-    def __init__(self, connections: Sequence[Connection], groups: Sequence[PollGroup]) -> None:
-        self.connections = connections
-        """Those that have groups."""
-        self.groups = groups
-        """In the order of the configuration."""
+    ``left_out``: what is wrong with tags that only their driver could find wrong, and that are not polled therefore.
+    Each call of ``of`` makes new drivers, none of them connected.
+    """
+
+    connections: Sequence[Connection]
+    groups: Sequence[PollGroup]
+    left_out: Sequence[ConfigProblem]
 
     @classmethod
     def of(cls, config: PollingSourceConfig, context: ComponentContext) -> Lineup:
         """Raises ConfigError with everything that is wrong: references, tag rows, addresses."""
-        drivers = create_drivers(config, context)
-        catalog = Catalog.load(config)
-        problems = catalog.errors
-        allowed = {device.id: device.allow_writes for device in config.devices}
-        groups: list[PollGroup] = []
-        dealt: dict[tuple[str, int], list[PollGroup]] = {}
-        count: dict[str, int] = {}
-        for group in catalog.groups:
-            if group.device not in drivers or not catalog.tags.get(group.id):
-                continue
-            slot = count.get(group.device, 0) % len(drivers[group.device])
-            driver = drivers[group.device][slot]
-            making = _GroupMaking(config, context, driver, group, catalog.places[group.id])
-            try:
-                made = making.make(catalog.tags[group.id], allowed[group.device])
-            except ConfigError as error:
-                problems.extend(error.problems)
-                continue
-            count[group.device] = count.get(group.device, 0) + 1
-            groups.append(made)
-            dealt.setdefault((group.device, slot), []).append(made)
-        if problems:
-            raise ConfigError(problems)
-        connections = [Connection(device, drivers[device][slot], dealt[device, slot]) for device, slot in dealt]
-        return cls(connections, groups)
-
-    def plan_report(self, source_id: str) -> Iterator[str]:
-        """What each group reads, as lines for a person."""
-        tags = requests = 0
-        rate = 0.0
-        for group in self.groups:
-            report = list(group.reader.describe())
-            tags += len(group)
-            requests += len(report)
-            when = f"every {group.interval_seconds:g} s" if group.interval_seconds else "when triggered"
-            if group.bit is not None:
-                when = f"when {group.bit.tag.address} is set, looked at {when}"
-            elif group.interval_seconds:
-                rate += len(group) / group.interval_seconds
-            yield f"{group.id} on {group.device_id}, {when}: {len(group):,} tags in {len(report):,} requests"
-            yield from (f"  {line}" for line in report)
-        yield f"{source_id}: {tags:,} tags, {requests:,} requests for one poll of each group, {rate:,.0f} rows/s"
+        return _LineupMaking(config, context).make()
 
 
-class _GroupMaking:
-    def __init__(
-        self,
-        config: PollingSourceConfig,
-        context: ComponentContext,
-        driver: Driver,
-        group: GroupConfig,
-        place: Place,
-    ) -> None:
+class _LineupMaking:
+    def __init__(self, config: PollingSourceConfig, context: ComponentContext) -> None:
         self._config = config
         self._context = context
-        self._driver = driver
-        self._group = group
-        self._place = place
+        self._errors: list[ConfigProblem] = []
+        self._left_out: list[ConfigProblem] = []
 
-    def make(self, tags: Sequence[PlacedTag], allow_writes: bool) -> PollGroup:
-        problems: list[ConfigProblem] = []
-        bit: TriggerBit | None = None
-        if self._group.trigger is not None:
-            try:
-                bit = self._trigger_bit(self._group.trigger, allow_writes)
-            except ConfigError as error:
-                problems.extend(error.problems)
-        try:
-            reader = self._reader(tags)
-        except ConfigError as error:
-            raise ConfigError([*problems, *error.problems]) from error
-        if problems:
-            raise ConfigError(problems)
+    def make(self) -> Lineup:
+        connections = {
+            device.id: [Connection(device, driver, [], Answers()) for driver in drivers]
+            for device, drivers in create_drivers(self._config, self._context)
+        }
+        catalog = Catalog.load(self._config)
+        self._errors.extend(catalog.errors)
+        dealt: dict[str, list[PollGroup]] = {device: [] for device in connections}
+        groups: dict[tuple[str, int], list[PollGroup]] = {}
+        made: list[PollGroup] = []
+        for config in catalog.groups:
+            if config.device not in connections or not catalog.tags.get(config.id):
+                continue
+            slot = len(dealt[config.device]) % len(connections[config.device])
+            connection = connections[config.device][slot]
+            group = self._group(connection, config, catalog.tags[config.id], catalog.places[config.id])
+            if group is None:
+                continue
+            made.append(group)
+            dealt[config.device].append(group)
+            groups.setdefault((config.device, slot), []).append(group)
+        if self._errors:
+            raise ConfigError(self._errors)
+        used = [replace(connections[device][slot], groups=groups[device, slot]) for device, slot in groups]
+        return Lineup(used, made, self._left_out)
+
+    def _group(
+        self, connection: Connection, config: GroupConfig, tags: Sequence[PlacedTag], place: Place
+    ) -> PollGroup | None:
+        """None when something is wrong with it."""
+        bit = None if config.trigger is None else self._trigger_bit(connection, config, config.trigger, place)
+        reader, wrong = self._reader(connection, tags)
+        if self._config.wrong_tags is WrongTags.LEAVE_OUT:
+            self._left_out.extend(replace(problem, warning=True) for problem in wrong)
+            if reader is None:
+                message = f"group {config.id} is not polled: no tag is left"
+                self._left_out.append(replace(place.problem(message), warning=True))
+        else:
+            self._errors.extend(wrong)
+        if reader is None:
+            return None
         rules = {tag.spec.name: tag.rule for tag in tags}
         return PollGroup(
-            self._group,
+            config,
             self._context.component_id,
             reader,
             [rules[spec.name] for spec in reader.tags],
@@ -134,35 +117,52 @@ class _GroupMaking:
             self._context.logger,
         )
 
-    def _reader(self, tags: Sequence[PlacedTag]) -> Reader:
-        driver = self._driver
-        specs = [tag.spec for tag in tags]
+    def _reader(
+        self, connection: Connection, tags: Sequence[PlacedTag]
+    ) -> tuple[Reader | None, Sequence[ConfigProblem]]:
+        """A reader of the tags that the driver can read, None if there are none; and what is wrong with the others."""
+        driver, answers, retry_seconds = connection.driver, connection.answers, self._config.refused_retry
         if isinstance(driver, BlockDriver):
-            plan = ReadPlan(driver, specs, locate_tags(driver, tags))
-            return BlockReader(driver, plan, self._config.refused_retry)
-        if isinstance(driver, ItemDriver):
-            check_items(driver, tags)
-            return ItemReader(driver, specs, self._config.refused_retry)
-        raise ConfigError(f"driver {type(driver).__name__} reads neither blocks nor items")
+            points, wrong = locate_tags(driver, tags)
+            if not points:
+                return None, wrong
+            plan = ReadPlan(driver, [tag.spec for tag, _ in points], [point for _, point in points])
+            return BlockReader(driver, plan, retry_seconds, answers), wrong
+        assert isinstance(driver, ItemDriver)
+        good, wrong = check_items(driver, tags)
+        if not good:
+            return None, wrong
+        return ItemReader(driver, [tag.spec for tag in good], retry_seconds, answers), wrong
 
-    def _trigger_bit(self, trigger: TriggerConfig, allow_writes: bool) -> TriggerBit:
+    def _trigger_bit(
+        self, connection: Connection, group: GroupConfig, trigger: TriggerConfig, place: Place
+    ) -> TriggerBit | None:
         spec = TagSpec("trigger", trigger.address, DataType.BOOL)
-        reader = self._reader([PlacedTag(spec, self._place)])
-        if not trigger.reset or not allow_writes:
+        reader, wrong = self._reader(connection, [PlacedTag(spec, place)])
+        if reader is None:
+            self._errors.extend(replace(problem, message=f"group {group.id}: {problem.message}") for problem in wrong)
+            return None
+        if not trigger.reset or not connection.device.allow_writes:
             return TriggerBit(spec, reader, None)
-        if not isinstance(self._driver, BitWriter):
-            message = f"group {self._group.id}: its driver cannot write, so the trigger bit cannot be reset"
-            raise ConfigError([self._place.problem(message, "reset: false")])
+        if not isinstance(connection.driver, BitWriter):
+            message = f"group {group.id}: its driver cannot write, so the trigger bit cannot be reset"
+            self._errors.append(place.problem(message, "reset: false"))
+            return None
         try:
-            self._driver.check_write(spec)
+            connection.driver.check_write(spec)
         except AddressError as error:
-            raise ConfigError([self._place.problem(f"group {self._group.id}: trigger: {error}")]) from error
-        return TriggerBit(spec, reader, self._driver)
+            self._errors.append(place.problem(f"group {group.id}: trigger: {error}"))
+        return TriggerBit(spec, reader, connection.driver)
 
 
-def create_drivers(config: PollingSourceConfig, context: ComponentContext) -> dict[str, list[Driver]]:
-    """A driver for each connection of each device. Raises ConfigError that names every driver that is not loaded."""
-    drivers: dict[str, list[Driver]] = {}
+def create_drivers(
+    config: PollingSourceConfig, context: ComponentContext
+) -> Sequence[tuple[DeviceConfig, Sequence[Driver]]]:
+    """A driver for each connection of each device.
+
+    Raises ConfigError that names every driver that is not loaded, or reads neither blocks nor items.
+    """
+    drivers: list[tuple[DeviceConfig, Sequence[Driver]]] = []
     problems: list[ConfigProblem] = []
     for index, device in enumerate(config.devices):
         factory = context.drivers.get(device.driver)
@@ -171,12 +171,12 @@ def create_drivers(config: PollingSourceConfig, context: ComponentContext) -> di
             message = f"device {device.id}: there is no driver {device.driver!r}"
             problems.append(ConfigProblem(message, ("devices", index, "driver"), f"loaded: {known}"))
             continue
-        driver_context = _driver_context(device, context)
-        drivers[device.id] = [factory.create(device.settings, driver_context) for _ in range(device.connections)]
+        driver_context = replace(context, component_id=device.id, logger=getLogger(device.driver))
+        made = [factory.create(device.settings, driver_context) for _ in range(device.connections)]
+        if not isinstance(made[0], BlockDriver | ItemDriver):
+            message = f"device {device.id}: {device.driver} reads neither blocks nor items"
+            problems.append(ConfigProblem(message, ("devices", index, "driver")))
+        drivers.append((device, made))
     if problems:
         raise ConfigError(problems)
     return drivers
-
-
-def _driver_context(device: DeviceConfig, context: ComponentContext) -> ComponentContext:
-    return replace(context, component_id=device.id, logger=getLogger(device.driver))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from agent_core.api import AddressError, BlockDriver, ConfigError, ConfigProblem, DataType, Point, TagSpec
+from agent_core.api import AddressError, BlockDriver, ConfigProblem, DataType, Point, TagSpec
 from polling_source.decode import Decoder, compile_decoder
 from polling_source.tag import PlacedTag
 
@@ -18,7 +18,8 @@ from polling_source.tag import PlacedTag
 class Block:
     """One request: ``units`` of ``area`` from ``start`` on. ``size_bytes`` is what ``read_block`` must return.
 
-    ``decoder.order`` holds the rows of the plan that it gives values for.
+    ``decoder.order`` holds the rows of the plan that it gives values for. ``words``: 16-bit words that it brings,
+    ``wasted_words`` of them for no tag, both rounded.
     """
 
     area: str
@@ -26,6 +27,13 @@ class Block:
     units: int
     size_bytes: int
     decoder: Decoder
+    words: int = 0
+    wasted_words: int = 0
+
+    @property
+    def what(self) -> str:
+        """As people call it: ``hr 100 to 224``."""
+        return f"{self.area} {self.start}" + (f" to {self.start + self.units - 1}" if self.units > 1 else "")
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -70,7 +78,15 @@ class ReadPlan:
             self._driver.byte_order,
         )
         units = stop - start
-        return Block(area, start, units, units * max(limits.unit_bits // 8, 1), decoder)
+        return Block(
+            area,
+            start,
+            units,
+            units * max(limits.unit_bits // 8, 1),
+            decoder,
+            words=round(units * limits.unit_bits / 16),
+            wasted_words=round((units - self._used_units(rows)) * limits.unit_bits / 16),
+        )
 
     def by_place(self, rows: Iterable[int]) -> list[int]:
         """``rows`` in the order of device memory."""
@@ -79,6 +95,16 @@ class ReadPlan:
     def _bounds(self, rows: Sequence[int]) -> tuple[int, int]:
         points = self.points
         return min(points[row].start for row in rows), max(points[row].start + points[row].units for row in rows)
+
+    def _used_units(self, rows: Iterable[int]) -> int:
+        """How many units belong to at least one of ``rows``."""
+        used, end = 0, -1
+        for row in self.by_place(rows):
+            point = self.points[row]
+            stop = point.start + point.units
+            used += max(stop - max(point.start, end), 0)
+            end = max(end, stop)
+        return used
 
     def _cover(self) -> Iterator[list[int]]:
         """The rows of each block."""
@@ -101,9 +127,11 @@ class ReadPlan:
             yield rows
 
 
-def locate_tags(driver: BlockDriver, tags: Sequence[PlacedTag]) -> list[Point]:
-    """Where each tag lies. Raises ConfigError that names every tag the driver cannot read."""
-    points: list[Point] = []
+def locate_tags(
+    driver: BlockDriver, tags: Sequence[PlacedTag]
+) -> tuple[Sequence[tuple[PlacedTag, Point]], Sequence[ConfigProblem]]:
+    """Where each tag lies, and a problem for each that the driver cannot read."""
+    points: list[tuple[PlacedTag, Point]] = []
     problems: list[ConfigProblem] = []
     for tag in tags:
         try:
@@ -112,10 +140,8 @@ def locate_tags(driver: BlockDriver, tags: Sequence[PlacedTag]) -> list[Point]:
         except AddressError as error:
             problems.append(tag.place.problem(f"tag {tag.spec.name}: {error}"))
         else:
-            points.append(point)
-    if problems:
-        raise ConfigError(problems)
-    return points
+            points.append((tag, point))
+    return points, problems
 
 
 def _check_point(driver: BlockDriver, spec: TagSpec, point: Point) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent_core.api import DriverError, TagSpec, Value
+from agent_core.api import DriverError, PlannedRequest, TagSpec, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Reading:
     ``bad``: the rows that could not be read, ascending; their value is None. ``qualities``: one byte a row when the
     protocol has its own, else None (all but ``bad`` are GOOD). ``timestamps_ns``: one a row when the protocol has its
     own, else None. ``error``: what ended the poll before its end. ``reasons``: why a bad row is bad, where known.
+    ``answered``: whether the device answered anything; False also when there was nothing to ask for.
     """
 
     values: Sequence[Value]
@@ -25,6 +26,29 @@ class Reading:
     timestamps_ns: array[int] | None = None
     error: DriverError | None = None
     reasons: Mapping[int, str] = field(default_factory=dict)
+    answered: bool = True
+
+    def reason(self, rows: Sequence[int]) -> str:
+        """Why the first of ``rows`` whose reason is known is bad."""
+        return next((self.reasons[row] for row in rows if row in self.reasons), "it has no value")
+
+
+class Request(Protocol):
+    """One request of a group's poll, to be tried by itself."""
+
+    @property
+    def what(self) -> str:
+        """What it asks for, in the protocol's words."""
+
+    @property
+    def tags(self) -> Sequence[TagSpec]:
+        """The tags it is for."""
+
+    def attempt(self, now: float) -> Mapping[str, str]:
+        """Ask once, splitting what is refused as far as it takes; why each tag is bad that is, by name.
+
+        Raises DeviceUnreachable.
+        """
 
 
 class Reader(Protocol):
@@ -34,8 +58,11 @@ class Reader(Protocol):
     def tags(self) -> Sequence[TagSpec]:
         """The tags, in the order of the values."""
 
-    def describe(self) -> Iterator[str]:
-        """One line for each request of a poll."""
+    def plan(self) -> Sequence[PlannedRequest]:
+        """The requests of a poll, as far as they are known without the device. Pure."""
+
+    def requests(self) -> Sequence[Request]:
+        """The requests of a poll. Connects. Raises DeviceUnreachable."""
 
     def read(self, now: float, time_ns: int) -> Reading:
         """One poll. ``now``: monotonic seconds; ``time_ns``: the poll's time. Never raises a DriverError."""

@@ -12,8 +12,9 @@ class TagRule:
     """Applied in this order.
 
     ``labels``: texts that stand for whole numbers; a number without one stays, UNCERTAIN. ``minimum``, ``maximum``: a
-    number outside stays, UNCERTAIN. ``on_change``: a value is emitted when it differs from the one emitted before;
-    with ``deadband``, when it differs by more than that. A quality that changes is always emitted.
+    number outside stays, BAD. ``on_change``: a value is emitted when it differs from the one emitted before; with
+    ``deadband``, when it differs by more than that; with ``deadband_percent``, by more than so many percent of the
+    one emitted before. A quality that changes is always emitted.
     """
 
     labels: Mapping[int, str] | None = None
@@ -21,6 +22,12 @@ class TagRule:
     maximum: float | None = None
     on_change: bool = False
     deadband: float | None = None
+    deadband_percent: float | None = None
+
+    @property
+    def thins_out(self) -> bool:
+        """True when not every value is emitted."""
+        return self.on_change or self.deadband is not None or self.deadband_percent is not None
 
 
 PLAIN: Final = TagRule()

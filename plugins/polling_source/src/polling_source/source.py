@@ -12,6 +12,7 @@ from agent_core.api import (
     Emit,
     Finding,
     GroupStatus,
+    PlannedDevice,
     TriggerResult,
     UnknownGroupError,
 )
@@ -19,8 +20,9 @@ from polling_source import doctor
 from polling_source.clock_jump import ClockJump
 from polling_source.config import PollingSourceConfig
 from polling_source.device import DeviceWorker
-from polling_source.group import PollGroup
+from polling_source.group import NAMES_IN_A_LOG_LINE, PollGroup
 from polling_source.lineup import Lineup, create_drivers
+from polling_source.read_report import ReadReport
 
 
 class PollingSource:
@@ -45,10 +47,11 @@ class PollingSource:
         if self.workers:
             return
         lineup = Lineup.of(self._config, self._context)
+        self._tell_left_out(lineup.left_out)
         jump = ClockJump(self._context.clock, self._context.logger)
         backoff, clock, logger = self._config.backoff, self._context.clock, self._context.logger
         self.workers = tuple(
-            DeviceWorker(connection.device, connection.driver, connection.groups, backoff, clock, jump, logger)
+            DeviceWorker(connection.device.id, connection.driver, connection.groups, backoff, clock, jump, logger)
             for connection in lineup.connections
         )
         workers = {group.id: worker for worker in self.workers for group in worker.groups}
@@ -117,17 +120,27 @@ class PollingSource:
     # -- Plannable, Diagnosable ---------------------------------------------------------------------------------------
 
     def check(self) -> Sequence[ConfigProblem]:
-        """Every tag and reference that is wrong, addresses included."""
+        """Every tag and reference that is wrong, addresses included; and devices that cannot keep up."""
         try:
-            Lineup.of(self._config, self._context)
+            lineup = Lineup.of(self._config, self._context)
         except ConfigError as error:
             return error.problems
-        return ()
+        return [*lineup.left_out, *ReadReport(lineup).warnings(self._config.devices)]
+
+    def plan(self) -> Sequence[PlannedDevice]:
+        """The devices that are polled, with their groups and requests."""
+        return ReadReport(Lineup.of(self._config, self._context)).devices
 
     def plan_report(self) -> Sequence[str]:
-        """One line a group, and one for each of its requests."""
-        return list(Lineup.of(self._config, self._context).plan_report(self._context.component_id))
+        """One line a device, one a group, and one for each of its requests."""
+        return list(ReadReport(Lineup.of(self._config, self._context)).lines(self._context.component_id))
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect to each device and read each group once, over connections of its own. Raises ConfigError."""
         return doctor.diagnose(Lineup.of(self._config, self._context), self._context.clock)
+
+    def _tell_left_out(self, problems: Sequence[ConfigProblem]) -> None:
+        for problem in problems[:NAMES_IN_A_LOG_LINE]:
+            self._context.logger.warning("tag left out: %s", problem)
+        if len(problems) > NAMES_IN_A_LOG_LINE:
+            self._context.logger.warning("tags left out: count=%d; agent check names each", len(problems))

@@ -9,19 +9,22 @@
               a piece of one tag: that tag is BAD, and left alone until the whole is tried again
 
 What a poll may spend on finding out is limited, so that a device that refuses everything does not hold up its group:
-pieces that are still to be tried go on at the next poll, their tags BAD until then.
+pieces that are still to be tried go on at the next poll, their tags BAD until then. A refusal by silence costs a
+time-out, so a poll has one of them, and the whole is tried again much later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from agent_core.api import ReadRefused
+from polling_source.silence import NoAnswer, Rows
 
 T = TypeVar("T")
 
-Rows = tuple[int, ...]
+NO_ANSWER_FACTOR: Final = 10
+"""How much later than a block that was refused in words one is tried again that got no answer."""
 
 
 class Budget:
@@ -29,6 +32,10 @@ class Budget:
 
     def __init__(self, refusals: int) -> None:
         self.left = refusals
+
+    def spend(self, error: ReadRefused) -> None:
+        """One refusal came."""
+        self.left = 0 if isinstance(error, NoAnswer) else self.left - 1
 
 
 class SplitReads(Generic[T]):
@@ -48,14 +55,19 @@ class SplitReads(Generic[T]):
         self.refused: dict[int, str] = {}
         """The rows that cannot be read, and why."""
 
+    @property
+    def untried(self) -> list[int]:
+        """The rows of pieces that the last read had no budget for."""
+        return [row for piece in self._pieces or () if piece not in self._proven for row in piece]
+
     def read(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
         """What could be read. ``now`` is monotonic seconds. Raises DeviceUnreachable."""
         if self._pieces is None or now >= self._whole_at:
             try:
                 part = self._read(self._rows)
             except ReadRefused as error:
-                self._whole_at = now + self._retry_seconds
-                budget.left -= 1
+                self._wait(now, error)
+                budget.spend(error)
                 again = self._runs(self.refused)
                 self.refused.clear()
                 self._pieces = self._halves(self._rows, error) if self._pieces is None else [*self._pieces, *again]
@@ -64,9 +76,13 @@ class SplitReads(Generic[T]):
                 self._proven.clear()
                 self.refused.clear()
                 return [part]
-        return self._read_pieces(budget)
+        return self._read_pieces(now, budget)
 
-    def _read_pieces(self, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
+    def _wait(self, now: float, error: ReadRefused) -> None:
+        factor = NO_ANSWER_FACTOR if isinstance(error, NoAnswer) else 1
+        self._whole_at = now + factor * self._retry_seconds
+
+    def _read_pieces(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
         parts: list[tuple[Rows, Sequence[T]]] = []
         pieces = self._pieces or []
         index = 0
@@ -78,7 +94,9 @@ class SplitReads(Generic[T]):
             try:
                 parts.append(self._read(piece))
             except ReadRefused as error:
-                budget.left -= 1
+                budget.spend(error)
+                if isinstance(error, NoAnswer):
+                    self._wait(now, error)
                 self._proven.discard(piece)
                 pieces[index : index + 1] = self._halves(piece, error)
             else:

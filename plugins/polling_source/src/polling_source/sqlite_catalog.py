@@ -54,7 +54,9 @@ class Plc:
 
 @dataclass(slots=True)
 class SqliteCatalog:
-    """What the file says. ``problems`` holds everything wrong with it; the rest is what is right."""
+    """What the file says. ``tag_problems`` holds what is wrong with rows of tags, ``problems`` everything else that is
+    wrong; the rest is what is right.
+    """
 
     groups: list[GroupConfig] = field(default_factory=list)
     tags: dict[str, list[PlacedTag]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class SqliteCatalog:
     places: dict[str, Place] = field(default_factory=dict)
     """Of the groups, by id."""
     problems: list[ConfigProblem] = field(default_factory=list)
+    tag_problems: list[ConfigProblem] = field(default_factory=list)
 
     @classmethod
     def read(cls, config: CatalogConfig) -> SqliteCatalog:
@@ -99,7 +102,8 @@ class _Reading:
         for place, row in self._rows("tags"):
             self._read_tag(place, row)
         for group in self._catalog.groups:
-            if not self._catalog.tags.get(group.id) and not self._catalog.problems:
+            faultless = not self._catalog.problems and not self._catalog.tag_problems
+            if faultless and not self._catalog.tags.get(group.id):
                 self._catalog.problems.append(self._catalog.places[group.id].problem(f"group {group.id} has no tags"))
 
     def _columns(self, table: str) -> list[str]:
@@ -183,7 +187,7 @@ class _Reading:
             return
         if row["polling_group_id"] not in self._groups:
             message = f"column polling_group_id: there is no group {row['polling_group_id']!r}"
-            self._catalog.problems.append(place.problem(message))
+            self._catalog.tag_problems.append(place.problem(message))
             return
         group = self._groups[row["polling_group_id"]]
         if group is None:
@@ -204,7 +208,7 @@ class _Reading:
             _FIELD_COLUMNS,
         )
         if isinstance(tag, list):
-            self._catalog.problems.extend(tag)
+            self._catalog.tag_problems.extend(tag)
         else:
             self._catalog.tags.setdefault(group, []).append(tag)
 

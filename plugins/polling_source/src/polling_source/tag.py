@@ -25,6 +25,7 @@ FIELDS: Final = (
     "min",
     "max",
     "deadband",
+    "deadband_percent",
     "on_change",
     "enum",
 )
@@ -214,13 +215,16 @@ class _Row:
             maximum=self.number("max", spec.data_type),
             on_change=self.flag("on_change"),
             deadband=self.number("deadband", spec.data_type),
+            deadband_percent=self.number("deadband_percent", spec.data_type),
         )
         if rule.minimum is not None and rule.maximum is not None and rule.minimum > rule.maximum:
             self._wrong("max", f"{rule.maximum:g} is less than min, {rule.minimum:g}")
-        if rule.deadband is not None and rule.deadband < 0:
-            self._wrong("deadband", f"{rule.deadband:g} is less than 0")
+        deadbands = (("deadband", rule.deadband), ("deadband_percent", rule.deadband_percent))
+        for column, number in deadbands:
+            if number is not None and number < 0:
+                self._wrong(column, f"{number:g} is less than 0")
         if rule.labels is not None:
-            for column, number in (("min", rule.minimum), ("max", rule.maximum), ("deadband", rule.deadband)):
+            for column, number in (("min", rule.minimum), ("max", rule.maximum), *deadbands):
                 if number is not None:
                     self._wrong(column, f"a tag with texts for its numbers has no {column}")
         return PLAIN if rule == PLAIN else rule

@@ -14,16 +14,20 @@ from polling_source.tag import Place, PlacedTag, YamlPath, parse_tag
 
 @dataclass(frozen=True, slots=True)
 class TagList:
-    """``tags`` by group id, the good ones; ``problems``: everything wrong, warnings included."""
+    """``tags`` by group id, the good ones; ``tag_problems``: what is wrong with single tags; ``problems``: everything
+    else that is wrong, warnings included.
+    """
 
     tags: Mapping[str, tuple[PlacedTag, ...]]
     problems: tuple[ConfigProblem, ...]
+    tag_problems: tuple[ConfigProblem, ...]
 
     @classmethod
     def load(cls, groups: Sequence[GroupConfig], path: YamlPath = ()) -> TagList:
         """Read the tags of all groups; each file once. ``path`` leads to the source's ``config:``."""
         files: dict[Path, CsvTags] = {}
         problems: list[ConfigProblem] = []
+        tag_problems: list[ConfigProblem] = []
         tags: dict[str, tuple[PlacedTag, ...]] = {}
         for index, group in enumerate(groups):
             place = Place((*path, "groups", index))
@@ -32,15 +36,19 @@ class TagList:
                 continue
             if group.tags_from is None:
                 found, wrong = _from_yaml(group.tags or (), place.path)
+                tag_problems.extend(wrong)
+                if not group.tags:
+                    problems.append(place.problem(f"group {group.id} has no tags"))
             else:
                 if group.tags_from not in files:
                     files[group.tags_from] = CsvTags.read(group.tags_from)
                     problems.extend(files[group.tags_from].problems)
-                found, wrong = _from_csv(group, files[group.tags_from], place)
-            problems.extend(wrong)
+                    tag_problems.extend(files[group.tags_from].tag_problems)
+                found, missing = _from_csv(group, files[group.tags_from], place)
+                problems.extend(missing)
             tags[group.id] = tuple(found)
         problems.extend(_unclaimed(groups, files))
-        return cls(tags, tuple(problems))
+        return cls(tags, tuple(problems), tuple(tag_problems))
 
 
 def _from_yaml(entries: Sequence[Mapping[str, object]], path: YamlPath) -> tuple[list[PlacedTag], list[ConfigProblem]]:
@@ -52,14 +60,12 @@ def _from_yaml(entries: Sequence[Mapping[str, object]], path: YamlPath) -> tuple
             problems.extend(tag)
         else:
             found.append(tag)
-    if not entries:
-        problems.append(ConfigProblem("the group has no tags", path=path))
     return found, problems
 
 
 def _from_csv(group: GroupConfig, file: CsvTags, place: Place) -> tuple[list[PlacedTag], list[ConfigProblem]]:
     found = [tag for row_group, tag in file.rows if row_group is None or row_group == group.id]
-    if found or file.problems:
+    if found or file.problems or file.tag_problems:
         return found, []
     if not file.rows:
         return [], [place.problem(f"group {group.id}: {group.tags_from} has no tags")]

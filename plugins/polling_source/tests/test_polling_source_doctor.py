@@ -1,0 +1,144 @@
+"""What ``agent doctor`` finds on devices, without a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from polling_source.device_clock import clock_finding
+from polling_source.source import PollingSource
+
+from agent_core.api import (
+    BAD,
+    DeviceUnreachable,
+    DriverError,
+    ItemReading,
+    Severity,
+)
+from agent_core.testing.clock import START_NS, ManualClock
+from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
+
+MakeSource = Callable[..., PollingSource]
+
+
+def group(id_: str, device: str = "PLC01", *numbers: int, interval: float = 1.0) -> dict[str, object]:
+    tags = [{"name": f"{id_}{n}", "address": f"D{n}", "data_type": "uint16"} for n in numbers or (1, 2)]
+    return {"id": id_, "device": device, "interval": interval, "tags": tags}
+
+
+def found(source: PollingSource) -> list[tuple[str, str, str]]:
+    return [(finding.severity.value, finding.subject, finding.message) for finding in source.diagnose()]
+
+
+class ClockedDriver(FakeBlockDriver):
+    """A fake with a clock that shows ``shown``, has none, or cannot be asked."""
+
+    def __init__(self, shown: datetime | DriverError | None) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def read_clock(self) -> datetime | None:
+        if isinstance(self._shown, DriverError):
+            raise self._shown
+        return self._shown
+
+
+def test_the_doctor_connects_and_reads_each_group_once(make_source: MakeSource, clock: ManualClock) -> None:
+    healthy, dead, partial = FakeBlockDriver(), FakeBlockDriver(), FakeBlockDriver()
+    healthy.before_read = lambda: clock.advance(0.7)
+    dead.down = True
+    partial.refused.add("D2")
+    devices = {"PLC01": healthy, "PLC02": dead, "PLC03": partial}
+    source = make_source(devices, [group("A"), group("B", "PLC02"), group("C", "PLC03")])
+    assert found(source) == [
+        ("ok", "device PLC01", "connected in 0.0 ms"),
+        ("ok", "group A", "2 tags in 700.0 ms"),
+        ("warning", "device PLC01", "reading its groups takes 70% of the time"),
+        ("failed", "device PLC02", "nobody listens"),
+        ("ok", "device PLC03", "connected in 0.0 ms"),
+        ("warning", "group C", "2 tags in 0.0 ms, 1 of them BAD: C2 (illegal address)"),
+    ]
+    assert not any(driver.connected for driver in devices.values())
+
+
+def test_the_doctor_tells_a_device_that_accepts_and_does_not_answer(make_source: MakeSource) -> None:
+    driver = FakeBlockDriver()
+
+    def die() -> None:
+        driver.down = True
+
+    driver.before_read = die
+    source = make_source({"PLC01": driver}, [group("A"), group("B")])
+    last = list(source.diagnose())[-1]
+    assert (last.severity, last.subject, last.message) == (Severity.FAILED, "device PLC01", "it does not answer")
+    assert last.next_step
+
+
+def test_the_doctor_names_the_slowest_tags(make_source: MakeSource, clock: ManualClock) -> None:
+    driver = FakeBlockDriver()
+    driver.before_read = lambda: clock.advance(0.03 if driver.requests[-1][1] == 500 else 0.01)
+    source = make_source({"PLC01": driver}, [group("A", "PLC01", 1, 2, 500, 501), group("B", "PLC01", 900)])
+    assert found(source)[-1] == (
+        "ok", "device PLC01", "slowest of 3 requests: 30.0 ms for A500 and 1 more (D 500 to 501)"
+    )  # fmt: skip
+
+
+def test_a_block_without_an_answer_is_named_and_the_others_are_read(make_source: MakeSource) -> None:
+    driver = FakeBlockDriver()
+
+    def die() -> None:
+        if driver.requests[-1][1] == 1:
+            driver.close()
+            raise DeviceUnreachable("no answer within 2 s")
+
+    driver.before_read = die
+    source = make_source({"PLC01": driver}, [group("A", "PLC01", 1, 500), group("B", "PLC01", 900)])
+    findings = list(source.diagnose())
+    assert [(finding.severity.value, finding.subject, finding.message) for finding in findings[1:3]] == [
+        ("failed", "group A", "D 1: no answer within 2 s"),
+        ("ok", "group B", "1 tags in 0.0 ms"),
+    ]
+    assert findings[1].next_step == "look at the addresses of A1"
+
+
+def test_an_item_that_the_device_reports_bad_is_named_with_its_reason(make_source: MakeSource) -> None:
+    driver = FakeItemDriver()
+    driver.items = {"D1": ItemReading(1), "D2": ItemReading(None, BAD, None, "BadNodeIdUnknown")}
+    source = make_source({"PLC01": driver}, [group("A", "PLC01", 1, 2, 3)])
+    assert found(source)[1] == (
+        "warning", "group A", "3 tags in 0.0 ms, 2 of them BAD: A2, A3 (BadNodeIdUnknown)"
+    )  # fmt: skip
+
+
+NOW = datetime.fromtimestamp(START_NS / 1e9, UTC)
+
+
+@pytest.mark.parametrize(
+    ("shown", "severity", "message"),
+    [
+        (NOW, "ok", "its clock is 0.0 s behind"),
+        (NOW + timedelta(seconds=1.5), "ok", "its clock is 1.5 s ahead"),
+        (NOW - timedelta(seconds=75), "warning", "its clock is 75.0 s behind: 2025-12-31 23:58:45"),
+        (NOW.astimezone().replace(tzinfo=None), "ok", "its clock is 0.0 s behind"),
+        (DriverError("not allowed"), "warning", "its clock could not be read: not allowed"),
+    ],
+)
+def test_the_clock_of_a_device_is_compared_with_ours(
+    make_source: MakeSource, shown: datetime | DriverError, severity: str, message: str
+) -> None:
+    source = make_source({"PLC01": ClockedDriver(shown)}, [group("A")])
+    assert found(source)[1] == (severity, "device PLC01", message)
+
+
+def test_a_device_without_a_clock_has_no_finding_of_one(make_source: MakeSource) -> None:
+    assert len(found(make_source({"PLC01": ClockedDriver(None)}, [group("A")]))) == 2
+
+
+def test_a_clock_that_is_whole_hours_away_may_run_in_another_zone() -> None:
+    local = NOW.astimezone().replace(tzinfo=None)
+    zone = clock_finding("device PLC01", local + timedelta(hours=9), START_NS)
+    assert zone.severity is Severity.WARNING
+    assert (zone.next_step or "").startswith("it may run in another time zone than this machine")
+    wrong = clock_finding("device PLC01", local + timedelta(hours=9, minutes=3), START_NS)
+    assert (wrong.next_step or "").startswith("set the PLC's clock")
