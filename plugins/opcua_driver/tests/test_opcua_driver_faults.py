@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from opcua_driver.driver import OpcuaDriver
@@ -17,6 +17,7 @@ from agent_core.api import (
     GOOD,
     UNCERTAIN,
     AddressError,
+    ClockReader,
     DataType,
     DeviceUnreachable,
     DriverError,
@@ -50,10 +51,10 @@ def driver(server: PeerProcess, make_driver: MakeDriver) -> Iterator[OpcuaDriver
 
 def test_status_and_time_come_with_the_value(server: PeerProcess, driver: OpcuaDriver) -> None:
     server.order("status Float 40900000")
-    server.order("status Int16 808C0000")
+    server.order("status Int16 808D0000")
     assert driver.read_items([tag("Float"), tag("Int16"), tag("Boolean")]) == [
         ItemReading(0.1, UNCERTAIN, NOON_NS),
-        ItemReading(None, BAD, NOON_NS),
+        ItemReading(None, BAD, NOON_NS, "BadOutOfService"),
         ItemReading(True, GOOD, NOON_NS),
     ]
 
@@ -65,18 +66,23 @@ def test_a_null_date_is_left_to_the_agent(server: PeerProcess, driver: OpcuaDriv
     assert driver.read_items([tag("Byte")]) == [ItemReading(200, GOOD, None)]
 
 
-def test_items_that_go_bad_are_announced_once_with_their_reason(
-    server: PeerProcess, driver: OpcuaDriver, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bad_item_says_why(server: PeerProcess, driver: OpcuaDriver) -> None:
     missing = TagSpec("ELSEWHERE", "nsu=urn:elsewhere;s=A", DataType.FLOAT32)
-    tags = [tag("Nowhere"), tag("Float"), missing]
-    with caplog.at_level(logging.WARNING):
-        for _ in range(3):
-            assert [reading.quality for reading in driver.read_items(tags)] == [BAD, GOOD, BAD]
-    announced = [record.getMessage() for record in caplog.records]
-    assert announced == [
-        "items went bad: device=PLC01 count=2 Nowhere (BadNodeIdUnknown), ELSEWHERE (no such namespace)"
-    ]
+    readings = driver.read_items([tag("Nowhere"), tag("Float"), missing, tag("Array")])
+    assert [reading.quality for reading in readings] == [BAD, GOOD, BAD, BAD]
+    assert readings[0].reason == "BadNodeIdUnknown"
+    assert readings[2].reason == "the server has no such namespace"
+    assert "index=0" in str(readings[3].reason)
+
+
+def test_the_clock_of_the_server_is_read(server: PeerProcess, driver: OpcuaDriver) -> None:
+    assert isinstance(driver, ClockReader)
+    shown = driver.read_clock()
+    assert shown is not None
+    assert abs(shown - datetime.now(UTC)) < timedelta(seconds=5)
+    server.order("hang")
+    with pytest.raises(DeviceUnreachable):
+        driver.read_clock()
 
 
 def test_a_session_that_the_server_forgot_is_renewed_within_the_read(server: PeerProcess, driver: OpcuaDriver) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from plant.peer import PeerProcess
 from s7_driver.driver import S7Driver
 
-from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
+from agent_core.api import ClockReader, DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
 
 MakeDriver = Callable[..., S7Driver]
 
@@ -89,6 +90,25 @@ def test_a_write_that_is_refused_says_why_and_one_without_an_answer_is_unreachab
     plc.order("hang")
     with pytest.raises(DeviceUnreachable):
         driver.write_bit(TagSpec("T", "DB1.DBX0.1", DataType.BOOL), True)
+
+
+def test_the_clock_of_the_plc_is_read(plc: PeerProcess, driver: S7Driver) -> None:
+    assert isinstance(driver, ClockReader)
+    shown = driver.read_clock()
+    assert shown is not None
+    assert shown.tzinfo is None
+    assert abs(shown - datetime.now()) < timedelta(seconds=5)
+    assert driver.read_block("DB1", 0, 9) == NINE
+    plc.order("hang")
+    with pytest.raises(DeviceUnreachable):
+        driver.read_clock()
+
+
+def test_a_plc_that_does_not_tell_its_time_has_no_clock(plc: PeerProcess, driver: S7Driver) -> None:
+    plc.order("header_error 8104")
+    assert driver.read_clock() is None
+    plc.order("header_error 0")
+    assert driver.read_block("DB1", 0, 9) == NINE, "the connection is still usable"
 
 
 def test_a_string_that_was_never_written_is_empty(plc: PeerProcess, driver: S7Driver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NoReturn
 
 from asyncua.ua.status_codes import StatusCodes
@@ -23,11 +24,10 @@ from agent_core.api import (
     TagSpec,
 )
 from opcua_driver.address import parse_address
-from opcua_driver.bad_items import BadItems
 from opcua_driver.config import OpcuaDriverConfig
 from opcua_driver.loop_thread import LoopThread
 from opcua_driver.session import CLOSE_SECONDS, Session, read_value, silence_asyncua
-from opcua_driver.value import BAD_ITEM, to_readings
+from opcua_driver.value import NO_NAMESPACE, to_readings
 
 SESSION_GONE: Final = frozenset(
     (
@@ -67,13 +67,15 @@ Failure = (OSError, TimeoutError, UaError, ValueError)
 
 
 class OpcuaDriver:
-    """An ItemDriver and BitWriter over one session, whose event loop runs in a thread of its own while connected."""
+    """An ItemDriver, BitWriter and ClockReader over one session.
+
+    The session's event loop runs in a thread of its own, from ``connect`` to ``close``.
+    """
 
     def __init__(self, config: OpcuaDriverConfig, context: ComponentContext) -> None:
         self._config = config
         self._logger = context.logger
         self._name = f"{context.agent_name} {context.component_id}"
-        self._bad_items = BadItems(context.clock, context.logger, context.component_id)
         self._thread: LoopThread | None = None
         self._session: Session | None = None
         self._items: dict[str, ReadValueId | None] = {}
@@ -148,6 +150,15 @@ class OpcuaDriver:
         except Failure as error:
             self._fail(error)
 
+    def read_clock(self) -> datetime | None:
+        """The server's current time, in UTC."""
+        self.connect()
+        thread, session = self._connected()
+        try:
+            return thread.call(session.read_clock(), self._config.timeout)
+        except Failure as error:
+            self._fail(error)
+
     def _open(self, seconds: float) -> None:
         silence_asyncua()
         self._thread = LoopThread(f"opcua {self._name}")
@@ -176,15 +187,12 @@ class OpcuaDriver:
         return answers
 
     def _readings(self, tags: Sequence[TagSpec], answers: Sequence[DataValue]) -> list[ItemReading]:
-        asked = [tag for tag in tags if self._items[tag.address] is not None]
-        readings, rows = to_readings(answers, [self._elements.get(tag.address) for tag in asked])
-        reasons = {asked[row].name: reason for row, reason in rows.items()}
-        if len(asked) < len(tags):
-            served = iter(readings)
-            readings = [BAD_ITEM if self._items[tag.address] is None else next(served) for tag in tags]
-            reasons |= {tag.name: "no such namespace" for tag in tags if self._items[tag.address] is None}
-        self._bad_items.note((tag.name for tag in tags), reasons)
-        return readings
+        asked = [tag.address for tag in tags if self._items[tag.address] is not None]
+        readings = to_readings(answers, [self._elements.get(address) for address in asked])
+        if len(asked) == len(tags):
+            return readings
+        served = iter(readings)
+        return [NO_NAMESPACE if self._items[tag.address] is None else next(served) for tag in tags]
 
     def _item(self, tag: TagSpec) -> ReadValueId | None:
         """What to ask for; None when the server has no such namespace. Kept as long as the session."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from asyncua.client.client import Client
@@ -68,6 +69,12 @@ class Session:
         parameters.TimestampsToReturn = TimestampsToReturn.Source
         parameters.NodesToRead = list(items)
         return await self._client.uaclient.read(parameters)
+
+    async def read_clock(self) -> datetime | None:
+        """What the server says the time is."""
+        (answer,) = await self.read([read_value(0, ObjectIds.Server_ServerStatus_CurrentTime)])
+        shown = answer.Value.Value if answer.Value is not None else None
+        return shown if isinstance(shown, datetime) else None
 
     async def write_boolean(self, item: ReadValueId, value: bool) -> None:
         """Write one Boolean. Raises UaStatusCodeError when the server refuses it."""

@@ -13,7 +13,7 @@ from agent_core.api import BAD, GOOD, UNCERTAIN, ItemReading, Value, float32s_to
 SEVERITIES: Final = (GOOD, UNCERTAIN, BAD, BAD)
 """By the two highest bits of a status code (OPC 10000-4, section 7.39)."""
 
-BAD_ITEM: Final = ItemReading(None, BAD)
+NO_NAMESPACE: Final = ItemReading(None, BAD, reason="the server has no such namespace")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST: Final = datetime(1677, 9, 22, tzinfo=UTC)
 LATEST: Final = datetime(2262, 4, 11, tzinfo=UTC)
@@ -24,10 +24,8 @@ class UnfitValue(Exception):
     """The value is of a kind that a tag cannot hold."""
 
 
-def to_readings(
-    answers: Sequence[DataValue], elements: Sequence[int | None]
-) -> tuple[list[ItemReading], dict[int, str]]:
-    """One reading for each answer, and why those are BAD that are. ``elements``: which one of an array is wanted."""
+def to_readings(answers: Sequence[DataValue], elements: Sequence[int | None]) -> list[ItemReading]:
+    """One reading for each answer. ``elements``: which one of an array is wanted."""
     values: list[Value] = []
     qualities: list[int] = []
     times_ns: list[int | None] = []
@@ -61,7 +59,10 @@ def to_readings(
     shortest = float32s_to_shortest([cast(float, values[row]) for row in floats])
     for row, decimal in zip(floats, shortest, strict=True):
         values[row] = decimal
-    return list(map(ItemReading, values, qualities, times_ns)), reasons
+    readings = list(map(ItemReading, values, qualities, times_ns))
+    for row, reason in reasons.items():
+        readings[row] = readings[row]._replace(reason=reason)
+    return readings
 
 
 def to_ns(time: datetime | None) -> int | None:

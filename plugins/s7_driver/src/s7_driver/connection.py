@@ -9,12 +9,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from snap7.connection import ISOTCPConnection
 from snap7.datatypes import S7Area, S7WordLen
-from snap7.error import S7ConnectionError, S7Error, S7ProtocolError, S7TimeoutError
-from snap7.s7protocol import S7Protocol, get_return_code_description
+from snap7.error import (
+    S7ConnectionError,
+    S7Error,
+    S7PacketLostError,
+    S7ProtocolError,
+    S7StalePacketError,
+    S7TimeoutError,
+)
+from snap7.s7protocol import S7Protocol, S7UserDataGroup, S7UserDataSubfunction, get_return_code_description
 
 from agent_core.api import DeviceUnreachable, DriverError, ReadRefused
 from s7_driver.config import S7DriverConfig
@@ -129,6 +137,23 @@ class Connection:
         data = b"\x01" if value else b"\x00"
         request = self._protocol.build_write_request(area, db_number, bit_number, S7WordLen.BIT, data)
         self._ask(link, request, lambda reason: DriverError(f"{where}: {reason}"))
+
+    def read_clock(self) -> datetime | None:
+        """What the PLC's clock shows, without a time zone; None when it has none or does not tell (S7-1200, -1500)."""
+        link = self._begin()
+        try:
+            answer = self._exchange(link, self._protocol.build_get_clock_request())
+            group, function = S7UserDataGroup.TIME, S7UserDataSubfunction.GET_CLOCK
+            self._protocol.check_userdata_response(answer, group, function)
+            return self._protocol.parse_get_clock_response(answer)
+        except (S7StalePacketError, S7PacketLostError) as error:
+            self.close()
+            raise DeviceUnreachable(f"{self._where}: {error}") from error
+        except (S7ProtocolError, ValueError):
+            return None
+        except (S7Error, OSError) as error:
+            self.close()
+            raise DeviceUnreachable(f"{self._where}: {error}") from error
 
     def _begin(self) -> BoundedConnection:
         link = self._link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from snap7.datatypes import S7Area
@@ -37,7 +38,7 @@ class Memory(NamedTuple):
 
 
 class S7Driver:
-    """A BlockDriver and BitWriter over one connection, with one request under way at a time."""
+    """A BlockDriver, BitWriter and ClockReader over one connection, with one request under way at a time."""
 
     def __init__(self, config: S7DriverConfig, context: ComponentContext) -> None:
         self._connection = Connection(config, context.logger)
@@ -110,6 +111,10 @@ class S7Driver:
         code, db_number, _ = _memory(area)
         self._connection.open()
         self._connection.write_bit(code, db_number, 8 * start + (bit or 0), value, tag.address)
+
+    def read_clock(self) -> datetime | None:
+        self._connection.open()
+        return self._connection.read_clock()
 
 
 def _memory(area: str) -> Memory:
