@@ -75,9 +75,12 @@ class AgentProcess:
 
     def stop(self, seconds: float = 40.0) -> int:
         """Ask it to stop, as Ctrl-C does; its exit code."""
-        process = self._running()
-        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+        self.interrupt()
         return self.wait(seconds)
+
+    def interrupt(self) -> None:
+        """Ask it to stop; returns at once."""
+        self._running().send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
 
     def wait(self, seconds: float = 40.0) -> int:
         """Wait until it has ended; its exit code."""

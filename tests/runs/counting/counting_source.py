@@ -115,6 +115,7 @@ SCHEMA = {
         "first": {"type": "integer", "minimum": 0, "default": 0},
         "at_least": {"type": "integer", "minimum": 0, "default": 0},
         "enough": {"type": ["string", "null"], "format": "path", "default": None},
+        "begin": {"type": ["string", "null"], "format": "path", "default": None},
         "rate": {"type": "number", "exclusiveMinimum": 0},
         "batch": {"type": "integer", "minimum": 1, "default": 349},
         "poison_every": {"type": "integer", "minimum": 0, "default": 0},
@@ -124,11 +125,16 @@ SCHEMA = {
 
 
 class CountingSource:
-    """Emits ``rate`` a second from ``first`` on; ends when ``at_least`` are out and the file ``enough`` exists."""
+    """Emits ``rate`` a second from ``first`` on; ends when ``at_least`` are out and the file ``enough`` exists.
+
+    With ``begin`` it waits for that file first.
+    """
 
     def __init__(self, config: Config, context: ComponentContext) -> None:
         self._first, self._at_least, self._batch = (int(str(config[key])) for key in ("first", "at_least", "batch"))
-        self._enough = None if config["enough"] is None else Path(str(config["enough"]))
+        self._enough, self._begin = (
+            None if config[key] is None else Path(str(config[key])) for key in ("enough", "begin")
+        )
         self._rate = float(str(config["rate"]))
         self._numbering = Numbering(int(str(config["poison_every"])), int(str(config["contested_every"])))
         self._origin = Origin(context.component_id, "", "counting")
@@ -150,6 +156,8 @@ class CountingSource:
     def close(self) -> None: ...
 
     def _run(self, emit: Emit) -> None:
+        while self._begin is not None and not self._begin.exists() and not self._stopped.is_set():
+            self._stopped.wait(0.05)
         n, due = self._first, time.monotonic()
         while not self._stopped.is_set() and not self._done(n):
             emit(self._rows(n, n + self._batch))
