@@ -1,11 +1,21 @@
-"""The plugin: registers the source and checks its part of the configuration."""
+"""The plugin: registers the source, checks its part of the configuration and converts its catalogues."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, ConfigProblem, SourceFactory, hookimpl, load_schema
+from agent_core.api import (
+    ComponentContext,
+    Config,
+    ConfigProblem,
+    Conversion,
+    ConversionOptions,
+    SourceFactory,
+    hookimpl,
+    load_schema,
+)
 
 if TYPE_CHECKING:
     from polling_source.source import PollingSource
@@ -19,6 +29,21 @@ def create(config: Config, context: ComponentContext) -> PollingSource:
     return PollingSource(PollingSourceConfig.from_config(config), context)
 
 
+class Catalogues:
+    """A CatalogConverter for tag lists, YAML files and SQLite files."""
+
+    forms: Mapping[str, str] = {
+        ".csv": "a tag list",
+        ".yaml": "groups, as in agent.yaml",
+        ".db": "a plant's SQLite file",
+    }
+
+    def convert(self, origin: Path | Config, targets: Sequence[Path], options: ConversionOptions) -> Conversion:
+        from polling_source.conversion import convert
+
+        return convert(origin, targets, options)
+
+
 @hookimpl
 def agent_register_source() -> SourceFactory:
     return SourceFactory(
@@ -26,6 +51,7 @@ def agent_register_source() -> SourceFactory:
         schema=load_schema("polling_source"),
         create=create,
         summary="polls tags of PLCs in groups, through drivers",
+        catalog=Catalogues(),
     )
 
 

@@ -7,10 +7,14 @@
                      auto_reset_trigger, enabled, (line_code, process_code, priority)
     tags             plc_id, tag_address, tag_name, data_type, scale, polling_group_id, enabled, (length, encoding,
                      tag_division, unit, machine_code)
+    agent_tags       tag_name, length, encoding, offset, word_order, byte_order, min, max, deadband ...
+    agent_groups     group_name, stale_after_ms, resend_ms
 
 ``plc_id`` and ``polling_group_id`` are the other table's id, or its row number when it has no such column. A PLC is
 the device of the YAML whose id is its ``plc_code``: the driver and its keys are said there. What stands in brackets is
-not read, but for ``length`` and ``encoding`` where they exist. A row with ``enabled`` 0 is not there.
+not read, but for ``length`` and ``encoding`` where they exist. A row with ``enabled`` 0 is not there. The last two
+tables may be missing, and any column of theirs but the first: they hold what the agent knows of a tag or group beyond
+the plant's own tables.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from typing import Final
 
 from agent_core.api import ConfigProblem, GroupMode
 from polling_source.config import CatalogConfig, GroupConfig, TriggerConfig
-from polling_source.tag import Place, PlacedTag, parse_tag
+from polling_source.tag import FIELDS, Place, PlacedTag, parse_tag
 
 _COLUMNS: Final = {
     "plc_connections": ("plc_code", "ip_address", "port"),
@@ -33,7 +37,21 @@ _COLUMNS: Final = {
 }
 """The tables, and the columns without which nothing can be polled."""
 
-_FIELD_COLUMNS: Final = {"name": "tag_name", "address": "tag_address"}
+AGENT_TAGS: Final = "agent_tags"
+AGENT_GROUPS: Final = "agent_groups"
+_PLANT_FIELDS: Final = {"name": "tag_name", "address": "tag_address", "data_type": "data_type", "scale": "scale"}
+"""The fields of a tag that stand in the plant's own table, and its name for them."""
+
+AGENT_FIELDS: Final = tuple(field for field in FIELDS if field not in _PLANT_FIELDS)
+"""The other fields of a tag: columns of ``agent_tags``."""
+
+_ANYWHERE: Final = ("length", "encoding")
+"""Fields that the plant's own table may have, too."""
+
+_FIELD_COLUMNS: Final = {
+    **_PLANT_FIELDS,
+    **{field: f"{AGENT_TAGS}.{field}" for field in AGENT_FIELDS if field not in _ANYWHERE},
+}
 
 _BIT_DEVICES: Final = frozenset(
     ("X", "Y", "M", "L", "F", "V", "B", "S", "SM", "SB", "DX", "DY", "TS", "TC", "CS", "CC", "CO", "DI")
@@ -45,11 +63,13 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Plc:
-    """One row of plc_connections: ``place`` says which."""
+    """One row of plc_connections: ``place`` says which. The numbers are texts, as found."""
 
     code: str
     address: str
     place: Place
+    network_no: str = ""
+    station_no: str = ""
 
 
 @dataclass(slots=True)
@@ -84,7 +104,9 @@ class _Reading:
         self._config = config
         self._connection = connection
         self._plcs: dict[object, Plc | None] = {}
-        self._groups: dict[object, str | None] = {}
+        self._groups: dict[object, GroupConfig | None] = {}
+        self._agent_tags: dict[str, Row] = {}
+        self._agent_groups: dict[str, Row] = {}
 
     def run(self) -> None:
         columns = {table: self._columns(table) for table in _COLUMNS}
@@ -95,6 +117,8 @@ class _Reading:
                 self._problem(table, None, f"{what} is missing")
         if self._catalog.problems:
             return
+        self._agent_tags = self._named(AGENT_TAGS, "tag_name")
+        self._agent_groups = self._named(AGENT_GROUPS, "group_name")
         for place, row in self._rows("plc_connections"):
             self._read_plc(place, row)
         for place, row in self._rows("polling_groups"):
@@ -118,12 +142,19 @@ class _Reading:
             row["key"] = row.get("id", cells[0])
             yield Place(file=f"{self._config.sqlite} {table}", line=int(cells[0])), row
 
+    def _named(self, table: str, column: str) -> dict[str, Row]:
+        """The rows of a table that need not be there, by name."""
+        if column not in self._columns(table):
+            return {}
+        return {_text(row, column): row for _, row in self._rows(table)}
+
     def _problem(self, table: str, line: int | None, message: str) -> None:
         self._catalog.problems.append(ConfigProblem(message, file=f"{self._config.sqlite} {table}", line=line))
 
     def _read_plc(self, place: Place, row: Row) -> None:
         code = _text(row, "plc_code")
-        plc = Plc(code, f"{_text(row, 'ip_address')}:{_text(row, 'port')}", place)
+        address = ":".join(filter(None, (_text(row, "ip_address"), _text(row, "port"))))
+        plc = Plc(code, address, place, _text(row, "network_no"), _text(row, "station_no"))
         known = plc if _enabled(row) else None
         self._plcs[row["key"]] = self._plcs[code] = known
         if known is not None:
@@ -143,19 +174,21 @@ class _Reading:
         self._catalog.problems.extend(place.problem(message) for message in wrong)
         if plc is None or wrong:
             return
-        bit = self._bit_address(row)
+        bit = bit_address(_text(row, "trigger_bit_address"), _text(row, "trigger_bit_offset"))
         is_fixed = mode == GroupMode.FIXED
-        self._groups[row["key"]] = name
-        self._catalog.places[name] = place
-        self._catalog.groups.append(
-            GroupConfig(
-                id=name,
-                device=plc.code,
-                mode=GroupMode(mode),
-                interval=float(str(row["interval_ms"])) / 1000 if is_fixed or bit else None,
-                trigger=TriggerConfig(bit, _flag(row, "auto_reset_trigger")) if bit and not is_fixed else None,
-            )
+        more = self._agent_groups.get(name, {})
+        group = GroupConfig(
+            id=name,
+            device=plc.code,
+            mode=GroupMode(mode),
+            interval=float(str(row["interval_ms"])) / 1000 if is_fixed or bit else None,
+            trigger=TriggerConfig(bit, _flag(row, "auto_reset_trigger")) if bit and not is_fixed else None,
+            stale_after=_seconds(more, "stale_after_ms"),
+            resend=_seconds(more, "resend_ms"),
         )
+        self._groups[row["key"]] = group
+        self._catalog.places[name] = place
+        self._catalog.groups.append(group)
 
     def _check_group(self, row: Row, name: str, mode: str) -> Iterator[str]:
         if not name:
@@ -164,23 +197,19 @@ class _Reading:
             yield f"column group_name: {name} appears twice"
         if mode not in tuple(GroupMode):
             yield f"column mode: {row['mode']!r} is none of {', '.join(GroupMode)}"
-        if mode == GroupMode.FIXED or self._bit_address(row):
+        if mode == GroupMode.FIXED or _text(row, "trigger_bit_address"):
             try:
                 interval_ms = float(str(row["interval_ms"]))
             except ValueError:
                 interval_ms = 0.0
             if not interval_ms > 0:
                 yield f"column interval_ms: {row['interval_ms']!r} is no number of milliseconds"
-
-    def _bit_address(self, row: Row) -> str | None:
-        """``D100`` with offset 10 is ``D100.A``, ``hr:100`` with it ``hr:100.10``; ``M100`` has no offset, or 0."""
-        address, offset = _text(row, "trigger_bit_address"), _text(row, "trigger_bit_offset")
-        area = re.match("[A-Za-z]*", address)
-        if area is not None and area[0].upper() in _BIT_DEVICES and offset in ("", "0"):
-            return address
-        if ":" not in address and offset.isdecimal():
-            offset = f"{int(offset):X}"  # Mitsubishi writes the bits of a word in hexadecimal
-        return f"{address}.{offset}" if address and offset else address or None
+        more = self._agent_groups.get(name, {})
+        for column in ("stale_after_ms", "resend_ms"):
+            try:
+                _seconds(more, column)
+            except ValueError:
+                yield f"column {AGENT_GROUPS}.{column}: {more[column]!r} is no number of milliseconds"
 
     def _read_tag(self, place: Place, row: Row) -> None:
         if not _enabled(row) or row["polling_group_id"] is None:
@@ -192,25 +221,44 @@ class _Reading:
         group = self._groups[row["polling_group_id"]]
         if group is None:
             return
+        plc = self._plcs.get(row.get("plc_id"))
+        if plc is not None and plc.code != group.device:
+            message = f"column plc_id: {plc.code} is not the PLC of its group {group.id}, {group.device}"
+            self._catalog.tag_problems.append(place.problem(message))
+            return
         is_string = _text(row, "data_type").upper() == "STRING"
+        more = self._agent_tags.get(_text(row, "tag_name"), {})
         scale = row.get("scale")
-        tag = parse_tag(
-            {
-                "name": row["tag_name"],
-                "address": row["tag_address"],
-                "data_type": row["data_type"],
-                # A scale of 1 is the table's way of saying none: the value keeps its type.
-                "scale": None if scale is None or str(scale) in ("1", "1.0") or is_string else scale,
-                "length": row.get("length") or self._config.string_length if is_string else None,
-                "encoding": row.get("encoding") or self._config.encoding,
-            },
-            place,
-            _FIELD_COLUMNS,
-        )
+        fields = {
+            **{field: more.get(field) for field in AGENT_FIELDS},
+            **{field: row[column] for field, column in _PLANT_FIELDS.items() if column in row},
+            # A scale of 1 is the table's way of saying none: the value keeps its type.
+            "scale": None if scale is None or str(scale) in ("1", "1.0") or is_string else scale,
+            "encoding": more.get("encoding") or row.get("encoding") or self._config.encoding,
+        }
+        if is_string:
+            fields["length"] = more.get("length") or row.get("length") or self._config.string_length
+        tag = parse_tag(fields, place, _FIELD_COLUMNS)
         if isinstance(tag, list):
             self._catalog.tag_problems.extend(tag)
         else:
-            self._catalog.tags.setdefault(group, []).append(tag)
+            self._catalog.tags.setdefault(group.id, []).append(tag)
+
+
+def bit_address(address: str, offset: str) -> str | None:
+    """``D100`` with offset 10 is ``D100.A``, ``hr:100`` with it ``hr:100.10``; ``M100`` has no offset, or 0."""
+    area = re.match("[A-Za-z]*", address)
+    if area is not None and area[0].upper() in _BIT_DEVICES and offset in ("", "0"):
+        return address
+    if ":" not in address and offset.isdecimal():
+        offset = f"{int(offset):X}"  # Mitsubishi writes the bits of a word in hexadecimal
+    return f"{address}.{offset}" if address and offset else address or None
+
+
+def _seconds(row: Row, column: str) -> float | None:
+    """Milliseconds as seconds. Raises ValueError."""
+    text = _text(row, column)
+    return float(text) / 1000 if text else None
 
 
 def _text(row: Row, column: str) -> str:

@@ -94,7 +94,7 @@ def parse_tag(
         address=address,
         data_type=data_type or DataType.UINT16,
         length_bytes=length_bytes,
-        encoding=row.encoding(),
+        encoding=row.encoding(data_type),
         scale=row.number("scale", data_type),
         offset=row.number("offset", data_type),
         word_order=row.choice("word_order", WordOrder),
@@ -104,6 +104,30 @@ def parse_tag(
     if row.errors:
         return [place.problem(error) for error in row.errors]
     return PlacedTag(spec, place, rule)
+
+
+def tag_fields(tag: PlacedTag) -> dict[str, object]:
+    """The fields of a tag that say more than their default, in the order of the columns."""
+    spec, rule = tag.spec, tag.rule
+    labels = None if rule.labels is None else ";".join(f"{number}={text}" for number, text in rule.labels.items())
+    fields: dict[str, object | None] = {
+        "name": spec.name,
+        "address": spec.address,
+        "data_type": spec.data_type.value,
+        "length": spec.length_bytes or None,
+        "encoding": spec.encoding if spec.length_bytes and spec.encoding != DEFAULT_ENCODING else None,
+        "scale": spec.scale,
+        "offset": spec.offset,
+        "word_order": spec.word_order and spec.word_order.value,
+        "byte_order": spec.byte_order and spec.byte_order.value,
+        "min": rule.minimum,
+        "max": rule.maximum,
+        "deadband": rule.deadband,
+        "deadband_percent": rule.deadband_percent,
+        "on_change": True if rule.on_change else None,
+        "enum": labels,
+    }
+    return {column: value for column, value in fields.items() if value is not None}
 
 
 class _Row:
@@ -159,7 +183,7 @@ class _Row:
             self._wrong("length", f"{data_type} has {data_type.size_bytes} bytes, not {length_bytes}; leave it out")
         return length_bytes if data_type is DataType.STRING else 0
 
-    def encoding(self) -> str:
+    def encoding(self, data_type: DataType | None) -> str:
         text = str(self._get("encoding") or DEFAULT_ENCODING)
         try:
             b"\0\0\0\0".decode(text)  # no empty text: bytes.decode does not look for the codec then
@@ -167,7 +191,7 @@ class _Row:
             self._wrong(
                 "encoding", f"{text!r} is no text encoding; known are utf-8, ascii, shift_jis, euc_kr, cp949 ..."
             )
-        return text
+        return text if data_type is DataType.STRING else DEFAULT_ENCODING
 
     def number(self, column: str, data_type: DataType | None) -> float | None:
         value = self._get(column)
