@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from agent_core import __version__
-from agent_core.cli import check, doctor, exit_code, plugins, replay, run, schema
+from agent_core.cli import check, doctor, exit_code, plugins, replay, run, schema, status, top, trigger
 from agent_core.cli.error_report import report_error
 
 _DESCRIPTION = """\
@@ -22,6 +22,7 @@ examples:
   agent check                   validate ./agent.yaml without touching the network
   agent run                     run ./agent.yaml; Ctrl-C ends it in order
   agent run line2.yaml --status-every 5s
+  agent status                  how the running agent is; exit codes for monitoring
   agent plugins                 what is installed, and what is broken
   agent schema -o agent.schema.json
                                 completion and checks while you type, in any editor that knows JSON Schema
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"agent {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, check, doctor, replay, plugins, schema):
+    for command in (run, check, doctor, replay, status, top, trigger, plugins, schema):
         command.add_parser(commands)
     return parser
 

@@ -254,6 +254,7 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
     expect(page.locator(".sink")).to_have_class(re.compile("is-ok"), timeout=20_000)
     expect(page.locator(".fallback")).to_contain_text("nothing waits", timeout=30_000)
     expect(page.locator(".fallback")).to_contain_text("rows read")
+    expect(page.locator(".ledger-row .reasons")).to_contain_text("replay brought back")
     expect(alert).to_have_count(0)
     expect(page.locator("#events")).to_contain_text("-> up")
     assert scene.client.get("/api/buffer/health").status == 200
@@ -323,6 +324,7 @@ def test_the_connection_is_told_as_it_is(open_page: OpenPage, tmp_path: Path, da
         expect(page.locator("#lost")).to_contain_text("Connection lost")
         expect(page.locator("#lost")).to_contain_text("ago")
         expect(page.locator("#link-text")).to_have_text("lost")
+        expect(page.locator("#health")).to_contain_text("Not known")
         expect(page.get_by_role("button", name="Stop FILLER")).to_be_disabled()
         picture(page, "lost")
         assert page.title().startswith("✕")

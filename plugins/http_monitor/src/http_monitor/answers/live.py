@@ -89,7 +89,7 @@ class History(Answer):
 
     time_seconds: tuple[float, ...] = Field(description="Seconds since the epoch, UTC.")
     values_per_second: tuple[float, ...] = Field(description="Rows collected (rows per second).")
-    fill_pct: Mapping[str, tuple[float, ...]] = Field(description="Buffer fill by sink (percent).")
+    fill_pct: Mapping[str, tuple[float | None, ...]] = Field(description="Buffer fill by sink (percent).")
     write_ms: Mapping[str, tuple[float | None, ...]] = Field(description="Average write time by sink (ms).")
 
 
@@ -128,12 +128,18 @@ def live(monitor: Monitor, now: Now) -> Live:
 def history(monitor: Monitor) -> History:
     """The points so far."""
     points = monitor.timeline.points()
-    sinks = list(points[-1].sinks) if points else []
+    columns = {key: [point.sinks.get(key) for point in points] for key in (points[-1].sinks if points else ())}
     return History(
         time_seconds=tuple(rounded(point.time_seconds) for point in points),
         values_per_second=tuple(rounded(point.values_per_second) for point in points),
-        fill_pct={key: tuple(rounded(point.sinks[key].fill_pct) for point in points) for key in sinks},
-        write_ms={key: tuple(_rounded(point.sinks[key].write_ms) for point in points) for key in sinks},
+        fill_pct={
+            key: tuple(None if one is None else rounded(one.fill_pct) for one in column)
+            for key, column in columns.items()
+        },
+        write_ms={
+            key: tuple(None if one is None else _rounded(one.write_ms) for one in column)
+            for key, column in columns.items()
+        },
     )
 
 

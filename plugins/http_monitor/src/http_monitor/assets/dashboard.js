@@ -101,6 +101,8 @@ function onLink(state) {
     incidents = -1;
     loadHistory();
   } else {
+    mark(byId("health"), "");
+    text(byId("health").lastChild, "Not known");
     document.title = `✕ ${latest?.agent.name ?? "tag-agent"}: no connection`;
     drawIcon("lost");
   }

@@ -40,7 +40,7 @@ export function drawAlerts(alerts) {
 }
 
 export function drawLedger(sinks) {
-  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { ledger }) => {
+  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { ledger, replay }) => {
     const total = ledger.collected + ledger.recovered;
     text(element.querySelector("b"), ledger.sink_id);
     text(element.querySelector(".in"), `${count(total)} rows came in${ledger.recovered ? `, ${count(ledger.recovered)} of them found in the buffer at the start` : ""}`);
@@ -57,6 +57,7 @@ export function drawLedger(sinks) {
       .map(([what, by]) => [what, Object.entries(by).filter(([, rows]) => rows)])
       .filter(([, by]) => by.length)
       .map(([what, by]) => `${what}: ${by.map(([reason, rows]) => `${reason.replaceAll("_", " ")} ${count(rows)}`).join(", ")}`);
+    if (replay?.read) reasons.push(`replay brought back ${count(replay.read)} of the diverted: ${count(replay.inserted)} written, ${count(replay.duplicates)} already there, ${count(replay.rejected)} refused`);
     text(element.querySelector(".reasons"), reasons.join(" · "));
   });
 }

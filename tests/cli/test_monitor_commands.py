@@ -1,0 +1,248 @@
+"""``agent status``, ``agent top`` and ``agent trigger``, over HTTP, against the real monitor of a fake agent."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.extension import HttpMonitor
+from monitored.fake_agent import FakeAgent, sink_status
+from monitored.http_client import HttpClient
+from monitored.running import MakeServed, Served
+from rich.console import Console
+
+from agent_core.api import ComponentContext, GroupState, Secret, SinkState, TriggerResult
+from agent_core.cli.live_status import LiveStatus
+from agent_core.cli.main import main
+from agent_core.cli.monitor_client import MonitorClient, MonitorRefused
+from agent_core.cli.span_text import span_text
+from agent_core.cli.top_view import TopView
+from agent_core.registry import Events
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture
+def make_served(tmp_path: Path) -> Iterator[MakeServed]:
+    monitors: list[HttpMonitor] = []
+
+    def make(token: str | None = None, protect: Protect = Protect.CHANGES) -> Served:
+        secret = None if token is None else Secret(lambda: token)
+        context = ComponentContext("http_monitor", "line-1", tmp_path, logging.getLogger("http_monitor"))
+        monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context)
+        monitors.append(monitor)
+        monitor.open()
+        events, agent = Events(), FakeAgent()
+        for observer in monitor.observers():
+            events.register_observer(observer)
+        events.started(agent)
+        monitor.monitor.tick()
+        return Served(monitor, agent, HttpClient(monitor.address.port), events)
+
+    yield make
+    for monitor in monitors:
+        monitor.close()
+
+
+@pytest.fixture
+def served(make_served: MakeServed) -> Served:
+    return make_served()
+
+
+def url(served: Served) -> str:
+    return f"http://127.0.0.1:{served.port}"
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def judged(served: Served, *sinks: SinkState) -> None:
+    """Let the sinks be in these states, and the monitor notice."""
+    served.agent.sinks = [sink_status(f"sink{number}", state) for number, state in enumerate(sinks)]
+    served.monitor.monitor.tick()
+
+
+def test_status_is_one_line_a_sink_and_says_how_old_the_last_commit_is(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = shown(capsys, "status", "--url", url(served))
+    first, sink, groups = out.splitlines()
+    assert code == 0
+    assert first.startswith("OK line-1: ")
+    assert "last commit" in first
+    assert "warehouse up: 900 rows written, 100 waiting (1 % full), last commit" in sink
+    assert groups == "  groups: 2 running, 0 stopped, 0 without their device"
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "word"),
+    [(SinkState.UP, 0, "OK"), (SinkState.PAUSED, 1, "WARNING"), (SinkState.LOCKED_OUT, 2, "CRITICAL")],
+)
+def test_the_exit_code_is_that_of_the_worst(
+    served: Served, capsys: pytest.CaptureFixture[str], state: SinkState, code: int, word: str
+) -> None:
+    judged(served, SinkState.UP, state)
+    found, out, _ = shown(capsys, "status", "--url", url(served))
+    assert found == code
+    assert out.startswith(word)
+    assert ("next step: " in out) == (code > 0)
+
+
+def test_an_old_commit_is_critical_when_one_asks_for_it(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, "status", "--url", url(served), "--max-age", "36500d")[0] == 0
+    code, out, _ = shown(capsys, "status", "--url", url(served), "--max-age", "1s")
+    assert code == 2
+    assert "more than --max-age" in out
+
+
+def test_a_sink_that_never_wrote_is_as_old_as_the_agent(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.agent.sinks = [replace(sink_status(), last_delivery_ns=None)]
+    code, out, _ = shown(capsys, "status", "--url", url(served), "--max-age", "59s")
+    assert code == 2, "it has run for 60 s"
+    assert "nothing committed yet" in out
+
+
+def test_status_is_there_for_scripts(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    judged(served, SinkState.OPEN)
+    code, out, _ = shown(capsys, "status", "--json", "--url", url(served))
+    found = json.loads(out)
+    assert (code, found["exit_code"], found["status"]) == (2, 2, "critical")
+    assert found["last_commit_age_seconds"] > 0
+    assert found["sinks"][0]["state"] == "open"
+    assert found["alerts"][0]["next_step"]
+
+
+def test_an_agent_that_does_not_answer_is_critical(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = shown(capsys, "status", "--url", "http://127.0.0.1:1")
+    assert code == 2
+    assert out.startswith("CRITICAL no agent answers at http://127.0.0.1:1: ")
+    code, out, _ = shown(capsys, "status", "--url", "127.0.0.1:1", "--json")
+    assert json.loads(out)["status"] == "critical"
+
+
+@pytest.mark.parametrize("arguments", [["missing.yaml"], ["--url", "ftp://127.0.0.1"]])
+def test_what_cannot_be_asked_is_unknown(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    code, out, _ = shown(capsys, "status", *arguments)
+    assert code == 3
+    assert out.startswith("UNKNOWN ")
+
+
+def test_something_else_on_the_port_is_unknown(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(MonitorRefused, match="what answers there is no monitor"):
+        MonitorClient(url(served)).get("/")
+    with pytest.raises(MonitorRefused, match="not understood"):
+        LiveStatus.of({"agent": {}})
+
+
+def test_a_trigger_says_what_it_read(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = shown(capsys, "trigger", "ORDER_START", "--url", url(served))
+    assert (code, out) == (0, "ORDER_START: 350 tags read in 50.0 ms\n")
+    assert served.agent.polling.calls == [("trigger", "ORDER_START")]
+    assert json.loads(shown(capsys, "trigger", "ORDER_START", "--url", url(served), "--json")[1])["success"]
+
+
+def test_a_trigger_that_failed_says_why(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.agent.polling.trigger_result = TriggerResult(False, 0, 2.0, "PLC01 does not answer")
+    code, out, _ = shown(capsys, "trigger", "ORDER_START", "--url", url(served))
+    assert (code, out) == (1, "ORDER_START was not polled: PLC01 does not answer\n")
+    code, _, err = shown(capsys, "trigger", "NO NE ?", "--url", url(served))
+    assert code == 1
+    assert "no polling group is called 'NO NE ?'" in err
+    assert "Traceback" not in err
+
+
+def test_the_token_comes_from_a_file_or_the_environment(
+    make_served: MakeServed, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = make_served(TOKEN, Protect.EVERYTHING)
+    code, out, _ = shown(capsys, "status", "--url", url(served))
+    assert code == 3
+    assert "this needs the token" in out
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n", encoding="utf-8")
+    assert shown(capsys, "status", "--url", url(served), "--token-file", str(file))[0] == 0
+    monkeypatch.setenv("AGENT_TOKEN", TOKEN)
+    assert shown(capsys, "trigger", "ORDER_START", "--url", url(served))[0] == 0
+
+
+def test_address_and_token_come_from_the_yaml(
+    make_served: MakeServed, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = make_served(TOKEN)
+    monkeypatch.setenv("MONITOR_TOKEN", TOKEN)
+    file = tmp_path / "agent.yaml"
+    text = """
+sources:
+  - id: line1
+    type: polling_source
+    config:
+      devices: [{{id: LINE1, driver: simulator_driver}}]
+      groups: [{{id: G, device: LINE1, interval: 1s, tags: [{{name: A, address: "sine:", data_type: float32}}]}}]
+sinks:
+  - {{id: local, type: sqlite_sink, config: {{path: data.db}}}}
+extensions: {extensions}
+"""
+    listening = f'[{{type: http_monitor, config: {{listen: "127.0.0.1:{served.port}", token: "${{MONITOR_TOKEN}}"}}}}]'
+    file.write_text(text.format(extensions=listening), encoding="utf-8")
+    assert shown(capsys, "trigger", "ORDER_START", str(file))[0] == 0
+    assert shown(capsys, "status", str(file))[0] == 0
+    file.write_text(text.format(extensions="[]"), encoding="utf-8")
+    code, _, err = shown(capsys, "trigger", "ORDER_START", str(file))
+    assert code == 1
+    assert "no extension listens" in err
+
+
+def test_top_is_printed_once_where_no_terminal_listens(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    judged(served, SinkState.OPEN)
+    served.agent.polling.stop_group("PROCESS")
+    served.monitor.monitor.tick()
+    code, out, _ = shown(capsys, "top", "--url", url(served))
+    assert code == 0
+    for text in ("line-1", "needs action", "sink0", "open", "ORDER_START", "Check that the server runs"):
+        assert text in out, text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_top_fits_any_width_and_height(served: Served, width: int) -> None:
+    served.agent.polling.statuses *= 20
+    judged(served, *SinkState)
+    view = TopView()
+    view.update(LiveStatus.of(MonitorClient(url(served)).get("/api/live")), [1.0, 2.0, 0.0])
+    console = Console(width=width, height=24, file=io.StringIO())
+    console.print(view.render(width, 24))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= width
+    assert any("more" in line for line in lines), "there are more groups than lines"
+
+
+def test_top_says_how_old_its_picture_is_when_the_agent_is_gone(served: Served) -> None:
+    view = TopView()
+    view.update(LiveStatus.of(MonitorClient(url(served)).get("/api/live")))
+    view.lost("no agent answers")
+    console = Console(width=100)
+    assert "What you see is" in "".join(segment.text for segment in console.render(view.render(100, 30)))
+
+
+def test_a_stopped_group_is_counted(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.agent.polling.stop_group("PROCESS")
+    served.monitor.monitor.tick()
+    assert served.agent.polling.statuses[0].state is GroupState.STOPPED
+    code, out, _ = shown(capsys, "status", "--url", url(served))
+    assert code == 1
+    assert "1 running, 1 stopped" in out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (14_700, "4 h 05"), (1_050_000, "12 d 3 h")]
+)
+def test_spans_are_said_as_people_do(seconds: float, text: str) -> None:
+    assert span_text(seconds) == text
