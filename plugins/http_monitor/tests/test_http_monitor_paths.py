@@ -232,6 +232,7 @@ def test_refusals_are_logged_and_do_not_flood_the_log(
 def test_a_large_body_is_refused(monitored: Monitored) -> None:
     assert monitored.client.post("/api/polling/start-all", b"x" * 20_000).status == 413
     assert monitored.client.post("/api/polling/start-all", b"x" * 1_000).status == 200
+    assert monitored.client.post("/api/polling/start-all", Content_Length="9" * 5_000).status == 413
 
 
 @pytest.mark.parametrize("path", READING)
