@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -154,7 +155,7 @@ def test_a_stop_in_a_network_that_swallows_everything_ends_in_time(
 def test_a_thread_that_nobody_can_end_does_not_keep_the_process(case: Case, hangs_in: str, code: int) -> None:
     text = (case.folder / "stubborn.yaml").read_text(encoding="utf-8").replace("HANGS_IN", hangs_in)
     (case.folder / "agent.yaml").write_text(text, encoding="utf-8")
-    with case.agent({"PYTHONPATH": str(PARTS)}) as agent:
+    with case.agent({"PYTHONPATH": os.pathsep.join((str(PARTS), case.environ["PYTHONPATH"]))}) as agent:
         agent.wait_for("delivered 3 ")
         assert end_in_time(agent) == code
     assert "process ended although threads still ran: stubborn" in agent.output

@@ -86,9 +86,10 @@ class Killed:
         self._server.listener_start()
         outcomes = self._folder / "outcomes"
         before = outcomes.read_text("utf-8").count("\n") if outcomes.exists() else 0
-        with self.run.agent(self._words | {"FIRST": first, "AT_LEAST": 100, "MAX_FILE_AGE": "100ms"}):
+        with self.run.agent(self._words | {"FIRST": first, "AT_LEAST": 100, "MAX_FILE_AGE": "100ms"}) as agent:
             self.run.wait_for_catch_up(20)
             self.run.stop()
+        assert "line unreadable" not in agent.output, "what was half written has been cut off"
         lines = outcomes.read_text("utf-8").splitlines()[before:]
         return sum(duplicates for _, _, duplicates, _ in map(json.loads, lines))
 

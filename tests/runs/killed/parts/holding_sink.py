@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from csv_sink import part, sink
+from csv_sink.line import HEADER
 from csv_sink.plugin import create as create_csv_sink
 from csv_sink.sink import CsvSink
 
@@ -63,7 +64,7 @@ class HeldPart(part.Part):
 
     def append(self, lines: bytes, records: int) -> None:
         if hold.due("half appended"):
-            header = b"" if self.size_bytes else part.HEADER
+            header = b"" if self.size_bytes else HEADER
             self._file.write(header + lines[: len(lines) * 2 // 3])
             hold.stay()
         super().append(lines, records)
