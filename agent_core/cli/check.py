@@ -6,13 +6,15 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Sequence
 
-from agent_core.api import ConfigError
+from agent_core.api import ConfigError, ConfigProblem, SystemClock
 from agent_core.cli import exit_code
+from agent_core.cli.plan_json import plan_json
 from agent_core.cli.problem_report import print_problems, problem_json, summary_line
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.text_table import text_table
-from agent_core.config import AgentConfig, Replay, SinkConfig, load_config
+from agent_core.config import AgentConfig, Redaction, Replay, SinkConfig, load_config, place_problems
 from agent_core.registry import Registry
 
 
@@ -21,33 +23,53 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "check",
         "validate a configuration; no network",
-        "Reads FILE, resolves its variables, loads the plugins it names and checks every key. All problems are\n"
-        "reported at once as file:line:column: path: message. Nothing is contacted and nothing is written.",
-        "  agent check\n  agent check line2.yaml --json",
+        "Reads FILE, resolves its variables, loads the plugins it names, checks every key, and reads the tag lists:\n"
+        "addresses that a driver does not know are found here. All problems are reported at once as\n"
+        "file:line:column: path: message. Nothing is contacted and nothing is written.",
+        "  agent check\n  agent check line2.yaml --json\n"
+        "  agent check --plan      how the devices will be read: requests, words wasted, estimated times",
     )
     add_file_argument(parser)
-    parser.add_argument("--json", action="store_true", help="print problems and components as JSON")
+    parser.add_argument("--plan", action="store_true", help="show how the sources will read their devices")
+    parser.add_argument("--json", action="store_true", help="print problems, components and plan as JSON")
     parser.set_defaults(command=check)
 
 
 def check(arguments: argparse.Namespace) -> int:
+    # Here, not above: the other commands need nothing that is made.
+    from agent_core.runtime.source_check import SourceCheck
+
     logging.basicConfig(handlers=[logging.NullHandler()])
+    redaction, registry = Redaction(), Registry()
     try:
-        config = load_config(arguments.file, Registry())
+        config = load_config(arguments.file, registry, redaction=redaction)
     except ConfigError as error:
-        if not arguments.json:
-            raise
-        print(json.dumps({"valid": False, "problems": [problem_json(problem) for problem in error.problems]}, indent=2))
-        return exit_code.USER_MISTAKE
+        return _invalid(error, arguments.json)
+    sources = SourceCheck(config, registry.catalog, SystemClock())
+    found = place_problems(arguments.file, sources.problems, redaction)
+    problems = list(dict.fromkeys([*config.warnings, *found]))
+    if any(not problem.warning for problem in problems):
+        return _invalid(ConfigError(problems), arguments.json)
     if arguments.json:
-        print(json.dumps(_as_json(config), indent=2, ensure_ascii=False))
+        plan = {"plan": plan_json(sources.plans())} if arguments.plan else {}
+        print(json.dumps({**_as_json(config, problems), **plan}, indent=2, ensure_ascii=False))
         return exit_code.OK
-    print_problems(config.warnings, sys.stderr)
+    print_problems(problems, sys.stderr)
     for line in _as_text(config):
         print(line)
-    warnings = f"; {summary_line(config.warnings)}" if config.warnings else ""
+    if arguments.plan:
+        print("\n".join(["", *(sources.plan_lines() or ["no source has a plan"]), ""]))
+    warnings = f"; {summary_line(problems)}" if problems else ""
     print(f"{arguments.file} is valid{warnings}")
     return exit_code.OK
+
+
+def _invalid(error: ConfigError, as_json: bool) -> int:
+    if not as_json:
+        raise error
+    problems = [problem_json(problem) for problem in error.problems]
+    print(json.dumps({"valid": False, "problems": problems}, indent=2, ensure_ascii=False))
+    return exit_code.USER_MISTAKE
 
 
 def _as_text(config: AgentConfig) -> list[str]:
@@ -81,10 +103,10 @@ def _sink_facts(sink: SinkConfig) -> str:
     return "; ".join(facts)
 
 
-def _as_json(config: AgentConfig) -> dict[str, object]:
+def _as_json(config: AgentConfig, problems: Sequence[ConfigProblem]) -> dict[str, object]:
     return {
         "valid": True,
-        "problems": [problem_json(problem) for problem in config.warnings],
+        "problems": [problem_json(problem) for problem in problems],
         "file": str(config.file),
         "name": config.name,
         "state_dir": str(config.state_dir),

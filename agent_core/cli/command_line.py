@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from agent_core import __version__
-from agent_core.cli import check, doctor, exit_code, plugins, replay, run, schema, status, top, trigger
+from agent_core.cli import catalog, check, doctor, exit_code, plugins, replay, run, schema, status, top, trigger
 from agent_core.cli.error_report import report_error
 
 _DESCRIPTION = """\
@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"agent {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, check, doctor, replay, status, top, trigger, plugins, schema):
+    for command in (run, check, doctor, replay, status, top, trigger, catalog, plugins, schema):
         command.add_parser(commands)
     return parser
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from agent_core.api import AgentStatus, Clock, SystemClock
+from agent_core.api import AgentStatus, Clock, ConfigError, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
@@ -21,7 +21,7 @@ from agent_core.cli.signals import signal_handlers
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
-from agent_core.config import LogFormat, Redaction, load_config
+from agent_core.config import LogFormat, Redaction, load_config, place_problems
 from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
 
@@ -85,6 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
             )
             code = foreground.until_stopped()
             stopped = code == exit_code.OK
+        except ConfigError as error:
+            placed = ConfigError(place_problems(arguments.file, error.problems, redaction))
+            code = report_error(placed, debug=arguments.debug, redact=redaction.redact)
+            stopped = True
         except Exception as error:
             code = report_error(error, debug=arguments.debug, redact=redaction.redact)
             stopped = True

@@ -18,6 +18,7 @@ from agent_core.config.model import (
     SourceConfig,
     TransformConfig,
 )
+from agent_core.config.placing import place_problems
 from agent_core.config.redaction import Redaction
 from agent_core.config.schema import merged_schema
 
@@ -40,4 +41,5 @@ __all__ = [
     "TransformConfig",
     "load_config",
     "merged_schema",
+    "place_problems",
 ]

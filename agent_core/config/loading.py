@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -19,6 +19,7 @@ from agent_core.config.document import PathKey, read_document
 from agent_core.config.interpolation import ResolveError, Resolver, has_reference
 from agent_core.config.model import AgentConfig
 from agent_core.config.naming import NamedPlugins, Registry
+from agent_core.config.placing import in_order, place_problem
 from agent_core.config.redaction import Redaction
 from agent_core.config.schema import core_schema, merged_schema
 from agent_core.config.validation import Validation
@@ -75,10 +76,11 @@ class _Loading:
             raise self._error()
         config = cast(Config, convert(walk, root, self._file.parent, self._make_secret))
         self._problems.extend(checks.problems_of_fallbacks(document, config))
-        self._problems.extend(self._placed(problem) for problem in self._registry.check_config(config))
+        found_by_plugins = self._registry.check_config(config)
+        self._problems.extend(place_problem(document, problem, self._redaction) for problem in found_by_plugins)
         if any(not problem.warning for problem in self._problems):
             raise self._error()
-        return assemble(self._file, config, _in_order(self._problems))
+        return assemble(self._file, config, in_order(self._problems))
 
     def _switch_plugins(self, root: Mapping[str, object]) -> None:
         """``plugins:`` comes first: a plugin enabled there may resolve the rest of the file."""
@@ -161,24 +163,7 @@ class _Loading:
         redaction.add(text)
         return Secret(read)
 
-    def _placed(self, problem: ConfigProblem) -> ConfigProblem:
-        """A plugin's problem, with its place in the file filled in and without any secret."""
-        redact = self._redaction.redact
-        hint = None if problem.hint is None else redact(problem.hint)
-        problem = replace(problem, message=redact(problem.message), hint=hint)
-        if problem.file is not None:
-            return problem
-        line, column = self._document.position(problem.path)
-        return replace(problem, file=self._document.file, line=line, column=column)
-
     def _error(self) -> ConfigError:
-        error = ConfigError(_in_order(self._problems))
+        error = ConfigError(in_order(self._problems))
         error.__cause__ = self._plugins.cause
         return error
-
-
-def _in_order(problems: Iterable[ConfigProblem]) -> Sequence[ConfigProblem]:
-    """Each once, by its place in the file."""
-    return sorted(
-        dict.fromkeys(problems), key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0)
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from filelock import Timeout
 
-from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, UnknownSinkError
+from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, ConfigError, UnknownSinkError
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
@@ -17,6 +17,7 @@ from agent_core.runtime.deadline import run_until
 from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.event_log import EventLog
 from agent_core.runtime.group_control import GroupControl
+from agent_core.runtime.source_check import below_source
 from agent_core.runtime.state_lock import state_lock
 
 SOURCES_STOPPED_BY = 0.2
@@ -65,8 +66,11 @@ class Agent:
                 for observer in extension.observers():
                     self._events.register_observer(observer, extension_id)
             self._events.register_observer(EventLog(self._clock, self._log), "event_log")
-            for source in parts.sources.values():
-                source.open()
+            for index, source in enumerate(parts.sources.values()):
+                try:
+                    source.open()
+                except ConfigError as error:
+                    raise ConfigError(below_source(index, error.problems)) from error
         except BaseException:
             self._close(self._clock.monotonic() + self._config.shutdown_timeout_seconds)
             raise

@@ -125,7 +125,7 @@ def test_a_create_that_fails_is_one_line_and_debug_shows_where(agent: Command) -
 
 
 def test_ctrl_c_before_anything_runs_is_130(agent: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("agent_core.cli.check.load_config", interrupted)

@@ -68,6 +68,8 @@ def _check_targets(targets: Sequence[Path], options: ConversionOptions) -> None:
             problems.extend(error.problems)
         if target.exists() and not options.replace:
             problems.append(ConfigProblem("it exists already", (), "name another file, or say --force", str(target)))
+        if not target.absolute().parent.is_dir():
+            problems.append(ConfigProblem(f"there is no folder {target.parent}", file=str(target)))
     if problems:
         raise ConfigError(problems)
 
