@@ -137,7 +137,8 @@ class PlantServer:
             self._note(group, function, address, count, Outcome.HUNG)
             await asyncio.Event().wait()
         if function not in READS:
-            self._note(group, function, address, count, Outcome.WRITTEN)
+            if written is not None:  # pymodbus calls again to make up its answer
+                self._note(group, function, address, count, Outcome.WRITTEN)
             return None
         if function == HOLDING and not self._refused.isdisjoint(range(address, address + count)):
             self._note(group, function, address, count, Outcome.REFUSED)
