@@ -135,7 +135,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "buffer_filling",
             id_,
             f"the buffer is {fill:.0f} % full ({sink.buffer.pending_records:,} rows)",
-            "Bring the destination back, or raise capacity: (RAM for memory_buffer) so that it covers such outages.",
+            "Bring the destination back, or give the buffer a capacity that covers such outages.",
         )
     if dropped:
         yield Alert(
@@ -143,7 +143,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "rows_dropped",
             id_,
             f"{dropped:,} rows were lost in the last 5 minutes ({_reasons(ledger.dropped_by_reason)})",
-            "Give the sink a fallback: (csv_sink), or free the disk that the fallback writes to.",
+            "Give the sink a fallback, such as csv_sink, or free the disk that its fallback writes to.",
         )
     if overflow:
         yield Alert(
@@ -151,7 +151,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "buffer_overflow",
             id_,
             f"{overflow:,} rows did not fit into the buffer in the last 5 minutes",
-            "They are in the fallback if there is one, and are replayed. Raise capacity: or the number of workers:.",
+            "They are in the fallback if there is one, and come back by replay. Raise the capacity or the workers.",
         )
     if rejected:
         yield Alert(
@@ -168,7 +168,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "sink_behind",
             id_,
             f"the oldest row has waited {oldest:.0f} s although the sink is up",
-            "The sink is slower than the sources: raise batch: max_records or workers:.",
+            "The sink is slower than the sources: raise max_records of its batch, or its workers.",
         )
     waiting = [file for file in storage.backlog.get(id_, ()) if not file.rejected]
     if waiting and sink.state is SinkState.UP and sink.replay is None:
@@ -177,7 +177,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "backlog_waits",
             id_,
             f"{len(waiting):,} backup files wait and nothing replays them",
-            "Set fallback: {replay: automatic}, or run: agent replay",
+            "Say replay: automatic in its fallback, or run: agent replay",
         )
     if not ledger.balanced:
         yield Alert(
@@ -223,7 +223,7 @@ def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
             "polls_missed",
             group.group_id,
             f"{missed:,} polls were skipped in the last 5 minutes",
-            f"A poll takes {_milliseconds(group.last_duration_seconds)}: lengthen interval:, or poll fewer tags.",
+            f"A poll takes {_milliseconds(group.last_duration_seconds)}: lengthen the interval, or poll fewer tags.",
         )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from agent_core.api import SinkStatus
 from http_monitor.alerts import Alert, overflow_count
 from http_monitor.answers.model import Answer, rounded
 from http_monitor.monitor import Health, Now
+
+NOISE: Final = 0.05
 
 
 class SinkBuffer(Answer):
@@ -67,6 +71,8 @@ def sink_buffer(sink: SinkStatus, collected_per_second: float, filling_per_secon
     """From one sink's status and the rates of its rows."""
     stats = sink.buffer
     free = max(0, stats.capacity_records - stats.pending_records)
+    # A buffer that works goes up and down with each poll; that much is no filling.
+    least = max(1.0, NOISE * collected_per_second)
     return SinkBuffer(
         sink_id=sink.sink_id,
         current_size=stats.pending_records,
@@ -78,8 +84,7 @@ def sink_buffer(sink: SinkStatus, collected_per_second: float, filling_per_secon
         oldest_age_seconds=rounded(stats.oldest_age_seconds),
         stored_bytes=stats.stored_bytes,
         cover_seconds=rounded(stats.capacity_records / collected_per_second) if collected_per_second > 0 else None,
-        # Below one row a second the estimate would jump about without saying anything.
-        time_to_full_seconds=rounded(free / filling_per_second) if filling_per_second >= 1 else None,
+        time_to_full_seconds=rounded(free / filling_per_second) if filling_per_second >= least else None,
     )
 
 
