@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,47 +40,55 @@ class ReplaySettings:
 
 
 class ReplayPosition:
-    """How far the replay came in which file, kept across restarts.
+    """How far the replay came in which file; that of the last one is kept across restarts.
 
     Losing it costs time, not data: the rows are recognised as duplicates.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: tuple[str, int] | None = None
+        self._known: dict[str, int] | None = None
 
     def next_record(self, file: str) -> int:
         """Where to go on in ``file``."""
         if self._known is None:
             self._known = self._stored()
-        name, next_record = self._known
-        return next_record if name == file else 0
+        return self._known.get(file, 0)
 
     def keep(self, file: str, next_record: int) -> None:
         """Remember it; written beside and moved into place, so a crash leaves the old or the new one.
 
         Raises OSError when only this process will remember it.
         """
-        self._known = (file, next_record)
+        self._known = (self._known or {}) | {file: next_record}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(".new")
         beside.write_text(json.dumps({"file": file, "next_record": next_record}), encoding="utf-8")
         beside.replace(self._path)
 
     def forget(self) -> None:
-        """Begin at the first record again."""
+        """Begin at the first record again, in every file."""
+        self._known = {}
         self._path.unlink(missing_ok=True)
 
-    def _stored(self) -> tuple[str, int]:
+    def drop(self, file: str) -> None:
+        """``file`` will not be asked for again; what is on disk about it does no harm."""
+        if self._known is not None:
+            self._known.pop(file, None)
+
+    def _stored(self) -> dict[str, int]:
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))
-            return str(stored["file"]), int(stored["next_record"])
+            return {str(stored["file"]): int(stored["next_record"])}
         except (OSError, ValueError, KeyError, TypeError):
-            return "", 0
+            return {}
 
 
 class Replayer:
     """One thread per sink, oldest file first. While the sink is down it probes like any worker, if there is a backlog.
+
+    A file that fails while the sink is up lets the others pass: rows that the database refuses for a reason that
+    nobody can pin on a row, or a file that cannot be read, hold up no other.
 
     Its ledger is its own: ``read = inserted + duplicates + rejected + remaining``; the rows were counted as diverted.
     """
@@ -110,6 +119,10 @@ class Replayer:
         self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, settings.probe_intervals.normal)
         self._stopped = False
+        self._tries = 0
+        self._failed_tries: dict[str, int] = {}
+        """Files that failed while the sink was up, with the number of the try."""
+        self._file = ""
         self._lock = threading.Lock()
         self._status = ReplayStatus()
 
@@ -129,7 +142,9 @@ class Replayer:
                 self._catch_up()
             except Exception:
                 if (repeats := self._faults.allow("defect")) is not None:
-                    self._log.exception("replay failed and goes on: sink=%s%s", self._sink_id, repeats)
+                    self._log.exception(
+                        "replay failed and goes on: sink=%s file=%s%s", self._sink_id, self._file, repeats
+                    )
             finally:
                 self._gate.give_back(self)
             if not self._gate.sleep(self._look_seconds):
@@ -140,8 +155,26 @@ class Replayer:
             backlog = [file for file in self._replayable.backlog() if not file.rejected]
             with self._lock:
                 self._status = replace(self._status, backlog_files=len(backlog))
-            if not backlog or not self._ready() or not self._replay(backlog[0]):
+            if not backlog or not self._ready() or not self._try(self._next(backlog)):
                 return
+
+    def _next(self, backlog: Sequence[BacklogFile]) -> BacklogFile:
+        """The oldest file that has not failed, else the one whose failure is the longest ago."""
+        names = {file.name for file in backlog}
+        self._failed_tries = {name: number for name, number in self._failed_tries.items() if name in names}
+        return min(backlog, key=lambda file: self._failed_tries.get(file.name, 0))
+
+    def _try(self, file: BacklogFile) -> bool:
+        """Replay one file; False when it was not replayed to its end."""
+        self._tries += 1
+        self._file = file.name
+        complete = False
+        try:
+            complete = self._replay(file)
+        finally:
+            if not complete and not self._stopped and self._gate.state in WRITABLE:
+                self._failed_tries[file.name] = self._tries
+        return complete
 
     def _ready(self) -> bool:
         """True when the sink is open, may be written to, and recognises rows that it already has.
@@ -171,16 +204,17 @@ class Replayer:
         start = self._position.next_record(file.name)
         self._log.info("replay began: sink=%s file=%s from_record=%d", self._sink_id, file.name, start)
         for read in self._replayable.read(file.name, start, self._settings.max_records):
-            for line in read.bad_lines:
-                self._log.error("line unreadable: file=%s line=%d error=%s", file.name, line.line, line.message)
             began = self._clock.monotonic()
             if self._stopped or (read.batch and not self._write(read.batch)):
                 return False
+            for line in read.bad_lines:  # after the write, so that each is named once
+                self._log.error("line unreadable: file=%s line=%d error=%s", file.name, line.line, line.message)
             self._keep_position(file.name, read.next_record)
             took = self._clock.monotonic() - began
             if not self._gate.sleep(max(0.0, len(read.batch) / self._settings.records_per_second - took)):
                 return False
         self._replayable.finish(file.name)
+        self._position.drop(file.name)
         self._log.info("replay finished: sink=%s file=%s", self._sink_id, file.name)
         return True
 
@@ -226,5 +260,10 @@ class Replayer:
         if (repeats := self._faults.allow("write")) is not None:
             defect = None if isinstance(error, SinkError) else error
             self._log.warning(
-                "replay stopped for now: sink=%s error=%s%s", self._sink_id, error, repeats, exc_info=defect
+                "replay stopped for now: sink=%s file=%s error=%s%s",
+                self._sink_id,
+                self._file,
+                error,
+                repeats,
+                exc_info=defect,
             )

@@ -1,5 +1,6 @@
 """How rows that left for the fallback come back."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from agent_core.api import (
     AuthenticationError,
     BacklogFile,
     BadLine,
+    Batch,
     Diversion,
     DivertReason,
     Rejection,
+    ReplayBatch,
     RetryableError,
     SinkState,
     WriteOutcome,
@@ -27,12 +30,18 @@ class WatchedBacklog(FakeBacklog):
     def __init__(self) -> None:
         super().__init__()
         self.looks = 0
+        self.unreadable: set[str] = set()
 
     def backlog(self) -> list[BacklogFile]:
         with self.changed:
             self.looks += 1
             self.changed.notify_all()
         return super().backlog()
+
+    def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
+        if file in self.unreadable:
+            raise PermissionError(file)
+        return super().read(file, from_record, max_records)
 
     def wait_for_looks(self, count: int) -> None:
         self.wait_until(lambda _: self.looks >= count)
@@ -217,3 +226,51 @@ def test_a_short_probe_interval_is_how_often_the_backlog_is_looked_at(make_rig: 
     backlog_of(rig).divert(batch_of(1), Diversion(DivertReason.SINK_DOWN, 0))
     rig.advance_past_backoff(0.1)
     wait_for_finished(rig, "backup_0.csv")
+
+
+def test_a_file_that_fails_while_the_sink_is_up_holds_up_no_other(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Choosy(FakeSink):
+        """Refuses a value for a reason that nobody can pin on a row."""
+
+        refused: int | None = 3
+
+        def write(self, batch: Batch) -> WriteOutcome:
+            if self.refused in batch.values:
+                self.script.append(RetryableError("ORA-20001 on every row"))
+            return super().write(batch)
+
+    sink = Choosy()
+    rig = with_backlog(make_rig, 5, 1, 1, sink=sink).start()
+    for _ in range(2):
+        rig.clock.wait_for_waiters(2)
+        rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_1.csv", "backup_2.csv")
+    assert "replay stopped for now: sink=sink file=backup_0.csv error=ORA-20001" in caplog.text
+    sink.refused = None
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_1.csv", "backup_2.csv", "backup_0.csv")
+    assert [batch.values for batch in rig.sink.written] == [(0, 1), (0,), (0,), (2, 3), (4,)], "it went on where it was"
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_other(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
+    rig = with_backlog(make_rig, 2, 2)
+    backlog_of(rig).unreadable.add("backup_0.csv")
+    rig.start()
+    backlog_of(rig).wait_for_looks(1)
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_1.csv")
+    assert "replay failed and goes on: sink=sink file=backup_0.csv" in caplog.text
+
+
+def test_while_the_sink_is_down_the_oldest_file_stays_first(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 1, 1)
+    rig.sink.script.append(AuthenticationError("ORA-28001"))
+    rig.start()
+    rig.observer.wait_for("sink_state_changed")
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv", "backup_1.csv")
