@@ -84,8 +84,28 @@ def test_polls_keep_the_grid_however_long_they_take(make_source: MakeSource, clo
     driver = FakeBlockDriver()
     driver.before_read = lambda: clock.advance(0.3)
     line = Line(make_source({"PLC01": driver}, [group()]), clock)
-    assert [seconds(batch) for batch in line.run(5.0)] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [seconds(batch) for batch in line.run(5.0)] == [0.3, 1.3, 2.3, 3.3, 4.3, 5.3]
     assert line.workers[0].groups[0].missed == 0
+
+
+def test_rows_carry_the_moment_of_the_answer_and_bad_rows_that_of_the_poll(
+    make_source: MakeSource, clock: ManualClock
+) -> None:
+    driver = FakeBlockDriver()
+    driver.before_read = lambda: clock.advance(0.1)
+    line = Line(make_source({"PLC01": driver}, [group("G", 1.0, 1, 1000)]), clock)
+    assert seconds(line.run(0.5)[0]) == 0.2, "two blocks: the moment of the last answer"
+
+    def die() -> None:
+        clock.advance(0.1)
+        driver.down = len(driver.requests) == 4
+
+    driver.before_read = die
+    (partly,) = line.run(1.0)
+    assert (seconds(partly), list(partly.qualities)) == (1.1, [GOOD, BAD]), "the last answer that came"
+    driver.down = True
+    (nothing,) = line.run(1.0)
+    assert (seconds(nothing), nothing.names) == (2.0, ("D1",)), "no answer: the time of the poll"
 
 
 def test_cycles_that_cannot_be_kept_are_skipped_and_counted(make_source: MakeSource, clock: ManualClock) -> None:

@@ -9,7 +9,7 @@ import pytest
 from polling_source.silence import Answers, NoAnswer, Silence
 from polling_source.source import PollingSource
 
-from agent_core.api import BAD, GOOD, Batch, DeviceUnreachable, ItemReading, ReadRefused, TagSpec
+from agent_core.api import BAD, GOOD, Batch, DeviceUnreachable, ItemReading, ReadRefused, SystemClock, TagSpec
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
 
@@ -156,7 +156,7 @@ def test_an_item_that_gets_no_answer_costs_no_other(make_source: MakeSource, clo
 
 
 def test_silence_twice_in_a_row_counts_only_with_an_answer_in_between() -> None:
-    answers = Answers()
+    answers = Answers(SystemClock())
     silence, other = Silence(FakeBlockDriver(), answers), Silence(FakeBlockDriver(), answers)
 
     def nothing() -> None:
@@ -185,9 +185,9 @@ def test_silence_twice_in_a_row_counts_only_with_an_answer_in_between() -> None:
 def test_a_connection_that_cannot_be_made_is_no_silence() -> None:
     driver = FakeBlockDriver()
     driver.down = True
-    answers = Answers()
+    answers = Answers(SystemClock())
     silence = Silence(driver, answers)
     for _ in range(3):
-        answers.count += 1
+        answers.add()
         with pytest.raises(DeviceUnreachable, match="nobody listens"):
             silence.ask((1,), lambda: None)

@@ -31,7 +31,7 @@ class Batcher:
         self._sequence = 0
 
     def batch(self, reading: Reading, now: float, time_ns: int) -> Batch:
-        """The rows of one poll, perhaps none. ``now``: monotonic seconds; ``time_ns``: the poll's time."""
+        """The rows of one poll, perhaps none. ``now``: monotonic seconds; ``time_ns``: of rows without their own."""
         qualities = reading.qualities or self._all_good
         if self._filter is None and not reading.bad and not self.reported:
             return self._build(self._names, reading.values, qualities, reading.timestamps_ns, time_ns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from agent_core.api import BlockDriver, DeviceUnreachable, PlannedRequest, ReadRefused, TagSpec, Value
+from agent_core.api import BlockDriver, DeviceUnreachable, PlannedRequest, ReadRefused, SystemClock, TagSpec, Value
 from polling_source.plan import Block, ReadPlan
 from polling_source.reading import Reading
 from polling_source.silence import Answers, Rows, Silence
@@ -29,7 +29,7 @@ class BlockReader:
     ) -> None:
         self.read_plan = plan
         self._driver = driver
-        self._answers = Answers() if answers is None else answers
+        self._answers = Answers(SystemClock()) if answers is None else answers
         self._blocks = [BlockReads(driver, plan, block, retry_seconds, self._answers) for block in plan.blocks]
         self._order = tuple(range(len(self._blocks)))
 
@@ -48,7 +48,7 @@ class BlockReader:
         return self._blocks
 
     def read(self, now: float, time_ns: int) -> Reading:  # noqa: ARG002 - blocks carry no timestamps
-        answered = self._answers.count
+        before = self._answers.count
         budget = Budget(REFUSALS_PER_POLL)
         parts: list[Sequence[Value] | None] = [None] * len(self._blocks)
         error: DeviceUnreachable | None = None
@@ -65,10 +65,10 @@ class BlockReader:
         for block, part in zip(self._blocks, parts, strict=True):
             values.extend(block.nothing if part is None else part)
         if error is None and all(block.complete for block in self._blocks):
-            return Reading(values)
+            return Reading(values, answered_ns=self._answers.since(before))
         bad = [row for row, value in enumerate(values) if value is None]
         reasons = {} if error else self._reasons(bad)
-        return Reading(values, bad, error=error, reasons=reasons, answered=self._answers.count != answered)
+        return Reading(values, bad, error=error, reasons=reasons, answered_ns=self._answers.since(before))
 
     def _reasons(self, bad: Sequence[int]) -> Mapping[int, str]:
         reasons = dict.fromkeys(bad, MEANINGLESS)

@@ -262,7 +262,7 @@ class DeviceWorker:
         if reading.error is not None:
             self._failed(reading.error)
             return
-        if reading.answered:
+        if reading.answered_ns is not None:
             self._answered()
         if bool(reading.bad) != bit.is_bad:
             bit.is_bad = bool(reading.bad)
@@ -294,10 +294,10 @@ class DeviceWorker:
     def _poll(self, group: PollGroup) -> TriggerResult:
         begun = self._clock.monotonic()
         time_ns = self._clock.time_ns()
-        tags_read, answered, message = 0, False, ""
+        tags_read, answered_ns, message = 0, None, ""
         try:
             reading, batch = group.poll(begun, time_ns)
-            error, answered = reading.error, reading.answered
+            error, answered_ns = reading.error, reading.answered_ns
             tags_read = len(group) - len(reading.bad)
             if not tags_read:
                 message = f"none of its {len(group)} tags could be read: {error or reading.reason(reading.bad)}"
@@ -312,7 +312,7 @@ class DeviceWorker:
         if error is not None:
             self._failed(error)
             self._owe(group)
-        elif answered:
+        elif answered_ns is not None:
             self._answered()
         if not self._send(batch):
             message = message or "emit failed"

@@ -77,13 +77,16 @@ class PollGroup:
             self.schedule = Schedule(origin, self.interval_seconds)
 
     def poll(self, now: float, time_ns: int) -> tuple[Reading, Batch]:
-        """Read once. Returns what came, and the rows to emit (perhaps none)."""
+        """Read once. Returns what came, and the rows to emit (perhaps none).
+
+        Rows without a timestamp of their own have that of the poll's last answer; without any answer, of its begin.
+        """
         self.polls += 1
         self._last_poll_ns = time_ns
         reading = self.reader.read(now, time_ns)
         if reading.error is None:
             self._log_bad_tags(reading)
-        return reading, self._batcher.batch(reading, now, time_ns)
+        return reading, self._batcher.batch(reading, now, reading.answered_ns or time_ns)
 
     def nothing_read(self, now: float, time_ns: int) -> Batch:
         """The rows of a cycle in which nothing could be read."""

@@ -15,6 +15,7 @@ from agent_core.api import (
     ItemReading,
     PlannedRequest,
     ReadRefused,
+    SystemClock,
     TagSpec,
 )
 from polling_source.block_reader import NOT_TRIED, REFUSALS_PER_ATTEMPT, REFUSALS_PER_POLL
@@ -40,7 +41,7 @@ class ItemReader:
         self._driver = driver
         self._tags = tuple(tags)
         self._retry_seconds = retry_seconds
-        self._answers = Answers() if answers is None else answers
+        self._answers = Answers(SystemClock()) if answers is None else answers
         self._scaled = [row for row, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None]
         self._requests: list[ItemReads] = []
         self._order: tuple[int, ...] = ()
@@ -59,7 +60,7 @@ class ItemReader:
         return self._requests
 
     def read(self, now: float, time_ns: int) -> Reading:
-        answered = self._answers.count
+        before = self._answers.count
         readings = [_NOT_READ] * len(self._tags)
         budget = Budget(REFUSALS_PER_POLL)
         error: DeviceUnreachable | None = None
@@ -81,8 +82,10 @@ class ItemReader:
         bad = [row for row, quality in enumerate(qualities) if quality == BAD] if BAD in qualities else []
         for row in bad:
             values[row] = None
+        answered_ns = self._answers.since(before)
         own_times = any(reading.timestamp_ns is not None for reading in readings)
-        times = [time_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings] if own_times else ()
+        other_ns = answered_ns or time_ns
+        times = [other_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings] if own_times else ()
         reasons = {row: readings[row].reason or REPORTED_BAD for row in bad} if bad and error is None else {}
         for request in self._requests if reasons else ():
             reasons |= request.refused
@@ -93,7 +96,7 @@ class ItemReader:
             array("q", times) if own_times else None,
             error,
             reasons,
-            self._answers.count != answered,
+            answered_ns,
         )
 
     def _deal_out(self, max_items: int) -> None:

@@ -67,7 +67,7 @@ class _LineupMaking:
 
     def make(self) -> Lineup:
         connections = {
-            device.id: [Connection(device, driver, [], Answers()) for driver in drivers]
+            device.id: [Connection(device, driver, [], Answers(self._context.clock)) for driver in drivers]
             for device, drivers in create_drivers(self._config, self._context)
         }
         catalog = Catalog.load(self._config)

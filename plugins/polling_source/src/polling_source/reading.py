@@ -17,7 +17,7 @@ class Reading:
     ``bad``: the rows that could not be read, ascending; their value is None. ``qualities``: one byte a row when the
     protocol has its own, else None (all but ``bad`` are GOOD). ``timestamps_ns``: one a row when the protocol has its
     own, else None. ``error``: what ended the poll before its end. ``reasons``: why a bad row is bad, where known.
-    ``answered``: whether the device answered anything; False also when there was nothing to ask for.
+    ``answered_ns``: when the last answer came, UTC ns; None when there was none, or nothing to ask for.
     """
 
     values: Sequence[Value]
@@ -26,7 +26,7 @@ class Reading:
     timestamps_ns: array[int] | None = None
     error: DriverError | None = None
     reasons: Mapping[int, str] = field(default_factory=dict)
-    answered: bool = True
+    answered_ns: int | None = None
 
     def reason(self, rows: Sequence[int]) -> str:
         """Why the first of ``rows`` whose reason is known is bad."""
@@ -65,4 +65,4 @@ class Reader(Protocol):
         """The requests of a poll. Connects. Raises DeviceUnreachable."""
 
     def read(self, now: float, time_ns: int) -> Reading:
-        """One poll. ``now``: monotonic seconds; ``time_ns``: the poll's time. Never raises a DriverError."""
+        """One poll, begun at ``now`` (monotonic seconds) and ``time_ns`` (UTC ns). Never raises a DriverError."""

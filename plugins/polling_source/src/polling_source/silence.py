@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from agent_core.api import DeviceUnreachable, Driver, ReadRefused
+from agent_core.api import Clock, DeviceUnreachable, Driver, ReadRefused
 
 T = TypeVar("T")
 Rows = tuple[int, ...]
@@ -20,10 +20,24 @@ class NoAnswer(ReadRefused):
 
 
 class Answers:
-    """Counts the requests that were answered over one connection. Used by its worker alone."""
+    """Counts the requests that were answered over one connection. Used by its worker alone.
 
-    def __init__(self) -> None:
+    ``last_ns``: when the last answer came, UTC ns.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.count = 0
+        self.last_ns = 0
+
+    def add(self) -> None:
+        """An answer has just come."""
+        self.count += 1
+        self.last_ns = self._clock.time_ns()
+
+    def since(self, count: int) -> int | None:
+        """When the last answer came, None if there was none after the first ``count``."""
+        return None if self.count == count else self.last_ns
 
 
 class Silence:
@@ -65,6 +79,6 @@ class Silence:
         self._silent_at.clear()
 
     def _answered(self, rows: Rows) -> None:
-        self._answers.count += 1
+        self._answers.add()
         if self._silent_at:
             self._silent_at.pop(rows, None)
