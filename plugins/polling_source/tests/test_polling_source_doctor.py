@@ -111,6 +111,18 @@ def test_an_item_that_the_device_reports_bad_is_named_with_its_reason(make_sourc
     )  # fmt: skip
 
 
+def test_a_trigger_bit_that_cannot_be_read_is_named(make_source: MakeSource) -> None:
+    driver = FakeBlockDriver()
+    waiting = {**group("A", interval=0.2), "mode": "handshake", "trigger": {"address": "M7", "reset": False}}
+    assert [severity for severity, _, _ in found(make_source({"PLC01": driver}, [waiting]))] == ["ok", "ok"]
+    driver.refused.add("M7")
+    assert found(make_source({"PLC01": driver}, [waiting]))[-1] == (
+        "failed",
+        "group A",
+        "its trigger bit M7 cannot be read: illegal address",
+    )
+
+
 NOW = datetime.fromtimestamp(START_NS / 1e9, UTC)
 
 

@@ -229,3 +229,24 @@ def test_the_doctor_finds_the_plant_well(
     assert {finding.severity for finding in findings} == {Severity.OK}
     assert findings[1].message.startswith("116 tags in ")
     assert findings[2].message.startswith("slowest of 2 requests: ")
+
+
+def test_the_doctor_names_bad_addresses_and_a_device_that_does_not_answer(
+    plant: ModbusPlant, tmp_path: Path, make_source: Callable[..., PollingSource]
+) -> None:
+    tags = plant.tags_csv(tmp_path / "tags.csv")
+    first, second = plant.catalogue.groups[:2]
+    source = make_source(*({"id": group.name, "interval": 1.0, "tags_from": tags} for group in (first, second)))
+    lost = first.tags[7]
+    plant.refuse(lost.register)
+    findings = {finding.subject: finding for finding in source.diagnose() if finding.severity is not Severity.OK}
+    assert list(findings) == [f"group {first.name}"]
+    message = findings[f"group {first.name}"].message
+    assert f"1 of them BAD: {lost.name} (hr:{lost.register}: exception 2 (illegal data address))" in message
+    plant.hang()
+    last = list(source.diagnose())[-1]
+    assert (last.severity, last.subject, last.message) == (Severity.FAILED, "device PLC01", "it does not answer")
+    plant.pause()
+    (last,) = source.diagnose()
+    assert (last.severity, last.subject) == (Severity.FAILED, "device PLC01")
+    assert last.message.startswith("cannot connect")

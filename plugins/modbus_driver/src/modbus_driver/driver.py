@@ -133,7 +133,8 @@ class ModbusDriver:
     def read_block(self, area: str, start: int, units: int) -> bytes:
         self.connect()
         answer = self._execute(_REQUESTS[area](address=start, count=units, dev_id=self._config.unit_id))
-        where = f"{area}:{start + self._config.address_base} and the {units - 1} after it"
+        first = start + self._config.address_base
+        where = f"{area}:{first}" + (f" to {area}:{first + units - 1}" if units > 1 else "")
         if answer.isError():
             raise ReadRefused(f"{where}: {self._reason(answer)}")
         if not isinstance(answer, HoldingRegisters | InputRegisters | Coils | DiscreteInputs):

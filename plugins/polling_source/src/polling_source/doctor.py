@@ -8,6 +8,7 @@ from typing import Final
 from agent_core.api import Clock, ClockReader, DeviceUnreachable, DriverError, Finding, Severity, TagSpec
 from polling_source.device_clock import clock_finding
 from polling_source.group import NAMES_IN_A_LOG_LINE, PollGroup
+from polling_source.handshake import TriggerBit
 from polling_source.lineup import Connection, Lineup
 from polling_source.reading import Request
 
@@ -114,6 +115,16 @@ class _Examination:
             yield Finding(Severity.WARNING, subject, message, "check their addresses and data types")
         elif not silent:
             yield Finding(Severity.OK, subject, summary)
+        if group.bit is not None:
+            yield from self._of_bit(subject, group.bit)
+
+    def _of_bit(self, subject: str, bit: TriggerBit) -> Iterator[Finding]:
+        reading = bit.look(self._clock.monotonic(), self._clock.time_ns())
+        if reading.error is None and not reading.bad:
+            return
+        reason = str(reading.error) if reading.error is not None else reading.reason(reading.bad)
+        message = f"its trigger bit {bit.tag.address} cannot be read: {reason}"
+        yield Finding(Severity.FAILED, subject, message, "without it nothing in the PLC triggers the group")
 
 
 def _some(tags: Sequence[TagSpec]) -> str:
