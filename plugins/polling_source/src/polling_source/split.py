@@ -10,7 +10,7 @@
 
 What a poll may spend on finding out is limited, so that a device that refuses everything does not hold up its group:
 pieces that are still to be tried go on at the next poll, their tags BAD until then. A refusal by silence costs a
-time-out, so a poll has one of them, and the whole is tried again much later.
+time-out, so a poll has one of them, and the whole is tried again later each time.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from polling_source.silence import NoAnswer, Rows
 
 T = TypeVar("T")
 
-NO_ANSWER_FACTOR: Final = 10
-"""How much later than a block that was refused in words one is tried again that got no answer."""
+LONGEST_FACTOR: Final = 10
+"""A block that gets no answer is tried whole after ``retry_seconds``, then after twice as long each time, up to this
+many times as long: a line that loses packets is soon forgiven, a silent address costs a time-out now and then.
+"""
 
 
 class Budget:
@@ -52,6 +54,7 @@ class SplitReads(Generic[T]):
         self._pieces: list[Rows] | None = None
         self._proven: set[Rows] = set()
         self._whole_at = 0.0
+        self._factor = 1
         self.refused: dict[int, str] = {}
         """The rows that cannot be read, and why."""
 
@@ -66,21 +69,20 @@ class SplitReads(Generic[T]):
             try:
                 part = self._read(self._rows)
             except ReadRefused as error:
-                self._wait(now, error)
+                self._whole_at = now + self._factor * self._retry_seconds
+                if isinstance(error, NoAnswer):
+                    self._factor = min(2 * self._factor, LONGEST_FACTOR)
                 budget.spend(error)
                 again = self._runs(self.refused)
                 self.refused.clear()
                 self._pieces = self._halves(self._rows, error) if self._pieces is None else [*self._pieces, *again]
             else:
                 self._pieces = None
+                self._factor = 1
                 self._proven.clear()
                 self.refused.clear()
                 return [part]
         return self._read_pieces(now, budget)
-
-    def _wait(self, now: float, error: ReadRefused) -> None:
-        factor = NO_ANSWER_FACTOR if isinstance(error, NoAnswer) else 1
-        self._whole_at = now + factor * self._retry_seconds
 
     def _read_pieces(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
         parts: list[tuple[Rows, Sequence[T]]] = []
@@ -96,7 +98,7 @@ class SplitReads(Generic[T]):
             except ReadRefused as error:
                 budget.spend(error)
                 if isinstance(error, NoAnswer):
-                    self._wait(now, error)
+                    self._whole_at = max(self._whole_at, now + self._retry_seconds)  # not while it is being split
                 self._proven.discard(piece)
                 pieces[index : index + 1] = self._halves(piece, error)
             else:
