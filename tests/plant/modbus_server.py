@@ -7,7 +7,8 @@ Prints ``listening port=N`` once it does. With ``--control`` it obeys lines on s
     drop                      drop every connection
     hang | unhang             leave requests without an answer for ever | answer the new ones again
     refuse ADDRESS COUNT      answer exception 2 to reads that touch these holding registers (adds up)
-    allow                     refuse nothing any more
+    silence ADDRESS COUNT     leave reads that touch these without an answer (adds up)
+    allow                     refuse nothing any more, and answer everything
     delay SECONDS             answer later
     coil ADDRESS 0|1          set a coil
     wait ADDRESS 0|1          answer once the coil has that state (error after 5 s)
@@ -55,6 +56,7 @@ class PlantServer:
         self._scans = {group.name: 0 for group in catalogue.groups}
         self._sequence = 0
         self._refused: set[int] = set()
+        self._silent: set[int] = set()
         self._hangs = False
         self._delay_seconds = 0.0
         self._device = SimDevice(
@@ -101,8 +103,11 @@ class PlantServer:
                 self._hangs = False
             case ["refuse", address, count]:
                 self._refused.update(range(int(address), int(address) + int(count)))
+            case ["silence", address, count]:
+                self._silent.update(range(int(address), int(address) + int(count)))
             case ["allow"]:
                 self._refused.clear()
+                self._silent.clear()
             case ["delay", seconds]:
                 self._delay_seconds = float(seconds)
             case ["coil", address, state]:
@@ -133,14 +138,15 @@ class PlantServer:
         if self._delay_seconds:
             await asyncio.sleep(self._delay_seconds)
         group = self._groups[address] if function == HOLDING and address < len(self._groups) else None
-        if self._hangs:
+        touched = range(address, address + count)
+        if self._hangs or (function == HOLDING and not self._silent.isdisjoint(touched)):
             self._note(group, function, address, count, Outcome.HUNG)
             await asyncio.Event().wait()
         if function not in READS:
             if written is not None:  # pymodbus calls again to make up its answer
                 self._note(group, function, address, count, Outcome.WRITTEN)
             return None
-        if function == HOLDING and not self._refused.isdisjoint(range(address, address + count)):
+        if function == HOLDING and not self._refused.isdisjoint(touched):
             self._note(group, function, address, count, Outcome.REFUSED)
             return ExcCodes.ILLEGAL_ADDRESS
         if group is not None and address == group.first:

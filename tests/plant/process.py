@@ -102,8 +102,12 @@ class ModbusPlant:
         """Refuse reads that touch these holding registers, too."""
         self._order(f"refuse {register} {count}")
 
+    def silence(self, register: int, count: int = 1) -> None:
+        """Leave reads that touch these holding registers without an answer, too."""
+        self._order(f"silence {register} {count}")
+
     def allow(self) -> None:
-        """Refuse nothing any more."""
+        """Refuse nothing any more, and answer everything."""
         self._order("allow")
 
     def delay(self, seconds: float) -> None:

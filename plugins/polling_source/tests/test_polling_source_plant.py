@@ -68,7 +68,6 @@ def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., Po
     settings = {
         "address": plant.address,
         "unit_id": 1,
-        "timeout": 0.5,
         "word_order": "big",
         "byte_order": "big",
         "address_base": 0,
@@ -78,9 +77,10 @@ def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., Po
     }
     made: list[PollingSource] = []
 
-    def make(*groups: dict[str, object]) -> PollingSource:
+    def make(*groups: dict[str, object], timeout: float = 0.5) -> PollingSource:
+        device = {"id": "PLC01", "driver": "modbus_driver", "allow_writes": True, "connections": 1, **settings}
         config = {
-            "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": True, "connections": 1, **settings}],
+            "devices": [{**device, "timeout": timeout}],
             "groups": [{"device": "PLC01", "mode": "fixed", **group} for group in groups],
             "wrong_tags": "refuse",
             "bad_rows": "on_change",
@@ -164,6 +164,32 @@ def test_registers_that_are_refused_cost_their_own_tags_only(
     source.stop(5.0)
     assert sorted(receiver.bad_names()) == sorted(names)
     assert plant.log.compare(receiver.good_rows()).equal
+
+
+def test_registers_that_get_no_answer_cost_their_own_tags_only(
+    plant: ModbusPlant, tmp_path: Path, receiver: Receiver, make_source: Callable[..., PollingSource]
+) -> None:
+    tags = plant.tags_csv(tmp_path / "tags.csv")
+    groups = [{"id": group.name, "interval": INTERVAL, "tags_from": tags} for group in plant.catalogue.groups[:2]]
+    names = {tag.name for group in plant.catalogue.groups[:2] for tag in group.tags}
+    lost = plant.catalogue.groups[1].tags[20]
+    source = make_source(*groups, timeout=0.1)
+    source.start(receiver)
+    receiver.wait_for_more(3)
+    plant.silence(lost.register)
+
+    def qualities(batches: list[Batch]) -> dict[str, int]:
+        return {row.name: row.quality for batch in batches for row in batch.records()}
+
+    def all_but_one_is_good(batches: list[Batch]) -> bool:
+        found = qualities(batches)
+        return {name for name, quality in found.items() if quality == BAD} == {lost.name}
+
+    receiver.wait_for(lambda batches: list(qualities(batches).values()).count(BAD) > 1)
+    receiver.wait_for(all_but_one_is_good)
+    receiver.wait_for_more(3)
+    plant.allow()
+    receiver.wait_for(lambda batches: qualities(batches) == dict.fromkeys(names, GOOD))
 
 
 def test_stopping_takes_no_longer_than_a_poll_and_ends_the_threads(source: PollingSource, receiver: Receiver) -> None:
