@@ -108,6 +108,8 @@ CALLS: Final[dict[str, Inject]] = {
     "slow commit": _slow("commit", "latency"),
     "slow after commit": _slow("commit", "latency", when="after"),
     "deaf in execute": _slow("execute", "freeze"),
+    "deaf after execute, row locks held": _slow("execute", "freeze", when="after"),
+    "deaf before commit, row locks held": _slow("commit", "freeze"),
     "deaf after commit": _slow("commit", "freeze", when="after"),
     "look-up lost": _next("query", "drop", match="FROM .*TAG_DATA"),
     "log-in lost": _next("auth", "drop"),
