@@ -29,6 +29,9 @@ plant: setup  ## the main job: a Modbus server of 3,491 tags -> agent -> Oracle 
 test: setup  ## every test but the long ones, under 5 minutes
 	@$(BIN)/python -m pytest
 
+browser: setup  ## the dashboard in a real Chromium
+	@$(BIN)/python -m pytest -m browser plugins/http_monitor
+
 lint: setup  ## ruff, mypy --strict, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -48,4 +51,4 @@ drivers: setup  ## the Oracle driver's published behaviour, on the oldest and th
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo plant test lint bench chaos drivers clean
+.PHONY: help setup demo plant test browser lint bench chaos drivers clean

@@ -19,6 +19,8 @@ from oracle_standin.process import Standin
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
 from runs.agent_process import AgentProcess
 
+pytestmark = pytest.mark.browser
+
 TABLE = """
     CREATE TABLE TAG_DATA (
         tag_name VARCHAR2(100 CHAR) NOT NULL, tag_value VARCHAR2(255 CHAR) NOT NULL,
