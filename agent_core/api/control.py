@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -87,7 +87,9 @@ class LedgerSnapshot:
 class ReplayStatus:
     """Rows written back from a fallback since the start: ``read = inserted + duplicates + rejected``.
 
-    They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait.
+    They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait, those of
+    rejected rows not counted. ``automatic``: they are written back by themselves; else only those that somebody asks
+    for. ``requested_files`` were asked for and wait; ``current_file`` is being written back.
     """
 
     read: int = 0
@@ -95,15 +97,18 @@ class ReplayStatus:
     duplicates: int = 0
     rejected: int = 0
     backlog_files: int = 0
+    automatic: bool = True
+    requested_files: tuple[str, ...] = ()
+    current_file: str | None = None
 
     def plus(self, outcome: WriteOutcome) -> ReplayStatus:
         """With one more write counted."""
-        return ReplayStatus(
-            self.read + outcome.total,
-            self.inserted + outcome.inserted,
-            self.duplicates + outcome.duplicates,
-            self.rejected + len(outcome.rejected),
-            self.backlog_files,
+        return replace(
+            self,
+            read=self.read + outcome.total,
+            inserted=self.inserted + outcome.inserted,
+            duplicates=self.duplicates + outcome.duplicates,
+            rejected=self.rejected + len(outcome.rejected),
         )
 
 
@@ -111,7 +116,8 @@ class ReplayStatus:
 class SinkStatus:
     """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None.
 
-    ``replay`` is None when the sink has no backlog of its own.
+    ``inputs``: ids of the sources that feed it. ``replay`` is None when the sink has no fallback whose rows can be
+    read back.
     """
 
     sink_id: str
@@ -122,6 +128,7 @@ class SinkStatus:
     last_error: str | None
     last_delivery_ns: int | None
     next_probe_seconds: float | None
+    inputs: tuple[str, ...] = ()
     replay: ReplayStatus | None = None
 
 
@@ -242,6 +249,15 @@ class AgentView(Protocol):
         """Files of the sink's fallback that wait, oldest first, rejected rows included; empty without such a fallback.
 
         Reads the disk, so it may block. Raises UnknownSinkError, and OSError when the folder cannot be read.
+        """
+
+    def replay_backup(self, sink_id: str, file: str) -> None:
+        """Write one file of ``backlog`` back into the sink next, also one of rejected rows.
+
+        Returns at once: the file waits for the sink to be up, and for others asked for before it; ``status`` shows
+        how it goes. Asking again is without effect, and a restart of the agent forgets it. Rows refused again go to a
+        new file. Reads the disk, so it may block. Raises UnknownSinkError, UnknownBackupError, ReplayRefused (the sink
+        has no such fallback, or cannot recognise rows that it has) and OSError.
         """
 
     def pause_sink(self, sink_id: str) -> None:

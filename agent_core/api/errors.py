@@ -8,6 +8,8 @@
      +-- LeaseError               a lease was settled or released twice: a defect in the caller
      +-- UnknownGroupError        the control surface was asked for a group that is not there
      +-- UnknownSinkError         the control surface was asked for a sink that is not there
+     +-- UnknownBackupError       the control surface was asked for a backup file that is not there
+     +-- ReplayRefused            backup files cannot be written back as it was asked for
      +-- SinkError                a sink could not write
      |    +-- RetryableError      the same rows may succeed later; the core owns the clock
      |    +-- AuthenticationError credentials refused; one probe at a time, never a storm
@@ -76,6 +78,14 @@ class UnknownGroupError(AgentError):
 
 class UnknownSinkError(AgentError):
     """No sink has this id."""
+
+
+class UnknownBackupError(AgentError):
+    """No file of this name waits in the sink's fallback."""
+
+
+class ReplayRefused(AgentError):
+    """The replay cannot begin as it was asked for; the message says what to ask for instead."""
 
 
 class SinkError(AgentError):

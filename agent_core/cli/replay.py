@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent_core.api import Clock, SystemClock
+from agent_core.api import Clock, ReplayRefused, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
@@ -97,7 +97,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 def replay(arguments: argparse.Namespace) -> int:
     # Here, not above: the other commands need nothing that moves.
-    from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayRefused
+    from agent_core.runtime.replay_writer import ReplayInterrupted
 
     if arguments.json and not (arguments.yes or arguments.preview):
         return _mistake("--json asks no question: add --yes or --preview")
@@ -187,7 +187,6 @@ def _request(arguments: argparse.Namespace, paths: tuple[Path, ...]) -> ReplayRe
 
 def _files(names: Sequence[str]) -> tuple[Path, tuple[Path, ...]]:
     """The YAML file, and the backup files: patterns are spelt out, since not every shell does that."""
-    from agent_core.runtime.replay_writer import ReplayRefused
 
     yaml = [name for name in names if name.lower().endswith(_YAML)]
     if len(yaml) > 1:

@@ -146,6 +146,10 @@ class Agent:
         """Files of the sink's fallback that wait. May block. Raises UnknownSinkError or OSError."""
         return self._delivery(sink_id).backlog()
 
+    def replay_backup(self, sink_id: str, file: str) -> None:
+        """Write one file of the backlog back next. Raises what AgentView says."""
+        self._delivery(sink_id).replay_backup(file)
+
     def _delivery(self, sink_id: str) -> Delivery:
         try:
             return self._parts.deliveries[sink_id]

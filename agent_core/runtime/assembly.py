@@ -63,8 +63,8 @@ class Assembly:
         fallback, replay = None, None
         if sink.fallback is not None:
             fallback = Fallback(sink.fallback.type, self._components.fallback(sink.id, sink.fallback))
-            if sink.fallback.replay is Replay.AUTOMATIC:
-                replay = ReplaySettings(sink.batch.max_records, sink.fallback.replay_rate, intervals)
+            automatic = sink.fallback.replay is Replay.AUTOMATIC
+            replay = ReplaySettings(sink.batch.max_records, sink.fallback.replay_rate, intervals, automatic)
         carrier = CarrierSettings(
             backoff=Backoff.of(sink.retry),
             probe_intervals=intervals,
@@ -73,6 +73,7 @@ class Assembly:
         return Delivery(
             sink.id,
             sink.type,
+            sink.inputs,
             self._components.sink(sink),
             buffer,
             fallback,

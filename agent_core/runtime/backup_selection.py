@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from agent_core.api import BacklogFile, BackupReader, Replayable
+from agent_core.api import BacklogFile, BackupReader, Replayable, ReplayRefused
 from agent_core.config.model import AgentConfig, Replay, SinkConfig
 from agent_core.registry import Registry
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.replay import ReplayPosition
 from agent_core.runtime.replay_file import ReplayFile
-from agent_core.runtime.replay_writer import ReplayRefused
 from agent_core.runtime.row_filter import RowFilter
 from agent_core.runtime.state_lock import agent_runs
 

@@ -24,6 +24,7 @@ from agent_core.api import (
     DivertReason,
     DropReason,
     Replayable,
+    ReplayRefused,
     Sink,
     SinkState,
     SinkStatus,
@@ -49,6 +50,7 @@ class Delivery:
         self,
         sink_id: str,
         sink_type: str,
+        inputs: Sequence[str],
         sink: Sink,
         buffer: Buffer,
         fallback: Fallback | None,
@@ -67,6 +69,7 @@ class Delivery:
         self.sink_id = sink_id
         self.buffer = buffer
         self._sink_type = sink_type
+        self._inputs = tuple(inputs)
         self._workers = workers
         self._max_records = max_records
         self._max_wait_seconds = max_wait_seconds
@@ -205,6 +208,12 @@ class Delivery:
         """Files that wait in the fallback, if it can list them; reads the disk."""
         return () if self._replayable is None else self._replayable.backlog()
 
+    def replay_backup(self, file: str) -> None:
+        """Write one file of the backlog back next. Raises UnknownBackupError, ReplayRefused or OSError."""
+        if self._replayer is None:
+            raise ReplayRefused(f"sink {self.sink_id} has no fallback whose rows can be read back")
+        self._replayer.request(file)
+
     def status(self) -> SinkStatus:
         """A snapshot."""
         return SinkStatus(
@@ -216,6 +225,7 @@ class Delivery:
             last_error=self._carrier.last_error,
             last_delivery_ns=self._carrier.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
+            inputs=self._inputs,
             replay=None if self._replayer is None else self._replayer.status(),
         )
 

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from agent_core.api import EMPTY, Batch, Clock
+from agent_core.api import EMPTY, Batch, Clock, ReplayRefused
 from agent_core.config.model import AgentConfig
 from agent_core.registry import Registry
 from agent_core.runtime.backup_selection import BackupSelection, replay_target
@@ -21,7 +21,7 @@ from agent_core.runtime.fallback import Fallback, FallbackFailed
 from agent_core.runtime.rejected_rows import RejectedRows
 from agent_core.runtime.replay_file import FilePreview
 from agent_core.runtime.replay_report import FileLedger, ReplayEnd, ReplayPreview, ReplayProgress, ReplayResult
-from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayRefused, ReplayStopped, ReplayWriter
+from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayStopped, ReplayWriter
 from agent_core.runtime.retry import Backoff
 from agent_core.runtime.row_filter import RowFilter
 

@@ -15,9 +15,11 @@ from agent_core.api import (
     Clock,
     DivertReason,
     Replayable,
+    ReplayRefused,
     ReplayStatus,
     SinkError,
     SinkState,
+    UnknownBackupError,
     WriteOutcome,
 )
 from agent_core.registry.events import Events
@@ -32,11 +34,15 @@ LOOK_INTERVAL_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
-    """``records_per_second`` bounds the replay, so that live data keeps its share of the sink."""
+    """``records_per_second`` bounds the replay, so that live data keeps its share of the sink.
+
+    ``automatic`` False: only files that somebody asks for are written back.
+    """
 
     max_records: int
     records_per_second: float
     probe_intervals: ProbeIntervals
+    automatic: bool
 
 
 class ReplayPosition:
@@ -85,10 +91,11 @@ class ReplayPosition:
 
 
 class Replayer:
-    """One thread per sink, oldest file first. While the sink is down it probes like any worker, if there is a backlog.
+    """One thread per sink: files that somebody asked for, then the oldest. Rejected rows only when asked for.
 
-    A file that fails while the sink is up lets the others pass: rows that the database refuses for a reason that
-    nobody can pin on a row, or a file that cannot be read, hold up no other.
+    While the sink is down it probes like any worker, if there is something to replay. A file that fails while the sink
+    is up lets the others pass: rows that the database refuses for a reason that nobody can pin on a row, or a file that
+    cannot be read, hold up no other.
 
     Its ledger is its own: ``read = inserted + duplicates + rejected + remaining``; the rows were counted as diverted.
     """
@@ -123,13 +130,33 @@ class Replayer:
         self._failed_tries: dict[str, int] = {}
         """Files that failed while the sink was up, with the number of the try."""
         self._file = ""
+        self._requested: list[str] = []
+        """Files that somebody asked for, the first first; under the gate's lock."""
+        self._woken = False
         self._lock = threading.Lock()
-        self._status = ReplayStatus()
+        self._status = ReplayStatus(automatic=settings.automatic)
 
     def status(self) -> ReplayStatus:
         """A snapshot."""
+        with self._gate.changed:
+            requested = tuple(self._requested)
         with self._lock:
-            return self._status
+            return replace(self._status, requested_files=requested)
+
+    def request(self, file: str) -> None:
+        """Replay ``file`` next; from any thread. Raises UnknownBackupError, ReplayRefused or OSError."""
+        if self._primary.idempotent is False:
+            raise ReplayRefused(
+                f"{self._sink_id} cannot recognise rows that it has, so a replay might double some; "
+                "if that is acceptable, stop the agent and run: agent replay --accept-duplicates"
+            )
+        if file not in {waiting.name for waiting in self._replayable.backlog()}:
+            raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {self._sink_id}")
+        with self._gate.changed:
+            if file not in self._requested:
+                self._requested.append(file)
+            self._woken = True
+            self._gate.changed.notify_all()
 
     def stop(self) -> None:
         """Begin no further batch: the rest of the shutdown's time belongs to live data."""
@@ -147,31 +174,55 @@ class Replayer:
                     )
             finally:
                 self._gate.give_back(self)
-            if not self._gate.sleep(self._look_seconds):
+            if not self._rest():
                 return
+
+    def _rest(self) -> bool:
+        """Wait until it is time to look again, or somebody asks for a file; False once the gate is closed."""
+        until = self._clock.monotonic() + self._look_seconds
+        with self._gate.changed:
+            while not self._gate.locked_closed() and not self._woken and (left := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self._gate.changed, left)
+            self._woken = False
+            return not self._gate.locked_closed()
 
     def _catch_up(self) -> None:
         while not self._stopped and self._diverter.ready():
-            backlog = [file for file in self._replayable.backlog() if not file.rejected]
+            backlog = self._replayable.backlog()
             with self._lock:
-                self._status = replace(self._status, backlog_files=len(backlog))
-            if not backlog or not self._ready() or not self._try(self._next(backlog)):
+                self._status = replace(self._status, backlog_files=sum(not file.rejected for file in backlog))
+            wanted = self._wanted(backlog)
+            if not wanted or not self._ready() or not self._try(self._next(wanted)):
                 return
 
-    def _next(self, backlog: Sequence[BacklogFile]) -> BacklogFile:
-        """The oldest file that has not failed, else the one whose failure is the longest ago."""
-        names = {file.name for file in backlog}
+    def _wanted(self, backlog: Sequence[BacklogFile]) -> list[BacklogFile]:
+        """Files to replay: those asked for in the order of asking, then those that come back by themselves."""
+        by_name = {file.name: file for file in backlog}
+        with self._gate.changed:
+            self._requested = [name for name in self._requested if name in by_name]
+            requested = [by_name.pop(name) for name in self._requested]
+        if self._settings.automatic:
+            requested += [file for file in by_name.values() if not file.rejected]
+        return requested
+
+    def _next(self, wanted: Sequence[BacklogFile]) -> BacklogFile:
+        """The first file that has not failed, else the one whose failure is the longest ago."""
+        names = {file.name for file in wanted}
         self._failed_tries = {name: number for name, number in self._failed_tries.items() if name in names}
-        return min(backlog, key=lambda file: self._failed_tries.get(file.name, 0))
+        return min(wanted, key=lambda file: self._failed_tries.get(file.name, 0))
 
     def _try(self, file: BacklogFile) -> bool:
         """Replay one file; False when it was not replayed to its end."""
         self._tries += 1
         self._file = file.name
         complete = False
+        with self._lock:
+            self._status = replace(self._status, current_file=file.name)
         try:
             complete = self._replay(file)
         finally:
+            with self._lock:
+                self._status = replace(self._status, current_file=None)
             if not complete and not self._stopped and self._gate.state in WRITABLE:
                 self._failed_tries[file.name] = self._tries
         return complete
@@ -187,6 +238,8 @@ class Replayer:
             if self._primary.idempotent:
                 return True
             self._gate.up(self, "the sink opened")
+        with self._gate.changed:
+            self._requested.clear()
         if self._faults.allow("idempotent") is not None:
             self._log.warning(
                 "backlog kept: sink=%s cannot recognise rows it has, so a replay might double some; "

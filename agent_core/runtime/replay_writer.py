@@ -13,6 +13,7 @@ from agent_core.api import (
     Batch,
     Clock,
     ConfigurationError,
+    ReplayRefused,
     RetryableError,
     Sink,
     SinkError,
@@ -24,10 +25,6 @@ from agent_core.runtime.retry import Backoff
 
 Sleep = Callable[[float], bool]
 """Wait so many seconds; False when the replay is to stop."""
-
-
-class ReplayRefused(AgentError):
-    """The replay cannot begin as it was asked for; the message says what to ask for instead."""
 
 
 class ReplayStopped(AgentError):

@@ -115,7 +115,7 @@ class FakeFallback(FakeSink):
 
 
 class FakeBacklog(FakeFallback):
-    """A FakeFallback that is Replayable: each diversion that is not a rejection is a file of its own."""
+    """A FakeFallback that is Replayable: each diversion is a file, ``backup_N.csv`` or ``rejected_N.csv``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,13 +125,13 @@ class FakeBacklog(FakeFallback):
     def backlog(self) -> list[BacklogFile]:
         with self.changed:
             return [
-                BacklogFile(f"backup_{n}.csv", len(batch), len(batch), rejected=False)
+                BacklogFile(name, len(batch), len(batch), diversion.rejected)
                 for n, (batch, diversion) in enumerate(self.diversions)
-                if not diversion.rejected and f"backup_{n}.csv" not in self.finished
+                if (name := f"{'rejected' if diversion.rejected else 'backup'}_{n}.csv") not in self.finished
             ]
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
-        batch, _ = self.diversions[int(file.removeprefix("backup_").removesuffix(".csv"))]
+        batch, _ = self.diversions[int(file.partition("_")[2].removesuffix(".csv"))]
         for start in range(from_record, len(batch), max_records):
             stop = min(start + max_records, len(batch))
             yield ReplayBatch(batch.slice(start, stop), stop, self.bad_lines)

@@ -53,6 +53,7 @@ def through_the_core(batches: list[Batch]) -> float:
     delivery = Delivery(
         "sink",
         "null",
+        ["source"],
         NullSink(),
         create_memory_buffer(config, context),
         None,

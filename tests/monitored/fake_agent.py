@@ -14,11 +14,13 @@ from agent_core.api import (
     GroupState,
     GroupStatus,
     LedgerSnapshot,
+    ReplayRefused,
     ReplayStatus,
     SinkState,
     SinkStatus,
     SourceStatus,
     TriggerResult,
+    UnknownBackupError,
     UnknownGroupError,
     UnknownSinkError,
 )
@@ -36,6 +38,7 @@ def sink_status(sink_id: str = "warehouse", state: SinkState = SinkState.UP, pen
         last_error=None if state is SinkState.UP else "ORA-12541: no listener",
         last_delivery_ns=START_NS,
         next_probe_seconds=None if state is SinkState.UP else 12.5,
+        inputs=("line1",),
         replay=ReplayStatus(),
     )
 
@@ -120,7 +123,10 @@ class FakePolling:
 
 @dataclass
 class FakeAgent:
-    """An AgentView. Replace ``sinks``, ``sources`` or ``files`` to let something happen."""
+    """An AgentView. Replace ``sinks``, ``sources`` or ``files`` to let something happen.
+
+    ``refusal`` is why it refuses a replay; without one it notes what was asked for in ``replayed``.
+    """
 
     name: str = "line-1"
     uptime_seconds: float = 60.0
@@ -131,6 +137,8 @@ class FakeAgent:
     )
     files: dict[str, list[BacklogFile]] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
+    refusal: str | None = None
+    replayed: list[tuple[str, str]] = field(default_factory=list)
 
     def status(self) -> AgentStatus:
         return AgentStatus(self.name, self.uptime_seconds, tuple(self.sources), tuple(self.sinks))
@@ -138,6 +146,13 @@ class FakeAgent:
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
         self._check(sink_id)
         return tuple(self.files.get(sink_id, ()))
+
+    def replay_backup(self, sink_id: str, file: str) -> None:
+        if file not in [waiting.name for waiting in self.backlog(sink_id)]:
+            raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {sink_id}")
+        if self.refusal is not None:
+            raise ReplayRefused(self.refusal)
+        self.replayed.append((sink_id, file))
 
     def pause_sink(self, sink_id: str) -> None:
         self._check(sink_id)

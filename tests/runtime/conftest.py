@@ -88,6 +88,7 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
         replayable: FakeFallback | None = None,
         buffer: Buffer | None = None,
         probe_seconds: float = PROBE_SECONDS,
+        automatic_replay: bool = True,
     ) -> Rig:
         clock, ledger, observer, events = ManualClock(), Ledger(["sink"]), FakeObserver(), Events()
         events.register_observer(observer)
@@ -101,6 +102,7 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
         delivery = Delivery(
             "sink",
             "fake_sink",
+            ["source"],
             typed_sink,
             the_buffer,
             Fallback("fake_fallback", the_fallback) if the_fallback is not None else None,
@@ -112,7 +114,7 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
                 intervals,
                 divert_after_retries,
             ),
-            replay=ReplaySettings(max_records, math.inf, intervals),
+            replay=ReplaySettings(max_records, math.inf, intervals, automatic_replay),
             state_dir=tmp_path,
             ledger=ledger,
             events=events,

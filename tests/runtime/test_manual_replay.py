@@ -10,9 +10,9 @@ from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
 from sqlite_sink.sink import SqliteSink
 
-from agent_core.api import Batch, RetryableError, SystemClock, WriteOutcome
+from agent_core.api import Batch, ReplayRefused, RetryableError, SystemClock, WriteOutcome
 from agent_core.runtime.replay_report import FileLedger, ReplayEnd, ReplayProgress, ReplayResult
-from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayRefused
+from agent_core.runtime.replay_writer import ReplayInterrupted
 from agent_core.runtime.row_filter import RowFilter
 from agent_core.runtime.state_lock import state_lock
 from agent_core.testing.clock import START_NS

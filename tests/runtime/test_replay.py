@@ -14,8 +14,11 @@ from agent_core.api import (
     DivertReason,
     Rejection,
     ReplayBatch,
+    ReplayRefused,
+    ReplayStatus,
     RetryableError,
     SinkState,
+    UnknownBackupError,
     WriteOutcome,
 )
 from agent_core.runtime.replay import LOOK_INTERVAL_SECONDS
@@ -53,12 +56,15 @@ def with_backlog(
     max_records: int = 2,
     sink: FakeSink | None = None,
     probe_seconds: float = PROBE_SECONDS,
+    automatic: bool = True,
 ) -> Rig:
     """A rig whose fallback holds files of so many rows from an earlier run."""
     backlog = WatchedBacklog()
     for n, count in enumerate(files):
         backlog.divert(batch_of(*range(count), start_ns=n * 1000), Diversion(DivertReason.SINK_DOWN, 0))
-    return make_rig(max_records=max_records, replayable=backlog, sink=sink, probe_seconds=probe_seconds)
+    return make_rig(
+        max_records=max_records, replayable=backlog, sink=sink, probe_seconds=probe_seconds, automatic_replay=automatic
+    )
 
 
 def backlog_of(rig: Rig) -> WatchedBacklog:
@@ -274,3 +280,78 @@ def test_while_the_sink_is_down_the_oldest_file_stays_first(make_rig: MakeRig) -
     rig.clock.wait_for_waiters(2)
     rig.clock.advance(PROBE_SECONDS)
     wait_for_finished(rig, "backup_0.csv", "backup_1.csv")
+
+
+def replay_of(rig: Rig) -> ReplayStatus:
+    replay = rig.delivery.status().replay
+    assert replay is not None
+    return replay
+
+
+def test_without_automatic_replay_the_backlog_waits_until_somebody_asks(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 3, 2, 1, automatic=False).start()
+    rig.clock.wait_for_waiters(2)
+    assert rig.sink.opens == 0, "there was nothing to do"
+    assert (replay_of(rig).automatic, replay_of(rig).backlog_files) == (False, 3)
+    rig.delivery.replay_backup("backup_1.csv")
+    wait_for_finished(rig, "backup_1.csv")
+    rig.delivery.replay_backup("backup_0.csv")
+    wait_for_finished(rig, "backup_1.csv", "backup_0.csv")
+    rig.clock.wait_for_waiters(2)
+    assert (replay_of(rig).inserted, replay_of(rig).backlog_files) == (5, 1)
+    assert replay_of(rig).requested_files == ()
+
+
+def test_rejected_rows_come_back_when_somebody_asks_and_those_refused_again_are_kept(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig)
+    backlog = backlog_of(rig)
+    backlog.divert(batch_of(1, 2), Diversion(DivertReason.REJECTED, 0, ("ORA-12899: too long",) * 2))
+    rig.sink.script.append(lambda _: WriteOutcome(1, 0, (Rejection(1, "ORA-12899", "still too long"),)))
+    rig.start()
+    rig.clock.wait_for_waiters(2)
+    assert rig.sink.attempts == 0, "they do not come back by themselves"
+    rig.delivery.replay_backup("rejected_0.csv")
+    wait_for_finished(rig, "rejected_0.csv")
+    [_, (kept, why)] = backlog.diversions
+    assert (kept.values, why.details) == ((2,), ("ORA-12899: still too long",))
+    rig.clock.wait_for_waiters(2)
+    assert backlog.finished == ["rejected_0.csv"], "those that were refused again wait for a person again"
+
+
+def test_what_was_asked_for_waits_for_the_sink_and_goes_first(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 1, 1, 1)
+    rig.sink.script.append(AuthenticationError("ORA-28001"))
+    rig.start()
+    rig.observer.wait_for("sink_state_changed")
+    rig.clock.wait_for_waiters(2)
+    for _ in range(2):
+        rig.delivery.replay_backup("backup_2.csv")
+    assert replay_of(rig).requested_files == ("backup_2.csv",), "asking again changes nothing"
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_2.csv", "backup_0.csv", "backup_1.csv")
+
+
+def test_a_file_that_is_not_there_cannot_be_asked_for(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 1, automatic=False)
+    with pytest.raises(UnknownBackupError, match=r"no file called '\.\./x' waits in the fallback of sink"):
+        rig.delivery.replay_backup("../x")
+
+
+def test_a_fallback_that_cannot_be_read_back_replays_nothing(make_rig: MakeRig) -> None:
+    with pytest.raises(ReplayRefused, match="no fallback whose rows can be read back"):
+        make_rig().delivery.replay_backup("backup_0.csv")
+
+
+def test_a_sink_that_cannot_recognise_rows_is_spared_a_replay(make_rig: MakeRig) -> None:
+    class NotIdempotent(FakeSink):
+        idempotent = False
+
+    rig = with_backlog(make_rig, 2, sink=NotIdempotent(), automatic=False).start()
+    rig.clock.wait_for_waiters(2)
+    rig.delivery.replay_backup("backup_0.csv")
+    rig.sink.wait_until(lambda sink: sink.opens == 1)
+    rig.clock.wait_for_waiters(2)
+    assert (rig.sink.attempts, replay_of(rig).requested_files) == (0, ()), "what nobody knew when it was asked for"
+    with pytest.raises(ReplayRefused, match="--accept-duplicates"):
+        rig.delivery.replay_backup("backup_0.csv")

@@ -10,11 +10,12 @@ import pytest
 from agent_core.api import (
     AuthenticationError,
     ConfigurationError,
+    ReplayRefused,
     RetryableError,
     WriteOutcome,
 )
 from agent_core.registry.events import Events
-from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayRefused, ReplayStopped, ReplayWriter
+from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayStopped, ReplayWriter
 from agent_core.runtime.retry import Backoff
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of

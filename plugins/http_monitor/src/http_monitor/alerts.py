@@ -171,7 +171,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "The sink is slower than the sources: raise max_records of its batch, or its workers.",
         )
     waiting = [file for file in storage.backlog.get(id_, ()) if not file.rejected]
-    if waiting and sink.state is SinkState.UP and sink.replay is None:
+    if waiting and sink.state is SinkState.UP and not (sink.replay and sink.replay.automatic):
         yield Alert(
             Severity.WARNING,
             "backlog_waits",
