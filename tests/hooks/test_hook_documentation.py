@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_core import api
 from agent_core.api import ConfigProblem, hookimpl
 from agent_core.config import load_config
 from agent_core.registry import Events, HookManager, Registry
@@ -156,3 +157,12 @@ def test_the_plugin_of_the_page_passes_the_suite_of_every_sink(plugin: Path) -> 
 def test_the_schema_of_the_page_describes_every_key(plugin: Path) -> None:
     schema = json.loads((plugin / "src/jsonl_sink/schema.json").read_text(encoding="utf-8"))
     assert all("description" in value for value in schema["properties"].values())
+
+
+def test_the_page_names_every_optional_contract() -> None:
+    section = PLUGIN.partition("## What more a component may offer")[2].partition("\n## ")[0]
+    named = set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE))
+    probed = {name for name, part in vars(api).items() if getattr(part, "_is_runtime_protocol", False)}
+    given_to_factories = {"BackupReader", "CatalogConverter"}
+    every_driver = {"Driver", "BlockDriver", "ItemDriver"}
+    assert named == (probed - every_driver) | given_to_factories
