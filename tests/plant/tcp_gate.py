@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Coroutine
 
@@ -21,12 +22,18 @@ _CHUNK_BYTES = 65536
 
 
 class TcpGate:
-    """Listens from the moment it is made, in a thread of its own. ``port`` 0 takes a free one and keeps it."""
+    """Listens from the moment it is made, in a thread of its own. ``port`` 0 takes a free one and keeps it.
 
-    def __init__(self, upstream_port: int, host: str = "127.0.0.1", port: int = 0) -> None:
+    With ``tls`` its clients speak TLS to it, and it alone speaks plainly to the server.
+    """
+
+    def __init__(
+        self, upstream_port: int, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._host = host
         self.port = port
         self._upstream_port = upstream_port
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._hangs = False
@@ -60,7 +67,7 @@ class TcpGate:
 
     def close(self) -> None:
         """Stop listening, drop every connection, end the thread."""
-        self._call(self._pause())
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -70,13 +77,19 @@ class TcpGate:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._pass_on, self._host, self.port)
+            self._server = await asyncio.start_server(self._pass_on, self._host, self.port, ssl=self._tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _pause(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
+        await self._drop()
+
+    async def _end(self) -> None:
+        await self._pause()
+        if connections := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(connections, timeout=5)
         await self._drop()
 
     async def _drop(self) -> None:
@@ -93,17 +106,24 @@ class TcpGate:
             writer.transport.abort()
             return
         both = {writer, upstream_writer}
-        for each in both:
-            connection = each.get_extra_info("socket")
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._writers |= both
-        requests = asyncio.ensure_future(self._pump(reader, upstream_writer, answers=False))
-        answers = asyncio.ensure_future(self._pump(upstream_reader, writer, answers=True))
-        await asyncio.wait((requests, answers), return_when=asyncio.FIRST_COMPLETED)
-        for each in both:
-            each.transport.abort()
-        await asyncio.wait((requests, answers))
-        self._writers -= both
+        pumps: list[asyncio.Future[None]] = []
+        try:
+            for each in both:
+                connection = each.get_extra_info("socket")
+                if connection is not None:  # None once it is closed
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pumps = [
+                asyncio.ensure_future(self._pump(reader, upstream_writer, answers=False)),
+                asyncio.ensure_future(self._pump(upstream_reader, writer, answers=True)),
+            ]
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in both:
+                each.transport.abort()
+            if pumps:
+                await asyncio.wait(pumps)
+            self._writers -= both
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         with contextlib.suppress(OSError):

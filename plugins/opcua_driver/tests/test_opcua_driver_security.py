@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import pytest
 from opcua_driver.driver import OpcuaDriver
+from plant.certificates import Pair, make_pair
 from plant.peer import PeerProcess
 
 from agent_core.api import DataType, DeviceUnreachable, ReadRefused, Secret, TagSpec
-
-from .certificates import Pair, make_pair
 
 MakeDriver = Callable[..., OpcuaDriver]
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import socket
-import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from oracle_sink.latch import Latches
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
@@ -161,60 +152,3 @@ def test_a_column_that_only_a_trigger_can_fill_is_a_warning(
     assert "no primary or unique key" in found[0].message
     assert "ID is NOT NULL" in found[1].message
     assert "ORA-01400" in found[2].message
-
-
-@contextmanager
-def tls_server(folder: Path, days: int) -> Iterator[int]:
-    """Shakes hands and closes, with a certificate of its own making, valid for ``days``; yields the port."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = certificate.public_bytes(serialization.Encoding.PEM)
-    (folder / "server.pem").write_bytes(private + public)
-    (folder / "ewallet.pem").write_bytes(public)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    plain, _ = listener.accept()
-                except OSError:
-                    return
-                with plain:
-                    try:
-                        context.wrap_socket(plain, server_side=True).close()
-                    except OSError:
-                        continue
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
-
-
-def test_a_certificate_is_judged(make_sink: MakeSink, tmp_path: Path) -> None:
-    with tls_server(tmp_path, days=3) as port:
-        dsn = f"tcps://127.0.0.1:{port}/x"
-        (untrusted,) = findings(make_sink(dsn=dsn, timeouts=SHORT))
-        assert untrusted.severity is Severity.FAILED
-        assert "wallet_location" in (untrusted.next_step or "")
-        trusted = findings(make_sink(dsn=dsn, timeouts=SHORT, wallet_location=tmp_path))
-        assert trusted[0].severity is Severity.WARNING
-        assert "valid until" in trusted[0].message

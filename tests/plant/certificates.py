@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -19,9 +20,24 @@ class Pair(NamedTuple):
     certificate: Path
     private_key: Path
 
+    @property
+    def certificate_pem(self) -> str:
+        return ssl.DER_cert_to_PEM_cert(self.certificate.read_bytes())
 
-def make_pair(folder: Path, name: str, password: str | None = None) -> Pair:
-    """A certificate as OPC UA wants it: its application URI is ``urn:test:<name>``."""
+    def server_context(self, *clients: Pair) -> ssl.SSLContext:
+        """TLS of a server that shows this certificate; it lets in nobody but ``clients``, where there are any."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        chain = self.private_key.with_suffix(".chain.pem")
+        chain.write_text(self.private_key.read_text(encoding="ascii") + self.certificate_pem, encoding="ascii")
+        context.load_cert_chain(chain)
+        if clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata="".join(client.certificate_pem for client in clients))
+        return context
+
+
+def make_pair(folder: Path, name: str, password: str | None = None, days: int = 1) -> Pair:
+    """For localhost, its own authority; as OPC UA wants it, the URI ``urn:test:<name>`` is in it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     names = [
@@ -37,7 +53,8 @@ def make_pair(folder: Path, name: str, password: str | None = None) -> Pair:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
