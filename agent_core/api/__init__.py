@@ -108,6 +108,7 @@ from agent_core.api.polling import (
     float32_to_shortest,
     float32s_to_shortest,
 )
+from agent_core.api.rate_limit import RateLimit, Repeats
 from agent_core.api.secret import Secret
 
 __all__ = [
@@ -180,9 +181,11 @@ __all__ = [
     "PluginError",
     "Point",
     "PollingControl",
+    "RateLimit",
     "ReadRefused",
     "Record",
     "Rejection",
+    "Repeats",
     "ReplayBatch",
     "ReplayRefused",
     "ReplayStatus",

@@ -14,6 +14,7 @@ from agent_core.api import (
     DivertReason,
     DropReason,
     Lease,
+    RateLimit,
     RetryableError,
     SinkError,
     SinkState,
@@ -23,7 +24,6 @@ from agent_core.registry.events import Events
 from agent_core.runtime.diverter import Diverter
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.primary import Primary, Written
-from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 from agent_core.runtime.retry import Backoff
 from agent_core.runtime.sink_gate import DOWN, WRITABLE, ProbeIntervals, SinkGate
 
@@ -90,7 +90,7 @@ class Carrier:
         self._events = events
         self._clock = clock
         self._log = logger
-        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._faults = RateLimit(clock)
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._flights: set[Flight] = set()
 

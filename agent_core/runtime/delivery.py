@@ -23,6 +23,7 @@ from agent_core.api import (
     Clock,
     DivertReason,
     DropReason,
+    RateLimit,
     Replayable,
     ReplayRefused,
     Sink,
@@ -35,7 +36,6 @@ from agent_core.runtime.diverter import Diverter
 from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.primary import Primary
-from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 from agent_core.runtime.replay import Replayer, ReplayPosition, ReplaySettings
 from agent_core.runtime.sink_gate import DOWN, SinkGate
 
@@ -77,7 +77,7 @@ class Delivery:
         self._events = events
         self._clock = clock
         self._log = logger
-        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._faults = RateLimit(clock)
         self._gate = SinkGate(clock, self._announce_state)
         self._diverter = Diverter(sink_id, fallback, ledger, events, clock, logger)
         self._primary = Primary(sink, self._gate, clock)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from agent_core.api import Account, Batch, Clock, Diversion, DivertReason, DropReason, RetryableError
+from agent_core.api import Account, Batch, Clock, Diversion, DivertReason, DropReason, RateLimit, RetryableError
 from agent_core.registry.events import Events
 from agent_core.runtime.fallback import Fallback, FallbackFailed
 from agent_core.runtime.ledger import Ledger
-from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 
 
 class Diverter:
@@ -33,7 +32,7 @@ class Diverter:
         self._events = events
         self._clock = clock
         self._log = logger
-        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._faults = RateLimit(clock)
 
     def open(self) -> None:
         """Open the fallback, if there is one. Raises what its ``open`` raises, but for RetryableError.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from agent_core.api import Batch, Clock, DivertReason, DropReason, SinkState, hookimpl
-from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
+from agent_core.api import Batch, Clock, DivertReason, DropReason, RateLimit, SinkState, hookimpl
 
 
 class EventLog:
@@ -13,7 +12,7 @@ class EventLog:
 
     def __init__(self, clock: Clock, logger: logging.Logger) -> None:
         self._log = logger
-        self._limit = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._limit = RateLimit(clock)
 
     @hookimpl
     def agent_sink_state_changed(

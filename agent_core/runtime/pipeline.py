@@ -7,11 +7,21 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent_core.api import Account, Batch, Clock, DivertReason, DropReason, Emit, SourceStatus, Transform, Value
+from agent_core.api import (
+    Account,
+    Batch,
+    Clock,
+    DivertReason,
+    DropReason,
+    Emit,
+    RateLimit,
+    SourceStatus,
+    Transform,
+    Value,
+)
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.ledger import Ledger
-from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class Pipeline:
         self._events = events
         self._clock = clock
         self._log = logger
-        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._faults = RateLimit(clock)
         self._changed = threading.Condition()
         self._emitting = 0
         self._closed = False

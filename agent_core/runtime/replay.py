@@ -14,6 +14,7 @@ from agent_core.api import (
     Batch,
     Clock,
     DivertReason,
+    RateLimit,
     Replayable,
     ReplayRefused,
     ReplayStatus,
@@ -25,7 +26,6 @@ from agent_core.api import (
 from agent_core.registry.events import Events
 from agent_core.runtime.diverter import Diverter
 from agent_core.runtime.primary import Primary
-from agent_core.runtime.rate_limit import FAULT_INTERVAL_SECONDS, RateLimit
 from agent_core.runtime.sink_gate import WRITABLE, ProbeIntervals, SinkGate
 
 LOOK_INTERVAL_SECONDS = 5.0
@@ -123,7 +123,7 @@ class Replayer:
         self._events = events
         self._clock = clock
         self._log = logger
-        self._faults = RateLimit(clock, FAULT_INTERVAL_SECONDS)
+        self._faults = RateLimit(clock)
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, settings.probe_intervals.normal)
         self._stopped = False
         self._tries = 0
