@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from agent_core.api import RateLimit
-from agent_core.testing import ManualClock
+from agent_core.testing.clock import ManualClock
 
 
 def test_one_event_of_a_key_passes_in_a_minute_and_the_next_says_how_many_did_not() -> None:
