@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 BAD_LINES_SHOWN: Final = 20
 """Unreadable lines of one file that are shown; JSON has more."""
 
+_DAMAGED_FILES: Final = (
+    "a file of the backlog with unreadable lines is kept: csv_sink moves it to damaged/, not to done/"
+)
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ACCOUNTS: Final = ("inserted", "duplicates", "rejected", "skipped", "remaining")
 
@@ -34,7 +38,8 @@ def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
         for file in preview.files
     ]
     lines = text_table(header, rows) if rows else []
-    lines += [line for file in preview.files for line in _bad_lines(file)]
+    bad_lines = [line for file in preview.files for line in _bad_lines(file)]
+    lines += [*bad_lines, _DAMAGED_FILES] if bad_lines else []
     if preview.left_out:
         lines.append(
             f"left out, as their rows were refused for their content (--rejected takes them): "
@@ -77,6 +82,7 @@ def result_lines(result: ReplayResult) -> list[str]:
         lines.append(f"rejected: {codes}{where}")
     if total.bad_lines:
         lines.append(f"unreadable: {_count(total.bad_lines, 'line')}, named above, left as they are in the file")
+        lines.append(_DAMAGED_FILES)
     moved = sum(file.moved for file in result.files)
     if moved:
         lines.append(f"{_count(moved, 'file')} moved out of the backlog")

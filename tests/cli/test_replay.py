@@ -100,6 +100,7 @@ def test_a_preview_shows_filters_rejected_files_and_unreadable_lines(
     assert shown[3] == "backup_20260101_000000.csv:2: unreadable: 1 columns instead of 10"
     assert shown[23:] == [
         "backup_20260101_000000.csv: and 10 lines more",
+        "a file of the backlog with unreadable lines is kept: csv_sink moves it to damaged/, not to done/",
         "left out, as their rows were refused for their content (--rejected takes them): rejected_20260101_000000.csv",
         "60 rows in 1 file, 10 of them wanted",
     ]

@@ -210,7 +210,7 @@ def test_a_lost_position_costs_time_only(place: Place) -> None:
 def test_damaged_lines_are_named_and_the_good_rows_go_in(place: Place) -> None:
     [path] = place.divert(rows(0, 30))
     lines = path.read_bytes().splitlines(keepends=True)
-    lines[3] = b"damaged\n"
+    good, lines[3] = lines[3].rstrip(), b"damaged\n"
     lines[17] = lines[17].replace(b"int", b'"nt')
     path.write_bytes(b"".join(lines))
     [file] = place.preview().files
@@ -220,6 +220,19 @@ def test_damaged_lines_are_named_and_the_good_rows_go_in(place: Place) -> None:
     assert amounts(result.total) == {"read": 28, "inserted": 28, "bad_lines": 2}
     assert result.files[0].moved
     assert place.table() == sorted(set(names(0, 30)) - {"T2", "T16"})
+    kept = place.backup / "damaged" / path.name
+    kept.write_bytes(kept.read_bytes().replace(b"damaged", good).replace(b'"nt', b"int"))
+    assert amounts(place.replay(ask(kept)).total) == {"read": 30, "inserted": 2, "duplicates": 28}, "mended by hand"
+
+
+def test_a_damaged_file_is_kept_apart_after_a_stop_in_the_middle(place: Place) -> None:
+    [path] = place.divert(rows(0, 100))
+    path.write_bytes(path.read_bytes().replace(b",T2,", b",T2"))
+    with place.replaying() as replaying:
+        preview = replaying.preview(ignore)
+        replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+    assert place.replay().total.bad_lines == 0, "the damage lies before the place where it goes on"
+    assert [kept.name for kept in (place.backup / "damaged").iterdir()] == [path.name]
 
 
 def test_a_file_that_is_no_backup_at_all_is_not_kept_in_memory(place: Place, tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from csv_sink.part import Part
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
 
@@ -175,6 +178,102 @@ def test_replayed_files_are_deleted_when_their_retention_is_over(
     assert "replayed file deleted: component=warehouse" in caplog.text
 
 
+class SmallDisk:
+    """A disk that holds ``size`` bytes, of which only the files of the folder take any."""
+
+    def __init__(self, mocker: MockerFixture, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        mocker.patch("csv_sink.sink.shutil.disk_usage", self.usage)
+
+    def usage(self, _: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=self.free)
+
+    @property
+    def free(self) -> int:
+        return self.size - sum(path.stat().st_size for path in self.folder.rglob("*.csv*"))
+
+
+def replayed(sink: CsvSink, clock: ManualClock, diversion: Diversion = SINK_DOWN) -> str:
+    """One more file in ``done``; its name."""
+    sink.divert(BATCH, diversion)
+    clock.advance(60)
+    name = sink.backlog()[-1].name
+    sink.finish(name)
+    return name
+
+
+def test_before_live_rows_are_refused_the_oldest_replayed_files_go(
+    make_sink: Callable[..., CsvSink],
+    folder: Path,
+    clock: ManualClock,
+    mocker: MockerFixture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = make_sink(min_free_disk=1000)
+    sink.open()
+    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS))
+    clock.advance(60)
+    sink.backlog()
+    done = [replayed(sink, clock) for _ in range(4)]
+    (rejected,) = sink.backlog()
+    disk = SmallDisk(mocker, folder, 0)
+    disk.size = 1000 - disk.free + 10  # ten bytes fewer and nothing could be written
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder / "done") == done[1:], "no more than needed"
+    assert disk.free >= 1000
+    sink.divert(BATCH, SINK_DOWN)
+    sink.divert(BATCH, SINK_DOWN)
+    assert [file.name for file in sink.backlog()] == [rejected.name]
+    assert caplog.text.count("replayed files deleted early") == 1
+    clock.advance(60)
+    (_, waiting) = sink.backlog()
+    while names(folder / "done"):
+        sink.divert(BATCH, SINK_DOWN)
+    disk.size -= max(0, disk.free - 1000)
+    with pytest.raises(RetryableError, match="min_free_disk"):
+        sink.divert(BATCH, SINK_DOWN)
+    assert [file.name for file in sink.backlog()] == [rejected.name, waiting.name], "rows that are nowhere else stay"
+    early = [record for record in caplog.records if "deleted early" in record.message]
+    assert len(early) == 2, "once a minute"
+    assert "files=3 " in early[1].message, "with those in between"
+
+
+def test_the_longest_replayed_goes_first_whatever_its_name(
+    make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, mocker: MockerFixture
+) -> None:
+    sink = make_sink(min_free_disk=1000)
+    sink.open()
+    for _ in range(2):
+        sink.divert(BATCH, SINK_DOWN)
+        clock.advance(60)
+    older, newer = (file.name for file in sink.backlog())
+    sink.finish(newer)
+    clock.advance(60)
+    sink.finish(older)
+    disk = SmallDisk(mocker, folder, 0)
+    disk.size = 1010 - disk.free
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder / "done") == [older]
+
+
+def test_a_quota_that_is_used_up_costs_replayed_files_too(
+    sink: CsvSink, folder: Path, clock: ManualClock, mocker: MockerFixture
+) -> None:
+    done = [replayed(sink, clock) for _ in range(2)]
+    sink.divert(BATCH, SINK_DOWN)
+    real, refusals = Part.append, [OSError(errno.EDQUOT, "Disk quota exceeded")]
+
+    def append(part: Part, lines: bytes, records: int) -> None:
+        if refusals:
+            raise refusals.pop()
+        real(part, lines, records)
+
+    mocker.patch.object(Part, "append", append)
+    sink.divert(BATCH, SINK_DOWN)
+    assert names(folder / "done") == done[1:]
+
+
 @POSIX
 def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Path) -> None:
     sink.divert(BATCH, SINK_DOWN)
@@ -271,6 +370,17 @@ def test_the_doctor_measures_and_leaves_nothing_behind(
     assert names(folder) == before
     (first, *_) = make_sink(min_free_disk=2**60).diagnose()
     assert (first.severity, "min_free_disk" in first.message) == (Severity.FAILED, True)
+
+
+def test_the_doctor_says_when_replayed_files_are_deleted_early(
+    make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, mocker: MockerFixture
+) -> None:
+    sink = make_sink(min_free_disk=1000)
+    sink.open()
+    replayed(sink, clock)
+    SmallDisk(mocker, folder, 1100)
+    (finding,) = sink.diagnose()
+    assert (finding.severity, "deleted early" in finding.message) == (Severity.WARNING, True)
 
 
 def test_the_doctor_names_a_place_that_cannot_be_written(make_sink: Callable[..., CsvSink], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from csv_sink.plugin import agent_register_sink
 from csv_sink.reader import Reader, replay_batches
 from csv_sink.sink import CsvSink
 
-from agent_core.api import BadLine, Batch, Diversion, DivertReason, Origin, Value
+from agent_core.api import BadLine, Batch, Diversion, DivertReason, Origin, Severity, Value
+from agent_core.testing.clock import ManualClock
 
 ORIGIN = Origin("line1", "PLC01", "G")
+SINK_DOWN = Diversion(DivertReason.SINK_DOWN, 0)
 
 
 def lines(*values: Value) -> list[bytes]:
@@ -163,3 +166,83 @@ def test_rejected_rows_are_known_by_the_name_of_their_file(tmp_path: Path) -> No
         assert reader.describe(tmp_path / name).rejected is rejected
     with pytest.raises(FileNotFoundError):
         reader.describe(tmp_path / "nowhere.csv")
+
+
+def divert_damaged(sink: CsvSink, folder: Path, count: int = 30, damaged: int = 7) -> str:
+    """A complete file with one damaged line; its name."""
+    sink.divert(Batch.of(ORIGIN, [f"T{n}" for n in range(count)], list(range(count)), 0), SINK_DOWN)
+    sink.close()
+    sink.open()
+    name = sink.backlog()[-1].name
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(b",T%d," % damaged, b",T%d" % damaged))
+    return name
+
+
+def test_a_file_with_damaged_lines_is_kept_apart_and_has_no_retention(
+    make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = make_sink(done_retention=86_400.0)
+    sink.open()
+    damaged = divert_damaged(sink, folder)
+    clock.advance(1)
+    sink.divert(Batch.of(ORIGIN, ("A",), (1,), 0), SINK_DOWN)
+    sink.close()
+    sink.open()
+    for file in sink.backlog():
+        for _ in sink.read(file.name, 0, 10):
+            pass
+        sink.finish(file.name)
+    assert [path.name for path in (folder / "damaged").iterdir()] == [damaged]
+    assert [path.name for path in (folder / "done").iterdir()] == ["backup_20260101_000001.csv"]
+    assert f"file kept for its damaged lines: component=warehouse file={folder / 'damaged' / damaged}" in caplog.text
+    clock.advance(10 * 86_400)
+    assert sink.backlog() == []
+    assert [path.name for path in (folder / "damaged").iterdir()] == [damaged]
+    assert list((folder / "done").iterdir()) == []
+
+
+@pytest.mark.parametrize("read_before", [0, 5, 10, 20, 30])
+def test_damage_is_remembered_across_a_restart_in_the_middle_of_the_file(
+    make_sink: Callable[..., CsvSink], folder: Path, read_before: int
+) -> None:
+    sink = make_sink()
+    sink.open()
+    name = divert_damaged(sink, folder)
+    for part in sink.read(name, 0, 5):
+        if part.next_record >= read_before:
+            break
+    sink.close()
+    later = make_sink()
+    later.open()
+    for _ in later.read(name, read_before, 5):
+        pass
+    later.finish(name)
+    assert [path.name for path in (folder / "damaged").iterdir()] == [name]
+
+
+def test_damage_read_in_pieces_is_remembered(sink: CsvSink, folder: Path) -> None:
+    name = divert_damaged(sink, folder)
+    at = 0
+    while at < 30:
+        at = next(sink.read(name, at, 5)).next_record
+    sink.finish(name)
+    assert [path.name for path in (folder / "damaged").iterdir()] == [name]
+
+
+def test_the_name_of_a_damaged_file_is_not_used_again(sink: CsvSink, folder: Path) -> None:
+    name = divert_damaged(sink, folder)
+    assert list(sink.read(name))
+    sink.finish(name)
+    assert divert_damaged(sink, folder) == "backup_20260101_000000_001.csv"
+
+
+def test_the_doctor_names_files_with_damaged_lines(sink: CsvSink, folder: Path) -> None:
+    name = divert_damaged(sink, folder)
+    assert list(sink.read(name))
+    sink.finish(name)
+    (_, finding) = sink.diagnose()
+    assert finding.severity is Severity.WARNING
+    assert f"1 file with damaged lines in {folder / 'damaged'}" in finding.message
+    assert finding.next_step is not None
+    assert "agent replay" in finding.next_step

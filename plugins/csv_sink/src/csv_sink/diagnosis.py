@@ -29,7 +29,11 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         message = f"cannot write in {place}: {error.strerror or error}"
         yield Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
         return
-    if free < config.min_free_disk:
+    replayed = sum(file.size_bytes for file in folder.replayed())
+    if free < config.min_free_disk <= free + replayed:
+        message = f"{free // _MIB} MiB free, fewer than min_free_disk: replayed files in done/ are deleted early"
+        yield Finding(Severity.WARNING, subject, message, "free space, or set another directory:")
+    elif free < config.min_free_disk:
         message = (
             f"{free // _MIB} MiB free, min_free_disk keeps {config.min_free_disk // _MIB} MiB: no row would be taken"
         )
@@ -47,8 +51,16 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
     ):
         sizes = [size for path, size in files if kind_of(path) is kind]
         if sizes:
-            message = f"{len(sizes)} file{'s' if len(sizes) > 1 else ''} ({sum(sizes):,} bytes) {what}"
+            message = f"{_files(len(sizes))} ({sum(sizes):,} bytes) {what}"
             yield Finding(Severity.WARNING, subject, message, next_step)
+    if damaged := folder.with_damage():
+        message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other rows were replayed"
+        next_step = "mend the lines and name the file to: agent replay; then delete it"
+        yield Finding(Severity.WARNING, subject, message, next_step)
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
 
 
 def _nearest(path: Path) -> Path:

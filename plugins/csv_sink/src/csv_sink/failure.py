@@ -10,7 +10,12 @@ from typing import Final
 
 from agent_core.api import RetryableError
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+def lacks_room(error: OSError) -> bool:
+    """True when the disk or a quota is full, so that deleting files helps."""
+    return error.errno in _NO_ROOM
 
 
 @contextmanager
@@ -20,6 +25,6 @@ def translated(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         code = errno.errorcode.get(error.errno or 0, type(error).__name__)
-        full = error.errno in _FULL
+        full = lacks_room(error) or error.errno == errno.EFBIG
         what = "the disk is full; free space" if full else error.strerror or str(error)
         raise RetryableError(f"{folder}: {what} ({code})", code=code, throttle=full) from error

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from csv_sink.part import SUFFIX, sync_folder
 from csv_sink.timestamp import file_stamp
 
 DONE: Final = "done"
+DAMAGED: Final = "damaged"
 
 _NAME: Final = re.compile(r"(backup|rejected)_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?:\.part)?", re.ASCII)
 
@@ -24,6 +24,14 @@ class Kind(StrEnum):
     REJECTED = "rejected"
 
 
+class Replayed(NamedTuple):
+    """A file in ``done``: since when (UTC ns), where, how large."""
+
+    since_ns: int
+    path: Path
+    size_bytes: int
+
+
 class Folder:
     """``<directory>/<sink id>``. Holds no state: what it says is what the file system says at that moment."""
 
@@ -31,6 +39,7 @@ class Folder:
         self.directory = directory
         self.path = directory / sink_id
         self.done = self.path / DONE
+        self.damaged = self.path / DAMAGED
 
     def make(self) -> None:
         """Make the folder, for its owner only."""
@@ -52,11 +61,11 @@ class Folder:
         return found
 
     def new_part(self, kind: Kind, time_ns: int) -> Path:
-        """A name that no file here or in ``done`` has or had within this second."""
+        """A name that no file here, in ``done`` or in ``damaged`` has or had within this second."""
         stamp = file_stamp(time_ns)
         taken = [
             int(match[3] or 0)
-            for folder in (self.path, self.done)
+            for folder in (self.path, self.done, self.damaged)
             for path in self._files(folder)
             if (match := _NAME.fullmatch(path.name)) and (match[1], match[2]) == (kind, stamp)
         ]
@@ -70,19 +79,28 @@ class Folder:
             raise FileNotFoundError(f"{self.path} has no complete file {name!r}")
         return path
 
-    def finish(self, name: str) -> Path:
-        """Move a complete file to ``done``; returns its new path."""
-        path = self.file(name)
-        self.done.mkdir(mode=0o700, exist_ok=True)
-        target = self.done / name
+    def finish(self, name: str, *, damaged: bool) -> Path:
+        """Move a complete file to ``done``, or to ``damaged``; returns its new path."""
+        path, folder = self.file(name), self.damaged if damaged else self.done
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / name
         path.replace(target)
-        sync_folder(self.done)
+        sync_folder(folder)
         sync_folder(self.path)
         return target
 
-    def finished_before(self, time_ns: int) -> Iterator[Path]:
-        """Files in ``done`` last touched before a time."""
-        return (path for path in self._files(self.done) if path.stat().st_mtime_ns < time_ns)
+    def replayed(self) -> list[Replayed]:
+        """Files in ``done``, the longest there first."""
+        found = []
+        for path in self._files(self.done):
+            with suppress(FileNotFoundError):
+                stat = path.stat()
+                found.append(Replayed(stat.st_mtime_ns, path, stat.st_size))
+        return sorted(found)
+
+    def with_damage(self) -> list[Path]:
+        """Files in ``damaged``."""
+        return self._files(self.damaged)
 
     def _files(self, folder: Path) -> list[Path]:
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []

@@ -45,13 +45,15 @@ class Step(Enum):
 class Reader:
     """Reads one file from a position on; rows gather in ``builder``, damaged lines in ``bad_lines``.
 
-    A damaged line counts as a record, so record numbers mean the same in each reading of the file.
+    A damaged line counts as a record, so record numbers mean the same in each reading of the file. ``damaged`` becomes
+    True with the first one and stays so.
     """
 
     def __init__(self, file: BinaryIO, position: Position = BEGIN) -> None:
         self.position = position
         self.builder = BatchBuilder()
         self.bad_lines: list[BadLine] = []
+        self.damaged = False
         self._file = file
         file.seek(position.offset)
 
@@ -67,7 +69,7 @@ class Reader:
         try:
             self.builder.add(whole.decode("utf-8").removesuffix("\n").removesuffix("\r"))
         except ValueError as error:
-            self.bad_lines.append(BadLine(self.position.line + 1, str(error)))
+            self._note_damage(self.position.line + 1, str(error))
             # The quotes of a damaged record are not to be trusted: what they enclose may be good records.
             self._advance(first, records=1)
             self._file.seek(self.position.offset)
@@ -79,7 +81,7 @@ class Reader:
         terminated = line.endswith(b"\n")
         wrong = line.removeprefix(_BYTE_ORDER_MARK).strip() != HEADER.strip()
         if wrong:
-            self.bad_lines.append(BadLine(1, f"the header is not {HEADER.decode().strip()}"))
+            self._note_damage(1, f"the header is not {HEADER.decode().strip()}")
         self._advance(line, records=0)
         return Step.WHOLE if terminated and not wrong else Step.DAMAGED if terminated else Step.TORN
 
@@ -93,6 +95,10 @@ class Reader:
             size_bytes += len(line)
             quotes += line.count(b'"')
         return b"".join(lines)
+
+    def _note_damage(self, line: int, message: str) -> None:
+        self.bad_lines.append(BadLine(line, message))
+        self.damaged = True
 
     def _advance(self, data: bytes, records: int) -> None:
         record, line, offset = self.position

@@ -15,13 +15,14 @@ from agent_core.api import (
     ComponentContext,
     Diversion,
     Finding,
+    RateLimit,
     ReplayBatch,
     RetryableError,
     WriteOutcome,
 )
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
-from csv_sink.failure import translated
+from csv_sink.failure import lacks_room, translated
 from csv_sink.folder import Folder, Kind, kind_of
 from csv_sink.line import LineWriter
 from csv_sink.lock import FolderHeld, FolderLock
@@ -51,8 +52,11 @@ class CsvSink:
         self._parts: dict[Kind, Part] = {}
         self._records: dict[str, int] = {}
         self._positions: dict[str, Position] = {}
+        self._damaged: set[str] = set()
         self._unsalvaged: set[str] = set()
         self._pruned_at: float | None = None
+        self._faults = RateLimit(context.clock)
+        self._deleted_early = 0  # files, since the log last said so
 
     @property
     def idempotent(self) -> bool:
@@ -102,25 +106,38 @@ class CsvSink:
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
         """Rows of one file. Going on where the last ``read`` of it stopped is cheap, elsewhere it is read through.
 
-        Raises FileNotFoundError when the backlog has no such file.
+        So whoever read it to its end has seen each of its lines, also after a restart in the middle: ``finish`` knows
+        whether one is damaged. Raises FileNotFoundError when the backlog has no such file.
         """
         known = self._positions.get(file, BEGIN)
         with self._folder.file(file).open("rb") as opened:
             reader = Reader(opened, known if known.record == from_record else BEGIN)
             for batch, position in replay_batches(reader, from_record, max_records):
                 self._positions[file] = position
+                self._note_damage(file, reader)
                 yield batch
+            self._note_damage(file, reader)
 
     def finish(self, file: str) -> None:
-        """Move the file to ``done``, where it is kept for ``done_retention``. Raises OSError or RetryableError."""
+        """Move the file to ``done``, where it is kept for ``done_retention``. Raises OSError or RetryableError.
+
+        One with damaged lines goes to ``damaged`` and stays there: nobody else has what they held.
+        """
         with self._lock:
             self._check_open()
-            target = self._folder.finish(file)
+            damaged = file in self._damaged
+            target = self._folder.finish(file, damaged=damaged)
+            if damaged:
+                self._logger.warning(
+                    "file kept for its damaged lines: component=%s file=%s; mend them, then replay it by its name",
+                    self._component_id, target,
+                )  # fmt: skip
             now = self._clock.time_ns()
             with suppress(OSError):  # then the retention counts from the last row, as good as any
                 os.utime(target, ns=(now, now))
             self._records.pop(file, None)
             self._positions.pop(file, None)
+            self._damaged.discard(file)
             self._prune()
 
     def diagnose(self) -> Iterable[Finding]:
@@ -136,13 +153,21 @@ class CsvSink:
             part = self._part(kind)
             self._check_free_disk(len(lines))
             try:
-                part.append(lines, len(batch))
+                self._write(part, lines, len(batch))
             except OSError:
                 if part.torn:
                     self._parts.pop(kind).abandon()
                 raise
             if part.size_bytes >= self._config.max_file_size:
                 self._complete(kind)
+
+    def _write(self, part: Part, lines: bytes, records: int) -> None:
+        try:
+            part.append(lines, records)
+        except OSError as error:
+            if part.torn or not lacks_room(error) or not self._delete_replayed(len(lines)):
+                raise
+            part.append(lines, records)
 
     def _part(self, kind: Kind) -> Part:
         """The open file for rows of a kind: the one there is, or a new one."""
@@ -223,9 +248,10 @@ class CsvSink:
         self._pruned_at = now
         limit_ns = self._clock.time_ns() - round(self._config.done_retention * 1e9)
         try:
-            for path in self._folder.finished_before(limit_ns):
-                path.unlink()
-                self._logger.info("replayed file deleted: component=%s file=%s", self._component_id, path)
+            for since_ns, path, _ in self._folder.replayed():
+                if since_ns < limit_ns:
+                    path.unlink()
+                    self._logger.info("replayed file deleted: component=%s file=%s", self._component_id, path)
         except OSError as error:
             self._logger.warning("replayed files not deleted: component=%s error=%s", self._component_id, error)
 
@@ -236,12 +262,40 @@ class CsvSink:
         if not self._folder_lock.held:
             raise RetryableError(f"{self._folder.path} is not open")
 
+    def _note_damage(self, file: str, reader: Reader) -> None:
+        if reader.damaged:
+            self._damaged.add(file)
+
+    def _free_disk(self) -> int:
+        return shutil.disk_usage(self._folder.path).free
+
     def _check_free_disk(self, needed: int) -> None:
-        free = shutil.disk_usage(self._folder.path).free
-        if free - needed < self._config.min_free_disk:
+        """Replayed rows are in their destination, so their files go before a row is refused."""
+        free, wanted = self._free_disk(), needed + self._config.min_free_disk
+        if free < wanted and self._delete_replayed(wanted - free):
+            free = self._free_disk()
+        if free < wanted:
             raise RetryableError(
                 f"{self._folder.path}: {free} bytes are free, min_free_disk keeps {self._config.min_free_disk}; "
                 "free space",
                 code="MIN_FREE_DISK",
                 throttle=True,
             )
+
+    def _delete_replayed(self, size_bytes: int) -> bool:
+        """Delete files of that size together from ``done``, the longest there first; False when there is none."""
+        deleted: list[int] = []
+        for _, path, size in self._folder.replayed():
+            if sum(deleted) >= size_bytes:
+                break
+            with suppress(OSError):
+                path.unlink()
+                deleted.append(size)
+        self._deleted_early += len(deleted)
+        if deleted and self._faults.allow("room") is not None:
+            self._logger.warning(
+                "replayed files deleted early, the disk runs short: component=%s files=%d free_bytes=%d",
+                self._component_id, self._deleted_early, self._free_disk(),
+            )  # fmt: skip
+            self._deleted_early = 0
+        return bool(deleted)
