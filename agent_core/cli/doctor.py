@@ -59,8 +59,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.file, registry, redaction=redaction)
     terminal = Terminal(sys.stderr)
     # What goes wrong is in the findings; the log would only say it twice.
-    log = LogConfig("debug" if arguments.debug else "critical", config.log.format)
-    with logging_to(TerminalHandler(terminal), log, redaction):
+    log = LogConfig("debug" if arguments.debug else "critical", config.log.format, None)
+    with logging_to([TerminalHandler(terminal)], log, redaction, registry.names):
         try:
             if arguments.ddl:
                 return _print_ddl(config, registry, as_json=arguments.json)

@@ -1,56 +1,97 @@
-"""How log records are written: for people, or one JSON object a line."""
+"""How log records are written: for people, or one JSON object a line.
+
+Whatever a device, a database or a client on the network puts into a message, it makes no line of its own and moves no
+cursor: control characters are escaped.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
+from agent_core.cli.log_event import JsonValue, event_of
 from agent_core.config import LogConfig, LogFormat, Redaction
 
 _logger = logging.getLogger(__name__)
 
+FIXED_KEYS: Final = ("time", "level", "logger", "event", "message", "exception")
+"""A field of one of these names gets ``_`` behind it."""
+
+_TRACEBACK_INDENT = "    "
+
+# What ends a line or moves the cursor: C0, DEL and C1, the separators of Unicode, and what reverses the writing.
+_BACK_TO_FRONT = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_ESCAPES: Final = {
+    **{code: rf"\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))},
+    **{code: rf"\u{code:04x}" for code in (0x2028, 0x2029, *_BACK_TO_FRONT)},
+    **{ord(char): text for char, text in (("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))},
+}
+
 
 class ConsoleFormatter(logging.Formatter):
-    """``2026-01-01T12:00:00.123+09:00 warning csv_sink: message``, in local time."""
+    """``2026-01-01T12:00:00.123+09:00 warning csv_sink: message``, in local time; a traceback is indented below."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        super().__init__()
+        self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-        text = f"{time} {record.levelname.lower():<7} {record.name}: {record.getMessage()}"
-        return "\n".join([text, *_details(self, record)])
+        message = self._redaction.redact(_message(record)).translate(_ESCAPES)
+        lines = [f"{time} {record.levelname.lower():<7} {record.name}: {message}"]
+        for details in _details(self, record):
+            lines += [
+                _TRACEBACK_INDENT + line.translate(_ESCAPES) for line in self._redaction.redact(details).split("\n")
+            ]
+        return "\n".join(lines)
 
 
 class JsonFormatter(logging.Formatter):
-    """Keys ``time`` (UTC), ``level``, ``logger``, ``message``, and ``exception`` where there is one."""
+    """Keys ``time`` (UTC), ``level``, ``logger``, ``message``, and ``exception`` where there is one.
+
+    Records of the agent and of ``plugins`` have ``event`` too, and a key for each field. All is ASCII, so that no
+    encoding of standard error can break it.
+    """
+
+    def __init__(self, redaction: Redaction, plugins: Iterable[str]) -> None:
+        super().__init__()
+        self._redaction = redaction
+        self._own = frozenset(("agent_core", *plugins))
 
     def format(self, record: logging.LogRecord) -> str:
+        redact = self._redaction.redact
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        entry = {
-            "time": time,
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        details = _details(self, record)
-        if details:
-            entry["exception"] = "\n".join(details)
-        return json.dumps(entry, ensure_ascii=False)
+        entry: dict[str, JsonValue] = {"time": time, "level": record.levelname.lower(), "logger": record.name}
+        found = event_of(record, redact) if record.name.partition(".")[0] in self._own else None
+        if found is not None:
+            entry["event"] = found.event
+            entry |= {f"{key}_" if key in FIXED_KEYS else key: value for key, value in found.fields.items()}
+        entry["message"] = redact(_message(record))
+        if details := _details(self, record):
+            entry["exception"] = redact("\n".join(details))
+        return json.dumps({key: _unicode(value) for key, value in entry.items()})
 
 
 @contextmanager
-def logging_to(handler: logging.Handler, config: LogConfig, redaction: Redaction) -> Iterator[None]:
-    """Send every record of ``config.level`` and above to ``handler``, without secrets, while the block runs.
+def logging_to(
+    handlers: Sequence[logging.Handler], config: LogConfig, redaction: Redaction, plugins: Iterable[str]
+) -> Iterator[None]:
+    """Send every record of ``config.level`` and above to ``handlers``, without secrets, while the block runs.
 
-    Warnings of Python and the deaths of threads become records too.
+    ``plugins`` are the names of those whose records have fields. Warnings of Python and the deaths of threads become
+    records too.
     """
-    handler.setFormatter(JsonFormatter() if config.format is LogFormat.JSON else ConsoleFormatter())
-    handler.addFilter(redaction)
+    formatter = JsonFormatter(redaction, plugins) if config.format is LogFormat.JSON else ConsoleFormatter(redaction)
     root, thread_hook = logging.getLogger(), threading.excepthook
     level = root.level
-    root.addHandler(handler)
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
     root.setLevel(config.level.upper())
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_death
@@ -60,8 +101,9 @@ def logging_to(handler: logging.Handler, config: LogConfig, redaction: Redaction
         threading.excepthook = thread_hook
         logging.captureWarnings(False)
         root.setLevel(level)
-        root.removeHandler(handler)
-        handler.close()
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
 
 
 def _log_thread_death(death: threading.ExceptHookArgs) -> None:
@@ -71,12 +113,24 @@ def _log_thread_death(death: threading.ExceptHookArgs) -> None:
     _logger.critical("thread died: thread=%s", name, exc_info=death.exc_value)
 
 
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, LookupError):  # a plugin's mistake costs the form of the line, not the line
+        return f"{record.msg} {record.args!r}"
+
+
 def _details(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
     details = []
-    if record.exc_info and not record.exc_text:
-        record.exc_text = formatter.formatException(record.exc_info)
-    if record.exc_text:
+    if record.exc_info:
+        details.append(formatter.formatException(record.exc_info))
+    elif record.exc_text:
         details.append(record.exc_text)
     if record.stack_info:
         details.append(record.stack_info)
     return details
+
+
+def _unicode(value: JsonValue) -> JsonValue:
+    """JSON has no lone surrogates."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -33,7 +33,7 @@ def end_process_if_held(code: int, *, stopped: bool) -> None:
         if not _others():
             return
     if names := ", ".join(thread.name for thread in _others()):
-        _logger.warning("process ended although threads still ran: %s", names)
+        _logger.warning("process ended although threads still ran: threads=%s", names)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # whoever read it has gone

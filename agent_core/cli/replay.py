@@ -108,7 +108,7 @@ def replay(arguments: argparse.Namespace) -> int:
     except ReplayRefused as error:
         return _mistake(str(error))
     terminal = Terminal(sys.stderr)
-    with logging_to(TerminalHandler(terminal), config.log, redaction):
+    with logging_to([TerminalHandler(terminal)], config.log, redaction, registry.names):
         try:
             code = _replay(arguments, config, registry, paths, terminal, redaction.redact)
         except ReplayRefused as error:
@@ -260,7 +260,7 @@ class Meter:
         if self._terminal.interactive:
             self._terminal.status(text)
         else:
-            _logger.info("%s", text)
+            _logger.info("replay progressed: rows=%d progress=%s", progress.rows, text)
 
     def _rate(self, progress: ReplayProgress) -> float | None:
         while len(self._samples) > 1 and self._samples[1][0] < progress.elapsed_seconds - RATE_SECONDS:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from agent_core.api import AgentStatus, Clock, ConfigError, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.error_report import report_error
+from agent_core.cli.log_file import LogFile
 from agent_core.cli.log_format import logging_to
 from agent_core.cli.problem_report import problem_line
 from agent_core.cli.process_end import end_process_if_held
@@ -21,7 +22,7 @@ from agent_core.cli.signals import signal_handlers
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
-from agent_core.config import LogFormat, Redaction, load_config, place_problems
+from agent_core.config import LogConfig, LogFormat, Redaction, load_config, place_problems
 from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
 
@@ -70,9 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     registry = Registry()
     config = load_config(arguments.file, registry, redaction=redaction)
     terminal, clock = Terminal(sys.stderr), SystemClock()
-    with logging_to(TerminalHandler(terminal), config.log, redaction):
+    try:
+        handlers = _handlers(terminal, config.log, clock)
+    except ConfigError as error:
+        raise ConfigError(place_problems(arguments.file, error.problems, redaction)) from error
+    with logging_to(handlers, config.log, redaction, registry.names):
         for warning in config.warnings:
-            _logger.warning("configuration: %s", problem_line(warning))
+            _logger.warning("configuration doubted: problem=%s", problem_line(warning))
         try:
             agent = Agent(config, registry.catalog, registry.events, clock)
             foreground = Run(
@@ -94,6 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
             stopped = True
         end_process_if_held(code, stopped=stopped)
         return code
+
+
+def _handlers(terminal: Terminal, config: LogConfig, clock: Clock) -> list[logging.Handler]:
+    handlers: list[logging.Handler] = [TerminalHandler(terminal)]
+    if config.file is not None:
+        handlers.append(LogFile(config.file, clock))
+    return handlers
 
 
 class Run:
@@ -152,9 +164,18 @@ class Run:
             if now < due:
                 continue
             due = max(due + self._interval, now)
-            text = self._status_line.text(self._agent.status())
+            status = self._agent.status()
+            text = self._status_line.text(status)
             if self._as_log:
-                _logger.info("status: %s", text)
+                ledgers = [sink.ledger for sink in status.sinks]
+                _logger.info(
+                    "status taken: collected=%d delivered=%d pending=%d dropped=%d summary=%s",
+                    sum(source.collected for source in status.sources),
+                    sum(ledger.delivered for ledger in ledgers),
+                    sum(ledger.pending for ledger in ledgers),
+                    sum(ledger.dropped for ledger in ledgers),
+                    text,
+                )
             else:
                 self._terminal.status(text)
 

@@ -16,6 +16,7 @@ from agent_core.config.model import (
     ExtensionConfig,
     FallbackConfig,
     LogConfig,
+    LogFileConfig,
     LogFormat,
     PluginsConfig,
     Replay,
@@ -38,13 +39,21 @@ def assemble(file: Path, mapping: Config, warnings: Iterable[ConfigProblem]) -> 
         state_dir=_get(agent, "state_dir", Path),
         shutdown_timeout_seconds=_get(agent, "shutdown_timeout", float),
         plugins=PluginsConfig(_texts(plugins, "enabled"), _texts(plugins, "disabled")),
-        log=LogConfig(_get(log, "level", str), LogFormat(_get(log, "format", str))),
+        log=_log(log),
         sources=sources,
         sinks=tuple(_sink(entry, mapping, sources) for entry in _mappings(mapping, "sinks")),
         extensions=_extensions(mapping),
         mapping=mapping,
         warnings=tuple(warnings),
     )
+
+
+def _log(entry: Config) -> LogConfig:
+    file: LogFileConfig | None = None
+    if "file" in entry:
+        settings = _mapping(entry, "file")
+        file = LogFileConfig(_get(settings, "path", Path), _get(settings, "max_size", int), _get(settings, "keep", int))
+    return LogConfig(_get(entry, "level", str), LogFormat(_get(entry, "format", str)), file)
 
 
 def _source(entry: Config) -> SourceConfig:

@@ -35,11 +35,21 @@ class Replay(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LogFileConfig:
+    """``keep`` rotated files lie beside the one that is written."""
+
+    path: Path
+    max_size_bytes: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
-    """``level`` is debug, info, warning or error."""
+    """``level`` is debug, info, warning or error. ``file`` gets what standard error gets."""
 
     level: str
     format: LogFormat
+    file: LogFileConfig | None
 
 
 @dataclass(frozen=True, slots=True)

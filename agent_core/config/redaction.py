@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
 from urllib.parse import quote, quote_plus
@@ -14,18 +13,16 @@ _SHORT = 4
 """A secret shorter than this is replaced only where it stands alone, or the whole log would be stars."""
 
 
-class Redaction(logging.Filter):
-    """A filter for log handlers that replaces every known secret by ``***``, tracebacks included. Thread-safe.
+class Redaction:
+    """Replaces every known secret by ``***``. Thread-safe.
 
     It knows a secret from the moment it is resolved, also as JSON, ``repr`` and URLs write it.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._lock = threading.Lock()
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
-        self._exceptions = logging.Formatter()
 
     def add(self, secret: str) -> None:
         """Hide ``secret`` from now on. The empty text and blanks are not hidden."""
@@ -45,22 +42,6 @@ class Redaction(logging.Filter):
         """``text`` without any known secret."""
         pattern = self._pattern
         return text if pattern is None else pattern.sub(MASK, text)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record in place; always True."""
-        if self._pattern is None:
-            return True
-        message = record.getMessage()
-        redacted = self.redact(message)
-        if redacted != message:
-            record.msg, record.args = redacted, None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = self._exceptions.formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = self.redact(record.exc_text)
-        if record.stack_info:
-            record.stack_info = self.redact(record.stack_info)
-        return True
 
 
 def _expression(text: str) -> str:

@@ -169,5 +169,5 @@ def test_problems_of_the_yaml_and_of_the_schema_are_told_together(yaml: Yaml) ->
     found = yaml.problems(VALID + "log: {level: info, level: debug, colour: red}\n")
     assert found == [
         "agent.yaml:10:20: log.level: key 'level' appears twice (first at line 10)",
-        "agent.yaml:10:34: log.colour: unknown key 'colour' (known: level, format)",
+        "agent.yaml:10:34: log.colour: unknown key 'colour' (known: level, format, file)",
     ]

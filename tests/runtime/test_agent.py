@@ -103,7 +103,7 @@ class Run:
             state_dir=state_dir / "state",
             shutdown_timeout_seconds=shutdown_timeout_seconds,
             plugins=PluginsConfig((), ()),
-            log=LogConfig("info", LogFormat.CONSOLE),
+            log=LogConfig("info", LogFormat.CONSOLE, None),
             sources=(SourceConfig("line", "fake_source", {}, ()),),
             sinks=(sink,),
             extensions=(),
@@ -187,7 +187,7 @@ def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
     assert not run.agent.shutdown()
     go_on.set()
     assert run.agent.status().sinks[0].ledger.delivered == 1
-    assert "source did not stop cleanly: id=line problem=did not end in time" in caplog.text
+    assert "part not stopped cleanly: part=source id=line problem=did not end in time" in caplog.text
 
 
 def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
@@ -202,7 +202,7 @@ def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
     go_on.set()
     assert run.sink.closed
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        "source did not stop cleanly: id=line problem=did not end in time"
+        "part not stopped cleanly: part=source id=line problem=did not end in time"
     ]
 
 
