@@ -118,7 +118,7 @@ class Registry:
             try:
                 found = self._manager.call_one(module, "agent_check_config", {"config": config})
             except Exception as error:
-                _logger.debug("check failed: plugin=%s", name, exc_info=True)
+                _logger.debug("configuration check failed: plugin=%s", name, exc_info=True)
                 problems.append(
                     ConfigProblem(f"plugin {name} failed while it checked the configuration: {_cause(error)}")
                 )

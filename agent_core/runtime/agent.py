@@ -111,7 +111,10 @@ class Agent:
             {source_id: self._stopper(source_id, share(SOURCES_STOPPED_BY)) for source_id in parts.sources},
         )
         if not parts.pipeline.close(share(SOURCES_STOPPED_BY)):
-            self._log.error("a source still emits; what it emits from now on is dropped and counted")
+            self._log.error(
+                "sources not stopped in time: waited=%.3gs; what they emit from now on is dropped and counted",
+                SOURCES_STOPPED_BY * self._config.shutdown_timeout_seconds,
+            )
             in_time = False
         deliveries = parts.deliveries.items()
         self._step("sink", share(DRAINED_BY), {key: _bound(d.drain, share(DRAINED_BY)) for key, d in deliveries})
@@ -191,7 +194,7 @@ class Agent:
     def _step(self, what: str, deadline: float, calls: Mapping[str, Callable[[], object]]) -> bool:
         problems = run_until(deadline, calls, self._clock)
         for name, problem in problems.items():
-            self._log.error("%s did not stop cleanly: id=%s problem=%s", what, name, problem)
+            self._log.error("part not stopped cleanly: part=%s id=%s problem=%s", what, name, problem)
         return not problems
 
 

@@ -163,7 +163,9 @@ class Carrier:
         elif not isinstance(error, SinkError):
             flight.ambiguous = True
             if (repeats := self._faults.allow("defect")) is not None:
-                self._log.error("sink raised an unexpected error: sink=%s%s", self._sink_id, repeats, exc_info=error)
+                self._log.error(
+                    "sink raised an unexpected error: sink=%s error=%r%s", self._sink_id, error, repeats, exc_info=error
+                )
 
         state, probe_in = self._settings.probe_intervals.after(error)
         if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(self.last_error):

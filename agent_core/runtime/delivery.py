@@ -239,9 +239,11 @@ class Delivery:
                         self._carrier.carry(lease)
                     elif self._draining:
                         return
-                except Exception:
+                except Exception as error:
                     if (repeats := self._faults.allow("worker")) is not None:
-                        self._log.exception("worker failed and goes on: sink=%s%s", self.sink_id, repeats)
+                        self._log.exception(
+                            "worker failed and goes on: sink=%s error=%r%s", self.sink_id, error, repeats
+                        )
                     self._gate.sleep(WORKER_RESTART_SECONDS)
         finally:
             with self._gate.changed:

@@ -44,7 +44,7 @@ class Diverter:
             try:
                 self._fallback.open()
             except RetryableError as error:
-                self._log.warning("fallback not open yet: sink=%s error=%s", self._sink_id, error)
+                self._tell_not_open(error)
 
     def ready(self) -> bool:
         """True when the fallback is open now, after a try if it was not. Never raises."""
@@ -53,10 +53,13 @@ class Diverter:
         try:
             self._fallback.open()
         except Exception as error:
-            if (repeats := self._faults.allow("open")) is not None:
-                self._log.warning("fallback not open yet: sink=%s error=%s%s", self._sink_id, error, repeats)
+            self._tell_not_open(error)
             return False
         return True
+
+    def _tell_not_open(self, error: Exception) -> None:
+        if (repeats := self._faults.allow("open")) is not None:
+            self._log.warning("fallback not opened yet: sink=%s error=%s%s", self._sink_id, error, repeats)
 
     def close(self) -> None:
         """Close the fallback."""

@@ -19,24 +19,43 @@ class EventLog:
         self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
     ) -> None:
         level = logging.INFO if new in (SinkState.UP, SinkState.PAUSED) else logging.WARNING
-        probe = "" if next_probe_seconds is None else f" next_probe={next_probe_seconds:.0f}s"
-        self._log.log(level, "sink state changed: sink=%s %s -> %s reason=%s%s", sink_id, old, new, reason, probe)
+        if next_probe_seconds is None:
+            self._log.log(level, "sink state changed: sink=%s old=%s new=%s reason=%s", sink_id, old, new, reason)
+        else:
+            self._log.log(
+                level,
+                "sink state changed: sink=%s old=%s new=%s reason=%s next_probe=%.0fs",
+                sink_id,
+                old,
+                new,
+                reason,
+                next_probe_seconds,
+            )
 
     @hookimpl
     def agent_batch_failed(
         self, sink_id: str, batch: Batch, error: BaseException, attempt: int, retry_in_seconds: float | None
     ) -> None:
         if (repeats := self._limit.allow(f"failed {sink_id}")) is not None:
-            then = "rows leave for the fallback" if retry_in_seconds is None else f"retry_in={retry_in_seconds:.1f}s"
-            self._log.warning(
-                "write failed: sink=%s rows=%d attempt=%d error=%s %s%s",
-                sink_id,
-                len(batch),
-                attempt,
-                error,
-                then,
-                repeats,
-            )
+            if retry_in_seconds is None:
+                self._log.warning(
+                    "write failed: sink=%s rows=%d attempt=%d error=%s%s; the rows leave for the fallback",
+                    sink_id,
+                    len(batch),
+                    attempt,
+                    error,
+                    repeats,
+                )
+            else:
+                self._log.warning(
+                    "write failed: sink=%s rows=%d attempt=%d error=%s retry_in=%.1fs%s",
+                    sink_id,
+                    len(batch),
+                    attempt,
+                    error,
+                    retry_in_seconds,
+                    repeats,
+                )
 
     @hookimpl
     def agent_batch_diverted(self, sink_id: str, fallback_id: str, batch: Batch, reason: DivertReason) -> None:

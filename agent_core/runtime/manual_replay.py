@@ -11,7 +11,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from agent_core.api import EMPTY, Batch, Clock, ReplayRefused
+from agent_core.api import EMPTY, Batch, Clock, RateLimit, ReplayRefused
 from agent_core.config.model import AgentConfig
 from agent_core.registry import Registry
 from agent_core.runtime.backup_selection import BackupSelection, replay_target
@@ -89,6 +89,7 @@ class ManualReplay:
         self._clock = clock
         self._sink = sink = replay_target(config, request.sink_id, bool(request.paths))
         self._log = logging.getLogger("agent_core.replay")
+        self._limit = RateLimit(clock)
         self._changed = threading.Condition()
         self._stop_requested = False
         components = Components(config, registry.catalog, clock)
@@ -178,7 +179,8 @@ class ManualReplay:
         if file.finish is not None and everything:
             file.finish()
             ledger.moved = True
-        self._log.info("file replayed: sink=%s file=%s rows=%d", self._sink.id, file.name, ledger.read)
+        if (repeats := self._limit.allow("file replayed")) is not None:
+            self._log.info("file replayed: sink=%s file=%s rows=%d%s", self._sink.id, file.name, ledger.read, repeats)
         tell(ledger.read)
 
     def _write_rows(self, preview: FilePreview, ledger: FileLedger, tell: Callable[[int], None]) -> None:
@@ -194,8 +196,10 @@ class ManualReplay:
             read += len(part.batch)
             ledger.bad_lines += len(part.bad_lines)
         self._flush(pending, preview, ledger)
-        if read != preview.rows:
-            self._log.warning("file changed meanwhile: file=%s rows=%d before=%d", file.name, read, preview.rows)
+        if read != preview.rows and (repeats := self._limit.allow("file changed")) is not None:
+            self._log.warning(
+                "file changed meanwhile: file=%s rows=%d before=%d%s", file.name, read, preview.rows, repeats
+            )
         ledger.read, ledger.remaining = read, 0
 
     def _flush(self, pending: _Pending, preview: FilePreview, ledger: FileLedger) -> None:
@@ -251,7 +255,7 @@ class ManualReplay:
 
     def _close(self, calls: dict[str, Callable[[], None]]) -> None:
         for name, problem in run_until(self._clock.monotonic() + CLOSE_SECONDS, calls, self._clock).items():
-            self._log.error("not closed cleanly: sink=%s part=%s problem=%s", self._sink.id, name, problem)
+            self._log.error("part not closed cleanly: sink=%s part=%s problem=%s", self._sink.id, name, problem)
 
 
 def _reason(error: Exception) -> str:

@@ -116,9 +116,11 @@ class Pipeline:
         try:
             for transform in route.transforms:
                 transformed = transform.apply(transformed)
-        except Exception:
+        except Exception as error:
             if (repeats := self._faults.allow(route.source_id)) is not None:
-                self._log.exception("transform failed: source=%s rows=%d%s", route.source_id, len(batch), repeats)
+                self._log.exception(
+                    "transform failed: source=%s rows=%d error=%r%s", route.source_id, len(batch), error, repeats
+                )
             for delivery in route.deliveries:
                 delivery.refuse(batch, DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR)
             return

@@ -167,10 +167,14 @@ class Replayer:
         while not self._stopped:
             try:
                 self._catch_up()
-            except Exception:
+            except Exception as error:
                 if (repeats := self._faults.allow("defect")) is not None:
                     self._log.exception(
-                        "replay failed and goes on: sink=%s file=%s%s", self._sink_id, self._file, repeats
+                        "replay failed and goes on: sink=%s file=%s error=%r%s",
+                        self._sink_id,
+                        self._file,
+                        error,
+                        repeats,
                     )
             finally:
                 self._gate.give_back(self)
@@ -240,11 +244,12 @@ class Replayer:
             self._gate.up(self, "the sink opened")
         with self._gate.changed:
             self._requested.clear()
-        if self._faults.allow("idempotent") is not None:
+        if (repeats := self._faults.allow("idempotent")) is not None:
             self._log.warning(
-                "backlog kept: sink=%s cannot recognise rows it has, so a replay might double some; "
+                "backlog kept: sink=%s%s; it cannot recognise rows it has, so a replay might double some; "
                 "run: agent replay --accept-duplicates",
                 self._sink_id,
+                repeats,
             )
         return False
 
@@ -255,20 +260,30 @@ class Replayer:
     def _replay(self, file: BacklogFile) -> bool:
         """One whole file; False when the sink or the fallback stopped it, and it goes on there later."""
         start = self._position.next_record(file.name)
-        self._log.info("replay began: sink=%s file=%s from_record=%d", self._sink_id, file.name, start)
+        if (repeats := self._faults.allow("began")) is not None:
+            self._log.info("replay began: sink=%s file=%s from_record=%d%s", self._sink_id, file.name, start, repeats)
         for read in self._replayable.read(file.name, start, self._settings.max_records):
             began = self._clock.monotonic()
             if self._stopped or (read.batch and not self._write(read.batch)):
                 return False
             for line in read.bad_lines:  # after the write, so that each is named once
-                self._log.error("line unreadable: file=%s line=%d error=%s", file.name, line.line, line.message)
+                if (repeats := self._faults.allow("line")) is not None:
+                    self._log.error(
+                        "line found unreadable: sink=%s file=%s line=%d error=%s%s",
+                        self._sink_id,
+                        file.name,
+                        line.line,
+                        line.message,
+                        repeats,
+                    )
             self._keep_position(file.name, read.next_record)
             took = self._clock.monotonic() - began
             if not self._gate.sleep(max(0.0, len(read.batch) / self._settings.records_per_second - took)):
                 return False
         self._replayable.finish(file.name)
         self._position.drop(file.name)
-        self._log.info("replay finished: sink=%s file=%s", self._sink_id, file.name)
+        if (repeats := self._faults.allow("finished")) is not None:
+            self._log.info("replay finished: sink=%s file=%s%s", self._sink_id, file.name, repeats)
         return True
 
     def _keep_position(self, file: str, next_record: int) -> None:
@@ -277,7 +292,7 @@ class Replayer:
         except OSError as error:
             if (repeats := self._faults.allow("position")) is not None:
                 self._log.warning(
-                    "replay position not kept: sink=%s error=%s; a restart would begin the file anew%s",
+                    "replay position not kept: sink=%s error=%s%s; a restart would begin the file anew",
                     self._sink_id,
                     error,
                     repeats,

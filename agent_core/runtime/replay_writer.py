@@ -13,6 +13,7 @@ from agent_core.api import (
     Batch,
     Clock,
     ConfigurationError,
+    RateLimit,
     ReplayRefused,
     RetryableError,
     Sink,
@@ -65,6 +66,7 @@ class ReplayWriter:
         self._clock = clock
         self._sleep = sleep
         self._log = logger
+        self._faults = RateLimit(clock)
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._opened = False
 
@@ -117,11 +119,19 @@ class ReplayWriter:
         text = str(error) or type(error).__name__
         if delay is None:
             if defect is not None:
-                self._log.error("write failed: sink=%s attempt=%d", self._sink_id, attempt, exc_info=defect)
+                self._log.error(
+                    "write failed for good: sink=%s attempt=%d error=%s", self._sink_id, attempt, text, exc_info=defect
+                )
             tried = "" if final else f" after {attempt} attempt{'s' if attempt > 1 else ''}"
             raise ReplayStopped(f"{self._sink_id} failed{tried}: {text}") from error
-        self._log.warning(
-            "write failed: sink=%s attempt=%d retry_in=%.1fs error=%s", self._sink_id, attempt, delay, text
-        )
+        if (repeats := self._faults.allow("write")) is not None:
+            self._log.warning(
+                "write failed: sink=%s attempt=%d error=%s retry_in=%.1fs%s",
+                self._sink_id,
+                attempt,
+                text,
+                delay,
+                repeats,
+            )
         if not self._sleep(delay):
             raise ReplayInterrupted("stopped while waiting for a retry")

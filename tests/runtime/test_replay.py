@@ -169,7 +169,7 @@ def test_unreadable_lines_are_named(make_rig: MakeRig, caplog: pytest.LogCapture
     backlog_of(rig).bad_lines = (BadLine(7, "no timestamp"),)
     rig.start()
     wait_for_finished(rig, "backup_0.csv")
-    assert "line unreadable: file=backup_0.csv line=7 error=no timestamp" in caplog.text
+    assert "line found unreadable: sink=sink file=backup_0.csv line=7 error=no timestamp" in caplog.text
 
 
 def sink_that_opened_and_went_away(make_rig: MakeRig, sink: FakeSink | None = None) -> Rig:

@@ -89,7 +89,7 @@ class Killed:
         with self.run.agent(self._words | {"FIRST": first, "AT_LEAST": 100, "MAX_FILE_AGE": "100ms"}) as agent:
             self.run.wait_for_catch_up(20)
             self.run.stop()
-        assert "line unreadable" not in agent.output, "what was half written has been cut off"
+        assert "line found unreadable" not in agent.output, "what was half written has been cut off"
         lines = outcomes.read_text("utf-8").splitlines()[before:]
         return sum(duplicates for _, _, duplicates, _ in map(json.loads, lines))
 
