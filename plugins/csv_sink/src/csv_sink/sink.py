@@ -127,10 +127,10 @@ class CsvSink:
             self._check_open()
             damaged = file in self._damaged
             target = self._folder.finish(file, damaged=damaged)
-            if damaged:
+            if damaged and (repeats := self._faults.allow("damaged")) is not None:
                 self._logger.warning(
-                    "file kept for its damaged lines: component=%s file=%s; mend them, then replay it by its name",
-                    self._component_id, target,
+                    "file kept for its damaged lines: component=%s file=%s%s; mend them, then replay it by its name",
+                    self._component_id, target, repeats,
                 )  # fmt: skip
             now = self._clock.time_ns()
             with suppress(OSError):  # then the retention counts from the last row, as good as any
@@ -173,10 +173,11 @@ class CsvSink:
         """The open file for rows of a kind: the one there is, or a new one."""
         part = self._parts.get(kind)
         if part is not None and not part.in_place:
-            self._logger.error(
-                "backup file removed by somebody: component=%s file=%s records=%d",
-                self._component_id, part.path, part.records,
-            )  # fmt: skip
+            if (repeats := self._faults.allow("removed")) is not None:
+                self._logger.error(
+                    "backup file removed by somebody: component=%s file=%s records=%d%s",
+                    self._component_id, part.path, part.records, repeats,
+                )  # fmt: skip
             del self._parts[kind]
             part.abandon()
         elif part is not None and self._is_old(part):
@@ -195,16 +196,19 @@ class CsvSink:
         try:
             path = part.complete()
         except OSError as error:
-            self._logger.warning(
-                "backup file not completed yet: component=%s file=%s error=%s", self._component_id, part.path, error
-            )
+            if (repeats := self._faults.allow("not completed")) is not None:
+                self._logger.warning(
+                    "backup file not completed yet: component=%s file=%s error=%s%s",
+                    self._component_id, part.path, error, repeats,
+                )  # fmt: skip
             return
         if path is not None:
             self._records[path.name] = part.records
-            self._logger.info(
-                "backup file completed: component=%s file=%s records=%d bytes=%d",
-                self._component_id, path, part.records, part.size_bytes,
-            )  # fmt: skip
+            if (repeats := self._faults.allow("completed")) is not None:
+                self._logger.info(
+                    "backup file completed: component=%s file=%s records=%d bytes=%d%s",
+                    self._component_id, path, part.records, part.size_bytes, repeats,
+                )  # fmt: skip
 
     def _take_folder(self) -> None:
         with translated(self._folder.path):
@@ -229,16 +233,19 @@ class CsvSink:
             except OSError as error:
                 if path.name not in self._unsalvaged:
                     self._unsalvaged.add(path.name)
-                    self._logger.warning(
-                        "backup file not salvaged: component=%s file=%s error=%s", self._component_id, path, error
-                    )
+                    if (repeats := self._faults.allow("not salvaged")) is not None:
+                        self._logger.warning(
+                            "backup file not salvaged: component=%s file=%s error=%s%s",
+                            self._component_id, path, error, repeats,
+                        )  # fmt: skip
                 continue
             if salvaged.path is not None:
                 self._records[salvaged.path.name] = salvaged.records
-            self._logger.info(
-                "backup file salvaged: component=%s file=%s records=%d torn_bytes=%d",
-                self._component_id, path, salvaged.records, salvaged.torn_bytes,
-            )  # fmt: skip
+            if (repeats := self._faults.allow("salvaged")) is not None:
+                self._logger.info(
+                    "backup file salvaged: component=%s file=%s records=%d torn_bytes=%d%s",
+                    self._component_id, path, salvaged.records, salvaged.torn_bytes, repeats,
+                )  # fmt: skip
 
     def _prune(self) -> None:
         """Delete replayed files that have been kept long enough; looks at most once an hour."""
@@ -251,7 +258,10 @@ class CsvSink:
             for since_ns, path, _ in self._folder.replayed():
                 if since_ns < limit_ns:
                     path.unlink()
-                    self._logger.info("replayed file deleted: component=%s file=%s", self._component_id, path)
+                    if (repeats := self._faults.allow("deleted")) is not None:
+                        self._logger.info(
+                            "replayed file deleted: component=%s file=%s%s", self._component_id, path, repeats
+                        )
         except OSError as error:
             self._logger.warning("replayed files not deleted: component=%s error=%s", self._component_id, error)
 
@@ -294,7 +304,7 @@ class CsvSink:
         self._deleted_early += len(deleted)
         if deleted and self._faults.allow("room") is not None:
             self._logger.warning(
-                "replayed files deleted early, the disk runs short: component=%s files=%d free_bytes=%d",
+                "replayed files deleted early: component=%s files=%d free_bytes=%d; the disk runs short",
                 self._component_id, self._deleted_early, self._free_disk(),
             )  # fmt: skip
             self._deleted_early = 0

@@ -20,6 +20,7 @@ from agent_core.api import (
     DeviceUnreachable,
     DriverError,
     ItemReading,
+    RateLimit,
     ReadRefused,
     TagSpec,
 )
@@ -75,6 +76,7 @@ class OpcuaDriver:
     def __init__(self, config: OpcuaDriverConfig, context: ComponentContext) -> None:
         self._config = config
         self._logger = context.logger
+        self._limit = RateLimit(context.clock)
         self._name = f"{context.agent_name} {context.component_id}"
         self._thread: LoopThread | None = None
         self._session: Session | None = None
@@ -106,7 +108,8 @@ class OpcuaDriver:
             try:
                 thread.call(session.close(), 2 * CLOSE_SECONDS)
             except TimeoutError:
-                self._logger.debug("session not closed in time: address=%s", self._config.address)
+                if (repeats := self._limit.allow("not closed")) is not None:
+                    self._logger.debug("session not closed in time: address=%s%s", self._config.address, repeats)
         thread.stop()
 
     def read_items(self, tags: Sequence[TagSpec]) -> Sequence[ItemReading]:
@@ -120,7 +123,10 @@ class OpcuaDriver:
             if not isinstance(error, UaStatusCodeError) or error.code not in SESSION_GONE:
                 self._fail(error)
             # A session that ran out is no fault of the device: a new one serves the same read.
-            self._logger.info("session renewed: address=%s reason=%s", self._config.address, _describe(error))
+            if (repeats := self._limit.allow("renewed")) is not None:
+                self._logger.info(
+                    "session renewed: address=%s reason=%s%s", self._config.address, _describe(error), repeats
+                )
             self._abandon()
             self._open(deadline - time.monotonic())
             try:
@@ -168,7 +174,10 @@ class OpcuaDriver:
             self._abandon()
             reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
             raise DeviceUnreachable(f"cannot connect to {self._config.address}: {reason}") from error
-        self._logger.debug("connected: address=%s max_items=%d", self._config.address, self.max_items)
+        if (repeats := self._limit.allow("connected")) is not None:
+            self._logger.debug(
+                "device connected: address=%s max_items=%d%s", self._config.address, self.max_items, repeats
+            )
 
     def _read(self, tags: Sequence[TagSpec], deadline: float) -> list[DataValue]:
         """The answers for the tags whose namespace the server has."""

@@ -13,6 +13,7 @@ from agent_core.api import (
     ComponentContext,
     ConfigurationError,
     Finding,
+    RateLimit,
     Rejection,
     RetryableError,
     WriteOutcome,
@@ -40,6 +41,7 @@ class SqliteSink:
     def __init__(self, config: SqliteSinkConfig, context: ComponentContext) -> None:
         self._config = config
         self._logger = context.logger
+        self._faults = RateLimit(context.clock)
         self._component_id = context.component_id
         self._table = Table(config.table, replaces=config.on_conflict is OnConflict.UPDATE)
         self._lock = threading.Lock()
@@ -136,7 +138,10 @@ class SqliteSink:
         if not self._is_open:
             raise RetryableError(f"{self._config.path}: the sink is closed")
         if self._connection is not None and self._file != self._identity():
-            self._logger.warning("database file replaced: component=%s path=%s", self._component_id, self._config.path)
+            if (repeats := self._faults.allow("replaced")) is not None:
+                self._logger.warning(
+                    "database file replaced: component=%s path=%s%s", self._component_id, self._config.path, repeats
+                )
             self._disconnect()
         return self._connection or self._connect()
 
@@ -161,15 +166,17 @@ class SqliteSink:
             if isinstance(error, OSError):
                 raise RetryableError(f"{config.path}: {error.strerror or error}") from error
             raise
-        if journal != config.journal:
+        if journal != config.journal and (repeats := self._faults.allow("journal")) is not None:
             self._logger.warning(
-                "journal mode refused: component=%s path=%s wanted=%s got=%s",
-                self._component_id, config.path, config.journal, journal,
+                "journal mode refused: component=%s path=%s wanted=%s got=%s%s",
+                self._component_id, config.path, config.journal, journal, repeats,
             )  # fmt: skip
         self._connection, self._file = connection, self._identity()
-        self._logger.info(
-            "database opened: component=%s path=%s table=%s", self._component_id, config.path, config.table
-        )
+        if (repeats := self._faults.allow("opened")) is not None:
+            self._logger.info(
+                "database opened: component=%s path=%s table=%s%s",
+                self._component_id, config.path, config.table, repeats,
+            )  # fmt: skip
         return connection
 
     def _identity(self) -> tuple[int, int] | None:
