@@ -45,6 +45,7 @@ from agent_core.api import AuthenticationError, ConfigurationError, RetryableErr
         ("ORA-00942", Action.MISCONFIGURED),
         ("DPY-4000", Action.MISCONFIGURED),
         ("ORA-04088", Action.TRIGGER),
+        ("ORA-04098", Action.MISCONFIGURED),
         ("ORA-20999", Action.TRIGGER),
         ("ORA-28002", Action.UNKNOWN),
         ("ORA-00001", Action.UNKNOWN),

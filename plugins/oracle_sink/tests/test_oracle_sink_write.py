@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from oracle_sink.config import OnConflict
+from oracle_sink.doubt import Doubt
 from oracle_sink.sink import OracleSink
 from oracle_sink.write import BatchWrite
 from oracle_standin.process import Standin
@@ -206,14 +208,76 @@ def test_twins_of_a_rejected_row_are_rejected_with_it(sink: OracleSink, database
 
 
 @pytest.mark.parametrize("code", [20001, 4088, 29999])
-def test_a_code_of_triggers_or_an_unknown_one_on_every_row_is_no_fault_of_the_rows(
+def test_a_row_that_a_trigger_refuses_is_rejected_also_when_it_is_alone(
+    code: int, sink: OracleSink, database: Standin
+) -> None:
+    database.fault("execute", "ora", code=code, value="^B", match="insert", times=0)
+    for second in range(9):
+        outcome = sink.write(rows(("B1", 1.0), at=START + second))
+        assert codes(outcome) == [(0, f"ORA-{code:05}")]
+        outcome = sink.write(rows(("B1", 2.0), ("B2", 2.0), at=START + second))
+        assert len(outcome.rejected) == 2
+        assert sink.write(rows(("A", 1.0), at=START + 1000 * second)).inserted == 1
+    assert count(database) == 9
+
+
+@pytest.mark.parametrize("code", [20001, 4088, 29999])
+def test_when_no_row_of_several_batches_goes_in_the_table_is_broken_and_the_rows_are_good(
+    code: int, sink: OracleSink, database: Standin
+) -> None:
+    database.fault("execute", "ora", code=code, value=".", match="insert", times=0)
+    batches = [numbered(500, at=START + 1000 * second) for second in range(20)]
+    assert [len(sink.write(batch).rejected) for batch in batches[:2]] == [500, 500]
+    for batch in batches[2:]:
+        with pytest.raises(RetryableError, match="on every row of several batches") as raised:
+            sink.write(batch)
+        assert raised.value.code == f"ORA-{code:05}"
+    database.clear_faults()
+    assert [sink.write(batch) for batch in batches[2:]] == [WriteOutcome(inserted=500)] * 18
+
+
+def test_several_workers_together_reject_no_more_of_a_broken_table(sink: OracleSink, database: Standin) -> None:
+    database.fault("execute", "ora", code=20001, value=".", match="insert", times=0)
+
+    def write(second: int) -> int:
+        try:
+            return len(sink.write(numbered(10, at=START + 1000 * second)).rejected)
+        except RetryableError:
+            return 0
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sum(pool.map(write, range(20))) == 20
+
+
+@pytest.mark.parametrize("success", [rows(("OLD", 1.0)), rows(("OLD", 1.0), ("B", 1.0))], ids=["known", "mixed"])
+def test_rows_that_are_there_already_prove_that_the_table_takes_rows(
+    success: Batch, sink: OracleSink, database: Standin
+) -> None:
+    sink.write(rows(("OLD", 1.0)))
+    database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
+    for second in range(5):
+        assert len(sink.write(rows(("B", 1.0), at=START + 1000 * second)).rejected) == 1
+        assert sink.write(success).duplicates == 1
+
+
+def test_rows_unfit_for_their_columns_prove_nothing(sink: OracleSink, database: Standin) -> None:
+    database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
+    for second in range(2):
+        assert len(sink.write(rows(("B", 1.0), at=START + 1000 * second)).rejected) == 1
+        assert codes(sink.write(rows(("A", "x" * 300)))) == [(0, "ORA-12899")]
+    with pytest.raises(RetryableError, match="on every row"):
+        sink.write(rows(("B", 1.0), ("A", "x" * 300), at=START + 1000 * 2))
+
+
+@pytest.mark.parametrize("code", [4098, 2289])
+def test_a_trigger_or_sequence_that_is_broken_is_never_the_fault_of_rows(
     code: int, sink: OracleSink, database: Standin
 ) -> None:
     database.fault("execute", "ora", code=code, value=".", match="insert", times=1)
-    with pytest.raises(RetryableError, match="on every row") as raised:
-        sink.write(rows(("A", 1.0), ("B", 1.0)))
+    with pytest.raises(ConfigurationError) as raised:
+        sink.write(rows(("A", 1.0)))
     assert raised.value.code == f"ORA-{code:05}"
-    assert sink.write(rows(("A", 1.0), ("B", 1.0))) == WriteOutcome(inserted=2)
+    assert sink.write(rows(("A", 1.0))) == WriteOutcome(inserted=1)
 
 
 @pytest.mark.parametrize("by_row", [{"row": 1}, {}])
@@ -351,5 +415,5 @@ def test_a_bind_that_the_driver_refuses_is_found_by_halves(sink: OracleSink) -> 
         layout, encoded = sink._encoded(numbered(8), session)
         poisoned = list(encoded.rows)
         poisoned[5] = (poisoned[5][0], poisoned[5][1], 1j, "GOOD")  # type: ignore[assignment]
-        outcome = BatchWrite(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned)).run()
+        outcome = BatchWrite(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned), Doubt()).run()
     assert (outcome.inserted, codes(outcome)) == (7, [(5, "DPY-3002")])

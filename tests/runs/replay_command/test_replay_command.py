@@ -177,3 +177,31 @@ def test_what_a_killed_agent_was_writing_to_its_fallback_is_replayed(case: Case,
     assert found["inserted"] == found["read"] > 5
     assert case.fallback_files() == []
     assert not Counter(database.rows()) - Counter(case.collected())
+
+
+def test_a_file_of_nothing_but_rows_that_a_trigger_refuses_comes_to_its_end(case: Case, database: Database) -> None:
+    expected = divert(case, "backup", files=1, rows=700)
+    database.server.fault("execute", "ora", code=20001, value="^OLD_", match="insert", times=0)
+    code, out, err = replay(case, database.environ, "--yes", "--json")
+    assert code == 0, err
+    result = json.loads(out)["result"]
+    assert (result["ledger"]["rejected"], result["rejected_codes"]) == (700, {"ORA-20001": 700})
+    assert case.fallback_files(kind="backup") == []
+    assert len(case.fallback_files(kind="rejected")) == 1
+    database.server.clear_faults()
+    assert ledger(case, database, "--rejected")["inserted"] == 700, "once the trigger is mended"
+    assert Counter(database.rows()) == Counter(expected)
+
+
+def test_while_a_trigger_refuses_everything_the_backlog_stays_where_it_is(case: Case, database: Database) -> None:
+    expected = divert(case, "backup", files=1, rows=3000)
+    database.server.fault("execute", "ora", code=20001, value="^OLD_", match="insert", times=0)
+    code, out, _ = replay(case, database.environ, "--yes", "--json")
+    result = json.loads(out)["result"]
+    assert (code, result["end"]) == (1, "stopped")
+    assert "on every row of several batches" in result["error"]
+    assert (result["ledger"]["rejected"], result["ledger"]["remaining"]) == (1000, 2000)
+    assert len(case.fallback_files(kind="backup")) == 1
+    database.server.clear_faults()
+    assert ledger(case, database, "--rejected")["inserted"] == 3000
+    assert Counter(database.rows()) == Counter(expected)

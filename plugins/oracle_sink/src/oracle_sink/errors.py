@@ -54,8 +54,8 @@ CLIENT_ENCODING: Final = frozenset(_dpy(3002, 3003, 3013, 4003, 4004, 4009, 4010
 # session (ORA-00028, ORA-03113, ORA-00600 ...) into DPY-4011 in Thin mode and leaves it as it is in Thick mode.
 _TABLE: Final[dict[Action, tuple[str, ...]]] = {
     Action.REJECT: (
-        *_ora(1400, 1401, 1407, 1426, 1438, 1461, 1722, 1830, 1841, 1843, 1847, 1858, 1861),
-        *_ora(2290, 2291, 12713, 12899, 14300, 14400, 14401),
+        *_ora(1400, 1401, 1402, 1407, 1426, 1438, 1461, 1722, 1830, 1841, 1843, 1847, 1858, 1861),
+        *_ora(2290, 2291, 12713, 12899, 14300, 14400, 14401, 28115),
         *CLIENT_ENCODING,
     ),
     Action.RECONNECT: (
@@ -77,7 +77,7 @@ _TABLE: Final[dict[Action, tuple[str, ...]]] = {
     Action.THROTTLE: _ora(257, 1536, 1631, 1632, 1652, 1653, 1654, 1658, 1688, 1691, 4030, 4031, 16000, 19809, 30036),
     Action.LOCK_OUT: (*_ora(1017, 1031, 1045, 1950, 28000, 28001, 28003), *_dpy(2033, 3015, 4001)),
     Action.MISCONFIGURED: (
-        *_ora(904, 913, 942, 947, 12154, 38913),
+        *_ora(904, 913, 942, 947, 2289, 4063, 4091, 4098, 6508, 8004, 12154, 38913),
         *_dpy(2017, 2018, 2019, 2049, 2053, 3001, 3010, 4000, 4017, 4018, 4021, 4026, 4027, 6002, 6006),
         "DPI-1047",
         "DPI-1072",
@@ -85,6 +85,9 @@ _TABLE: Final[dict[Action, tuple[str, ...]]] = {
     Action.TRIGGER: (*_ora(4088), *_ora(*range(20000, 21000))),
 }
 _ACTIONS: Final = {code: action for action, codes in _TABLE.items() for code in codes}
+
+DOUBTFUL: Final = frozenset({Action.TRIGGER, Action.UNKNOWN})
+"""Of a single row, these say that the row was refused; on every row, perhaps that the table is broken: see Doubt."""
 
 _NEXT_STEP: Final = {
     "ORA-00257": "free or enlarge the archive log destination",
@@ -98,6 +101,10 @@ _NEXT_STEP: Final = {
     "ORA-01536": "ask the DBA for quota on the tablespace",
     "ORA-01653": "ask the DBA to extend the tablespace",
     "ORA-01950": "ask the DBA for quota on the tablespace",
+    "ORA-02289": "check the sequence in columns:",
+    "ORA-04091": "ask the DBA to have the trigger mended: it reads the table that it guards",
+    "ORA-04098": "ask the DBA to have the trigger mended and compiled",
+    "ORA-08004": "ask the DBA to raise the sequence's MAXVALUE",
     "ORA-12154": "check dsn: and config_dir: (tnsnames.ora)",
     "ORA-16000": "the database is open read-only: point dsn: at the primary",
     "ORA-28000": "ask the DBA to unlock the account",

@@ -20,6 +20,7 @@ from oracle_sink.binding import CONFLICT
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.connection import Connections, Session
 from oracle_sink.ddl import Storage, render
+from oracle_sink.doubt import Doubt
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import translate
 from oracle_sink.facts import read_facts
@@ -53,6 +54,7 @@ class OracleSink:
         self._layout_read_at = 0.0
         self._table_changed = False  # then its columns are read again before the next batch
         self._known = KnownSpan()
+        self._doubt = Doubt()
         self._connections = Connections(config, context, latch, self._inspect)
 
     @property
@@ -77,7 +79,7 @@ class OracleSink:
         with self._connections.session() as session:
             try:
                 layout, rows = self._encoded(batch, session)
-                write = BatchWrite(session, layout, self._config.on_conflict, rows)
+                write = BatchWrite(session, layout, self._config.on_conflict, rows, self._doubt)
                 outcome = write.run(look_up_first=self._known.expects(batch))
             except ConflictError as error:
                 raise ConfigurationError(

@@ -7,6 +7,7 @@
                   |                         \\--> other content --------> on_conflict
                   |                          \\-> not there: another unique index, the row is rejected
                   |--> the table of errors says: the row -------------> rejected
+                  |--> it cannot say, as a trigger refused it --------> rejected, unless the table seems broken
                   '--> it says: the database ---> roll back, raise for the whole batch
 """
 
@@ -19,9 +20,11 @@ from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteO
 from oracle_sink.binding import Bind, InputSize, Refusal
 from oracle_sink.config import OnConflict
 from oracle_sink.connection import Session
+from oracle_sink.doubt import Doubt
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import (
     CLIENT_ENCODING,
+    DOUBTFUL,
     DUPLICATE,
     NULL_REFUSED,
     ROLLED_BACK,
@@ -57,11 +60,12 @@ class RowError(NamedTuple):
 class BatchWrite:
     """Writes the rows of one batch with one session. Raises SinkError; the session's owner rolls back."""
 
-    def __init__(self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows) -> None:
+    def __init__(self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt) -> None:
         self._session = session
         self._layout = layout
         self._on_conflict = on_conflict
         self._rows = rows
+        self._doubt = doubt
         self._doing = f"insert into {layout.table}"
 
     def run(self, *, look_up_first: bool = False) -> WriteOutcome:
@@ -79,7 +83,7 @@ class BatchWrite:
         if taken:
             self._sort_taken(taken, duplicates, conflicts, rejected)
         known = len(duplicates) + len(conflicts)
-        self._expect_some_success(errors, inserted=len(wanted) - len(errors), known=known)
+        self._judge_table(errors, went_in=len(wanted) - len(errors) + known)
         self._resolve(conflicts, rejected)
         self._commit()
         return self._outcome(duplicates, rejected)
@@ -155,9 +159,7 @@ class BatchWrite:
             match action_of(error.code):
                 case Action.REJECT:
                     self._expect_mapped(error)
-                case Action.TRIGGER | Action.UNKNOWN:
-                    pass
-                case _:
+                case action if action not in DOUBTFUL:
                     if connection_is_lost(error.code):
                         self._session.lost = True
                     raise failure(error.code, one_line(error.message), self._doing)
@@ -175,13 +177,18 @@ class BatchWrite:
                 f"{self._doing}: {text} (map {column} in columns:, or give it a DEFAULT)", code=error.code
             )
 
-    def _expect_some_success(self, errors: Sequence[RowError], *, inserted: int, known: int) -> None:
-        """A code that the table does not know, on every row, says something about the database, not about rows."""
-        if inserted or known:
+    def _judge_table(self, errors: Sequence[RowError], *, went_in: int) -> None:
+        """A code that may speak of the row or of the table, on every row of several batches, speaks of the table."""
+        if went_in:
+            self._doubt.clear()
             return
         for error in errors:
-            if error.code != DUPLICATE and action_of(error.code) in (Action.TRIGGER, Action.UNKNOWN):
-                raise failure(error.code, f"on every row: {one_line(error.message)}", self._doing)
+            if error.code != DUPLICATE and action_of(error.code) in DOUBTFUL:
+                if self._doubt.table_is_broken():
+                    raise failure(
+                        error.code, f"on every row of several batches: {one_line(error.message)}", self._doing
+                    )
+                return
 
     # ---- rows that are there
 
