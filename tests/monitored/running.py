@@ -31,7 +31,7 @@ class Monitored:
 
     def look(self) -> None:
         """Let it look at the disk, as it does every few seconds."""
-        self.state.storage.look(self.agent)
+        self.state.look()
 
 
 @dataclass

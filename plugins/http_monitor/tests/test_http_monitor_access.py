@@ -69,6 +69,14 @@ def test_the_page_itself_and_programs_may_change() -> None:
     assert status(access(), "POST") is None
 
 
+def test_no_path_that_changes_something_escapes_the_rules() -> None:
+    rules, foreign = access(token=TOKEN, protect=Protect.EVERYTHING), "http://evil.example"
+    for path in ("/api/sinks/warehouse/backups/backup_1.csv/replay", "/api/sinks/x/pause", "/assets/../api/x", "/"):
+        assert status(rules, "POST", path) == 401
+        assert status(rules, "POST", path, origin=foreign, authorization=f"Bearer {TOKEN}") == 403
+        assert status(rules, "POST", path, host="evil.example", authorization=f"Bearer {TOKEN}") == 403
+
+
 def test_a_page_of_another_site_opens_no_socket() -> None:
     headers = {"host": HOST, "origin": "http://evil.example"}
     assert access().refusal(Request("GET", "/ws/polling", headers, websocket=True)) is not None

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from agent_core.api import ComponentContext
+from agent_core.api import BacklogFile, ComponentContext
 from agent_core.testing.clock import ManualClock
 
 
@@ -32,7 +32,8 @@ def application() -> Any:
     logger = logging.getLogger("http_monitor")
     monitor = Monitor(ComponentContext("http_monitor", "line-1", Path(), logger, ManualClock()))
     access = Access(Address("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
-    monitor.started(FakeAgent())
+    # The names that the document gives as examples exist, so that those requests reach the agent.
+    monitor.started(FakeAgent(files={"warehouse": [BacklogFile("backup_20260101_000000.csv", 1000, 20, False)]}))
     monitor.tick()
     return build(monitor, access, LiveSocket(monitor), OperatorActions(monitor, logger), logger)
 
@@ -65,6 +66,9 @@ def test_every_path_of_the_design_is_described(monitored: Any) -> None:
         "/api/polling/groups/{group_id}/trigger",
         "/api/polling/start-all",
         "/api/polling/stop-all",
+        "/api/sinks/{sink_id}/pause",
+        "/api/sinks/{sink_id}/resume",
+        "/api/sinks/{sink_id}/backups/{file}/replay",
         "/metrics",
         "/healthz",
         "/readyz",

@@ -159,7 +159,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "rows_rejected",
             id_,
             f"{rejected:,} rows were refused for their content in the last 5 minutes",
-            "See rejected rows below for the reason; mend the mapping or the tag, then run: agent replay",
+            "See rejected rows below for the reason; mend its cause, then replay their file below.",
         )
     oldest = sink.buffer.oldest_age_seconds
     if oldest >= OLDEST_ROW_WARNING_SECONDS and sink.state is SinkState.UP:
@@ -177,7 +177,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "backlog_waits",
             id_,
             f"{len(waiting):,} backup files wait and nothing replays them",
-            "Say replay: automatic in its fallback, or run: agent replay",
+            "Replay them below, or say replay: automatic in its fallback.",
         )
     if not ledger.balanced:
         yield Alert(

@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
-from agent_core.api import AgentError, UnknownGroupError, UnknownSinkError
+from agent_core.api import AgentError, UnknownBackupError, UnknownGroupError, UnknownSinkError
 from http_monitor.access import Access
 from http_monitor.answers.live import core_version
+from http_monitor.answers.model import sendable
 from http_monitor.guard import Guard
 from http_monitor.metrics import registry_of
 from http_monitor.monitor import Monitor, NotRunning
@@ -52,6 +53,7 @@ def build(
     application.add_exception_handler(NotRunning, _problem(503))
     application.add_exception_handler(UnknownGroupError, _problem(404))
     application.add_exception_handler(UnknownSinkError, _problem(404))
+    application.add_exception_handler(UnknownBackupError, _problem(404))
     application.add_exception_handler(AgentError, _problem(409))
     return Guard(application, access, monitor.clock, logger)
 
@@ -60,6 +62,6 @@ def _problem(status: int) -> Handler:
     """Answers an exception's message under an HTTP status."""
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status)
+        return JSONResponse({"detail": sendable(str(error))}, status)
 
     return answer

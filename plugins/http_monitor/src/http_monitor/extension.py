@@ -21,7 +21,7 @@ from http_monitor.server import Server
 
 TICK_SECONDS: Final = 1.0
 LOOK_TICKS: Final = 5
-"""The disk is looked at each fifth second: listing folders is cheap, but not free."""
+"""The disk is looked at each fifth second, and when a replay is over: cheap, but not free."""
 
 
 class HttpMonitor:
@@ -89,7 +89,8 @@ class _Background:
         look: asyncio.Future[None] | None = None
         while True:
             try:
-                if self._monitor.running and ticks % LOOK_TICKS == 0 and (look is None or look.done()):
+                due_look = ticks % LOOK_TICKS == 0 or self._monitor.replay_over
+                if self._monitor.running and due_look and (look is None or look.done()):
                     look = loop.run_in_executor(None, self._look)
                 self._monitor.tick()
                 await self._socket.publish()
@@ -104,7 +105,7 @@ class _Background:
 
     def _look(self) -> None:
         try:
-            self._monitor.storage.look(self._monitor.agent)
+            self._monitor.look()
         except Exception:
             self._log.exception("disk could not be looked at")
 

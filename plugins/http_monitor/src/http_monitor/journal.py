@@ -24,6 +24,7 @@ class EntryKind(StrEnum):
     WRITE_FAILED = "write_failed"
     DIVERTED = "diverted"
     DROPPED = "dropped"
+    REPLAY = "replay"
     CONTROL = "control"
     LIFECYCLE = "lifecycle"
 

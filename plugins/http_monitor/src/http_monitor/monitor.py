@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus
+from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, WriteOutcome
 from http_monitor.alerts import Alert, AlertBoard, Severity
 from http_monitor.journal import Journal
+from http_monitor.replays import Replays
 from http_monitor.storage import Storage
 from http_monitor.tag_table import TagTable
 from http_monitor.timeline import Rates, Timeline
@@ -62,8 +63,11 @@ class Monitor:
         self.journal = Journal(context.clock)
         self.timeline = Timeline()
         self.storage = Storage(context.state_dir, context.logger)
+        self.replays = Replays(self.journal)
         self.phase = Phase.STARTING
         self.ticks = 0
+        self.replay_over = False
+        """True when the end of a file that was asked for waits to be noted, by ``look``."""
         self._board = AlertBoard()
         self._alerts: tuple[Alert, ...] = ()
         self._rates = Rates.of(())
@@ -78,6 +82,12 @@ class Monitor:
     def stopping(self) -> None:
         """The agent begins to stop; called in the main thread."""
         self.phase = Phase.STOPPING
+
+    def replayed(self, sink_id: str, outcome: WriteOutcome) -> None:
+        """Rows of a backup were written back; called in the sink's replay thread, while its file is the current one."""
+        for sink in self._agent.status().sinks if self._agent is not None else ():
+            if sink.sink_id == sink_id and sink.replay is not None and sink.replay.current_file is not None:
+                self.replays.wrote(sink_id, sink.replay.current_file, outcome)
 
     @property
     def agent(self) -> AgentView:
@@ -111,6 +121,11 @@ class Monitor:
             return Health.FAILING
         return Health.DEGRADED if self._alerts else Health.OK
 
+    def look(self) -> None:
+        """Look at the disk, and at what became of the files that were asked for. Blocks; raises NotRunning."""
+        self.storage.look(self.agent)
+        self.replays.settle(self.agent)
+
     def tick(self) -> None:
         """Bring everything up to date; once a second. Without effect before the start."""
         if self._agent is None:
@@ -124,4 +139,5 @@ class Monitor:
             self.timeline.add(now, self.clock.time_ns() / 1e9, status, writes)
             self._rates = Rates.of(self.timeline.recent())
             self._alerts = self._board.judge(status, groups, self.storage.snapshot, now)
+            self.replay_over = bool(self.replays.over(self.agent))
             self.ticks += 1

@@ -19,10 +19,11 @@ from http_monitor.write_stats import WriteStats
 
 
 class Lifecycle(Protocol):
-    """Who wants to know that the agent runs, or stops."""
+    """Who wants to know that the agent runs, stops, or has written back rows of a backup."""
 
     def started(self, agent: AgentView) -> None: ...
     def stopping(self) -> None: ...
+    def replayed(self, sink_id: str, outcome: WriteOutcome) -> None: ...
 
 
 class Observer:
@@ -49,8 +50,12 @@ class Observer:
         self._tags.note(batch)
 
     @hookimpl
-    def agent_batch_delivered(self, sink_id: str, batch: Batch, outcome: WriteOutcome, elapsed_seconds: float) -> None:
+    def agent_batch_delivered(
+        self, sink_id: str, batch: Batch, outcome: WriteOutcome, elapsed_seconds: float, replay: bool
+    ) -> None:
         self._writes.delivered(sink_id, len(batch), elapsed_seconds)
+        if replay:
+            self._lifecycle.replayed(sink_id, outcome)
         if outcome.rejected:
             self._journal.rejected(sink_id, batch, outcome)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent_core.api import AgentError, TriggerResult
+from agent_core.api import AgentError, SinkStatus, TriggerResult
 from http_monitor.journal import EntryKind
 from http_monitor.monitor import Monitor
 
@@ -73,16 +73,27 @@ class OperatorActions:
         agent = self._monitor.agent
         self._do(operator, "resume_sink", sink_id, lambda: agent.resume_sink(sink_id))
 
-    def _do(self, operator: Operator, action: str, subject: str, call: Callable[[], T]) -> T:
-        what = f"{action} {subject}".rstrip()
+    def replay_backup(self, operator: Operator, sink_id: str, file: str) -> SinkStatus:
+        """Write a file of the sink's fallback back next; how the sink then stands. Raises OSError, too."""
+        agent = self._monitor.agent
+        self._do(operator, "replay_backup", f"{sink_id} {file}", lambda: agent.replay_backup(sink_id, file), sink_id)
+        self._monitor.replays.asked_for(sink_id, file)
+        return next(sink for sink in agent.status().sinks if sink.sink_id == sink_id)
+
+    def _do(self, operator: Operator, action: str, what: str, call: Callable[[], T], subject: str = "") -> T:
+        """``what`` is all that the action is about; ``subject`` the group or sink, where that is less."""
+        wish = f"{action} {what}".rstrip()
         try:
             result = call()
-        except AgentError as error:
-            self._log.warning("control refused: action=%s by=%s error=%s", ascii(what), operator, ascii(str(error)))
+        except (AgentError, OSError) as error:
+            self._log.warning("control refused: action=%s by=%s error=%s", ascii(wish), operator, ascii(str(error)))
             raise
         success = result.success if isinstance(result, TriggerResult) else result is not False
         outcome = "done" if success else "failed"
-        self._log.info("control: action=%s by=%s outcome=%s", what, operator, outcome)
+        wish = wish if wish.isprintable() else ascii(wish)
+        self._log.info("control: action=%s by=%s outcome=%s", wish, operator, outcome)
         name = self._monitor.name
-        self._monitor.journal.note(EntryKind.CONTROL, subject or name, f"{action} by {operator}: {outcome}")
+        self._monitor.journal.note(
+            EntryKind.CONTROL, subject or what or name, f"{wish if subject else action} by {operator}: {outcome}"
+        )
         return result

@@ -95,6 +95,10 @@ class Rates:
     delivered: Mapping[str, float]
     filling: Mapping[str, float]
 
+    def into(self, inputs: Sequence[str]) -> float:
+        """What these sources collect together."""
+        return sum(self.by_source.get(source_id, 0.0) for source_id in inputs)
+
     @classmethod
     def of(cls, points: Sequence[Point]) -> Rates:
         """From points oldest first; zeros when there are fewer than two."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from agent_core.api import SinkStatus
 from http_monitor.alerts import Alert, overflow_count
-from http_monitor.answers.model import Answer, rounded
+from http_monitor.answers.model import Answer, Text, rounded
 from http_monitor.monitor import Health, Now
 
 NOISE: Final = 0.05
@@ -53,7 +53,7 @@ class AlertAnswer(Answer):
     severity: str = Field(description="critical: values are lost or cannot be written; or warning.")
     code: str = Field(description="What it is, stable for scripts, such as sink_open or device_away.")
     subject: str = Field(description="Id of the sink or group, or the agent's name.")
-    message: str = Field(description="What is wrong.")
+    message: Text = Field(description="What is wrong.")
     next_step: str = Field(description="What to do about it.")
     since_seconds: float = Field(description="How long it has stood (seconds).")
 
@@ -68,7 +68,7 @@ class BufferHealth(Answer):
 
 
 def sink_buffer(sink: SinkStatus, collected_per_second: float, filling_per_second: float) -> SinkBuffer:
-    """From one sink's status and the rates of its rows."""
+    """From one sink's status, and the rates of its rows: what its sources collect, and what stays in the buffer."""
     stats = sink.buffer
     free = max(0, stats.capacity_records - stats.pending_records)
     # A buffer that works goes up and down with each poll; that much is no filling.
@@ -108,7 +108,8 @@ def buffer_status(now: Now) -> BufferStatus:
 def sink_buffers(now: Now) -> list[SinkBuffer]:
     """One entry a sink, in the order of the YAML."""
     return [
-        sink_buffer(sink, now.rates.collected, now.rates.filling.get(sink.sink_id, 0.0)) for sink in now.status.sinks
+        sink_buffer(sink, now.rates.into(sink.inputs), now.rates.filling.get(sink.sink_id, 0.0))
+        for sink in now.status.sinks
     ]
 
 

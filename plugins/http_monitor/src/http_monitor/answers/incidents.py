@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from http_monitor.answers.model import Answer, iso_time
+from http_monitor.answers.model import Answer, Text, iso_time
 from http_monitor.answers.tags import TagValue, tag_value
 from http_monitor.journal import Entry, Journal, RejectedRow
 
@@ -12,9 +12,9 @@ from http_monitor.journal import Entry, Journal, RejectedRow
 class EventAnswer(Answer):
     """One event, or several like ones within a minute."""
 
-    kind: str = Field(description="sink_state, write_failed, diverted, dropped, control or lifecycle.")
+    kind: str = Field(description="sink_state, write_failed, diverted, dropped, replay, control or lifecycle.")
     subject: str = Field(description="Id of the sink or group, or the agent's name.")
-    message: str = Field(description="What happened.")
+    message: Text = Field(description="What happened.")
     first_time: str | None = Field(description="When it happened first (UTC, ISO 8601).")
     last_time: str | None = Field(description="When it happened last (UTC, ISO 8601).")
     count: int = Field(description="How often.")
@@ -37,8 +37,8 @@ class RejectedAnswer(Answer):
     timestamp: str | None = Field(description="The value's time (UTC, ISO 8601).")
     source_id: str = Field(description="Where it came from: the source.")
     group_id: str = Field(description="Where it came from: the group.")
-    code: str = Field(description="The backend's own code, such as ORA-12899.")
-    message: str = Field(description="The backend's message.")
+    code: Text = Field(description="The backend's own code, such as ORA-12899.")
+    message: Text = Field(description="The backend's message.")
 
 
 class Rejected(Answer):

@@ -55,10 +55,11 @@ class LiveSink(Answer):
     state: str = Field(description="up, retrying, open, throttled, locked_out, misconfigured or paused.")
     rows_per_second: float = Field(description="Rows delivered (rows per second, over 10 s).")
     last_delivery_age_seconds: float | None = Field(description="Since the last write that returned (seconds).")
+    inputs: tuple[str, ...] = Field(description="Ids of the sources that feed it.")
     buffer: SinkBuffer = Field(description="Its buffer.")
     writer: SinkWriter = Field(description="Its writes.")
     ledger: LedgerAnswer = Field(description="Its ledger.")
-    replay: ReplayAnswer | None = Field(description="Its replay; null when replay is not automatic.")
+    replay: ReplayAnswer | None = Field(description="Its replay; null when its fallback cannot be read back.")
     backup: Backup = Field(description="The files that wait in its fallback.")
 
 
@@ -170,7 +171,8 @@ def _sink(monitor: Monitor, sink: SinkStatus, now: Now) -> LiveSink:
         state=sink.state,
         rows_per_second=rounded(now.rates.delivered.get(id_, 0.0)),
         last_delivery_age_seconds=_rounded(age_seconds(sink.last_delivery_ns, now.time_ns)),
-        buffer=sink_buffer(sink, now.rates.collected, now.rates.filling.get(id_, 0.0)),
+        inputs=sink.inputs,
+        buffer=sink_buffer(sink, now.rates.into(sink.inputs), now.rates.filling.get(id_, 0.0)),
         writer=sink_writer(sink, monitor.snapshot_of_writes(id_)),
         ledger=ledger_answer(id_, sink.ledger),
         replay=None if sink.replay is None else replay_answer(sink.replay),

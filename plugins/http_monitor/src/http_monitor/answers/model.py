@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def sendable(text: str) -> str:
+    """With lone surrogates escaped: they come from file names of another encoding, and UTF-8 has no place for them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+Text = Annotated[str, AfterValidator(sendable)]
+"""A text that others wrote: a file name, an error message. What the YAML says is valid already."""
 
 
 class Answer(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from agent_core.api import GroupState, GroupStatus
-from http_monitor.answers.model import Answer, age_seconds, iso_time, rounded
+from http_monitor.answers.model import Answer, Text, age_seconds, iso_time, rounded
 from http_monitor.monitor import Now
 
 
@@ -28,7 +28,7 @@ class GroupAnswer(Answer):
     last_poll_time: str | None = Field(description="When it was last polled (UTC, ISO 8601); null: not yet.")
     last_poll_age_seconds: float | None = Field(description="How long ago that was (seconds).")
     last_duration_ms: float | None = Field(description="How long that poll took (ms).")
-    last_error: str | None = Field(description="Message of the last poll that failed.")
+    last_error: Text | None = Field(description="Message of the last poll that failed.")
 
 
 class PollingStatus(Answer):
@@ -57,7 +57,7 @@ class ControlResult(Answer):
     """What a state-changing call led to."""
 
     success: bool = Field(description="False when the state was not reached; message says why.")
-    message: str = Field(description="What happened.")
+    message: Text = Field(description="What happened.")
 
 
 class TriggerAnswer(ControlResult):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
 from pydantic import Field
 
-from agent_core.api import BacklogFile, LedgerSnapshot, ReplayStatus, SinkStatus
+from agent_core.api import BacklogFile, LedgerSnapshot, ReplayStatus, SinkState, SinkStatus
 from http_monitor.answers.buffer import BufferStatus, buffer_status
-from http_monitor.answers.model import Answer, iso_time, rounded
+from http_monitor.answers.model import Answer, Text, iso_time, rounded
+from http_monitor.answers.polling import ControlResult
 from http_monitor.monitor import Monitor, Now
 from http_monitor.storage import StorageSnapshot
 from http_monitor.write_stats import WriteSnapshot
@@ -27,7 +29,7 @@ class SinkWriter(Answer):
     avg_write_latency_ms: float = Field(description="Time of a write that returned, over the last 5 minutes (ms).")
     max_write_latency_ms: float = Field(description="The slowest of them (ms).")
     last_write_time: str | None = Field(description="When the last write returned (UTC, ISO 8601); null: none yet.")
-    last_error: str | None = Field(description="Message of the last write that failed; null: none failed.")
+    last_error: Text | None = Field(description="Message of the last write that failed; null: none failed.")
     next_probe_seconds: float | None = Field(description="When a sink that is down is tried again (seconds).")
 
 
@@ -64,25 +66,38 @@ class LedgerAnswer(Answer):
 
 
 class ReplayAnswer(Answer):
-    """Rows written back from the fallback by the agent itself, since the start."""
+    """Rows written back from the fallback by the agent itself, since the start, and what comes next."""
 
     read: int = Field(description="Rows read back (rows).")
     inserted: int = Field(description="Rows that the sink took (rows).")
     duplicates: int = Field(description="Rows that it had already (rows).")
     rejected: int = Field(description="Rows refused for their content (rows).")
-    backlog_files: int = Field(description="Files that wait to be replayed.")
+    backlog_files: int = Field(description="Files that wait to be replayed, those of rejected rows not counted.")
+    automatic: bool = Field(description="True when they come back by themselves; else only when asked for.")
+    requested_files: tuple[Text, ...] = Field(description="Files that were asked for, the next one first.")
+    current_file: Text | None = Field(description="The file that is being written back now; null: none.")
+
+
+class BackupState(StrEnum):
+    """How a backup file stands."""
+
+    WAITING = "waiting"
+    REQUESTED = "requested"
+    REPLAYING = "replaying"
 
 
 class BackupFile(Answer):
     """One file of a fallback."""
 
     sink_id: str = Field(description="The sink whose rows it holds.")
-    name: str = Field(description="File name.")
+    name: Text = Field(description="File name.")
     size_bytes: int = Field(description="Size (bytes).")
     records: int | None = Field(description="Rows in it; null when nobody has counted them.")
     rejected: bool = Field(
         description="True for rows refused for their content, which are never replayed by themselves."
     )
+    state: BackupState = Field(description="waiting, requested (asked for, next in turn) or replaying.")
+    automatic: bool = Field(description="True when it is replayed by itself; else only when asked for.")
 
 
 class Backup(Answer):
@@ -96,8 +111,17 @@ class Backup(Answer):
     disk_total_bytes: int | None = Field(description="Size of that disk (bytes).")
 
 
+class ReplayRequested(ControlResult):
+    """A backup file that was asked for; /api/live shows how it goes, /api/events what became of it."""
+
+    sink_id: str = Field(description="The sink that it is written into.")
+    file: Text = Field(description="File name.")
+    state: BackupState = Field(description="How it stands now.")
+    files_ahead: int = Field(description="Files that were asked for before it and still wait.")
+
+
 class BackupFiles(Backup):
-    """The same with each file, oldest first."""
+    """The same with each file: those of rejected rows first, which wait for you; oldest first."""
 
     files: tuple[BackupFile, ...] = Field(description="At most 200 of them.")
 
@@ -111,7 +135,7 @@ class BufferMetrics(Answer):
     writer: WriterMetrics = Field(description="As /api/buffer/writer/metrics.")
     backup: Backup = Field(description="The files that wait in the fallbacks.")
     ledgers: tuple[LedgerAnswer, ...] = Field(description="One ledger a sink.")
-    replay: Mapping[str, ReplayAnswer] = Field(description="By sink, for those with automatic replay.")
+    replay: Mapping[str, ReplayAnswer] = Field(description="By sink, for those whose fallback can be read back.")
 
 
 MAX_FILES = 200
@@ -181,6 +205,9 @@ def replay_answer(replay: ReplayStatus) -> ReplayAnswer:
         duplicates=replay.duplicates,
         rejected=replay.rejected,
         backlog_files=replay.backlog_files,
+        automatic=replay.automatic,
+        requested_files=replay.requested_files,
+        current_file=replay.current_file,
     )
 
 
@@ -199,20 +226,41 @@ def backup(storage: StorageSnapshot, files: Sequence[BacklogFile] | None = None)
     )
 
 
-def backup_files(storage: StorageSnapshot) -> BackupFiles:
+def backup_files(storage: StorageSnapshot, sinks: Sequence[SinkStatus]) -> BackupFiles:
     """Totals and files."""
     files = [
         BackupFile(
-            sink_id=sink_id,
+            sink_id=sink.sink_id,
             name=file.name,
             size_bytes=file.size_bytes,
             records=file.records,
             rejected=file.rejected,
+            state=_state(file.name, replay),
+            automatic=replay.automatic and not file.rejected,
         )
-        for sink_id, several in storage.backlog.items()
-        for file in several
+        for sink, replay in ((sink, sink.replay or ReplayStatus(automatic=False)) for sink in sinks)
+        for file in storage.backlog.get(sink.sink_id, ())
     ]
+    files.sort(key=lambda file: not file.rejected)
     return BackupFiles(**backup(storage).model_dump(), files=tuple(files[:MAX_FILES]))
+
+
+def replay_requested(sink: SinkStatus, file: str) -> ReplayRequested:
+    """``sink`` as it stood once ``file`` had been asked for."""
+    replay = sink.replay or ReplayStatus()
+    queue = replay.requested_files
+    ahead = queue.index(file) if file in queue else 0
+    when = "next" if not ahead else f"after {ahead} other{'s' if ahead > 1 else ''}"
+    if sink.state not in (SinkState.UP, SinkState.RETRYING):
+        when = f"once {sink.sink_id} can be written to; it is {sink.state} now"
+    return ReplayRequested(
+        success=True,
+        message=f"{file} is written back {when}",
+        sink_id=sink.sink_id,
+        file=file,
+        state=_state(file, replay),
+        files_ahead=ahead,
+    )
 
 
 def buffer_metrics(monitor: Monitor, now: Now) -> BufferMetrics:
@@ -226,6 +274,12 @@ def buffer_metrics(monitor: Monitor, now: Now) -> BufferMetrics:
         ledgers=tuple(ledger_answer(sink.sink_id, sink.ledger) for sink in now.status.sinks),
         replay={sink.sink_id: replay_answer(sink.replay) for sink in now.status.sinks if sink.replay is not None},
     )
+
+
+def _state(file: str, replay: ReplayStatus) -> BackupState:
+    if file == replay.current_file:
+        return BackupState.REPLAYING
+    return BackupState.REQUESTED if file in replay.requested_files else BackupState.WAITING
 
 
 def _success_rate(successful: int, total: int) -> float:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Header, HTTPException, Path, Request
 from fastapi.concurrency import run_in_threadpool
 
 from http_monitor.access import Access
 from http_monitor.answers.polling import ControlResult, TriggerAnswer
+from http_monitor.answers.writer import ReplayRequested, replay_requested
 from http_monitor.operator_actions import Operator, OperatorActions
-from http_monitor.routes.problem import NOT_RUNNING, REFUSED, UNKNOWN, Responses
+from http_monitor.routes.problem import CONFLICT, NOT_RUNNING, REFUSED, UNKNOWN, UNREADABLE, Responses
 
 GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
-SinkId = Annotated[str, Path(description="Id of the sink, as in the YAML.", max_length=200)]
+SinkId = Annotated[str, Path(description="Id of the sink, as in the YAML.", max_length=200, examples=["warehouse"])]
+BackupName = Annotated[
+    str,
+    Path(
+        description="Name of a file that waits, as /api/backups lists it.",
+        max_length=255,
+        examples=["backup_20260101_000000.csv"],
+    ),
+]
 OperatorName = Annotated[
     str, Header(alias="X-Operator", max_length=64, description="Who asks, for the log; nobody checks it.")
 ]
@@ -32,12 +41,13 @@ class ChangingRoutes:
     def router(self) -> APIRouter:
         router = APIRouter()
 
-        def add(path: str, handler: object, summary: str, responses: Responses, tag: str) -> None:
+        def add(path: str, handler: object, summary: str, responses: Responses, tag: str, status: int = 200) -> None:
             router.add_api_route(
                 path,
                 handler,  # type: ignore[arg-type]
                 methods=["POST"],
                 summary=summary,
+                status_code=status,
                 responses=responses,
                 tags=[tag],
             )
@@ -50,6 +60,14 @@ class ChangingRoutes:
         add("/api/polling/stop-all", self.stop_all, "Stop every group", _ALL, "polling")
         add("/api/sinks/{sink_id}/pause", self.pause, "Write nothing to a sink until it is resumed", _ONE, "sinks")
         add("/api/sinks/{sink_id}/resume", self.resume, "Go on writing to a sink", _ONE, "sinks")
+        add(
+            "/api/sinks/{sink_id}/backups/{file}/replay",
+            self.replay,
+            "Write one backup file back into its sink, also one of rejected rows",
+            {**_ONE, **CONFLICT, **UNREADABLE},
+            "sinks",
+            202,
+        )
         return router
 
     async def start(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
@@ -89,6 +107,17 @@ class ChangingRoutes:
     async def resume(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
         await run_in_threadpool(self._actions.resume_sink, self._operator(request, x_operator), sink_id)
         return ControlResult(success=True, message=f"{sink_id} writes again")
+
+    async def replay(
+        self, request: Request, sink_id: SinkId, file: BackupName, x_operator: OperatorName = ""
+    ) -> ReplayRequested:
+        operator = self._operator(request, x_operator)
+        try:
+            sink = await run_in_threadpool(self._actions.replay_backup, operator, sink_id, file)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise HTTPException(503, f"the backups of {sink_id} cannot be read now: {reason}") from error
+        return replay_requested(sink, file)
 
     def _operator(self, request: Request, name: str) -> Operator:
         client = request.client.host if request.client else "?"

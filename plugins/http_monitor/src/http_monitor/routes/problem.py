@@ -19,6 +19,10 @@ Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
 
 NOT_RUNNING: Final[Responses] = {503: {"model": Problem, "description": "The agent has not started yet."}}
 UNKNOWN: Final[Responses] = {404: {"model": Problem, "description": "There is none of this name."}}
+UNREADABLE: Final[Responses] = {
+    503: {"model": Problem, "description": "The agent has not started yet, or the disk cannot be read now."}
+}
+CONFLICT: Final[Responses] = {409: {"model": Problem, "description": "It cannot be done as things are."}}
 REFUSED: Final[Responses] = {
     401: {"model": Problem, "description": "The token is missing or wrong."},
     403: {

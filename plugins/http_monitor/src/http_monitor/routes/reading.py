@@ -157,7 +157,7 @@ class ReadingRoutes:
         return rejected(self._monitor.journal, total, limit)
 
     async def backups(self) -> BackupFiles:
-        return backup_files(self._monitor.storage.snapshot)
+        return backup_files(self._monitor.storage.snapshot, self._monitor.agent.status().sinks)
 
     async def access(self) -> AccessAnswer:
         return AccessAnswer(token_required=self._access.token_required, reads_protected=self._access.reads_protected)
