@@ -1,7 +1,6 @@
 """A Modbus TCP server that serves a plant: ``python -m plant.modbus_server --port 5020 --tags 3491``.
 
-Prints ``listening port=N`` once it does. With ``--control`` it obeys lines on stdin, answers each with ``ok`` or
-``error ...``, and ends when stdin does:
+It obeys as every server of a ``PeerProcess`` does:
 
     pause | resume            stop listening and drop every connection | listen again on the same port
     drop                      drop every connection
@@ -22,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import threading
 import time
 from pathlib import Path
@@ -33,6 +31,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from plant.catalogue import PLANT_GROUPS, PLANT_TAGS, Catalogue, PlantGroup
+from plant.peer import obey_stdin
 from plant.request_log import Outcome
 
 HOLDING = 3
@@ -87,8 +86,8 @@ class PlantServer:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
             self._server = None
 
-    async def obey(self, line: str) -> None:
-        """Carry out one control line. Raises ValueError when it means nothing."""
+    async def obey(self, line: str) -> bool:
+        """Carry out one order; False when it is none. Raises ValueError."""
         match line.split():
             case ["pause"]:
                 await self.pause()
@@ -110,19 +109,18 @@ class PlantServer:
                 self._silent.clear()
             case ["delay", seconds]:
                 self._delay_seconds = float(seconds)
-            case ["coil", address, state]:
-                assert self._server is not None
+            case ["coil", address, state] if self._server is not None:
                 await self._server.async_setValues(1, 5, int(address), [state == "1"])
-            case ["wait", address, state]:
-                await asyncio.wait_for(self._wait_for_coil(int(address), state == "1"), WAIT_SECONDS)
+            case ["wait", address, state] if self._server is not None:
+                await asyncio.wait_for(self._wait_for_coil(self._server, int(address), state == "1"), WAIT_SECONDS)
             case ["stop"]:
                 self.ended.set()
             case _:
-                raise ValueError(f"unknown line {line!r}")
+                return False
+        return True
 
-    async def _wait_for_coil(self, address: int, state: bool) -> None:
-        assert self._server is not None
-        while (await self._server.async_getValues(1, 1, address))[0] != state:
+    async def _wait_for_coil(self, server: ModbusTcpServer, address: int, state: bool) -> None:
+        while (await server.async_getValues(1, 1, address))[0] != state:
             await asyncio.sleep(0.005)
 
     async def _answer(
@@ -163,14 +161,9 @@ class PlantServer:
         )
 
 
-def obey_stdin(server: PlantServer, loop: asyncio.AbstractEventLoop) -> None:
-    """Pass each line of stdin to the server; runs in a thread of its own."""
-    for line in sys.stdin:
-        try:
-            asyncio.run_coroutine_threadsafe(server.obey(line), loop).result()
-            print("ok", flush=True)
-        except (ValueError, TypeError, AssertionError, RuntimeError, TimeoutError) as error:
-            print(f"error {error!r}", flush=True)
+def obey_orders(server: PlantServer, loop: asyncio.AbstractEventLoop) -> None:
+    """Pass each line of stdin to the server, and end it with them; runs in a thread of its own."""
+    obey_stdin(lambda line: asyncio.run_coroutine_threadsafe(server.obey(line), loop).result())
     loop.call_soon_threadsafe(server.ended.set)
 
 
@@ -181,10 +174,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     with arguments.log.open("w", encoding="utf-8", buffering=1) as log:
         server = PlantServer(catalogue, arguments.host, arguments.port, log)
         await server.listen()
-        print(f"listening port={server.port}", flush=True)
+        print(f"listening port={server.port} direct={server.port}", flush=True)
         if arguments.control:
             loop = asyncio.get_running_loop()
-            threading.Thread(target=obey_stdin, args=(server, loop), daemon=True).start()
+            threading.Thread(target=obey_orders, args=(server, loop), daemon=True).start()
         await server.ended.wait()
         await server.pause()
 

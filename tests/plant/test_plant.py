@@ -109,7 +109,7 @@ def test_a_paused_plant_refuses_connections_and_keeps_its_port(plant: ModbusPlan
 
 def test_a_wrong_order_is_answered_and_the_process_ends_with_the_test(plant: ModbusPlant) -> None:
     with pytest.raises(RuntimeError, match="unknown line"):
-        plant._order("refuse everything")
+        plant.order("refuse everything")
     plant.stop()
     plant.stop()
 
