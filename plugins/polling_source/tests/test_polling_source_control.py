@@ -121,7 +121,7 @@ def test_a_group_without_a_good_poll_for_three_intervals_is_stale(
     run(source, clock, 31)
     assert not source.groups()[0].stale
     alarms = [message for message in caplog.messages if message.startswith("group ")]
-    assert alarms == ["group became stale: group=G good_poll=15s ago", "group is fresh again: group=G"]
+    assert alarms == ["group became stale: group=G age=15s", "group became fresh: group=G"]
 
 
 def test_a_limit_of_its_own_decides_and_a_stopped_group_is_not_stale(
@@ -216,4 +216,4 @@ def test_a_handshake_group_that_nobody_triggers_is_stale_in_the_log_too(
     assert wait == 60.0, "the worker sleeps until the alarm is due, not until somebody asks"
     clock.advance(wait)
     assert source.workers[0].run_due() is None
-    assert caplog.messages == ["group became stale: group=ORDER good_poll=60s ago"]
+    assert caplog.messages == ["group became stale: group=ORDER age=60s"]

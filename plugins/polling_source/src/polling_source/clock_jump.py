@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Final
 
-from agent_core.api import Clock
+from agent_core.api import Clock, RateLimit
 
 LEAST_SECONDS: Final = 1.0
 """Below this it may be NTP's slewing, or a busy machine between the two readings."""
@@ -20,6 +20,7 @@ class ClockJump:
 
     def __init__(self, clock: Clock, logger: logging.Logger) -> None:
         self._clock = clock
+        self._limit = RateLimit(clock)
         self._logger = logger
         self._lock = threading.Lock()
         self._offset_seconds: float | None = None
@@ -29,5 +30,9 @@ class ClockJump:
         offset_seconds = self._clock.time_ns() / 1e9 - self._clock.monotonic()
         with self._lock:
             known, self._offset_seconds = self._offset_seconds, offset_seconds
-        if known is not None and abs(offset_seconds - known) >= LEAST_SECONDS:
-            self._logger.warning("wall clock jumped: by=%+.3fs; timestamps follow it", offset_seconds - known)
+        if known is None or abs(offset_seconds - known) < LEAST_SECONDS:
+            return
+        if (repeats := self._limit.allow("jumped")) is not None:
+            self._logger.warning(
+                "wall clock jumped: by=%+.3fs%s; timestamps follow it", offset_seconds - known, repeats
+            )

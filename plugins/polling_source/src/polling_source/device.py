@@ -17,14 +17,16 @@ from agent_core.api import (
     Emit,
     GroupMode,
     GroupStatus,
+    RateLimit,
     TriggerResult,
 )
 from polling_source.backoff import Backoff
 from polling_source.clock_jump import ClockJump
 from polling_source.config import BackoffConfig
-from polling_source.group import PollGroup
-from polling_source.handshake import Ticket
+from polling_source.group import STATE_LOG_SECONDS, PollGroup
+from polling_source.handshake import Ticket, TriggerBit
 from polling_source.outage_log import OutageLog
+from polling_source.reading import Reading
 
 
 class DeviceWorker:
@@ -54,6 +56,8 @@ class DeviceWorker:
         self._clock_jump = clock_jump
         self._logger = logger
         self._outages = OutageLog(device_id, logger)
+        self._limit = RateLimit(clock)
+        self._states = RateLimit(clock, STATE_LOG_SECONDS)
         self._changed = threading.Condition()
         self._stopping = False
         self._busy: PollGroup | None = None
@@ -264,20 +268,27 @@ class DeviceWorker:
             return
         if reading.answered_ns is not None:
             self._answered()
-        if bool(reading.bad) != bit.is_bad:
-            bit.is_bad = bool(reading.bad)
-            if bit.is_bad:
-                self._logger.warning(
-                    "trigger bit went bad: group=%s bit=%s reason=%s",
-                    group.id,
-                    bit.tag.address,
-                    reading.reason(reading.bad),
-                )
-            else:
-                self._logger.info("trigger bit came back: group=%s bit=%s", group.id, bit.tag.address)
+        bit.is_bad = bool(reading.bad)
+        if bit.is_bad != bit.told_bad:
+            self._tell_of_bit(group, bit, reading)
         if not bit.is_bad and bit.asks(bool(reading.values[0])):
             bit.polled(self._poll(group).success)
             self._reset(group)
+
+    def _tell_of_bit(self, group: PollGroup, bit: TriggerBit, reading: Reading) -> None:
+        if (repeats := self._states.allow(f"{group.id} {bit.is_bad}")) is None:
+            return
+        bit.told_bad = bit.is_bad
+        if bit.is_bad:
+            self._logger.warning(
+                "trigger bit went bad: group=%s bit=%s reason=%s%s",
+                group.id,
+                bit.tag.address,
+                reading.reason(reading.bad),
+                repeats,
+            )
+        else:
+            self._logger.info("trigger bit came back: group=%s bit=%s%s", group.id, bit.tag.address, repeats)
 
     def _reset(self, group: PollGroup) -> bool:
         """Reset the trigger bit, if that is owed. False when it could not be done; it stays owed."""
@@ -288,7 +299,10 @@ class DeviceWorker:
         except DeviceUnreachable as error:
             self._failed(error)
         except DriverError as error:
-            self._logger.error("trigger bit not reset: group=%s bit=%s error=%s", group.id, bit.tag.address, error)
+            if (repeats := self._limit.allow(f"reset {group.id}")) is not None:
+                self._logger.error(
+                    "trigger bit not reset: group=%s bit=%s error=%s%s", group.id, bit.tag.address, error, repeats
+                )
         return not bit.reset_owed
 
     def _poll(self, group: PollGroup) -> TriggerResult:
@@ -302,7 +316,8 @@ class DeviceWorker:
             if not tags_read:
                 message = f"none of its {len(group)} tags could be read: {error or reading.reason(reading.bad)}"
         except Exception as defect:
-            self._logger.exception("driver failed: device=%s group=%s", self.id, group.id)
+            if (repeats := self._limit.allow("driver")) is not None:
+                self._logger.exception("driver failed: device=%s group=%s%s", self.id, group.id, repeats)
             self._driver.close()
             error = DeviceUnreachable(f"{type(defect).__name__}: {defect}")
             batch = group.nothing_read(begun, time_ns)
@@ -333,7 +348,8 @@ class DeviceWorker:
         try:
             self._emit(batch)
         except Exception:
-            self._logger.exception("emit failed: device=%s rows=%d", self.id, len(batch))
+            if (repeats := self._limit.allow("emit")) is not None:
+                self._logger.exception("emit failed: device=%s rows=%d%s", self.id, len(batch), repeats)
             return False
         return True
 

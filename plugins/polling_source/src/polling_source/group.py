@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from agent_core.api import Batch, GroupMode, GroupState, GroupStatus, Origin
+from agent_core.api import Batch, Clock, GroupMode, GroupState, GroupStatus, Origin, RateLimit
 from polling_source.batcher import Batcher
 from polling_source.config import BadRows, GroupConfig
 from polling_source.filter import TagFilter
@@ -17,6 +17,9 @@ from polling_source.rule import TagRule
 from polling_source.schedule import Schedule
 
 NAMES_IN_A_LOG_LINE: Final = 5
+STATE_LOG_SECONDS: Final = 10.0
+"""What comes and goes faster than this is told with the last that was so, not each time."""
+
 STALE_INTERVALS: Final = 3
 LEAST_STALE_SECONDS: Final = 10.0
 """A fixed group is stale after this many intervals without a good poll, but not before this time."""
@@ -35,6 +38,7 @@ class PollGroup:
         rules: Sequence[TagRule],
         bit: TriggerBit | None,
         bad_rows: BadRows,
+        clock: Clock,
         logger: logging.Logger,
     ) -> None:
         """``rules``: one for each of the reader's tags."""
@@ -52,6 +56,9 @@ class PollGroup:
         self.missed = 0
         self._origin = Origin(source_id, config.device, config.id)
         self._logger = logger
+        self._limit = RateLimit(clock, STATE_LOG_SECONDS)
+        self._told_bad: set[int] = set()
+        self._told_stale = False
         self._names = tuple(tag.name for tag in reader.tags)
         self._batcher = Batcher(self._origin, self._names, bad_rows, TagFilter(rules, config.resend))
         self._stale_seconds = _stale_seconds(config)
@@ -110,12 +117,16 @@ class PollGroup:
 
     def watch(self, now: float) -> None:
         """Raise the alarm when the group has become stale, and call it off."""
-        is_stale = self.is_stale(now)
-        if is_stale and not self._is_stale:
-            self._logger.warning("group became stale: group=%s good_poll=%.0fs ago", self.id, now - self._good_at)
-        elif self._is_stale and not is_stale:
-            self._logger.info("group is fresh again: group=%s", self.id)
-        self._is_stale = is_stale
+        self._is_stale = self.is_stale(now)
+        if self._is_stale == self._told_stale:
+            return
+        if (repeats := self._limit.allow(f"stale {self._is_stale}")) is None:
+            return
+        self._told_stale = self._is_stale
+        if self._is_stale:
+            self._logger.warning("group became stale: group=%s age=%.0fs%s", self.id, now - self._good_at, repeats)
+        else:
+            self._logger.info("group became fresh: group=%s%s", self.id, repeats)
 
     def is_stale(self, now: float) -> bool:
         """True when it runs and had no good poll for as long as its limit."""
@@ -144,22 +155,29 @@ class PollGroup:
         )
 
     def _log_bad_tags(self, reading: Reading) -> None:
-        """Tell once of each tag that went bad although the device answers, and of those that came back."""
-        bad, reported = reading.bad, self._batcher.reported
-        if not bad and not reported:
+        """Tell of each tag that went bad although the device answers, and of those that came back.
+
+        Tags that change sooner than the limit lets a line through are in the next one, if they are still so then.
+        """
+        if not reading.bad and not self._told_bad:
             return
-        new = [row for row in bad if row not in reported]
-        if new:
+        bad = set(reading.bad)
+        new, back = sorted(bad - self._told_bad), sorted(self._told_bad - bad)
+        if new and (repeats := self._limit.allow("bad")) is not None:
+            self._told_bad.update(new)
             self._logger.warning(
-                "tags went bad: group=%s count=%d tags=%s reason=%s",
+                "tags went bad: group=%s count=%d tags=%s reason=%s%s",
                 self.id,
                 len(new),
                 self._some(new),
                 reading.reason(new),
+                repeats,
             )
-        back = sorted(reported.difference(bad))
-        if back and len(reported) < len(self._names):
-            self._logger.info("tags came back: group=%s count=%d tags=%s", self.id, len(back), self._some(back))
+        if back and (repeats := self._limit.allow("back")) is not None:
+            self._told_bad.difference_update(back)
+            self._logger.info(
+                "tags came back: group=%s count=%d tags=%s%s", self.id, len(back), self._some(back), repeats
+            )
 
     def _some(self, rows: Sequence[int]) -> str:
         names = ",".join(self._names[row] for row in rows[:NAMES_IN_A_LOG_LINE])

@@ -64,6 +64,7 @@ class TriggerBit:
     def __init__(self, tag: TagSpec, reader: Reader, writer: BitWriter | None) -> None:
         self.tag = tag
         self.is_bad = False
+        self.told_bad = False
         """True when the last look could not read the bit."""
         self.reset_owed = False
         """True from the end of a poll until the bit is reset: until then it asks for nothing."""

@@ -114,6 +114,7 @@ class _LineupMaking:
             [rules[spec.name] for spec in reader.tags],
             bit,
             self._config.bad_rows,
+            self._context.clock,
             self._context.logger,
         )
 

@@ -6,6 +6,8 @@ import logging
 import math
 from typing import Final
 
+from agent_core.api import Repeats
+
 REMIND_SECONDS: Final = 300.0
 """How often the log repeats that a device is still away."""
 
@@ -20,6 +22,7 @@ class OutageLog:
         self._device_id = device_id
         self._logger = logger
         self._announced = False
+        self._quiet = 0
         self._quiet_until = -math.inf
         self._remind_at = -math.inf
 
@@ -27,15 +30,27 @@ class OutageLog:
         """The device did not answer, for the ``tries``-th time in a row."""
         first = tries == 1
         if now < (self._quiet_until if first else self._remind_at):
+            self._quiet += 1
             return
-        self._logger.warning(
-            "device %s: device=%s error=%s tries=%d retry_in=%.3gs",
-            "unreachable" if first else "still unreachable",
-            self._device_id,
-            error,
-            tries,
-            retry_seconds,
-        )
+        repeats, self._quiet = Repeats(self._quiet), 0
+        if first:
+            self._logger.warning(
+                "device became unreachable: device=%s error=%s tries=%d retry_in=%.3gs%s",
+                self._device_id,
+                error,
+                tries,
+                retry_seconds,
+                repeats,
+            )
+        else:
+            self._logger.warning(
+                "device stayed unreachable: device=%s error=%s tries=%d retry_in=%.3gs%s",
+                self._device_id,
+                error,
+                tries,
+                retry_seconds,
+                repeats,
+            )
         self._announced = True
         self._remind_at = now + REMIND_SECONDS
         self._quiet_until = now + FLAP_SECONDS

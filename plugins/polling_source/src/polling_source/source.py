@@ -68,7 +68,7 @@ class PollingSource:
         for worker in self.workers:
             if not worker.join(max(deadline - self._context.clock.monotonic(), 0.0)):
                 self._context.logger.warning(
-                    "worker still in a read: device=%s waited=%.3gs", worker.id, timeout_seconds
+                    "worker not ended in time: device=%s waited=%.3gs", worker.id, timeout_seconds
                 )
 
     def close(self) -> None:
@@ -141,6 +141,6 @@ class PollingSource:
 
     def _tell_left_out(self, problems: Sequence[ConfigProblem]) -> None:
         for problem in problems[:NAMES_IN_A_LOG_LINE]:
-            self._context.logger.warning("tag left out: %s", problem)
+            self._context.logger.warning("tag left out: problem=%s", problem)
         if len(problems) > NAMES_IN_A_LOG_LINE:
             self._context.logger.warning("tags left out: count=%d; agent check names each", len(problems))
