@@ -153,7 +153,7 @@ def test_each_request_is_logged_with_who_and_what(waiting: Monitored, caplog: py
     caplog.set_level(logging.INFO, "http_monitor")
     waiting.client.post(REPLAY.format("rejected_1.csv"), X_Operator="Kim")
     done = "replay_backup warehouse rejected_1.csv"
-    assert f"control: action={done} by=Kim@127.0.0.1 (loopback) outcome=done" in caplog.text
+    assert f"control used: action={done} by=Kim@127.0.0.1 (loopback) outcome=done" in caplog.text
     [event, *_] = waiting.client.get("/api/events").json()["events"]
     assert (event["kind"], event["subject"]) == ("control", "warehouse")
     assert event["message"] == f"{done} by Kim@127.0.0.1 (loopback): done"

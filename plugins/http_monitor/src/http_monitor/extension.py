@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from agent_core.api import AgentError, ComponentContext, ConfigError
+from agent_core.api import AgentError, ComponentContext, ConfigError, RateLimit
 from http_monitor.access import Access
 from http_monitor.address import Address
 from http_monitor.application import build
@@ -79,10 +79,10 @@ class _Background:
         self._monitor = monitor
         self._socket = socket
         self._log = logger
-        self._faulty = False
+        self._limit = RateLimit(monitor.clock)
 
     async def run(self) -> None:
-        """Until cancelled. A defect is logged once and does not end it."""
+        """Until cancelled. A defect is logged now and then and does not end it."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         ticks = 0
@@ -95,19 +95,18 @@ class _Background:
                 self._monitor.tick()
                 await self._socket.publish()
                 ticks += self._monitor.running
-                self._faulty = False
-            except Exception:
-                if not self._faulty:
-                    self._log.exception("monitor failed and goes on")
-                self._faulty = True
+            except Exception as error:
+                if (repeats := self._limit.allow("tick")) is not None:
+                    self._log.exception("monitor failed and goes on: error=%r%s", error, repeats)
             due = max(due + TICK_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
 
     def _look(self) -> None:
         try:
             self._monitor.look()
-        except Exception:
-            self._log.exception("disk could not be looked at")
+        except Exception as error:
+            if (repeats := self._limit.allow("look")) is not None:
+                self._log.exception("disk not looked at: error=%r%s", error, repeats)
 
 
 def _described(config: HttpMonitorConfig) -> str:

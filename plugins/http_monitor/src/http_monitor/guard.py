@@ -9,7 +9,7 @@ from typing import Final
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_core.api import Clock
+from agent_core.api import Clock, RateLimit
 from http_monitor.access import Access, Refusal, Request
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -37,10 +37,8 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, clock: Clock, logger: logging.Logger) -> None:
         self._app = app
         self._access = access
-        self._clock = clock
         self._log = logger
-        self._quiet_until = 0.0
-        self._unlogged = 0
+        self._limit = RateLimit(clock, LOG_INTERVAL_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -86,13 +84,8 @@ class Guard:
             await _refuse(refusal, scope, receive, send)
 
     def _note(self, scope: Scope, request: Request, refusal: Refusal) -> None:
-        now = self._clock.monotonic()
-        if now < self._quiet_until:
-            self._unlogged += 1
+        if (repeats := self._limit.allow("refused")) is None:
             return
-        self._quiet_until = now + LOG_INTERVAL_SECONDS
-        more = f" (and {self._unlogged} more since)" if self._unlogged else ""
-        self._unlogged = 0
         client = scope.get("client")
         self._log.warning(
             "request refused: client=%s method=%s path=%s status=%d reason=%s%s",
@@ -101,7 +94,7 @@ class Guard:
             ascii(request.path[:80]),
             refusal.status,
             refusal.message,
-            more,
+            repeats,
         )
 
 

@@ -62,7 +62,7 @@ class Monitor:
         self.writes = WriteStats(context.clock)
         self.journal = Journal(context.clock)
         self.timeline = Timeline()
-        self.storage = Storage(context.state_dir, context.logger)
+        self.storage = Storage(context.state_dir, context.clock, context.logger)
         self.replays = Replays(self.journal)
         self.phase = Phase.STARTING
         self.ticks = 0

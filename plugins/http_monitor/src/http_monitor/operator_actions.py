@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent_core.api import AgentError, SinkStatus, TriggerResult
+from agent_core.api import AgentError, RateLimit, SinkStatus, TriggerResult
+from http_monitor.guard import LOG_INTERVAL_SECONDS
 from http_monitor.journal import EntryKind
 from http_monitor.monitor import Monitor
 
@@ -36,6 +37,7 @@ class OperatorActions:
     def __init__(self, monitor: Monitor, logger: logging.Logger) -> None:
         self._monitor = monitor
         self._log = logger
+        self._limit = RateLimit(monitor.clock, LOG_INTERVAL_SECONDS)
 
     def start_group(self, operator: Operator, group_id: str) -> None:
         """Let a group poll again."""
@@ -86,12 +88,19 @@ class OperatorActions:
         try:
             result = call()
         except (AgentError, OSError) as error:
-            self._log.warning("control refused: action=%s by=%s error=%s", ascii(wish), operator, ascii(str(error)))
+            if (repeats := self._limit.allow("refused")) is not None:
+                self._log.warning(
+                    "control refused: action=%s by=%s error=%s%s", ascii(wish), operator, ascii(str(error)), repeats
+                )
             raise
         success = result.success if isinstance(result, TriggerResult) else result is not False
         outcome = "done" if success else "failed"
         wish = wish if wish.isprintable() else ascii(wish)
-        self._log.info("control: action=%s by=%s outcome=%s", wish, operator, outcome)
+        # Whoever drives the line by HTTP triggers a group each second; every other action is a line of its own.
+        if action != "trigger_group":
+            self._log.info("control used: action=%s by=%s outcome=%s", wish, operator, outcome)
+        elif (repeats := self._limit.allow(f"{wish} {outcome}")) is not None:
+            self._log.info("control used: action=%s by=%s outcome=%s%s", wish, operator, outcome, repeats)
         name = self._monitor.name
         self._monitor.journal.note(
             EntryKind.CONTROL, subject or what or name, f"{wish if subject else action} by {operator}: {outcome}"

@@ -89,7 +89,7 @@ class Server:
             if thread.is_alive():
                 self._uvicorn.force_exit = True
                 thread.join(1.0)
-                self._log.warning("http server did not end in time")
+                self._log.warning("http server not ended in time: waited=%.3gs", STOP_SECONDS)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -112,7 +112,7 @@ class Server:
             asyncio.run(self._serve())
         except BaseException as error:
             self._failure = error
-            self._log.exception("http server ended by itself")
+            self._log.exception("http server ended by itself: address=%s", self._wanted)
 
     async def _serve(self) -> None:
         assert self._socket is not None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent_core.api import AgentView, BacklogFile
+from agent_core.api import AgentView, BacklogFile, Clock, RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +23,28 @@ class StorageSnapshot:
 class Storage:
     """Keeps what the last ``look`` saw. A look may block, so it is never made in the server's loop."""
 
-    def __init__(self, state_dir: Path, logger: logging.Logger) -> None:
+    def __init__(self, state_dir: Path, clock: Clock, logger: logging.Logger) -> None:
         self._state_dir = state_dir
         self._log = logger
-        self._failing: set[str] = set()
+        self._faults = RateLimit(clock)
         self.snapshot = StorageSnapshot()
 
     def look(self, agent: AgentView) -> None:
-        """Look again. What cannot be read is logged once and shown as it was last seen."""
+        """Look again. What cannot be read is logged now and then and shown as it was last seen."""
         backlog: dict[str, Sequence[BacklogFile]] = {}
         for sink in agent.status().sinks:
             try:
                 backlog[sink.sink_id] = tuple(agent.backlog(sink.sink_id))
-                self._failing.discard(sink.sink_id)
             except Exception as error:
                 backlog[sink.sink_id] = self.snapshot.backlog.get(sink.sink_id, ())
-                if sink.sink_id not in self._failing:
-                    self._failing.add(sink.sink_id)
-                    self._log.warning("backlog not readable: sink=%s error=%s", sink.sink_id, error)
+                if (repeats := self._faults.allow(f"backlog {sink.sink_id}")) is not None:
+                    self._log.warning("backlog not read: sink=%s error=%s%s", sink.sink_id, error, repeats)
         free: int | None = None
         total: int | None = None
         try:
             usage = shutil.disk_usage(self._state_dir)
             free, total = usage.free, usage.total
         except OSError as error:
-            if "disk" not in self._failing:
-                self._failing.add("disk")
-                self._log.warning("free disk not readable: path=%s error=%s", self._state_dir, error)
+            if (repeats := self._faults.allow("disk")) is not None:
+                self._log.warning("free disk not read: path=%s error=%s%s", self._state_dir, error, repeats)
         self.snapshot = StorageSnapshot(backlog, free, total)
