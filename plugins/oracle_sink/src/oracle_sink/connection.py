@@ -18,7 +18,7 @@ from typing import Final
 
 import oracledb
 
-from agent_core.api import ComponentContext, ConfigError, ConfigurationError, RetryableError, SinkError
+from agent_core.api import ComponentContext, ConfigError, ConfigurationError, RateLimit, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import EXPIRES_SOON, one_line, translate
@@ -69,7 +69,8 @@ class Connections:
         self._live = 0  # idle, lent and being made
         self._inspected = False
         self._is_open = False
-        self._warned_at: float | None = None
+        self._faults = RateLimit(context.clock)
+        self._daily = RateLimit(context.clock, _WARN_INTERVAL_SECONDS)
 
     def open(self) -> None:
         """Log in until ``pool: min`` sessions are there. Raises SinkError when not even one is."""
@@ -83,7 +84,10 @@ class Connections:
             try:
                 self._put_back(self._made())
             except SinkError as error:
-                self._logger.warning("spare session not opened: sink=%s error=%s", self._component_id, error)
+                if (repeats := self._faults.allow("spare")) is not None:
+                    self._logger.warning(
+                        "spare session not opened: sink=%s error=%s%s", self._component_id, error, repeats
+                    )
                 break
 
     @contextmanager
@@ -214,12 +218,10 @@ class Connections:
         warning = connection.warning
         if warning is None or EXPIRES_SOON not in str(warning):
             return
-        now = self._clock.monotonic()
-        if self._warned_at is not None and now - self._warned_at < _WARN_INTERVAL_SECONDS:
+        if (repeats := self._daily.allow("expiry")) is None:
             return
-        self._warned_at = now
         found = _DAYS.search(str(warning))
         self._logger.warning(
-            "password expires soon: sink=%s user=%s days=%s warning=%s",
-            self._component_id, self._config.user, found[1] if found else "?", one_line(str(warning)),
+            "password nearly expired: sink=%s user=%s days=%s warning=%s%s; have it changed, the agent reads it anew",
+            self._component_id, self._config.user, int(found[1]) if found else "?", one_line(str(warning)), repeats,
         )  # fmt: skip

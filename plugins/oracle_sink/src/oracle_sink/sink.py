@@ -149,4 +149,4 @@ class OracleSink:
         )  # fmt: skip
         now = datetime.fromtimestamp(self._clock.time_ns() / _NS, UTC)
         for warning in warnings_of(layout, now):
-            self._logger.warning("table needs attention: sink=%s table=%s: %s", sink, layout.table, warning)
+            self._logger.warning("table found lacking: sink=%s table=%s problem=%s", sink, layout.table, warning)
