@@ -216,7 +216,9 @@ def test_each_change_is_logged_with_who_and_what(monitored: Monitored, caplog: p
     caplog.set_level(logging.INFO, "http_monitor")
     monitored.client.post("/api/polling/groups/PROCESS/stop", X_Operator="Kim\x01 night shift")
     [record] = [record for record in caplog.records if record.message.startswith("control")]
-    assert record.message == ("control used: action=stop_group PROCESS by=Kim night shift@127.0.0.1 (loopback) outcome=done")
+    assert record.message == (
+        "control used: action=stop_group PROCESS by=Kim night shift@127.0.0.1 (loopback) outcome=done"
+    )
     [event, *_] = monitored.client.get("/api/events").json()["events"]
     assert (event["kind"], event["subject"]) == ("control", "PROCESS")
     assert "Kim" in event["message"]
