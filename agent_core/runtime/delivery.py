@@ -169,12 +169,13 @@ class Delivery:
         """After ``drain``: account for the rest. A durable buffer keeps its rows; others go to the fallback.
 
         Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
-        the fallback too, as ambiguous.
+        the fallback too, as ambiguous. Rejected rows that the fallback has refused so far get a last try.
         """
         with self._gate.changed:
             while self._running and (left := deadline - self._clock.monotonic()) > 0:
                 self._clock.wait(self._gate.changed, left)
             stuck = self._carrier.locked_land_all()
+        self._carrier.end_refused()
         if self.buffer.durable:
             return
         for lease in stuck:
@@ -239,6 +240,7 @@ class Delivery:
                         self._carrier.carry(lease)
                     elif self._draining:
                         return
+                    self._carrier.keep_refused()
                 except Exception as error:
                     if (repeats := self._faults.allow("worker")) is not None:
                         self._log.exception(
