@@ -57,6 +57,7 @@ class FakeSink:
     def open(self) -> None:
         with self.changed:
             self.opens += 1
+            self.changed.notify_all()
             if self.open_script:
                 raise self.open_script.popleft()
 

@@ -12,16 +12,16 @@ def test_ten_workers_of_two_sinks_make_one_attempt_and_go_on_when_the_password_i
     env = case.folder / ".env"
     env.write_text("PLANT_PASSWORD=wrong\n", encoding="utf-8")
     with case.agent(database.environ) as agent:
-        agent.wait_for("sink=first up -> locked_out")
-        agent.wait_for("sink=second up -> locked_out")
+        agent.wait_for("sink=first old=up new=locked_out")
+        agent.wait_for("sink=second old=up new=locked_out")
         lines = agent.output.count("values/s")
         wait_until(lambda: agent.output.count("values/s") > lines + 6, what="several probe intervals")
         assert server.counters()["bad_logons"] == 1, "one attempt for both sinks, ten workers and every probe"
         assert "wrong" not in agent.output, "a secret prints as ***"
 
         env.write_text(f"PLANT_PASSWORD={server.password}\n", encoding="utf-8")
-        agent.wait_for("sink=first locked_out -> up")
-        agent.wait_for("sink=second locked_out -> up")
+        agent.wait_for("sink=first old=locked_out new=up")
+        agent.wait_for("sink=second old=locked_out new=up")
         assert agent.stop() == 0, agent.output
     assert server.counters()["bad_logons"] == 1
     for sink in ("first", "second"):
