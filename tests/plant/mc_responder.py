@@ -24,8 +24,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent_core.testing.tcp_gate import TcpGate
 from plant.peer import obey_stdin
-from plant.tcp_gate import TcpGate
 
 READ, WRITE, TYPE_NAME, SELF_TEST = 0x0401, 0x1401, 0x0101, 0x0619
 TYPE_NAMES = {

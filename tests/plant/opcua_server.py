@@ -30,8 +30,8 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession, SessionState
 
+from agent_core.testing.tcp_gate import TcpGate
 from plant.peer import obey_stdin
-from plant.tcp_gate import TcpGate
 
 URI = "urn:plant"
 PADDING_URI = "urn:something:else"

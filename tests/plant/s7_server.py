@@ -23,8 +23,8 @@ from snap7.s7protocol import S7Function
 from snap7.server import Server
 from snap7.type import SrvArea
 
+from agent_core.testing.tcp_gate import TcpGate
 from plant.peer import obey_stdin
-from plant.tcp_gate import TcpGate
 
 OTHER_BYTES = 1024
 INVALID_ADDRESS = 0x05

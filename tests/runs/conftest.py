@@ -17,8 +17,9 @@ import pytest
 from oracle_standin.process import Standin, StandinError
 from oracle_standin.real_database import database_under_test
 from plant.process import ModbusPlant
-from plant.tcp_gate import TcpGate
 from runs.agent_process import AgentProcess
+
+from agent_core.testing.tcp_gate import TcpGate
 
 RUNS = Path(__file__).parent
 EPOCH = datetime(1970, 1, 1)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from plant.process import ModbusPlant
-from plant.tcp_gate import TcpGate
 from runs.agent_process import wait_until
 from runs.conftest import Case, Database
+
+from agent_core.testing.tcp_gate import TcpGate
 
 
 @dataclass(frozen=True)

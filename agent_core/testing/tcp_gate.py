@@ -6,7 +6,11 @@ Clients connect to the gate, which passes bytes on to the server behind it. Its 
     drop               drop every connection
     hang | unhang      swallow what comes, both ways (a black hole) | pass on again; what was swallowed stays lost
     delay SECONDS      hold what the server answers this long
-    pieces BYTES       pass the server's answers on in pieces of at most so many bytes; 0 for as they come
+    pieces BYTES [S]   pass the server's answers on in pieces of at most so many bytes, S seconds apart; 0 for as
+                       they come
+    cut BYTES          pass on so many bytes of the next answer, then drop its connection
+    garble             pass on a web server's complaint for each answer
+    clear              none of this any more, as at the start
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ import threading
 from collections.abc import Coroutine
 
 _CHUNK_BYTES = 65536
+_JOINING_SECONDS = 0.0005
+"""Without a pause the kernel joins the pieces again."""
+
+_GARBAGE = b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"
 
 
 class TcpGate:
@@ -36,9 +44,7 @@ class TcpGate:
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._hangs = False
-        self._delay_seconds = 0.0
-        self._piece_bytes = 0
+        self._clear()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -59,8 +65,16 @@ class TcpGate:
                 self._hangs = False
             case ["delay", seconds]:
                 self._delay_seconds = float(seconds)
-            case ["pieces", count]:
+            case ["pieces", count, *seconds]:
                 self._piece_bytes = int(count)
+                self._piece_seconds = float(seconds[0]) if seconds else _JOINING_SECONDS
+            case ["cut", count]:
+                self._cut_bytes = int(count)
+            case ["garble"]:
+                self._garbles = True
+            case ["clear"]:
+                self._clear()
+                self._call(self._listen())
             case _:
                 return False
         return True
@@ -71,6 +85,14 @@ class TcpGate:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+    def _clear(self) -> None:
+        self._hangs = False
+        self._garbles = False
+        self._delay_seconds = 0.0
+        self._piece_bytes = 0
+        self._piece_seconds = _JOINING_SECONDS
+        self._cut_bytes: int | None = None
 
     def _call(self, work: Coroutine[object, object, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -132,9 +154,15 @@ class TcpGate:
                     await asyncio.sleep(self._delay_seconds)
                 if self._hangs:
                     continue
+                if answers and self._garbles:
+                    data = _GARBAGE
+                if answers and self._cut_bytes is not None:
+                    writer.write(data[: self._cut_bytes])
+                    self._cut_bytes = None
+                    return  # which ends both sides
                 step = (self._piece_bytes if answers else 0) or len(data)
                 for start in range(0, len(data), step):
                     writer.write(data[start : start + step])
                     await writer.drain()
                     if step < len(data):
-                        await asyncio.sleep(0.0005)  # or the kernel joins the pieces again
+                        await asyncio.sleep(self._piece_seconds)
