@@ -103,7 +103,7 @@ class Agent:
         def share(of_timeout: float) -> float:
             return began + of_timeout * self._config.shutdown_timeout_seconds
 
-        self._log.info("agent stopping: reason=%s", self._stop_reason)
+        self._log.info("agent began to stop: reason=%s", self._stop_reason)
         self._events.stopping(self, self._stop_reason or "shutdown")
         in_time = self._step(
             "source",

@@ -18,12 +18,12 @@ class EventLog:
     def agent_sink_state_changed(
         self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
     ) -> None:
-        level = logging.INFO if new in (SinkState.UP, SinkState.PAUSED) else logging.WARNING
-        if next_probe_seconds is None:
-            self._log.log(level, "sink state changed: sink=%s old=%s new=%s reason=%s", sink_id, old, new, reason)
+        if new in (SinkState.UP, SinkState.PAUSED):
+            self._log.info("sink state changed: sink=%s old=%s new=%s reason=%s", sink_id, old, new, reason)
+        elif next_probe_seconds is None:
+            self._log.warning("sink state changed: sink=%s old=%s new=%s reason=%s", sink_id, old, new, reason)
         else:
-            self._log.log(
-                level,
+            self._log.warning(
                 "sink state changed: sink=%s old=%s new=%s reason=%s next_probe=%.0fs",
                 sink_id,
                 old,

@@ -1,0 +1,191 @@
+"""docs/log-events.md against every logging call of the agent and its plugins, both ways."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from docs.log_call import LEVELS, ROOT, LogCall, log_calls, sources
+
+from agent_core.api import Repeats
+from agent_core.cli.log_format import ConsoleFormatter, JsonFormatter
+from agent_core.config import Redaction
+
+PAGE = ROOT / "docs" / "log-events.md"
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Described:
+    """An event: as the calls together make it, or as a row of the page describes it. ``places`` for whoever mends."""
+
+    places: list[str]
+    levels: set[str] = field(default_factory=set)
+    fields: set[str] = field(default_factory=set)
+
+
+def code(calls: Iterable[LogCall]) -> dict[Key, Described]:
+    events: dict[Key, Described] = {}
+    for call in calls:
+        event = events.setdefault((call.logger, call.event), Described([]))
+        event.places.append(call.place)
+        event.levels.add(call.level)
+        event.fields.update(call.fields)
+    return events
+
+
+def page(text: str) -> tuple[dict[Key, Described], list[str]]:
+    """The rows of the page's tables, and what is wrong with some of them."""
+    events: dict[Key, Described] = {}
+    wrong: list[str] = []
+    logger = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        place = f"docs/{PAGE.name}:{number}"
+        if heading := re.fullmatch(r"## `(.+)`", line):
+            logger = heading[1]
+        if not line.startswith("| ") or line.startswith(("| event |", "| --- |")):
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) != 5 or not all(cells):
+            wrong.append(f"{place}: a row is event, level, fields, what it means, what to do")
+            continue
+        event, levels, fields, *_ = cells
+        if (logger, event) in events:
+            wrong.append(f"{place}: {event!r} is there twice")
+        names = {f"{name} ({unit})" if unit else name for name, unit in re.findall(r"`(\w+)`(?: \((.+?)\))?", fields)}
+        events[logger, event] = Described([place], set(levels.split(", ")), names)
+    return events, wrong
+
+
+def differences(calls: Iterable[LogCall], text: str) -> list[str]:
+    """What to mend, each with its line of code or of the page."""
+    said, (written, found) = code(calls), page(text)
+    for (logger, event), described in written.items():
+        if (logger, event) not in said:
+            found.append(f"{described.places[0]}: no code says {event!r} as {logger}")
+    for (logger, event), described in said.items():
+        places = ", ".join(described.places)
+        row = written.get((logger, event))
+        if row is None:
+            found.append(f"{places}: {event!r} of {logger} is not on the page")
+            continue
+        for what, in_code, on_page in (
+            ("level", described.levels, row.levels),
+            ("fields", described.fields, row.fields),
+        ):
+            if in_code != on_page:
+                here, there = ", ".join(sorted(in_code)), ", ".join(sorted(on_page))
+                found.append(f"{row.places[0]}: {what} of {event!r}: {there}; the code ({places}) has {here}")
+    return found
+
+
+def every_call() -> list[LogCall]:
+    return [call for path in sources() for call in log_calls(path)[0]]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_logging_call_keeps_the_convention(path: Path) -> None:
+    assert log_calls(path)[1] == []
+
+
+def test_the_page_describes_every_event_and_no_other() -> None:
+    assert differences(every_call(), PAGE.read_text(encoding="utf-8")) == []
+
+
+def test_the_calls_are_found() -> None:
+    calls = every_call()
+    assert len(calls) > 80
+    assert {call.level for call in calls} == set(LEVELS.values())
+    assert {"csv_sink", "http_monitor", "oracle_sink", "polling_source", "agent_core.delivery"} <= {
+        call.logger for call in calls
+    }
+
+
+SOURCE = "import logging\n_logger = logging.getLogger(__name__)\n"
+
+
+def calls_of(line: str) -> tuple[list[LogCall], list[str]]:
+    return log_calls(ROOT / "agent_core" / "part.py", SOURCE + line)
+
+
+def test_a_call_is_read_with_its_units_and_its_count() -> None:
+    (call,), wrong = calls_of(
+        '_logger.warning("write failed: sink=%s rows=%d retry_in=%.1fs rate=%.0frows/s%s; look", a, b, c, d, repeats)'
+    )
+    assert wrong == []
+    assert call == LogCall(
+        "agent_core/part.py:3",
+        "agent_core.part",
+        "write failed",
+        "warning",
+        ("sink", "rows", "retry_in (s)", "rate (rows/s)", "repeated"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('_logger.info(f"file renamed: name={name}")', "not a literal"),
+        ('_logger.info("file renamed: name=%s" % name)', "not a literal"),
+        ("_logger.info(text)", "not a literal"),
+        ('_logger.info("file renamed")', "is not"),
+        ('_logger.info("file renamed: %s", name)', "is not"),
+        ('_logger.info("file renamed: name=%s to %s", old, new)', "is not"),
+        ('_logger.info("file renamed: name=%y", name)', "is not"),
+        ('_logger.info("file renamed: name=%(name)s", {"name": 1})', "is not"),
+        ('_logger.info("File renamed: name=%s", name)', "is not"),
+        ('_logger.info("renaming file: name=%s", name)', "past tense"),
+        ('_logger.info("file renamed: name=%s")', "1 placeholders, 0 arguments"),
+        ('_logger.info("file renamed: name=%s", *names)', "placeholders|arguments"),
+        ('_logger.info("file renamed: name=%s name=%s", old, new)', "twice"),
+        ('_logger.info("file renamed: time=%s", now)', "a key of every line"),
+        ('_logger.info("file renamed: name=%s%s", name, more)', "RateLimit"),
+        ('_logger.info("file renamed: name=%s", repeats)', "RateLimit"),
+        ('_logger.log(level, "file renamed: name=%s", name)', "hides the level"),
+        ('logging.info("file renamed: name=%s", name)', "root logger"),
+        ("tell = _logger.info", "handed on"),
+        ('self._context.logger.info("hello")', "is not"),
+    ],
+)
+def test_a_call_that_breaks_the_convention_is_named_with_its_line(line: str, problem: str) -> None:
+    calls, (wrong,) = calls_of(line)
+    assert calls == []
+    assert re.match(rf"agent_core/part\.py:3: .*({problem})", wrong)
+
+
+ROW = "## `agent_core.part`\n| file renamed | info | `name`, `after` (s) | a | b |\n"
+CALL = '_logger.info("file renamed: name=%s after=%.1fs", name, seconds)'
+
+
+def test_code_and_page_that_agree_are_fine() -> None:
+    assert differences(calls_of(CALL)[0], ROW) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("", r"agent_core/part\.py:3: 'file renamed' of agent_core\.part is not on the page"),
+        (ROW.replace("| info", "| error"), r"log-events\.md:2: level of 'file renamed': error; .*part\.py:3.* info"),
+        (ROW.replace("`name`, ", ""), r"log-events\.md:2: fields of 'file renamed'"),
+        (ROW.replace(" (s)", " (ms)"), r"log-events\.md:2: fields of 'file renamed'"),
+        (ROW + "| file eaten | info | `name` | a | b |\n", r"log-events\.md:3: no code says 'file eaten'"),
+        (ROW + "| file renamed | info | `name`, `after` (s) | a | b |\n", r"log-events\.md:3: .* twice"),
+        (ROW.replace("| b |", "| |"), r"log-events\.md:2: a row is"),
+    ],
+)
+def test_code_and_page_that_differ_are_named_with_their_lines(row: str, problem: str) -> None:
+    assert re.search(problem, "\n".join(differences(calls_of(CALL)[0], row)))
+
+
+def test_the_lines_that_the_page_on_operating_shows_are_those_of_the_formatters() -> None:
+    shown = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    message = "write failed: sink=%s rows=%d attempt=%d error=%s retry_in=%.1fs%s"
+    arguments = ("warehouse", 500, 1, "ORA-12541", 1.0, Repeats(0))
+    record = logging.LogRecord("agent_core.agent", logging.WARNING, "", 0, message, arguments, None)
+    record.created = 1_767_225_600.25
+    assert f"\n{JsonFormatter(Redaction(), []).format(record)}\n" in shown
+    assert f"{ConsoleFormatter(Redaction()).format(record)[29:]}\n" in shown
