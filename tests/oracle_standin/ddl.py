@@ -1,4 +1,4 @@
-"""CREATE, DROP, TRUNCATE, GRANT: tables, indexes, sequences, synonyms. Each commits, as Oracle's DDL does."""
+"""CREATE, DROP, TRUNCATE, GRANT: tables, indexes, sequences, synonyms, triggers. Each commits, as Oracle's DDL does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .datatype import column_type
 from .errors import OraError
 from .scope import SessionView
 from .statement import Statement, name_of, table_name
-from .table import Check, Column, Sequence, Table, Unique
+from .table import Check, Column, Sequence, Table, Trigger, Unique
 
 if TYPE_CHECKING:
     from .database import Database
@@ -29,6 +29,8 @@ def execute(database: Database, session: SessionView, statement: Statement) -> N
             _create_index(database, session, node)
         case exp.Create(kind="SEQUENCE"):
             _create_sequence(database, session, node)
+        case exp.Create(kind="VIEW") if statement.raises is not None:
+            _create_trigger(database, session, node, *statement.raises)
         case exp.Create(kind="VIEW") if isinstance(node.expression, exp.Select):
             schema, name = _full_name(node.this, session)
             target = _full_name(node.expression.args["from_"].this, session)
@@ -149,6 +151,17 @@ def _create_sequence(database: Database, session: SessionView, node: exp.Create)
         start = int(properties.args["start"].name) if properties.args.get("start") else start
         increment = int(properties.args["increment"].name) if properties.args.get("increment") else increment
     database.sequences[key] = Sequence(start - increment, increment)
+
+
+def _create_trigger(database: Database, session: SessionView, node: exp.Create, code: int, message: str) -> None:
+    schema, name = _full_name(node.this, session)
+    select = node.expression
+    table = database.table(select.args["from_"].this, session, "DROP")
+    owners = [t for t in database.tables.values() if t.schema == schema and any(g.name == name for g in t.triggers)]
+    if owners and (owners != [table] or not node.args.get("replace")):
+        raise OraError(4081, f"trigger '{name}' already exists")
+    table.triggers = [trigger for trigger in table.triggers if trigger.name != name]
+    table.triggers.append(Trigger(name, select.args["where"].this, code, message))
 
 
 def _drop(database: Database, session: SessionView, node: exp.Drop) -> None:

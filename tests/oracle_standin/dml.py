@@ -38,6 +38,8 @@ class Target:
         self.source = Source(name_of(alias) if alias is not None else table.name, columns, table)
         self.compiler = Compiler(database, session, types, Scope([self.source]))
         self.session = session
+        new = Compiler(database, session, [], Scope([Source("NEW", columns, table)]))
+        self._triggers = [(trigger, new.condition(trigger.condition)) for trigger in table.triggers]
         self._checks = [(check, self.compiler.condition(check.condition)) for check in table.checks]
         self._names = [table.qualified(i) for i in range(len(table.columns))]
         # DEFAULTs have no binds and no columns
@@ -59,9 +61,22 @@ class Target:
                 if condition(frame) is False:
                     raise OraError(2290, name=f"{self.table.schema}.{check.name}")
 
+    def fire_triggers(self, row: Row, session: SessionView) -> None:
+        """Raises what a trigger before INSERT raises."""
+        if not self._triggers:
+            return
+        frame = Frame(session, (), 1)
+        frame.rows[0] = row
+        for trigger, condition in self._triggers:
+            if condition(frame):
+                name = f"{self.table.schema}.{trigger.name}"
+                trace = f"ORA-06512: at \"{name}\", line 1\nORA-04088: error during execution of trigger '{name}'"
+                raise OraError(trigger.code, f"{trigger.message}\n{trace}")
+
     @property
-    def has_checks(self) -> bool:
-        return bool(self._checks)
+    def looks_at_rows(self) -> bool:
+        """A CHECK or a trigger must see each row."""
+        return bool(self._checks or self._triggers)
 
     def columns(self, nodes: Sequence[exp.Expr] | None) -> list[int]:
         """Column numbers of an explicit list, or all. Raises ORA-00904 and ORA-00957."""
@@ -81,6 +96,7 @@ class Target:
                 for i in range(len(self.table.columns))
             ]
         )
+        self.fire_triggers(row, session)
         self.check(row, session)
         session.transaction.insert(self.table, row, session.settings)
 
@@ -102,7 +118,7 @@ class Insert:
         self._types = types
         self._values: dict[int, Function] = {}
         self._binds: dict[int, int] = {}  # column -> bind, for plain binds
-        self._bulk = not self.target.has_checks
+        self._bulk = not self.target.looks_at_rows
         self._select = None
         source = node.expression
         if isinstance(source, exp.Values):

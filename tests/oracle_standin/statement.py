@@ -1,7 +1,8 @@
 """SQL text to a parsed statement: binds are numbered, the rest is sqlglot's Oracle dialect.
 
 What sqlglot does not parse and clients send is read here by pattern: transaction control, ALTER SESSION, and the
-storage clauses behind a CREATE TABLE's column list, which are accepted and dropped. A synonym is read as a view.
+storage clauses behind a CREATE TABLE's column list, which are accepted and dropped. A synonym is read as a view, and
+so is the one form of trigger there is: it raises an error for the new rows that its WHEN clause selects.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*([A-Za-z]+)", re.S)
 _SET = re.compile(r"(\w+)\s*=\s*('(?:[^']|'')*'|[\w.:+-]+|\"[^\"]+\")")
 _CREATE_TABLE = re.compile(r"\s*CREATE\s+(?:(GLOBAL|PRIVATE)\s+TEMPORARY\s+)?TABLE\b", re.I)
 _SYNONYM = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(PUBLIC\s+)?SYNONYM\s+(\S+)\s+FOR\s+(\S+)\s*$", re.I)
+_TRIGGER = re.compile(
+    r"\s*CREATE\s+(OR\s+REPLACE\s+)?TRIGGER\s+(\S+)\s+BEFORE\s+INSERT\s+ON\s+(\S+)\s+FOR\s+EACH\s+ROW\s+WHEN\s*(\(.+\))\s*"
+    r"BEGIN\s+RAISE_APPLICATION_ERROR\s*\(\s*-(20\d{3})\s*,\s*'([^']*)'\s*\)\s*;\s*END\s*;\s*$",
+    re.I | re.S,
+)
 _USING_INDEX = re.compile(r"\bUSING\s+INDEX(?:\s+(?:LOCAL|TABLESPACE\s+\w+|\([^()]*(?:\([^()]*\)[^()]*)*\)))*", re.I)
 
 
@@ -50,6 +56,7 @@ class Statement:
         self.savepoint: str | None = None
         self.temporary = ""  # of CREATE TABLE: see Table.temporary
         self.public = False  # of CREATE SYNONYM
+        self.raises: tuple[int, str] | None = None  # of CREATE TRIGGER: code and message
         leading = _LEADING.match(text)
         keyword = leading[1].upper() if leading else ""
         if keyword in ("COMMIT", "ROLLBACK", "SAVEPOINT"):
@@ -69,6 +76,9 @@ class Statement:
         if (synonym := _SYNONYM.match(text)) is not None:
             self.public = synonym[1] is not None
             text = f"CREATE VIEW {synonym[2]} AS SELECT * FROM {synonym[3]}"
+        elif (trigger := _TRIGGER.match(text)) is not None:
+            self.raises = int(trigger[5]), trigger[6]
+            text = f"CREATE {trigger[1] or ''}VIEW {trigger[2]} AS SELECT 0 FROM {trigger[3]} NEW WHERE {trigger[4]}"
         elif keyword == "CREATE":
             text = self._table_head(text)
         if keyword in ("INSERT", "UPDATE", "DELETE") and re.search(r"\bRETURNING\b.+\bINTO\b", text, re.I | re.S):

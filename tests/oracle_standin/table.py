@@ -71,6 +71,16 @@ class Check:
     condition: exp.Expr
 
 
+@dataclass(slots=True)
+class Trigger:
+    """Raises ``code`` with ``message`` for a row, before its INSERT, that meets the condition on NEW."""
+
+    name: str
+    condition: exp.Expr
+    code: int
+    message: str
+
+
 @dataclass(slots=True, eq=False)
 class Table:
     """A heap of rows by row number. A deleted row stays as None until its transaction ends."""
@@ -80,6 +90,7 @@ class Table:
     columns: list[Column]
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # not unique ones: accepted, not used
     rows: dict[int, Row | None] = field(default_factory=dict)
     pending: dict[int, Pending] = field(default_factory=dict)

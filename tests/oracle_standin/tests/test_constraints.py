@@ -199,3 +199,44 @@ def test_storage_clauses_are_accepted(db: Standin) -> None:
         db.sql("DROP TABLE stored CASCADE CONSTRAINTS PURGE")
     db.sql("CREATE TABLE IF NOT EXISTS tag_data (a NUMBER)")
     db.sql("DROP TABLE IF EXISTS nowhere")
+
+
+BELOW_ZERO = """
+    CREATE {}TRIGGER below_zero BEFORE INSERT ON limits FOR EACH ROW WHEN (NEW.price < 0)
+    BEGIN
+        raise_application_error(-20001, 'no price is below zero');
+    END;"""
+
+
+def test_a_trigger_refuses_the_new_rows_that_its_condition_selects(
+    limits: Standin, connection: oracledb.Connection
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(BELOW_ZERO.format("OR REPLACE "))
+        cursor.executemany(
+            "INSERT INTO limits (id, price, code) VALUES (:1, :2, :3)",
+            [(1, 0, 1), (2, -1, 2), (3, None, 3), (4, 1, 4)],
+            batcherrors=True,
+        )
+        [error] = cursor.getbatcherrors()
+        assert (error.offset, error.full_code) == (1, "ORA-20001")
+        assert error.message.splitlines() == [
+            "ORA-20001: no price is below zero",
+            'ORA-06512: at "SCOTT.BELOW_ZERO", line 1',
+            "ORA-04088: error during execution of trigger 'SCOTT.BELOW_ZERO'",
+        ]
+        cursor.execute("UPDATE limits SET price = -1 WHERE id = 4")
+        assert cursor.rowcount == 1
+        with pytest.raises(oracledb.DatabaseError, match="ORA-20001"):
+            cursor.execute("INSERT INTO limits (id, price, code) SELECT 5, -2, 5 FROM dual")
+        connection.commit()
+    assert limits.sql("SELECT COUNT(*) FROM limits") == [[3]]
+
+
+def test_a_trigger_is_replaced_only_when_asked_to(limits: Standin) -> None:
+    limits.sql(BELOW_ZERO.format(""))
+    with pytest.raises(StandinError, match="ORA-04081"):
+        limits.sql(BELOW_ZERO.format(""))
+    limits.sql(BELOW_ZERO.format("OR REPLACE ").replace("20001", "20002"))
+    with pytest.raises(StandinError, match="ORA-20002"):
+        limits.sql("INSERT INTO limits (id, price) VALUES (1, -1)")
