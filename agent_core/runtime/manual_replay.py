@@ -179,6 +179,7 @@ class ManualReplay:
         if file.finish is not None and everything:
             file.finish()
             ledger.moved = True
+            file.position.drop(file.key)
         if (repeats := self._limit.allow("file replayed")) is not None:
             self._log.info("file replayed: sink=%s file=%s rows=%d%s", self._sink.id, file.name, ledger.read, repeats)
         tell(ledger.read)

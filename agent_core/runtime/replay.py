@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,16 +58,14 @@ class ReplayPosition:
 
     def next_record(self, file: str) -> int:
         """Where to go on in ``file``."""
-        if self._known is None:
-            self._known = self._stored()
-        return self._known.get(file, 0)
+        return self._all().get(file, 0)
 
     def keep(self, file: str, next_record: int) -> None:
         """Remember it; written beside and moved into place, so a crash leaves the old or the new one.
 
         Raises OSError when only this process will remember it.
         """
-        self._known = (self._known or {}) | {file: next_record}
+        self._known = self._all() | {file: next_record}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(".new")
         beside.write_text(json.dumps({"file": file, "next_record": next_record}), encoding="utf-8")
@@ -78,9 +77,23 @@ class ReplayPosition:
         self._path.unlink(missing_ok=True)
 
     def drop(self, file: str) -> None:
-        """``file`` will not be asked for again; what is on disk about it does no harm."""
-        if self._known is not None:
-            self._known.pop(file, None)
+        """Forget ``file``: one that is put back, or gets its name some day, begins at the first record."""
+        self.keep_only(self._all().keys() - {file})
+
+    def keep_only(self, files: Collection[str]) -> None:
+        """Forget all files but these."""
+        gone = self._all().keys() - set(files)
+        if not gone:
+            return
+        self._known = {file: record for file, record in self._all().items() if file not in gone}
+        if self._stored().keys() & gone:
+            with suppress(OSError):
+                self._path.unlink()
+
+    def _all(self) -> dict[str, int]:
+        if self._known is None:
+            self._known = self._stored()
+        return self._known
 
     def _stored(self) -> dict[str, int]:
         try:
@@ -193,6 +206,7 @@ class Replayer:
     def _catch_up(self) -> None:
         while not self._stopped and self._diverter.ready():
             backlog = self._replayable.backlog()
+            self._position.keep_only([file.name for file in backlog])
             with self._lock:
                 self._status = replace(self._status, backlog_files=sum(not file.rejected for file in backlog))
             wanted = self._wanted(backlog)

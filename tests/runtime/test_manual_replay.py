@@ -153,6 +153,14 @@ def test_a_stopped_replay_goes_on_where_it_ended(place: Place) -> None:
     assert place.table() == names(0, 200)
 
 
+def test_a_replayed_file_that_is_put_back_is_replayed_whole(place: Place) -> None:
+    [path] = place.divert(rows(0, 30))
+    place.replay()
+    (place.folder / "data.db").unlink()
+    (place.backup / "done" / path.name).rename(path)
+    assert amounts(place.replay().total) == {"read": 30, "inserted": 30}
+
+
 def test_the_agent_goes_on_where_a_stopped_replay_ended_and_the_other_way_round(place: Place) -> None:
     from agent_core.runtime.replay import ReplayPosition
 

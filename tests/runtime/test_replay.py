@@ -230,7 +230,8 @@ def test_a_full_disk_does_not_stop_the_replay_that_empties_it(
 def test_a_short_probe_interval_is_how_often_the_backlog_is_looked_at(make_rig: MakeRig) -> None:
     rig = with_backlog(make_rig, probe_seconds=0.1).start()
     backlog_of(rig).divert(batch_of(1), Diversion(DivertReason.SINK_DOWN, 0))
-    rig.advance_past_backoff(0.1)
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(0.1)
     wait_for_finished(rig, "backup_0.csv")
 
 
@@ -355,3 +356,66 @@ def test_a_sink_that_cannot_recognise_rows_is_spared_a_replay(make_rig: MakeRig)
     assert (rig.sink.attempts, replay_of(rig).requested_files) == (0, ()), "what nobody knew when it was asked for"
     with pytest.raises(ReplayRefused, match="--accept-duplicates"):
         rig.delivery.replay_backup("backup_0.csv")
+
+
+def test_a_replayed_file_that_is_put_back_is_replayed_whole(make_rig: MakeRig) -> None:
+    first = with_backlog(make_rig, 4).start()
+    wait_for_finished(first, "backup_0.csv")
+    first.stop()
+    second = with_backlog(make_rig, 4).start()  # into an empty table, as after a restore of the database
+    wait_for_finished(second, "backup_0.csv")
+    assert len(second.sink.rows) == 4
+
+
+def test_what_is_known_of_a_file_that_went_away_is_forgotten_with_it(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 4)
+    backlog = backlog_of(rig)
+    rig.sink.script.extend([rig.sink.store, AuthenticationError("ORA-28001")])
+    rig.start()
+    rig.observer.wait_for("sink_state_changed")
+    rig.clock.wait_for_waiters(2)
+    looks = backlog.looks
+    backlog.finished.append("backup_0.csv")  # somebody moved it away
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    backlog.wait_for_looks(looks + 1)
+    rig.clock.wait_for_waiters(2)
+    backlog.finished.clear()  # another file with its name
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    assert [batch.values for batch in rig.sink.written] == [(0, 1), (0, 1), (2, 3)]
+
+
+def test_a_file_that_was_asked_for_and_went_away_holds_up_no_other(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 1, 1)
+    rig.delivery.pause()
+    rig.start()
+    rig.clock.wait_for_waiters(2)
+    rig.delivery.replay_backup("backup_1.csv")
+    backlog_of(rig).finished.append("backup_1.csv")
+    rig.delivery.resume()
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_1.csv", "backup_0.csv")
+    assert (replay_of(rig).requested_files, replay_of(rig).inserted) == ((), 1)
+
+
+def test_rejected_rows_that_a_full_fallback_refuses_just_now_are_kept_once_it_takes_them(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 2)
+    backlog = backlog_of(rig)
+
+    def reject_second(batch: Batch) -> WriteOutcome:
+        stored = rig.sink.store(batch.slice(0, 1))
+        return WriteOutcome(stored.inserted, stored.duplicates, (Rejection(1, "ORA-12899", "too long"),))
+
+    rig.sink.script.extend([reject_second] * 3)
+    backlog.script.extend([OSError("disk full")] * 2)
+    rig.start()
+    for attempt in (2, 3):
+        rig.clock.wait_for_waiters(2)
+        assert backlog.finished == []
+        rig.clock.advance(LOOK_INTERVAL_SECONDS)
+        rig.sink.wait_until(lambda sink, attempt=attempt: sink.attempts == attempt)  # type: ignore[misc]
+    wait_for_finished(rig, "backup_0.csv")
+    assert [batch.values for batch, why in backlog.diversions if why.rejected] == [(1,)]
+    replay = replay_of(rig)
+    assert (replay.read, replay.inserted, replay.duplicates, replay.rejected) == (2, 0, 1, 1)
