@@ -7,5 +7,7 @@ pytest.register_assert_rewrite(
     "agent_core.testing.sinks",
     "agent_core.testing.backups",
     "agent_core.testing.buffers",
+    "agent_core.testing.drivers",
+    "agent_core.testing.driver_faults",
     "agent_core.testing.rows",
 )

@@ -35,6 +35,8 @@ class TcpGate:
     With ``tls`` its clients speak TLS to it, and it alone speaks plainly to the server.
     """
 
+    _cut_bytes: int | None
+
     def __init__(
         self, upstream_port: int, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
@@ -92,7 +94,7 @@ class TcpGate:
         self._delay_seconds = 0.0
         self._piece_bytes = 0
         self._piece_seconds = _JOINING_SECONDS
-        self._cut_bytes: int | None = None
+        self._cut_bytes = None
 
     def _call(self, work: Coroutine[object, object, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)

@@ -45,7 +45,7 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeerPro
 def server(running_server: PeerProcess) -> Iterator[PeerProcess]:
     yield running_server
     restored = ("status Float 0", "set Float Float 0.1", NOON, "status Int16 0", "status Byte 0")
-    for line in ("resume", "unhang", "delay 0", "pieces 0", "fault 0", *restored):
+    for line in ("clear", "fault 0", *restored):
         running_server.order(line)
 
 

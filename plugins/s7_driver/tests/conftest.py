@@ -36,7 +36,7 @@ def running_plc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeerProces
 @pytest.fixture
 def plc(running_plc: PeerProcess) -> Iterator[PeerProcess]:
     yield running_plc
-    for line in ("resume", "unhang", "delay 0", "pieces 0", "allow", "header_error 0"):
+    for line in ("clear", "allow", "header_error 0"):
         running_plc.order(line)
 
 
