@@ -11,7 +11,11 @@ from agent_core.cli.monitor_client import Json, MonitorRefused
 
 @dataclass(frozen=True, slots=True)
 class SinkLine:
-    """One sink. Ages and times in seconds; None for what has not happened."""
+    """One sink. Ages and times in seconds; None for what has not happened.
+
+    ``backup_files`` and ``rejected_files`` wait; ``requested_files`` of both were asked for; ``replaying`` is the file
+    that is being written back.
+    """
 
     sink_id: str
     type: str
@@ -27,7 +31,25 @@ class SinkLine:
     next_probe_seconds: float | None
     last_error: str | None
     backup_files: int
+    rejected_files: int
+    requested_files: int
+    replaying: str | None
     balanced: bool
+
+    @property
+    def backlog_text(self) -> str:
+        """``3 backup files wait, 1 of rejected rows, 1 asked for, writing back x.csv``; empty when nothing waits."""
+        parts = []
+        if self.backup_files:
+            parts.append(f"{self.backup_files:,} backup {'file waits' if self.backup_files == 1 else 'files wait'}")
+        if self.rejected_files:
+            files = "" if parts else " file" if self.rejected_files == 1 else " files"
+            parts.append(f"{self.rejected_files:,}{files} of rejected rows")
+        if self.requested_files:
+            parts.append(f"{self.requested_files:,} asked for")
+        if self.replaying:
+            parts.append(f"writing back {self.replaying}")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +153,7 @@ class LiveStatus:
 
 def _sink(sink: Mapping[str, Any]) -> SinkLine:
     buffer, writer, ledger = sink["buffer"], sink["writer"], sink["ledger"]
+    backup, replay = sink["backup"], sink["replay"] or {"requested_files": (), "current_file": None}
     return SinkLine(
         sink_id=sink["sink_id"],
         type=sink["type"],
@@ -145,6 +168,9 @@ def _sink(sink: Mapping[str, Any]) -> SinkLine:
         last_commit_age_seconds=sink["last_delivery_age_seconds"],
         next_probe_seconds=writer["next_probe_seconds"],
         last_error=writer["last_error"],
-        backup_files=sink["backup"]["file_count"],
+        backup_files=backup["file_count"],
+        rejected_files=backup["rejected_file_count"],
+        requested_files=len(replay["requested_files"]),
+        replaying=replay["current_file"],
         balanced=ledger["balanced"],
     )

@@ -101,8 +101,8 @@ def _sink_line(sink: SinkLine) -> str:
     ]
     if sink.dropped:
         parts.append(f"{sink.dropped:,} LOST")
-    if sink.backup_files:
-        parts.append(f"{sink.backup_files:,} backup files wait")
+    if sink.backlog_text:
+        parts.append(sink.backlog_text)
     if sink.next_probe_seconds is not None:
         parts.append(f"next try in {span_text(sink.next_probe_seconds)}")
     return ", ".join(parts)

@@ -59,11 +59,14 @@ class TopView:
             age = span_text(time.monotonic() - self._seen_at)
             parts.append(Panel(Text(f"What you see is {age} old. {self._problem}"), style=_BAD, box=box.HEAVY))
         parts.append(_sinks(status.sinks, wide=width >= WIDE))
+        backlogs = [(sink.sink_id, sink.backlog_text) for sink in status.sinks if sink.backlog_text]
+        for sink_id, text in backlogs:
+            parts.append(Text.assemble((sink_id, "bold"), f": {text}", style=_LOOK, no_wrap=True, overflow="ellipsis"))
         shown = status.alerts[:MOST_ALERTS]
         parts += [_alert(alert) for alert in shown]
         if len(status.alerts) > len(shown):
             parts.append(Text(f"and {len(status.alerts) - len(shown)} more alerts", style=_LOOK))
-        used = 14 + 2 * len(shown) + sum(2 if sink.backup_files else 1 for sink in status.sinks)
+        used = 14 + 2 * len(shown) + len(status.sinks) + len(backlogs)
         room = len(status.groups) if height is None else max(1, height - used)
         if status.groups:
             parts.append(_groups(status.groups, room))
@@ -119,8 +122,6 @@ def _sinks(sinks: Sequence[SinkLine], *, wide: bool) -> Table:
             table.add_row(title, state, _bar(sink.fill_pct), waiting, *rates, commit, f"{sink.delivered:,}", lost)
         else:
             table.add_row(title, state, _bar(sink.fill_pct), waiting, commit, lost)
-        if sink.backup_files:
-            table.add_row("", Text(f"{sink.backup_files:,} files wait", style=_LOOK))
     return table
 
 

@@ -17,7 +17,15 @@ from monitored.http_client import HttpClient
 from monitored.running import MakeServed, Served
 from rich.console import Console
 
-from agent_core.api import ComponentContext, GroupState, Secret, SinkState, TriggerResult
+from agent_core.api import (
+    BacklogFile,
+    ComponentContext,
+    GroupState,
+    ReplayStatus,
+    Secret,
+    SinkState,
+    TriggerResult,
+)
 from agent_core.cli.live_status import LiveStatus
 from agent_core.cli.main import main
 from agent_core.cli.monitor_client import MonitorClient, MonitorRefused
@@ -109,6 +117,26 @@ def test_a_sink_that_never_wrote_is_as_old_as_the_agent(served: Served, capsys: 
     code, out, _ = shown(capsys, "status", "--url", url(served), "--max-age", "59s")
     assert code == 2, "it has run for 60 s"
     assert "nothing committed yet" in out
+
+
+def test_files_that_wait_are_said_with_what_was_asked_for(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.agent.files = {
+        "warehouse": [
+            BacklogFile("backup_1.csv", 1000, 20, rejected=False),
+            BacklogFile("rejected_1.csv", 300, 3, rejected=True),
+        ]
+    }
+    replay = ReplayStatus(requested_files=("rejected_1.csv",), current_file="backup_1.csv")
+    served.agent.sinks = [replace(sink_status(), replay=replay)]
+    served.monitor.monitor.look()
+    text = "1 backup file waits, 1 of rejected rows, 1 asked for, writing back backup_1.csv"
+    code, out, _ = shown(capsys, "status", "--url", url(served))
+    assert (code, text in out) == (0, True)
+    assert f"warehouse: {text[:50]}" in shown(capsys, "top", "--url", url(served))[1]
+    served.agent.files["warehouse"].pop(0)
+    served.agent.sinks = [replace(sink_status(), replay=None)]
+    served.monitor.monitor.look()
+    assert ", 1 file of rejected rows\n" in shown(capsys, "status", "--url", url(served))[1]
 
 
 def test_status_is_there_for_scripts(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
