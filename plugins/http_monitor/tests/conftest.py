@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from http_monitor.access import Access
@@ -25,6 +26,10 @@ from monitored.running import MakeMonitored, MakeServed, Monitored, Served
 from agent_core.api import ComponentContext, Secret
 from agent_core.registry import Events
 from agent_core.testing.clock import ManualClock
+
+if TYPE_CHECKING:
+    from monitored.browser import OpenPage
+    from playwright.sync_api import Browser
 
 LOGGER = logging.getLogger("http_monitor")
 
@@ -81,3 +86,21 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
 def served(make_served: MakeServed) -> Served:
     """One on a loopback port, without a token."""
     return make_served()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium; imported here, so that the other tests need none."""
+    from monitored.browser import running_browser
+
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens pages that are watched."""
+    from monitored.browser import page_opener
+
+    with page_opener(browser) as open_one:
+        yield open_one

@@ -5,18 +5,16 @@ Screenshots go to the folder that DASHBOARD_SCREENSHOTS names, else nowhere.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from monitored.browser import PHONE, TOKEN, WALL, OpenPage, free_port, picture
 from monitored.http_client import HttpClient
 from oracle_standin.process import Standin
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from runs.agent_process import AgentProcess
 
 pytestmark = pytest.mark.browser
@@ -57,40 +55,6 @@ TAGS = [
     'FILLER_BROKEN,"noise:bad=1",float32,',
     'FILLER_RUNS,"bool:period=4s",bool,',
 ]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-WALL: ViewportSize = {"width": 1920, "height": 1080}
-PHONE: ViewportSize = {"width": 390, "height": 844}
-TOKEN = "a-token-for-the-test"
-
-
-def chromium() -> str:
-    """Debian's, or the one that CHROMIUM names. Without one the tests are skipped, but not where CI counts on them."""
-    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
-        message = "no Chromium found: apt-get install chromium, or name one in CHROMIUM"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    expect.set_options(timeout=15_000)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield running
-        running.close()
 
 
 @dataclass
@@ -109,11 +73,6 @@ class Scene:
     @property
     def client(self) -> HttpClient:
         return HttpClient(self.port)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def write_files(folder: Path, database: Standin, port: int, more: str = "") -> AgentProcess:
@@ -137,52 +96,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory, database: Standin) -> Iterat
         yield Scene(agent, database, folder, port)
 
 
-OpenPage = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Opens pages; each must load nothing from elsewhere and leave no error on the console."""
-    problems: list[str] = []
-    pages: list[Page] = []
-
-    def open_one(url: str, viewport: ViewportSize = WALL, theme: str = "dark") -> Page:
-        page = browser.new_page(viewport=viewport, color_scheme="light" if theme == "light" else "dark")
-        page.set_default_timeout(15_000)
-
-        def note_message(message: ConsoleMessage) -> None:
-            # What Chromium itself says about a refused token or a dead agent is what those tests bring about.
-            if message.type == "error" and not re.search("401|ERR_CONNECTION|WebSocket connection", message.text):
-                problems.append(message.text)
-
-        def note_request(request: Request) -> None:
-            if not request.url.startswith((url, "data:", url.replace("http:", "ws:"))):
-                problems.append(f"asked for {request.url}")
-
-        page.on("console", note_message)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", note_request)
-        pages.append(page)
-        page.goto(url)
-        expect(page.locator("#link-text")).to_have_text("live")
-        return page
-
-    yield open_one
-    for page in pages:
-        page.close()
-    assert problems == []
-
-
 @pytest.fixture
 def page(open_page: OpenPage, scene: Scene) -> Page:
     return open_page(scene.url)
-
-
-def picture(page: Page, name: str, *, whole: bool = False) -> None:
-    folder = os.environ.get("DASHBOARD_SCREENSHOTS")
-    if folder:
-        page.wait_for_timeout(1500)  # the numbers settle; nothing depends on it
-        page.screenshot(path=Path(folder) / f"dashboard-{name}.png", full_page=whole)
 
 
 def test_values_move(page: Page) -> None:
@@ -256,7 +172,7 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
     expect(page.locator(".sink")).to_have_class(re.compile("is-ok"), timeout=20_000)
     expect(page.locator(".fallback")).to_contain_text("nothing waits", timeout=30_000)
     expect(page.locator(".fallback")).to_contain_text("rows read")
-    expect(page.locator(".ledger-row .reasons")).to_contain_text("replay brought back")
+    expect(page.locator(".ledger-row .reasons")).to_contain_text("from the backups")
     expect(alert).to_have_count(0)
     expect(page.locator("#events")).to_contain_text("-> up")
     assert scene.client.get("/api/buffer/health").status == 200
@@ -375,6 +291,12 @@ def test_where_everything_is_protected_the_page_asks_before_it_shows(
         expect(page.locator("#link-text")).to_have_text("live")
         expect(page.locator("#tag-table td.name")).to_have_count(25)
         page.close()
+
+
+def test_one_source_and_one_sink_need_no_lines(page: Page) -> None:
+    expect(page.locator(".wire")).to_have_count(0)
+    expect(page.locator(".pipeline > .flow")).to_be_visible()
+    expect(page.locator(".lane .from")).to_have_text("")
 
 
 @pytest.mark.parametrize(

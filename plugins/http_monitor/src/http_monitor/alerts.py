@@ -176,7 +176,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             Severity.WARNING,
             "backlog_waits",
             id_,
-            f"{len(waiting):,} backup files wait and nothing replays them",
+            f"{len(waiting):,} backup {'file waits' if len(waiting) == 1 else 'files wait'} and nothing replays them",
             "Replay them below, or say replay: automatic in its fallback.",
         )
     if not ledger.balanced:

@@ -21,7 +21,7 @@ from http_monitor.server import Server
 
 TICK_SECONDS: Final = 1.0
 LOOK_TICKS: Final = 5
-"""The disk is looked at each fifth second, and when a replay is over: cheap, but not free."""
+"""The disk is looked at each fifth second, and when its files change: cheap, but not free."""
 
 
 class HttpMonitor:
@@ -89,10 +89,10 @@ class _Background:
         look: asyncio.Future[None] | None = None
         while True:
             try:
-                due_look = ticks % LOOK_TICKS == 0 or self._monitor.replay_over
+                self._monitor.tick()
+                due_look = ticks % LOOK_TICKS == 0 or self._monitor.files_changed
                 if self._monitor.running and due_look and (look is None or look.done()):
                     look = loop.run_in_executor(None, self._look)
-                self._monitor.tick()
                 await self._socket.publish()
                 ticks += self._monitor.running
             except Exception as error:

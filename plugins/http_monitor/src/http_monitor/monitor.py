@@ -66,12 +66,13 @@ class Monitor:
         self.replays = Replays(self.journal)
         self.phase = Phase.STARTING
         self.ticks = 0
-        self.replay_over = False
-        """True when the end of a file that was asked for waits to be noted, by ``look``."""
+        self.files_changed = False
+        """True when the last tick found that files of a fallback came or went: then ``look`` has something to see."""
         self._board = AlertBoard()
         self._alerts: tuple[Alert, ...] = ()
         self._rates = Rates.of(())
         self._agent: AgentView | None = None
+        self._files: Sequence[tuple[int, str | None]] = ()
         self._ticking = threading.Lock()
 
     def started(self, agent: AgentView) -> None:
@@ -139,5 +140,7 @@ class Monitor:
             self.timeline.add(now, self.clock.time_ns() / 1e9, status, writes)
             self._rates = Rates.of(self.timeline.recent())
             self._alerts = self._board.judge(status, groups, self.storage.snapshot, now)
-            self.replay_over = bool(self.replays.over(self.agent))
+            files = [(sink.replay.backlog_files, sink.replay.current_file) for sink in status.sinks if sink.replay]
+            self.files_changed = files != self._files or bool(self.replays.over(self.agent))
+            self._files = files
             self.ticks += 1

@@ -78,7 +78,7 @@ class OperatorActions:
     def replay_backup(self, operator: Operator, sink_id: str, file: str) -> SinkStatus:
         """Write a file of the sink's fallback back next; how the sink then stands. Raises OSError, too."""
         agent = self._monitor.agent
-        self._do(operator, "replay_backup", f"{sink_id} {file}", lambda: agent.replay_backup(sink_id, file), sink_id)
+        self._do(operator, "request_replay", f"{sink_id} {file}", lambda: agent.replay_backup(sink_id, file), sink_id)
         self._monitor.replays.asked_for(sink_id, file)
         return next(sink for sink in agent.status().sinks if sink.sink_id == sink_id)
 

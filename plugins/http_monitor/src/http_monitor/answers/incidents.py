@@ -44,7 +44,7 @@ class RejectedAnswer(Answer):
 class Rejected(Answer):
     """The last rejected rows, newest first; all of them are in the fallback's files."""
 
-    total: int = Field(description="Rows rejected since the start, by all sinks (rows).")
+    total: int = Field(description="Rows rejected since the start, by all sinks, replay included (rows).")
     rows: tuple[RejectedAnswer, ...] = Field(description="At most 500; of one write at most 20.")
 
 

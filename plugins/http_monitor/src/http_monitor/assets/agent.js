@@ -27,7 +27,8 @@ export class Agent {
     return response.json();
   }
 
-  /** POST a path; asks for the token when it is missing or wrong, and then goes on. null: the user gave up. */
+  /** POST a path; asks for the token when it is missing or wrong, and then goes on. null: the user gave up.
+   *  Throws with the answer's own words and its status. */
   async change(path) {
     if (this.access.token_required && !this.token && !(await this.askToken())) return null;
     const response = await fetch(path, { method: "POST", headers: this.headers() });
@@ -35,7 +36,7 @@ export class Agent {
       this.forget();
       return (await this.askToken("The token is wrong. Try again.")) ? this.change(path) : null;
     }
-    if (!response.ok) throw new Error(await reason(response));
+    if (!response.ok) throw Object.assign(new Error(await reason(response)), { status: response.status });
     return response.json();
   }
 

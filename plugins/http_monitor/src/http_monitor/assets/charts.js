@@ -104,7 +104,7 @@ export class Charts {
       {
         width: element.clientWidth || 300,
         height: element.clientHeight || 160,
-        padding: [8, 22, 0, 0],
+        padding: [8, 30, 0, 0],
         cursor: { sync: { key: "agent" }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
         scales: {
           x: { time: true, range: () => this.window() },

@@ -1,12 +1,13 @@
 // The page: wires the parts to the agent.
 
 import { Agent } from "./agent.js";
+import { Backups } from "./backups.js";
 import { Charts } from "./charts.js";
 import { byId, h, mark, text } from "./dom.js";
 import { brief, clock, rate, span } from "./format.js";
 import { Groups } from "./groups.js";
 import { Pipeline } from "./pipeline.js";
-import { drawAlerts, drawBackups, drawEvents, drawLedger, drawRejected } from "./records.js";
+import { drawAlerts, drawEvents, drawLedger, drawRejected } from "./records.js";
 import { Tags } from "./tags.js";
 
 const agent = new Agent();
@@ -14,11 +15,12 @@ const charts = new Charts();
 const groups = new Groups((id, action, button) => change(`/api/polling/groups/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`));
 const pipeline = new Pipeline(byId("pipeline"), onSink);
 const tags = new Tags(agent);
+const backups = new Backups(onReplay);
 
 let latest = null;
 let latestAt = null;
 let lostAt = null;
-let incidents = -1;
+let known = ""; // what the lists below the table were last asked for
 
 // --- drawing ---
 
@@ -36,8 +38,10 @@ function onLive(live) {
   charts.add(live.point, live.agent.values_per_second);
   tags.choices(live.groups);
   if (!document.hidden) tags.refresh();
-  if (live.incidents !== incidents) {
-    incidents = live.incidents;
+  backups.follow(live);
+  const news = `${live.incidents} ${Backups.trace(live)}`;
+  if (news !== known) {
+    known = news;
     refreshRecords();
   }
 }
@@ -71,12 +75,12 @@ function drawIcon(state) {
 
 async function refreshRecords() {
   try {
-    const [events, rejected, backups] = await Promise.all(["/api/events", "/api/rejected", "/api/backups"].map((path) => agent.read(path)));
+    const [events, rejected, files] = await Promise.all(["/api/events", "/api/rejected", "/api/backups"].map((path) => agent.read(path)));
     drawEvents(events.events);
     drawRejected(rejected);
-    drawBackups(backups);
+    backups.load(files);
   } catch {
-    incidents = -1; // again with the next snapshot
+    known = ""; // again with the next snapshot
   }
 }
 
@@ -95,10 +99,10 @@ function onLink(state) {
   document.body.classList.toggle("offline", state === "lost");
   mark(byId("link-state"), state === "lost" ? "is-bad" : "is-ok");
   text(byId("link-text"), state === "lost" ? "lost" : "live");
-  for (const button of document.querySelectorAll("main button")) button.disabled = state === "lost" && button.closest("#groups, .pipeline, .panel-head") !== null;
+  for (const button of document.querySelectorAll("main button")) button.disabled = state === "lost" && button.closest("#groups, #backups, .pipeline, .panel-head") !== null;
   drawLost();
   if (state === "live") {
-    incidents = -1;
+    known = "";
     loadHistory();
   } else {
     mark(byId("health"), "");
@@ -116,13 +120,17 @@ function drawLost() {
 
 // --- changing ---
 
-async function change(path, button, what) {
+/** The answer; null when the user gave up or it failed. A conflict is told to onConflict, in the answer's own words. */
+async function change(path, button, what, onConflict) {
   button.classList.add("busy");
   try {
     const result = await agent.change(path);
     if (result) toast(result.message, result.success);
+    return result;
   } catch (error) {
     toast(`${what}: ${error.message}`, false);
+    if (error.status === 409) onConflict?.(error.message);
+    return null;
   } finally {
     button.classList.remove("busy");
   }
@@ -133,11 +141,19 @@ async function onSink(id, action, button) {
   await change(`/api/sinks/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`);
 }
 
-function confirmed(title, words, yes) {
+async function onReplay({ sink_id: id, name, rejected }, button, blocked) {
+  if (blocked) return toast(`${name} is not replayed: ${blocked}`, false);
+  if (rejected && !(await confirmed(`Replay ${name}?`, `${id} refused these rows for their content. Rows that it refuses again come back as a new file; the others go in.`, "Replay", false))) return;
+  const path = `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}/replay`;
+  if (await change(path, button, `replay ${name}`, (reason) => backups.refuse(id, reason))) backups.requested(id, name);
+}
+
+function confirmed(title, words, yes, risky = true) {
   const dialog = byId("confirm-dialog");
   text(byId("confirm-title"), title);
   text(byId("confirm-text"), words);
   text(byId("confirm-yes"), yes);
+  byId("confirm-yes").classList.toggle("risky", risky);
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
@@ -193,6 +209,7 @@ const KEYS = {
   ArrowLeft: () => tags.turn(-1),
   ArrowRight: () => tags.turn(1),
   g: () => (byId("groups").querySelector("button") ?? byId("start-all")).focus(),
+  r: () => (byId("backups").querySelector("button:not([hidden])") ?? byId("backups")).focus(),
   t: switchTheme,
   f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
   "?": () => byId("help-dialog").showModal(),

@@ -53,6 +53,16 @@ export function moment(iso) {
   return today ? clock(date) : `${date.toLocaleDateString()} ${clock(date)}`;
 }
 
+/** When a file was begun, as its name says (backup_20260131_235959.csv, UTC), and how many seconds ago; or null. */
+export function begun(name) {
+  const parts = /_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)/.exec(name);
+  if (!parts) return null;
+  const [, year, month, day, hour, minute, second] = parts;
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
+  const age = (Date.now() - Date.parse(iso)) / 1000;
+  return Number.isNaN(age) ? null : { at: moment(iso), age: Math.max(0, age) };
+}
+
 /** A tag's value; numbers as they are, texts as they are. */
 export function value(tag) {
   if (tag.value === null) return "no value";

@@ -2,6 +2,7 @@
 
 import { attribute, h, mark, svg, sync, text } from "./dom.js";
 import { brief, bytes, count, milliseconds, percent, rate, several, span, states } from "./format.js";
+import { Wires } from "./wires.js";
 
 export class Pipeline {
   constructor(root, onSink) {
@@ -11,14 +12,30 @@ export class Pipeline {
     this.flow = flow();
     this.lanes = h("div", { class: "stack" });
     root.append(this.sources, this.flow, this.lanes);
+    this.wires = new Wires(root);
   }
 
   draw(live) {
     sync(this.sources, live.sources, (source) => source.source_id, source, (node, one) => drawSource(node, one, live));
     drawFlow(this.flow, live.agent.values_per_second, "values/s", false);
-    this.root.classList.toggle("moving", live.agent.values_per_second > 0);
-    this.lanes.classList.toggle("several", live.sinks.length > 1);
+    // One arrow for one source and one sink; else a line from each source to each buffer that it feeds.
+    const many = live.sources.length > 1 || live.sinks.length > 1;
+    this.root.classList.toggle("many", many);
+    this.root.style.setProperty("--rails", live.sources.length);
     sync(this.lanes, live.sinks, (sink) => sink.sink_id, () => lane(this.onSink), (node, one) => drawLane(node, one, live));
+    this.wires.draw(many ? this.joints(live) : []);
+  }
+
+  joints(live) {
+    const number = new Map(live.sources.map((source, index) => [source.source_id, index]));
+    return live.sinks.flatMap((sink, lane) =>
+      sink.inputs.map((id) => ({
+        from: this.sources.children[number.get(id)],
+        to: this.lanes.children[lane].firstElementChild,
+        number: number.get(id),
+        moving: live.sources[number.get(id)].values_per_second > 0,
+      })),
+    );
   }
 }
 
@@ -108,6 +125,7 @@ function lane(onSink) {
       "article",
       { class: "node buffer" },
       h("div", { class: "node-head" }, h("h3", { class: "node-title" }, "buffer"), h("span", { class: "node-kind" })),
+      h("p", { class: "from" }),
       h(
         "div",
         { class: "buffer-body" },
@@ -139,6 +157,7 @@ function drawLane(node, sink, live) {
   const { buffer, writer } = sink;
   const [state, words] = states[sink.state] ?? ["is-warn", sink.state];
   const tank = node.querySelector(".buffer");
+  text(tank.querySelector(".from"), live.sources.length > 1 ? `from ${sink.inputs.length === live.sources.length ? "every source" : sink.inputs.join(", ")}` : "");
   const fullness = buffer.utilization_pct >= 95 ? "is-bad" : buffer.utilization_pct >= 70 ? "is-warn" : "is-ok";
   mark(tank, fullness);
   tank.querySelector(".level").style.height = `${Math.min(100, buffer.utilization_pct)}%`;
@@ -185,8 +204,11 @@ function drawFallback(node, sink) {
   const parts = [["Fallback", ""]];
   parts.push([backup.file_count ? `${several(backup.file_count, "file")} (${bytes(backup.total_bytes)}) waiting` : "nothing waits", backup.file_count ? "b waiting" : ""]);
   if (ledger.diverted) parts.push([`${brief(ledger.diverted)} rows diverted since the start`, ""]);
-  if (replay) parts.push([replay.read ? `replay: ${brief(replay.read)} rows read, ${brief(replay.inserted)} written, ${brief(replay.duplicates)} already there` : "replay: automatic", ""]);
-  else if (backup.file_count) parts.push(["replay is off: run agent replay", ""]);
+  if (replay?.current_file) parts.push([`writing back ${replay.current_file}`, "b"]);
+  if (replay?.requested_files.length) parts.push([`${several(replay.requested_files.length, "file")} asked for`, ""]);
+  if (replay?.read) parts.push([`replay: ${brief(replay.read)} rows read, ${brief(replay.inserted)} written, ${brief(replay.duplicates)} already there`, ""]);
+  else if (replay) parts.push([replay.automatic ? "replay: automatic" : "replay: by hand", ""]);
+  else if (backup.file_count) parts.push(["rows of this fallback cannot be read back", ""]);
   if (backup.rejected_file_count) parts.push([`${several(backup.rejected_file_count, "file")} of rejected rows for you to look at`, "b"]);
   sync(
     node,

@@ -1,9 +1,17 @@
-// What became of the rows, and what happened: alerts, ledger, backups, rejected rows, events.
+// What became of the rows, and what happened: alerts, ledger, rejected rows, events.
 
-import { byId, h, mark, sync, text } from "./dom.js";
-import { brief, bytes, count, moment, several, span } from "./format.js";
+import { attribute, byId, h, mark, sync, text } from "./dom.js";
+import { brief, count, moment, span } from "./format.js";
 
 const ACCOUNTS = ["delivered", "duplicates", "pending", "filtered", "diverted", "rejected", "dropped"];
+
+/** Where on this page the next step is done, for alerts that have such a place. */
+const PLACES = {
+  rows_rejected: ["#rejected-title", "to the rows"],
+  backlog_waits: ["#backups-title", "to the files"],
+  group_stopped: ["#groups-title", "to the groups"],
+  group_stale: ["#groups-title", "to the groups"],
+};
 
 const MOST_ALERTS = 4;
 const more = h("button", { type: "button", class: "ghost more" });
@@ -21,7 +29,7 @@ export function drawAlerts(alerts) {
     byId("alerts"),
     showAll ? alerts : alerts.slice(0, MOST_ALERTS),
     (alert) => `${alert.code} ${alert.subject}`,
-    () => h("article", { class: "alert" }, h("span", { class: "sign", "aria-hidden": "true" }), h("p", { class: "what" }, h("b"), h("span")), h("span", { class: "since" }), h("p", { class: "step" })),
+    () => h("article", { class: "alert" }, h("span", { class: "sign", "aria-hidden": "true" }), h("p", { class: "what" }, h("b"), h("span")), h("span", { class: "since" }), h("p", { class: "step" }, h("span"), h("a", { class: "place" }))),
     (element, alert) => {
       const critical = alert.severity === "critical";
       mark(element, critical ? "is-bad" : "is-warn");
@@ -30,7 +38,11 @@ export function drawAlerts(alerts) {
       text(element.querySelector("b"), alert.subject);
       text(element.querySelector(".what span"), ` ${alert.message}`);
       text(element.querySelector(".since"), `for ${span(alert.since_seconds)}`);
-      text(element.querySelector(".step"), `Next step: ${alert.next_step}`);
+      text(element.querySelector(".step span"), `Next step: ${alert.next_step}`);
+      const [place, words] = PLACES[alert.code] ?? [];
+      element.querySelector(".place").hidden = !place;
+      attribute(element.querySelector(".place"), "href", place);
+      text(element.querySelector(".place"), words);
     },
   );
   if (alerts.length > MOST_ALERTS) {
@@ -57,7 +69,7 @@ export function drawLedger(sinks) {
       .map(([what, by]) => [what, Object.entries(by).filter(([, rows]) => rows)])
       .filter(([, by]) => by.length)
       .map(([what, by]) => `${what}: ${by.map(([reason, rows]) => `${reason.replaceAll("_", " ")} ${count(rows)}`).join(", ")}`);
-    if (replay?.read) reasons.push(`replay brought back ${count(replay.read)} of the diverted: ${count(replay.inserted)} written, ${count(replay.duplicates)} already there, ${count(replay.rejected)} refused`);
+    if (replay?.read) reasons.push(`replay read ${count(replay.read)} from the backups: ${count(replay.inserted)} written, ${count(replay.duplicates)} already there, ${count(replay.rejected)} refused`);
     text(element.querySelector(".reasons"), reasons.join(" · "));
   });
 }
@@ -73,28 +85,11 @@ function ledgerRow() {
   );
 }
 
-export function drawBackups(answer) {
-  const good = answer.file_count ? `${several(answer.file_count, "file")}, ${bytes(answer.total_bytes)}, waiting for replay` : "nothing waits";
-  const disk = answer.disk_free_bytes == null ? "" : ` · ${bytes(answer.disk_free_bytes)} of disk free`;
-  text(byId("backups-count"), good + disk);
-  const list = byId("backups");
-  if (!answer.files.length) {
-    list.replaceChildren(h("p", { class: "empty" }, "No file waits. Rows come here when a sink is away, and go back by themselves where replay is automatic."));
-    return;
-  }
-  list.querySelector(".empty")?.remove();
-  sync(list, answer.files, (file) => `${file.sink_id}/${file.name}`, item, (element, file) => {
-    mark(element, file.rejected ? "is-warn" : "");
-    const rows = file.records == null ? "" : `${several(file.records, "row")}, `;
-    fillItem(element, file.name, `${rows}${bytes(file.size_bytes)}`, file.rejected ? `${file.sink_id}: refused for their content; mend the cause, then run agent replay` : `${file.sink_id}: replayed when the sink is up`);
-  });
-}
-
 export function drawRejected(answer) {
   text(byId("rejected-count"), answer.total ? `${count(answer.total)} since the start` : "none");
   const list = byId("rejected");
   if (!answer.rows.length) {
-    list.replaceChildren(h("p", { class: "empty" }, "No row was refused for its content."));
+    list.replaceChildren(h("li", { class: "empty" }, "No row was refused for its content."));
     return;
   }
   list.querySelector(".empty")?.remove();

@@ -153,7 +153,8 @@ class ReadingRoutes:
         return events(self._monitor.journal, limit)
 
     async def rejected(self, limit: Limit = 50) -> Rejected:
-        total = sum(sink.ledger.rejected for sink in self._monitor.agent.status().sinks)
+        sinks = self._monitor.agent.status().sinks
+        total = sum(sink.ledger.rejected + (sink.replay.rejected if sink.replay else 0) for sink in sinks)
         return rejected(self._monitor.journal, total, limit)
 
     async def backups(self) -> BackupFiles:

@@ -1,0 +1,115 @@
+// The files that wait in the fallbacks, and the button that writes one back.
+
+import { attribute, byId, h, mark, sync, text } from "./dom.js";
+import { begun, bytes, several, span, states } from "./format.js";
+
+const WRITABLE = ["up", "retrying"];
+
+export class Backups {
+  constructor(onReplay) {
+    this.onReplay = onReplay;
+    this.list = byId("backups");
+    this.answer = null;
+    this.sinks = new Map();
+    this.refused = new Map(); // by sink: why a replay was refused, and the state that the sink was in
+  }
+
+  /** Something that changes whenever the files do: then they are worth asking for. */
+  static trace(live) {
+    return JSON.stringify(live.sinks.map(({ backup, replay }) => [backup.file_count, backup.total_bytes, backup.rejected_file_count, backup.rejected_bytes, replay?.current_file]));
+  }
+
+  /** How each file stands follows the live snapshots; which files there are, the list. */
+  follow(live) {
+    this.stopping = live.agent.phase !== "running";
+    this.sinks = new Map(live.sinks.map((sink) => [sink.sink_id, sink]));
+    for (const [id, { state }] of this.refused) if (this.sinks.get(id)?.state !== state) this.refused.delete(id);
+    this.draw();
+  }
+
+  load(answer) {
+    this.answer = answer;
+    this.draw();
+  }
+
+  /** The agent agreed: shown at once, the next snapshot knows it anyway. */
+  requested(id, name) {
+    const { replay } = this.sinks.get(id);
+    if (!replay.requested_files.includes(name)) replay.requested_files = [...replay.requested_files, name];
+    this.draw();
+  }
+
+  refuse(id, reason) {
+    this.refused.set(id, { reason, state: this.sinks.get(id)?.state });
+    this.draw();
+  }
+
+  draw() {
+    if (!this.answer) return;
+    const { file_count, total_bytes, rejected_file_count, disk_free_bytes, files } = this.answer;
+    const parts = [file_count ? `${several(file_count, "file")}, ${bytes(total_bytes)}` : "nothing waits"];
+    if (rejected_file_count) parts.push(`${rejected_file_count} of rejected rows`);
+    if (disk_free_bytes != null) parts.push(`${bytes(disk_free_bytes)} of disk free`);
+    text(byId("backups-count"), parts.join(" · "));
+    if (!files.length) {
+      this.list.replaceChildren(h("li", { class: "empty" }, "No file waits. Rows come here when a sink is away, and go back by themselves where replay is automatic."));
+      return;
+    }
+    this.list.querySelector(".empty")?.remove();
+    sync(this.list, files.filter((file) => this.sinks.has(file.sink_id)), (file) => `${file.sink_id}/${file.name}`, (file) => this.item(file), (element, file) => this.drawItem(element, file));
+    const left = file_count + rejected_file_count - files.length;
+    if (left > 0) this.list.append(h("li", { class: "empty", "data-key": "/" }, `and ${several(left, "more file")}`));
+  }
+
+  item(file) {
+    const button = h("button", { type: "button" }, "Replay");
+    const element = h(
+      "li",
+      { class: "item backup" },
+      h("div", { class: "top" }, h("b"), h("span", { class: "kind" })),
+      h("p", { class: "about" }),
+      h("div", { class: "stand" }, h("span", { class: "lamp" }), h("span", { class: "how" }), button),
+    );
+    button.addEventListener("click", () => this.onReplay(file, button, this.blocked(file)));
+    return element;
+  }
+
+  drawItem(element, file) {
+    const [how, words] = this.stand(file);
+    attribute(element, "data-state", how);
+    mark(element.querySelector(".stand"), { replaying: "is-ok", requested: "is-ok", refused: "is-bad", yours: "is-warn" }[how] ?? "");
+    text(element.querySelector("b"), file.name);
+    text(element.querySelector(".kind"), file.rejected ? "rejected rows" : "backup");
+    mark(element.querySelector(".kind"), file.rejected ? "is-warn" : "");
+    const since = begun(file.name);
+    const about = [file.sink_id, file.records == null ? "" : several(file.records, "row"), bytes(file.size_bytes), since ? `from ${since.at}, ${span(since.age)} ago` : ""];
+    text(element.querySelector(".about"), about.filter(Boolean).join(" · "));
+    text(element.querySelector(".how"), words);
+    const button = element.querySelector("button");
+    button.hidden = ["replaying", "requested", "itself"].includes(how);
+    const blocked = this.blocked(file);
+    // Not "disabled": whoever uses the keyboard must be able to come here and learn why.
+    attribute(button, "aria-disabled", blocked ? "true" : null);
+    attribute(button, "title", blocked);
+    attribute(button, "aria-label", `Replay ${file.name} into ${file.sink_id}${blocked ? `: not possible, ${blocked}` : ""}`);
+  }
+
+  /** Why the file cannot be written back, or null. */
+  blocked({ sink_id }) {
+    if (this.stopping) return "the agent is stopping";
+    if (!this.sinks.get(sink_id)?.replay) return "rows cannot be read back from this fallback";
+    return this.refused.get(sink_id)?.reason ?? null;
+  }
+
+  stand(file) {
+    const { state, replay } = this.sinks.get(file.sink_id);
+    const until = WRITABLE.includes(state) ? "" : ` once ${file.sink_id} can be written to; it is ${(states[state] ?? [, state])[1]} now`;
+    if (replay?.current_file === file.name) return ["replaying", "being written back now"];
+    const place = replay?.requested_files.indexOf(file.name) ?? -1;
+    if (place >= 0) return ["requested", until ? `asked for: goes in${until}` : place ? `asked for: ${place} before it` : "asked for: goes in next"];
+    const refusal = this.refused.get(file.sink_id)?.reason;
+    if (!file.automatic && refusal) return ["refused", refusal];
+    if (file.automatic) return ["itself", `comes back by itself${until}`];
+    return ["yours", file.rejected ? "refused for their content: mend the cause, then replay" : "waits for you: replay is off"];
+  }
+}
