@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+from agent_core.api import Clock, RateLimit, SystemClock
 from agent_core.cli.log_event import JsonValue, event_of
 from agent_core.config import LogConfig, LogFormat, Redaction
 
@@ -21,6 +22,12 @@ _logger = logging.getLogger(__name__)
 
 FIXED_KEYS: Final = ("time", "level", "logger", "event", "message", "exception")
 """A field of one of these names gets ``_`` behind it."""
+
+_PYTHON_WARNINGS: Final = "py.warnings"
+"""Python itself shows each of them once."""
+
+_ALLOWED: Final = "tag_agent_allowed"
+"""The mark of a record that a handler has asked about already."""
 
 _TRACEBACK_INDENT = "    "
 
@@ -54,20 +61,20 @@ class ConsoleFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Keys ``time`` (UTC), ``level``, ``logger``, ``message``, and ``exception`` where there is one.
 
-    Records of the agent and of ``plugins`` have ``event`` too, and a key for each field. All is ASCII, so that no
-    encoding of standard error can break it.
+    Records of the loggers ``own`` and of those below them have ``event`` too, and a key for each field. All is ASCII,
+    so that no encoding of standard error can break it.
     """
 
-    def __init__(self, redaction: Redaction, plugins: Iterable[str]) -> None:
+    def __init__(self, redaction: Redaction, own: Collection[str]) -> None:
         super().__init__()
         self._redaction = redaction
-        self._own = frozenset(("agent_core", *plugins))
+        self._own = own
 
     def format(self, record: logging.LogRecord) -> str:
         redact = self._redaction.redact
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry: dict[str, JsonValue] = {"time": time, "level": record.levelname.lower(), "logger": record.name}
-        found = event_of(record, redact) if record.name.partition(".")[0] in self._own else None
+        found = event_of(record, redact) if _is_of(record, self._own) else None
         if found is not None:
             entry["event"] = found.event
             entry |= {f"{key}_" if key in FIXED_KEYS else key: value for key, value in found.fields.items()}
@@ -75,6 +82,30 @@ class JsonFormatter(logging.Formatter):
         if details := _details(self, record):
             entry["exception"] = redact("\n".join(details))
         return json.dumps({key: _unicode(value) for key, value in entry.items()})
+
+
+class ForeignLimit(logging.Filter):
+    """Lets a warning, or worse, of another library through once a minute, with the count of the rest.
+
+    Which one it is, is the line of code that says it: a web server answers each broken request of a stranger with the
+    same warning. The agent and its plugins limit what they say themselves. One instance serves all handlers.
+    """
+
+    def __init__(self, clock: Clock, own: Collection[str]) -> None:
+        super().__init__()
+        self._limit = RateLimit(clock)
+        self._own = own
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or _is_of(record, self._own) or record.name == _PYTHON_WARNINGS:
+            return True
+        decided = record.__dict__
+        if _ALLOWED not in decided:
+            repeats = self._limit.allow(f"{record.pathname}:{record.lineno}")
+            decided[_ALLOWED] = repeats is not None
+            if repeats:
+                record.msg, record.args = f"{_message(record)}{repeats}", ()
+        return bool(decided[_ALLOWED])
 
 
 @contextmanager
@@ -86,11 +117,14 @@ def logging_to(
     ``plugins`` are the names of those whose records have fields. Warnings of Python and the deaths of threads become
     records too.
     """
-    formatter = JsonFormatter(redaction, plugins) if config.format is LogFormat.JSON else ConsoleFormatter(redaction)
+    own = frozenset(("agent_core", *plugins))
+    limit = ForeignLimit(SystemClock(), own)
+    formatter = JsonFormatter(redaction, own) if config.format is LogFormat.JSON else ConsoleFormatter(redaction)
     root, thread_hook = logging.getLogger(), threading.excepthook
     level = root.level
     for handler in handlers:
         handler.setFormatter(formatter)
+        handler.addFilter(limit)
         root.addHandler(handler)
     root.setLevel(config.level.upper())
     logging.captureWarnings(True)
@@ -103,6 +137,7 @@ def logging_to(
         root.setLevel(level)
         for handler in handlers:
             root.removeHandler(handler)
+            handler.removeFilter(limit)
             handler.close()
 
 
@@ -111,6 +146,10 @@ def _log_thread_death(death: threading.ExceptHookArgs) -> None:
         return
     name = "?" if death.thread is None else death.thread.name
     _logger.critical("thread died: thread=%s", name, exc_info=death.exc_value)
+
+
+def _is_of(record: logging.LogRecord, own: Collection[str]) -> bool:
+    return record.name.partition(".")[0] in own
 
 
 def _message(record: logging.LogRecord) -> str:

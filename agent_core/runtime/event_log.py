@@ -8,17 +8,33 @@ from agent_core.api import Batch, Clock, DivertReason, DropReason, RateLimit, Si
 
 
 class EventLog:
-    """Logs what an operator must see; never one line per batch."""
+    """Logs what an operator must see; never one line per batch.
+
+    A sink that fails at each first attempt goes from up to retrying and back with each batch: that is told once a
+    minute, with its count. Every other change of state is a line of its own.
+    """
 
     def __init__(self, clock: Clock, logger: logging.Logger) -> None:
         self._log = logger
         self._limit = RateLimit(clock)
+        self._untold: set[str] = set()
+        """Sinks of which the log does not say that they are retrying, so it need not say that they are up again."""
 
     @hookimpl
     def agent_sink_state_changed(
         self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
     ) -> None:
-        if new in (SinkState.UP, SinkState.PAUSED):
+        if new is SinkState.RETRYING:
+            if (repeats := self._limit.allow(f"retrying {sink_id}")) is None:
+                self._untold.add(sink_id)
+                return
+            self._untold.discard(sink_id)
+            self._log.warning(
+                "sink state changed: sink=%s old=%s new=%s reason=%s%s", sink_id, old, new, reason, repeats
+            )
+        elif old is SinkState.RETRYING and new is SinkState.UP and sink_id in self._untold:
+            return
+        elif new in (SinkState.UP, SinkState.PAUSED):
             self._log.info("sink state changed: sink=%s old=%s new=%s reason=%s", sink_id, old, new, reason)
         elif next_probe_seconds is None:
             self._log.warning("sink state changed: sink=%s old=%s new=%s reason=%s", sink_id, old, new, reason)

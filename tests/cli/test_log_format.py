@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_core.api import Repeats, SinkState
-from agent_core.cli.log_format import FIXED_KEYS, ConsoleFormatter, JsonFormatter, logging_to
+from agent_core.cli.log_format import FIXED_KEYS, ConsoleFormatter, ForeignLimit, JsonFormatter, logging_to
 from agent_core.config import LogConfig, LogFormat, Redaction
+from agent_core.testing.clock import ManualClock
 
 
 def record(
@@ -33,7 +34,7 @@ def console(made: logging.LogRecord, *secrets: str) -> str:
 
 
 def entry(made: logging.LogRecord, *secrets: str) -> dict[str, object]:
-    text = JsonFormatter(redaction_of(*secrets), ["csv_sink"]).format(made)
+    text = JsonFormatter(redaction_of(*secrets), ["agent_core", "csv_sink"]).format(made)
     assert len(text.splitlines()) == 1
     found = json.loads(text)
     assert isinstance(found, dict)
@@ -188,6 +189,23 @@ def test_no_secret_gets_through(secret: str, before: str, after: str) -> None:
     made = record("log-in failed: error=%s", before + secret + after)
     hidden = redaction_of(secret).redact(before + secret + after)
     assert fields(made, secret).get("error", hidden) == hidden.encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_warning_of_another_library_passes_once_a_minute_with_the_count_of_the_rest() -> None:
+    clock = ManualClock()
+    limit = ForeignLimit(clock, ["agent_core"])
+
+    def passes(line: int, logger: str = "uvicorn.error", level: int = logging.WARNING) -> str | None:
+        made = logging.LogRecord(logger, level, "h11_impl.py", line, "Invalid %s", ("100 %",), None)
+        passed = [limit.filter(made) for _ in ("standard error", "file")]
+        assert passed[0] is passed[1]
+        return made.getMessage() if passed[0] else None
+
+    assert passes(1) == passes(2) == "Invalid 100 %"
+    assert [passes(1) for _ in range(5)] == [None] * 5
+    assert passes(1, logger="agent_core.agent") == passes(1, level=logging.INFO) == "Invalid 100 %"
+    clock.advance(60.0)
+    assert passes(1) == "Invalid 100 % repeated=5"
 
 
 @pytest.mark.parametrize("format_", LogFormat)

@@ -272,7 +272,7 @@ def test_progress_is_a_log_entry_now_and_then_elsewhere(caplog: pytest.LogCaptur
             meter(ReplayProgress("a.csv", 1, 1, second, None, float(second)))
             clock.advance(1)
     assert [record.getMessage() for record in caplog.records] == [
-        f"looking at {rows} rows  a.csv (1 of 1)" for rows in (10, 20, 30)
+        f"replay progressed: rows={rows} progress=looking at {rows} rows  a.csv (1 of 1)" for rows in (10, 20, 30)
     ]
     assert stream.getvalue() == ""
 

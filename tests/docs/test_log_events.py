@@ -187,5 +187,5 @@ def test_the_lines_that_the_page_on_operating_shows_are_those_of_the_formatters(
     arguments = ("warehouse", 500, 1, "ORA-12541", 1.0, Repeats(0))
     record = logging.LogRecord("agent_core.agent", logging.WARNING, "", 0, message, arguments, None)
     record.created = 1_767_225_600.25
-    assert f"\n{JsonFormatter(Redaction(), []).format(record)}\n" in shown
+    assert f"\n{JsonFormatter(Redaction(), ['agent_core']).format(record)}\n" in shown
     assert f"{ConsoleFormatter(Redaction()).format(record)[29:]}\n" in shown

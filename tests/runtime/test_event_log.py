@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import pytest
+
+from agent_core.api import SinkState
+from agent_core.runtime.event_log import EventLog
+from agent_core.testing.clock import ManualClock
+
+UP, RETRYING, OPEN, PAUSED = SinkState.UP, SinkState.RETRYING, SinkState.OPEN, SinkState.PAUSED
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def events(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> EventLog:
+    caplog.set_level("INFO")
+    return EventLog(clock, logging.getLogger("agent_core.agent"))
+
+
+def change(events: EventLog, *states: SinkState) -> None:
+    for old, new in pairwise(states):
+        events.agent_sink_state_changed("db", old, new, "because", 30.0 if new is OPEN else None)
+
+
+def test_a_state_that_needs_somebody_is_a_warning_with_the_next_probe(
+    events: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(events, UP, OPEN, UP, PAUSED)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "sink state changed: sink=db old=up new=open reason=because next_probe=30s"),
+        ("INFO", "sink state changed: sink=db old=open new=up reason=because"),
+        ("INFO", "sink state changed: sink=db old=up new=paused reason=because"),
+    ]
+
+
+def test_a_sink_that_fails_at_each_first_attempt_is_told_once_a_minute(
+    events: EventLog, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(events, *[UP, RETRYING] * 100, UP)
+    assert [message.partition(" reason")[0] for message in caplog.messages] == [
+        "sink state changed: sink=db old=up new=retrying",
+        "sink state changed: sink=db old=retrying new=up",
+    ]
+    clock.advance(60.0)
+    change(events, UP, RETRYING, UP)
+    assert caplog.messages[2:] == [
+        "sink state changed: sink=db old=up new=retrying reason=because repeated=99",
+        "sink state changed: sink=db old=retrying new=up reason=because",
+    ]
+
+
+def test_what_retrying_comes_to_is_always_told(events: EventLog, caplog: pytest.LogCaptureFixture) -> None:
+    change(events, UP, RETRYING, UP, RETRYING, OPEN, UP)
+    assert [message.partition(" reason")[0].partition("sink=db ")[2] for message in caplog.messages] == [
+        "old=up new=retrying",
+        "old=retrying new=up",
+        "old=retrying new=open",
+        "old=open new=up",
+    ]
