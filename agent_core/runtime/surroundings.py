@@ -24,9 +24,11 @@ _MIB = 1 << 20
 
 
 def diagnose_surroundings(config: AgentConfig, clock: Clock) -> Iterator[Finding]:
-    """The YAML's warnings, the state directory, its disk, the clock. Leaves nothing behind."""
+    """The YAML's warnings, the state directory, its disk, the log file, the clock. Leaves nothing behind."""
     yield from _configuration(config)
     yield from _state_dir(config.state_dir)
+    if config.log.file is not None:
+        yield _log_file(config.log.file.path)
     yield from _clock(config, clock)
 
 
@@ -41,12 +43,9 @@ def _configuration(config: AgentConfig) -> Iterator[Finding]:
 
 def _state_dir(state_dir: Path) -> Iterator[Finding]:
     subject = f"state directory {state_dir}"
-    place = next(place for place in (state_dir, *state_dir.parents) if place.exists())
+    place = _place(state_dir)
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"agent doctor\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write_in(place)
         free = shutil.disk_usage(place).free
     except OSError as error:
         message = f"cannot write in {place}: {error.strerror or error}"
@@ -62,6 +61,30 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
     )
     next_step = None if severity is Severity.OK else "free space, or set state_dir: to another disk"
     yield Finding(severity, "disk", f"{free // _MIB:,} MiB free at {place}", next_step)
+
+
+def _log_file(path: Path) -> Finding:
+    subject, place = f"log file {path}", _place(path.parent)
+    try:
+        if path.exists():
+            path.open("ab").close()
+        _write_in(place)  # the next file is made there when this one is full
+    except OSError as error:
+        message = f"cannot write in {place}: {error.strerror or error}"
+        return Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
+    return Finding(Severity.OK, subject, "writable")
+
+
+def _place(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _write_in(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"agent doctor\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _clock(config: AgentConfig, clock: Clock) -> Iterator[Finding]:

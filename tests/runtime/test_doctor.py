@@ -165,6 +165,20 @@ def test_the_warnings_of_the_yaml_are_findings(place: Place) -> None:
     assert "no plugin is called 'htp_monitor'" in findings["configuration"].message
 
 
+def test_a_log_file_that_cannot_be_written_is_a_failure_and_nothing_is_left_behind(place: Place) -> None:
+    assert "log" not in surroundings(place)
+    yaml = YAML + "log: {file: {path: logs/agent.log}}\n"
+    assert surroundings(place, yaml=yaml)["log"].severity is Severity.OK
+    assert not (place.folder / "logs").exists()
+    (place.folder / "logs").write_text("", encoding="utf-8")
+    finding = surroundings(place, yaml=yaml)["log"]
+    assert finding.severity is Severity.FAILED
+    assert finding.message.startswith("cannot write in ")
+    (place.folder / "logs").unlink()
+    (place.folder / "logs" / "agent.log").mkdir(parents=True)
+    assert surroundings(place, yaml=yaml)["log"].severity is Severity.FAILED
+
+
 def test_a_state_directory_in_use_is_no_failure(place: Place) -> None:
     assert surroundings(place)["state"].severity is Severity.OK
     state_dir = place.folder / "state"
