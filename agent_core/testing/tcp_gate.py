@@ -3,7 +3,7 @@
 Clients connect to the gate, which passes bytes on to the server behind it. Its orders, one line each::
 
     pause | resume     stop listening and drop every connection | listen again on the same port
-    drop               drop every connection
+    drop | reset       drop every connection | by a TCP reset
     hang | unhang      swallow what comes, both ways (a black hole) | pass on again; what was swallowed stays lost
     delay SECONDS      hold what the server answers this long
     pieces BYTES [S]   pass the server's answers on in pieces of at most so many bytes, S seconds apart; 0 for as
@@ -11,6 +11,16 @@ Clients connect to the gate, which passes bytes on to the server behind it. Its 
     cut BYTES          pass on so many bytes of the next answer, then drop its connection
     garble             pass on a web server's complaint for each answer
     clear              none of this any more, as at the start
+
+and faults that wait for their turn: the Nth request, or answer, to come is hit, whosever it is, and no other. A request
+is what a client sends until it is answered, an answer what the server sends until it is asked again::
+
+    nth N request|answer cut SHARE        pass on that share of its bytes (0: nothing), then drop its connection
+    nth N request|answer late SECONDS     pass it on so much later, a request even when its client has left
+    nth N request|answer pieces BYTES     pass it on in pieces of at most so many bytes
+    nth N request orphan SECONDS          pass it on and drop its client; the server's side stays for so long, unaware
+
+A stream's first chunk stands for the whole of a request or an answer.
 """
 
 from __future__ import annotations
@@ -19,8 +29,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
+import sys
 import threading
+from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Final
 
 _CHUNK_BYTES = 65536
 _JOINING_SECONDS = 0.0005
@@ -28,11 +43,45 @@ _JOINING_SECONDS = 0.0005
 
 _GARBAGE = b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"
 
+_RESETS: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""SO_LINGER: a close throws away what was not sent, and is a reset."""
+
+_CUES: Final = frozenset({"cut", "late", "pieces", "orphan"})
+
+
+@dataclass(slots=True)
+class _Cue:
+    """A fault that waits for a request or an answer; ``turns`` of 1 is the next."""
+
+    side: str
+    action: str
+    turns: int
+    amount: float
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A client and the server behind the gate."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    spoke_last: str = ""
+    answered: bool = False
+    orphaned: bool = False  # the client is gone, and the server not told
+
+    def abort(self, *, reset: bool = False) -> None:
+        for writer in (self.client, self.server):
+            if reset and (peer := writer.get_extra_info("socket")) is not None:
+                with contextlib.suppress(OSError):  # it is closed already
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETS)
+            writer.transport.abort()
+
 
 class TcpGate:
     """Listens from the moment it is made, in a thread of its own. ``port`` 0 takes a free one and keeps it.
 
-    With ``tls`` its clients speak TLS to it, and it alone speaks plainly to the server.
+    With ``tls`` its clients speak TLS to it, and it alone speaks plainly to the server. ``happened`` counts what did
+    happen to a connection, by what it was: an order that finds none to hit is not in it.
     """
 
     _cut_bytes: int | None
@@ -45,7 +94,8 @@ class TcpGate:
         self._upstream_port = upstream_port
         self._tls = tls
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[_Connection] = set()
+        self.happened: Counter[str] = Counter()
         self._clear()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -59,10 +109,10 @@ class TcpGate:
                 self._call(self._pause())
             case ["resume"]:
                 self._call(self._listen())
-            case ["drop"]:
-                self._call(self._drop())
+            case ["drop" | "reset" as kind]:
+                self._call(self._drop(kind))
             case ["hang"]:
-                self._hangs = True
+                self._swallowed, self._hangs = False, True
             case ["unhang"]:
                 self._hangs = False
             case ["delay", seconds]:
@@ -74,12 +124,21 @@ class TcpGate:
                 self._cut_bytes = int(count)
             case ["garble"]:
                 self._garbles = True
+            case ["nth", turns, "request" | "answer" as side, action, amount] if action in _CUES:
+                if action == "orphan" and side == "answer":
+                    raise ValueError("only a request can be orphaned")
+                self._cues.append(_Cue(side, action, int(turns), float(amount)))
             case ["clear"]:
                 self._clear()
                 self._call(self._listen())
             case _:
                 return False
         return True
+
+    @property
+    def waiting(self) -> int:
+        """How many faults still wait for their turn."""
+        return len(self._cues)
 
     def close(self) -> None:
         """Stop listening, drop every connection, end the thread."""
@@ -90,6 +149,8 @@ class TcpGate:
 
     def _clear(self) -> None:
         self._hangs = False
+        self._swallowed = False
+        self._cues: list[_Cue] = []
         self._garbles = False
         self._delay_seconds = 0.0
         self._piece_bytes = 0
@@ -104,22 +165,32 @@ class TcpGate:
             self._server = await asyncio.start_server(self._pass_on, self._host, self.port, ssl=self._tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _pause(self) -> None:
+    async def _stop_listening(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        await self._drop()
+
+    async def _pause(self) -> None:
+        await self._stop_listening()
+        await self._drop("pause")
 
     async def _end(self) -> None:
-        await self._pause()
+        await self._stop_listening()
+        self._abort_all()
         if connections := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(connections, timeout=5)
-        await self._drop()
+        self._abort_all()
 
-    async def _drop(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
-        self._writers.clear()
+    def _abort_all(self) -> None:
+        for connection in list(self._connections):
+            connection.abort()
+
+    async def _drop(self, kind: str) -> None:
+        dropped = [connection for connection in self._connections if not connection.orphaned]
+        for connection in dropped:
+            connection.abort(reset=kind == "reset")
+        if any(connection.answered for connection in dropped):
+            self.happened[kind] += 1
         await asyncio.sleep(0)  # the sockets are closed one turn of the loop later
         await asyncio.sleep(0)
 
@@ -129,42 +200,76 @@ class TcpGate:
         except OSError:
             writer.transport.abort()
             return
-        both = {writer, upstream_writer}
-        self._writers |= both
+        link = _Connection(writer, upstream_writer)
+        self._connections.add(link)
         pumps: list[asyncio.Future[None]] = []
         try:
-            for each in both:
+            for each in (writer, upstream_writer):
                 connection = each.get_extra_info("socket")
                 if connection is not None:  # None once it is closed
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             pumps = [
-                asyncio.ensure_future(self._pump(reader, upstream_writer, answers=False)),
-                asyncio.ensure_future(self._pump(upstream_reader, writer, answers=True)),
+                asyncio.ensure_future(self._pump(link, reader, answers=False)),
+                asyncio.ensure_future(self._pump(link, upstream_reader, answers=True)),
             ]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in both:
-                each.transport.abort()
+            link.abort()
+            for pump in pumps:
+                pump.cancel()
             if pumps:
                 await asyncio.wait(pumps)
-            self._writers -= both
+            self._connections.discard(link)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _pump(self, link: _Connection, reader: asyncio.StreamReader, *, answers: bool) -> None:
+        side, writer = ("answer", link.client) if answers else ("request", link.server)
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK_BYTES):
-                if answers and self._delay_seconds:
-                    await asyncio.sleep(self._delay_seconds)
-                if self._hangs:
+                begins, link.spoke_last = link.spoke_last != side, side
+                link.answered = link.answered or answers
+                if link.orphaned:
                     continue
+                cue = self._due(side) if begins and not self._hangs else None
+                late_seconds = cue.amount if cue and cue.action == "late" else self._delay_seconds if answers else 0
+                if late_seconds:
+                    await asyncio.sleep(late_seconds)
+                if self._hangs:
+                    if not self._swallowed:
+                        self.happened["hang"] += 1
+                        self._swallowed = True
+                    continue
+                if cue and cue.action == "cut":
+                    writer.write(data[: int(len(data) * cue.amount)])
+                    return  # which ends both sides
+                if cue and cue.action == "orphan":
+                    writer.write(data)
+                    link.orphaned = True
+                    link.client.transport.abort()
+                    await asyncio.sleep(cue.amount)
+                    return
                 if answers and self._garbles:
                     data = _GARBAGE
                 if answers and self._cut_bytes is not None:
                     writer.write(data[: self._cut_bytes])
                     self._cut_bytes = None
                     return  # which ends both sides
-                step = (self._piece_bytes if answers else 0) or len(data)
+                step = int(cue.amount) if cue and cue.action == "pieces" else self._piece_bytes if answers else 0
+                step = step or len(data)
                 for start in range(0, len(data), step):
                     writer.write(data[start : start + step])
                     await writer.drain()
                     if step < len(data):
                         await asyncio.sleep(self._piece_seconds)
+
+    def _due(self, side: str) -> _Cue | None:
+        """A turn of that side begins: the fault that waited for it, if one did."""
+        cues = self._cues
+        due: _Cue | None = None
+        for cue in list(cues):
+            if cue.side == side:
+                cue.turns -= 1
+                due = due or (cue if cue.turns <= 0 else None)
+        if due is not None:
+            cues.remove(due)
+            self.happened[f"{side} {due.action}"] += 1
+        return due
