@@ -44,7 +44,8 @@ class LogFile(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         lost = self._lost
         super().emit(record)
-        if lost and self._lost == lost:
+        # A disk that is full for long lines and not for short ones tells this once a minute, with all that was lost.
+        if lost and self._lost == lost and self._faults.allow("again") is not None:
             self._lost = 0
             _logger.warning("log file written again: path=%s lines_lost=%d", self._path, lost)
 

@@ -116,6 +116,22 @@ def test_a_disk_that_is_really_full_stops_nothing(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().err == ""
 
 
+def test_a_disk_that_comes_and_goes_is_told_now_and_then_with_all_that_was_lost(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with logged(tmp_path / "agent.log", clock) as (file, console):
+        for number in range(40):
+            file.full = number % 2 == 0
+            log.info("%d", number)
+        clock.advance(60.0)
+        log.info("end")
+    told = [message for message in console.messages if message.startswith("log file")]
+    assert [message.partition(": ")[0] for message in told] == [
+        "log file not written", "log file written again", "log file written again",
+    ]  # fmt: skip
+    lost = sum(int(message.partition("lines_lost=")[2]) for message in told[1:])
+    assert lost == 1 + 20
+
+
 def test_a_line_that_was_cut_off_is_ended_first(tmp_path: Path) -> None:
     path = tmp_path / "agent.log"
     path.write_bytes(b"2026-01-01T12:00:00.123+09:00 info    line: cut o")

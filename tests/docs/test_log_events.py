@@ -96,6 +96,46 @@ def test_the_page_describes_every_event_and_no_other() -> None:
     assert differences(every_call(), PAGE.read_text(encoding="utf-8")) == []
 
 
+# Events without `repeated`, and what keeps each from being repeated.
+ONCE = {
+    "agent started": "the start",
+    "agent began to stop": "the stop",
+    "agent stopped": "the stop",
+    "sources not stopped in time": "the stop",
+    "part not stopped cleanly": "the stop",
+    "part not closed cleanly": "the end of a command",
+    "process ended although threads still ran": "the end",
+    "worker not ended in time": "the stop",
+    "http server not ended in time": "the stop",
+    "http server ended by itself": "its thread ends",
+    "thread died": "a thread dies once",
+    "dashboard opened": "the start",
+    "configuration doubted": "the start",
+    "configuration check failed": "the start",
+    "plugin skipped": "the start",
+    "tag left out": "the start, five at most",
+    "tags left out": "the start",
+    "check failed": "one of a doctor's checks",
+    "write failed for good": "the end of a replay",
+    "status taken": "a clock",
+    "replay progressed": "a clock",
+    "log file written again": "a clock; lines_lost counts",
+    "observer failed": "a clock; failures counts",
+    "observer was slow": "a clock; slow_calls counts",
+    "replayed files deleted early": "a clock; files counts",
+    "replayed files not deleted": "a clock",
+    "device answered again": "follows a line that was limited",
+    "table read": "the table was changed",
+    "table found lacking": "the table was changed",
+}
+
+
+def test_what_can_repeat_by_itself_is_limited_with_a_count() -> None:
+    unlimited = {event for (_, event), described in code(every_call()).items() if "repeated" not in described.fields}
+    assert unlimited - set(ONCE) == set(), "pass it through a RateLimit, or say here what keeps it from repeating"
+    assert set(ONCE) - unlimited == set(), "no code says this, or it is limited now"
+
+
 def test_the_calls_are_found() -> None:
     calls = every_call()
     assert len(calls) > 80
