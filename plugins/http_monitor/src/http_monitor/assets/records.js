@@ -60,7 +60,9 @@ export function drawLedger(sinks) {
     mark(pill, ledger.balanced ? "is-ok" : "is-bad");
     text(pill, ledger.balanced ? "✓ every row is accounted for" : "✗ rows are unaccounted for");
     ACCOUNTS.forEach((account, index) => {
-      element.querySelector(".ledger-bar").children[index].style.flexGrow = total ? ledger[account] / total : 0;
+      const share = element.querySelector(".ledger-bar").children[index];
+      share.hidden = !ledger[account]; // even nothing would take the width of a gap
+      share.style.flexGrow = total ? ledger[account] / total : 0;
       const entry = element.querySelector(".accounts").children[index];
       entry.classList.toggle("none", !ledger[account]);
       text(entry.querySelector("dd"), count(ledger[account]));
