@@ -12,18 +12,18 @@ the rounds counts, since other load on the machine only ever adds. The raw libra
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from asyncua import Client, ua
 from opcua_driver.plugin import create
 from plant.peer import PeerProcess
+from plant.scan_times import Cost, ScanTimes, fastest, verdict
 from polling_source.item_reader import ItemReader
 
 from agent_core.api import ComponentContext, DataType, TagSpec
@@ -48,22 +48,10 @@ SETTINGS = {
 """The schema's defaults, converted as the core does, without address and limit of items, with a long time-out."""
 
 
-def best(scan: Callable[[], None], rounds: int) -> tuple[float, float]:
-    """CPU seconds and seconds of the fastest scan."""
-    scan()
-    cpu, wall = [], []
-    for _ in range(rounds):
-        start_cpu, start = time.process_time(), time.perf_counter()
-        scan()
-        cpu.append(time.process_time() - start_cpu)
-        wall.append(time.perf_counter() - start)
-    return min(cpu), min(wall)
-
-
-def raw_reads(url: str, chunks: Sequence[Sequence[str]]) -> tuple[float, float]:
+def raw_reads(url: str, chunks: Sequence[Sequence[str]]) -> Cost:
     """The best of as many scans with asyncua alone, in this thread's own loop."""
 
-    async def measure_raw() -> tuple[float, float]:
+    async def measure_raw() -> Cost:
         async with Client(url, timeout=20) as client:
             namespace = await client.get_namespace_index("urn:plant")
             requests = []
@@ -80,7 +68,7 @@ def raw_reads(url: str, chunks: Sequence[Sequence[str]]) -> tuple[float, float]:
                     assert len(await client.uaclient.read(parameters)) == len(parameters.NodesToRead)
                 cpu.append(time.process_time() - start_cpu)
                 wall.append(time.perf_counter() - start)
-            return min(cpu), min(wall)
+            return Cost(min(cpu), min(wall))
 
     return asyncio.run(measure_raw())
 
@@ -108,36 +96,25 @@ def measure(max_items: int, server: PeerProcess, folder: Path) -> float:
         for tag in tags:
             driver.read_items([tag])
 
-    rows = [("driver, planned requests", *best(requests, ROUNDS)), ("  through the engine", *best(engine, ROUNDS))]
+    times = ScanTimes(TAGS)
+    times.add("driver, planned requests", fastest(requests, ROUNDS))
+    times.add("  through the engine", fastest(engine, ROUNDS))
     if max_items == 1000:
-        rows.append(("driver, one request a tag", *best(each_tag, ROUNDS_PER_TAG)))
+        times.add("driver, one request a tag", fastest(each_tag, ROUNDS_PER_TAG))
     driver.close()
-    rows.append(("asyncua, the same requests", *raw_reads(url, [[tag.name for tag in chunk] for chunk in chunks])))
-    base_cpu, base_wall = rows[0][1:]
-    print(f"{max_items} items a request: {TAGS} floats in {len(chunks)} requests")
-    for name, cpu, wall in rows:
-        print(
-            f"  {name:32} {cpu / TAGS * 1e6:8.3f} ms CPU per 1,000 tags ({cpu / base_cpu:6.2f})"
-            f"   scan {wall * 1e3:8.2f} ms ({wall / base_wall:6.2f})"
-        )
-    return base_cpu / rows[-1][1]
+    times.add_raw("asyncua, the same requests", raw_reads(url, [[tag.name for tag in chunk] for chunk in chunks]))
+    return times.report(f"{max_items} items a request: {TAGS} floats in {len(chunks)} requests")
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--limit", type=float, default=0.0, help="exit with 1 above this ratio to the raw library")
-    arguments = parser.parse_args()
+def measure_sizes() -> dict[str, float]:
+    """Small requests and large ones."""
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)
     with (
         tempfile.TemporaryDirectory() as folder,
         PeerProcess("opcua_server", Path(folder), "--tags", str(TAGS)) as server,
     ):
-        ratios = {max_items: measure(max_items, server, Path(folder)) for max_items in (100, 1000)}
-    for max_items, ratio in ratios.items():
-        print(f"{max_items} items a request: the driver needs {ratio:.2f} of the raw library's CPU")
-    return 1 if arguments.limit and max(ratios.values()) > arguments.limit else 0
+        return {f"{size} items a request": measure(size, server, Path(folder)) for size in (100, 1000)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(verdict(__doc__, measure_sizes))

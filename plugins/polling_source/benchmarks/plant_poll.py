@@ -18,13 +18,12 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from modbus_driver.plugin import agent_register_driver
 from plant.process import ModbusPlant
+from plant.scan_times import fastest
 from polling_source.block_reader import BlockReader
 from polling_source.clock_jump import ClockJump
 from polling_source.config import BackoffConfig, PollingSourceConfig
@@ -51,13 +50,6 @@ DEVICE = {
 }
 
 
-class Cost(NamedTuple):
-    """Of one scan, in seconds: the client's CPU and the time that passed."""
-
-    cpu: float
-    elapsed: float
-
-
 def lineup_for(plant: ModbusPlant, folder: Path) -> Lineup:
     tags = plant.tags_csv(folder / "tags.csv")
     config = {
@@ -75,15 +67,6 @@ def lineup_for(plant: ModbusPlant, folder: Path) -> Lineup:
     drivers = {"modbus_driver": agent_register_driver()}
     context = ComponentContext("line1", "bench", folder, logging.getLogger("polling_source"), drivers=drivers)
     return Lineup.of(PollingSourceConfig.from_config(config), context)
-
-
-def measure(scan: Callable[[], None], rounds: int) -> Cost:
-    costs = []
-    for _ in range(rounds):
-        cpu, elapsed = time.process_time(), time.perf_counter()
-        scan()
-        costs.append(Cost(time.process_time() - cpu, time.perf_counter() - elapsed))
-    return Cost(min(cost.cpu for cost in costs), min(cost.elapsed for cost in costs))
 
 
 def compare_scans(plant: ModbusPlant, folder: Path) -> float:
@@ -108,9 +91,8 @@ def compare_scans(plant: ModbusPlant, folder: Path) -> float:
         for tag in plant.catalogue.tags:
             assert not client.read_holding_registers(tag.register, count=tag.registers).isError()
 
-    engine()
-    found = {"engine": measure(engine, ROUNDS), "same blocks, bare client": measure(bare, ROUNDS)}
-    found["one request per tag"] = measure(each_tag, 2)
+    found = {"engine": fastest(engine, ROUNDS), "same blocks, bare client": fastest(bare, ROUNDS)}
+    found["one request per tag"] = fastest(each_tag, 2)
     client.close()  # type: ignore[no-untyped-call]
     lineup.connections[0].driver.close()
     assert rows == len(plant.catalogue.tags)
