@@ -62,7 +62,7 @@ def event_of(record: logging.LogRecord, redact: Callable[[str], str]) -> LogEven
 
 
 def _values(template: str, arguments: tuple[object, ...]) -> Iterator[tuple[str | None, object, str, str]]:
-    """Field name, argument, its text and the text before it, for each placeholder."""
+    """Field name, argument, its text and the text before it, for each placeholder and for the end."""
     rest, start, before = iter(arguments), 0, ""
     for found in PLACEHOLDER.finditer(template):
         before += template[start : found.start()]
@@ -75,6 +75,7 @@ def _values(template: str, arguments: tuple[object, ...]) -> Iterator[tuple[str 
         kept = repr(argument) if found["kind"] in "ra" else argument
         yield name[1] if name else None, kept, found[0] % (argument,), before
         before = ""
+    yield None, None, "", before + template[start:]
 
 
 def _value(argument: object, printed: str, hidden: str, redact: Callable[[str], str]) -> JsonValue:

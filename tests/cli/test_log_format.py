@@ -178,6 +178,7 @@ def test_a_secret_across_several_fields_leaves_no_fields() -> None:
     found = entry(made, "agent host=db")
     assert found["message"] == "log-in failed: user=***"
     assert fields(made, "agent host=db") == {}
+    assert fields(record("disk filled: path=%s; make room", "/data"), "data; make") == {}
 
 
 def test_a_number_is_hidden_as_it_is_printed_too() -> None:
