@@ -11,7 +11,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from agent_core.api import EMPTY, Batch, Clock, RateLimit, ReplayRefused
+from agent_core.api import EMPTY, Batch, Clock, RateLimit, ReplayRefused, SinkError
 from agent_core.config.model import AgentConfig
 from agent_core.registry import Registry
 from agent_core.runtime.backup_selection import BackupSelection, replay_target
@@ -161,7 +161,7 @@ class ManualReplay:
                 file.file.end()
         except ReplayInterrupted:
             end = ReplayEnd.INTERRUPTED
-        except (ReplayStopped, FallbackFailed, OSError) as stopped:
+        except (ReplayStopped, FallbackFailed, SinkError, OSError) as stopped:
             end, error = ReplayEnd.STOPPED, _reason(stopped)
         elapsed = self._clock.monotonic() - began
         self._close_fallbacks()

@@ -182,12 +182,14 @@ class Replayer:
                 self._catch_up()
             except Exception as error:
                 if (repeats := self._faults.allow("defect")) is not None:
-                    self._log.exception(
+                    defect = None if isinstance(error, (OSError, SinkError)) else error
+                    self._log.error(
                         "replay failed and goes on: sink=%s file=%s error=%r%s",
                         self._sink_id,
                         self._file,
                         error,
                         repeats,
+                        exc_info=defect,
                     )
             finally:
                 self._gate.give_back(self)

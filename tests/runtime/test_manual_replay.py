@@ -437,3 +437,19 @@ def test_a_stop_while_the_files_are_looked_at_writes_nothing(place: Place) -> No
         with pytest.raises(ReplayInterrupted, match="nothing was written"):
             replaying.preview(ignore)
     assert len(place.waiting()) == 1
+
+
+def test_a_fallback_that_fails_in_the_middle_leaves_a_result(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.divert(rows(0, 10), rows(10, 10))
+
+    def finish(sink: CsvSink, file: str) -> None:
+        raise RetryableError("the share is gone")
+
+    monkeypatch.setattr(CsvSink, "finish", finish)
+    result = place.replay()
+    assert (result.end, result.error) == (ReplayEnd.STOPPED, "the share is gone")
+    assert amounts(result.total) == {"read": 20, "inserted": 10, "remaining": 10}
+    assert_balanced(result)
+    monkeypatch.undo()
+    assert amounts(place.replay().total) == {"read": 10, "inserted": 10}
+    assert place.table() == names(0, 20)

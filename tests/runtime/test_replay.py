@@ -271,6 +271,7 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(make_rig: MakeRig, caplog:
     rig.clock.advance(LOOK_INTERVAL_SECONDS)
     wait_for_finished(rig, "backup_1.csv")
     assert "replay failed and goes on: sink=sink file=backup_0.csv" in caplog.text
+    assert "Traceback" not in caplog.text, "nobody has to read the code to mend it"
 
 
 def test_while_the_sink_is_down_the_oldest_file_stays_first(make_rig: MakeRig) -> None:
