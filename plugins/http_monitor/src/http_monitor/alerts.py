@@ -159,7 +159,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "rows_rejected",
             id_,
             f"{rejected:,} rows were refused for their content in the last 5 minutes",
-            "See rejected rows below for the reason; mend its cause, then replay their file below.",
+            "The dashboard shows the reason beside each row: mend its cause, then replay the file there.",
         )
     oldest = sink.buffer.oldest_age_seconds
     if oldest >= OLDEST_ROW_WARNING_SECONDS and sink.state is SinkState.UP:
@@ -177,7 +177,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "backlog_waits",
             id_,
             f"{len(waiting):,} backup {'file waits' if len(waiting) == 1 else 'files wait'} and nothing replays them",
-            "Replay them below, or say replay: automatic in its fallback.",
+            "Replay them on the dashboard, or say replay: automatic in its fallback.",
         )
     if not ledger.balanced:
         yield Alert(

@@ -67,12 +67,17 @@ class Observer:
 
     @hookimpl
     def agent_batch_diverted(self, sink_id: str, batch: Batch, reason: DivertReason) -> None:
-        self._journal.note(EntryKind.DIVERTED, sink_id, f"rows went to the fallback: {reason}", len(batch), merge=True)
+        message = f"rows went to the fallback: {_words(reason)}"
+        self._journal.note(EntryKind.DIVERTED, sink_id, message, len(batch), merge=True)
 
     @hookimpl
     def agent_records_dropped(self, component_id: str, count: int, reason: DropReason) -> None:
-        self._journal.note(EntryKind.DROPPED, component_id, f"rows were lost: {reason}", count, merge=True)
+        self._journal.note(EntryKind.DROPPED, component_id, f"rows were lost: {_words(reason)}", count, merge=True)
 
     @hookimpl
     def agent_sink_state_changed(self, sink_id: str, old: SinkState, new: SinkState, reason: str) -> None:
         self._journal.note(EntryKind.SINK_STATE, sink_id, f"{old} -> {new}: {' '.join(reason.split())}")
+
+
+def _words(reason: DivertReason | DropReason) -> str:
+    return reason.value.replace("_", " ")
