@@ -10,10 +10,10 @@ from pathlib import Path
 
 from agent_core.api import ConfigError, Conversion, ConversionOptions
 from agent_core.cli import exit_code
+from agent_core.cli.duration import duration
 from agent_core.cli.problem_report import print_problems, problem_json
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.config import load_config
-from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
 
 _FORMS = "The name of a file says its form: .csv (a tag list), .yaml (groups), .db (a plant's SQLite file)."
@@ -46,7 +46,7 @@ def _add_import(actions: Subcommands[argparse.ArgumentParser]) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="scada.db, tags.csv, groups.yaml or an agent.yaml")
     parser.add_argument("--type", metavar="TYPE", help="the source whose lists they are, where several could")
     parser.add_argument("--device", default="PLC01", help="where the tags of a tag list are; default: PLC01")
-    parser.add_argument("--interval", type=_duration, default=1.0, help="of the groups of a tag list; default: 1s")
+    parser.add_argument("--interval", type=duration, default=1.0, help="of the groups of a tag list; default: 1s")
     parser.add_argument("--driver", help="what speaks with the devices of a SQLite file")
     parser.add_argument(
         "--string-length", type=int, metavar="BYTES", help="of STRING tags of a SQLite file without their own"
@@ -138,10 +138,3 @@ def _invalid(error: ConfigError, *, as_json: bool) -> int:
     problems = [problem_json(problem) for problem in error.problems]
     print(json.dumps({"written": [], "problems": problems}, indent=2, ensure_ascii=False))
     return exit_code.USER_MISTAKE
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None

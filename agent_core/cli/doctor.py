@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from agent_core.api import Clock, Finding, Severity, SystemClock
 from agent_core.cli import exit_code
+from agent_core.cli.duration import duration
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
 from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
 from agent_core.config import AgentConfig, Redaction, load_config
-from agent_core.config.formats import parse_duration
 from agent_core.config.model import LogConfig
 from agent_core.registry import Registry
 
@@ -44,7 +44,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     )
     add_file_argument(parser)
     parser.add_argument(
-        "--timeout", type=_duration, default=LIMIT_SECONDS, metavar="DURATION",
+        "--timeout", type=_time_out, default=LIMIT_SECONDS, metavar="DURATION",
         help="give up on a part that takes longer to check itself; default: 60s",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -182,11 +182,8 @@ def _print_ddl(config: AgentConfig, registry: Registry, *, as_json: bool) -> int
     return exit_code.OK
 
 
-def _duration(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
+def _time_out(text: str) -> float:
+    seconds = duration(text)
     if seconds <= 0:
         raise argparse.ArgumentTypeError(f"must be longer than nothing, got {text!r}")
     return seconds

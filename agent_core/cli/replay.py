@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent_core.api import Clock, ReplayRefused, SystemClock
 from agent_core.cli import exit_code
+from agent_core.cli.duration import duration
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_format import logging_to
 from agent_core.cli.process_end import end_process_if_held
@@ -31,7 +32,6 @@ from agent_core.cli.signals import signal_handlers
 from agent_core.cli.subcommand import DEFAULT_FILE, Subcommands, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
 from agent_core.config import AgentConfig, Redaction, load_config
-from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "--tag", action="append", default=[], metavar="NAME", help="rows of this tag or pattern (LINE1_*); repeatable"
     )
     parser.add_argument(
-        "--not-older-than", type=_duration, metavar="DURATION",
+        "--not-older-than", type=duration, metavar="DURATION",
         help="no rows older than this (30d): those that the table's retention has removed stay removed",
     )  # fmt: skip
     parser.add_argument(
@@ -279,13 +279,6 @@ def _time(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected a time such as 2026-01-01T06:00, got {text!r}") from None
     aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
 
 
 def _rate(text: str) -> float:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from agent_core.api import AgentStatus, Clock, ConfigError, SystemClock
 from agent_core.cli import exit_code
+from agent_core.cli.duration import interval
 from agent_core.cli.error_report import report_error
 from agent_core.cli.log_file import LogFile
 from agent_core.cli.log_format import logging_to
@@ -23,7 +24,6 @@ from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.terminal import Terminal, TerminalHandler
 from agent_core.config import LogConfig, LogFormat, Redaction, load_config, place_problems
-from agent_core.config.formats import parse_duration
 from agent_core.registry import Registry
 
 _logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     add_file_argument(parser)
     parser.add_argument(
         "--status-every",
-        type=_interval,
+        type=interval,
         metavar="DURATION",
         help="print a status line this often; default: 1s on a terminal, else a log entry each minute",
     )
@@ -205,13 +205,3 @@ class Run:
                 self._terminal.line(f"still stopping: {waiting}; {bound}")
             else:
                 self._terminal.line("still starting: it stops as soon as every part is open")
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
-    if seconds < 0.1:
-        raise argparse.ArgumentTypeError(f"must be at least 100ms, got {text!r}")
-    return seconds

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from typing import Final
 
 from agent_core.api import AgentError
+from agent_core.cli.duration import duration
 from agent_core.cli.live_status import LiveStatus, SinkLine
 from agent_core.cli.monitor_address import add_monitor_arguments, monitor_client
 from agent_core.cli.monitor_client import MonitorUnreachable
 from agent_core.cli.span_text import span_text
 from agent_core.cli.subcommand import Subcommands, command_parser
-from agent_core.config.formats import parse_duration
 
 OK: Final = 0
 WARNING: Final = 1
@@ -36,7 +36,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     )
     add_monitor_arguments(parser)
     parser.add_argument(
-        "--max-age", type=_duration, metavar="DURATION", help="critical when a sink's last commit is older, such as 60s"
+        "--max-age", type=duration, metavar="DURATION", help="critical when a sink's last commit is older, such as 60s"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=status)
@@ -126,10 +126,3 @@ def _failed(code: int, message: str, *, as_json: bool) -> int:
     else:
         print(f"{_WORDS[code]} {message}")
     return code
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from agent_core.api import AgentError
 from agent_core.cli import exit_code
+from agent_core.cli.duration import interval
 from agent_core.cli.live_status import LiveStatus
 from agent_core.cli.monitor_address import add_monitor_arguments, monitor_client
 from agent_core.cli.monitor_client import MonitorClient, MonitorRefused, MonitorUnreachable
 from agent_core.cli.subcommand import Subcommands, command_parser
-from agent_core.config.formats import parse_duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     add_monitor_arguments(parser)
     parser.add_argument("--once", action="store_true", help="print it once; the default where no terminal listens")
     parser.add_argument(
-        "--every", type=_duration, default=REFRESH_SECONDS, metavar="DURATION", help="how often to look; default: 1s"
+        "--every", type=interval, default=REFRESH_SECONDS, metavar="DURATION", help="how often to look; default: 1s"
     )
     parser.set_defaults(command=top)
 
@@ -78,13 +78,3 @@ def _rates(client: MonitorClient) -> list[float]:
     """Values per second of the last minutes, oldest first."""
     found = client.get("/api/history").get("values_per_second")
     return [float(value) for value in found] if isinstance(found, list) else []
-
-
-def _duration(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
-    if seconds < 0.1:
-        raise argparse.ArgumentTypeError(f"must be at least 100ms, got {text!r}")
-    return seconds

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from runtime.backups import YAML, Place, names, rows
 
+from agent_core.cli.duration import duration
 from agent_core.cli.main import main
-from agent_core.cli.replay import Meter, _duration, _rate, _time
+from agent_core.cli.replay import Meter, _rate, _time
 from agent_core.cli.replay_text import progress_text
 from agent_core.cli.terminal import Terminal
 from agent_core.runtime.replay_report import ReplayProgress
@@ -239,7 +240,7 @@ def test_ctrl_c_ends_it_after_the_batch_with_130_and_it_goes_on(place: Place) ->
 def test_times_are_utc_unless_they_say_otherwise() -> None:
     assert _time("2026-01-01") == _time("2026-01-01T00:00") == _time("2026-01-01T09:00+09:00") == START_NS
     assert _time("2026-01-01T00:00:00.000001Z") == START_NS + 1000
-    assert _duration("30d") == 30 * 86_400
+    assert duration("30d") == 30 * 86_400
     assert _rate("5000") == 5000
     with pytest.raises(argparse.ArgumentTypeError, match="expected a time such as"):
         _time("1.1.2026")
