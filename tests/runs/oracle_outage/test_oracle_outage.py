@@ -15,6 +15,7 @@ from agent_core.testing.tcp_gate import TcpGate
 class Scale:
     """How long the database is away, and how patient the agent is; the short scale is the long one, shrunk."""
 
+    interval: str
     outage_scans: int
     capacity: int
     call_timeout: str
@@ -22,8 +23,8 @@ class Scale:
     probe_interval: str
 
 
-SHORT = Scale(3, 4000, "500ms", "100ms", "500ms")
-FULL_REFUSED = Scale(5, 10_000, "10s", "1s", "30s")
+SHORT = Scale("500ms", 3, 4000, "500ms", "100ms", "500ms")
+FULL_REFUSED = Scale("1s", 5, 10_000, "10s", "1s", "30s")
 FULL_HANG = replace(FULL_REFUSED, outage_scans=15)
 
 
@@ -31,6 +32,7 @@ def settle_yaml(case: Case, scale: Scale, replay: str = "automatic", fallback: b
     file = case.folder / "agent.yaml"
     text = file.read_text(encoding="utf-8")
     for name, value in {
+        "SCAN_INTERVAL": scale.interval,
         "CAPACITY": str(scale.capacity),
         "CALL_TIMEOUT": scale.call_timeout,
         "INITIAL_DELAY": scale.initial_delay,
@@ -105,7 +107,7 @@ OUTAGES = [
 
 
 def wait_for_scans(case: Case, scans: int) -> None:
-    """Until the source has emitted so many batches more, one a group and second."""
+    """Until the source has emitted so many batches more, one a group and scan."""
     groups = 10
 
     def batches() -> int:
