@@ -15,7 +15,6 @@ device code divides by three is on.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import struct
 import threading
@@ -24,8 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent_core.testing.tcp_gate import TcpGate
-from plant.peer import obey_stdin
+from plant.gated_server import serve_behind_a_gate, server_arguments
 
 READ, WRITE, TYPE_NAME, SELF_TEST = 0x0401, 0x1401, 0x0101, 0x0619
 TYPE_NAMES = {
@@ -326,8 +324,8 @@ class Responder:
         return self._plc.answer(request)
 
 
-def obey(plc: Plc, gate: TcpGate, line: str) -> bool:
-    """Carry out one order."""
+def obey(plc: Plc, line: str) -> bool:
+    """Carry out one order; False when it is none."""
     match line.split():
         case ["set", address, *values]:
             memory, start = plc.find(address)
@@ -343,18 +341,16 @@ def obey(plc: Plc, gate: TcpGate, line: str) -> bool:
         case ["sleep", seconds]:
             plc.sleep_seconds = float(seconds)
         case _:
-            return gate.obey(line)
+            return False
     return True
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A PLC that answers MC 3E frames.")
-    parser.add_argument("--port", type=int, default=5007)
+    parser = server_arguments("A PLC that answers MC 3E frames.", 5007)
     parser.add_argument("--code", choices=("binary", "ascii"), default="binary")
     parser.add_argument("--series", choices=tuple(TYPE_NAMES), default="q")
     parser.add_argument("--xy-digits", choices=("octal", "hexadecimal"), default="octal", help="FX5 in ASCII code")
     parser.add_argument("--route", default="0,255,1023,0", help="network, PC, module I/O and module station number")
-    parser.add_argument("--control", action="store_true", help="obey lines on stdin, end with it")
     arguments = parser.parse_args()
     is_ascii = arguments.code == "ascii"
     numbers = [int(number) for number in arguments.route.split(",")]
@@ -365,13 +361,7 @@ def main() -> None:
     server = loop.run_until_complete(asyncio.start_server(Responder(plc).serve, "127.0.0.1", 0))
     threading.Thread(target=loop.run_forever, daemon=True).start()
     direct_port = server.sockets[0].getsockname()[1]
-    gate = TcpGate(direct_port, port=arguments.port)
-    print(f"listening port={gate.port} direct={direct_port}", flush=True)
-    if arguments.control:
-        obey_stdin(lambda line: obey(plc, gate, line))
-    else:
-        threading.Event().wait()
-    gate.close()
+    serve_behind_a_gate(direct_port, arguments, lambda line: obey(plc, line))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,7 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession, SessionState
 
-from agent_core.testing.tcp_gate import TcpGate
-from plant.peer import obey_stdin
+from plant.gated_server import serve_behind_a_gate, server_arguments
 
 URI = "urn:plant"
 PADDING_URI = "urn:something:else"
@@ -210,30 +209,22 @@ def _parse(kind: ua.VariantType, text: str) -> object:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="An OPC UA server.")
-    parser.add_argument("--port", type=int, default=4840)
+    parser = server_arguments("An OPC UA server.", 4840)
     parser.add_argument("--tags", type=int, default=100)
     parser.add_argument("--max-nodes", type=int, default=0, help="MaxNodesPerRead; 0 is no limit")
     parser.add_argument("--certificate", type=Path, default=None, help="with it, only secure endpoints")
     parser.add_argument("--private-key", type=Path, default=None)
-    parser.add_argument("--control", action="store_true", help="obey lines on stdin, end with it")
     arguments = parser.parse_args()
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
     loop = asyncio.new_event_loop()
     plant = Plant(arguments)
     direct_port = loop.run_until_complete(plant.start())
     threading.Thread(target=loop.run_forever, daemon=True).start()
-    gate = TcpGate(direct_port, port=arguments.port)
 
     def obey(line: str) -> bool:
-        return asyncio.run_coroutine_threadsafe(plant.obey(line), loop).result(10) or gate.obey(line)
+        return asyncio.run_coroutine_threadsafe(plant.obey(line), loop).result(10)
 
-    print(f"listening port={gate.port} direct={direct_port}", flush=True)
-    if arguments.control:
-        obey_stdin(obey)
-    else:
-        threading.Event().wait()
-    gate.close()
+    serve_behind_a_gate(direct_port, arguments, obey)
 
 
 if __name__ == "__main__":

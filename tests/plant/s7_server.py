@@ -12,9 +12,7 @@ holds n % 251, and every other byte its number % 256. Orders, beside those of ``
 
 from __future__ import annotations
 
-import argparse
 import logging
-import threading
 import time
 from typing import Any
 
@@ -23,8 +21,7 @@ from snap7.s7protocol import S7Function
 from snap7.server import Server
 from snap7.type import SrvArea
 
-from agent_core.testing.tcp_gate import TcpGate
-from plant.peer import obey_stdin
+from plant.gated_server import serve_behind_a_gate, server_arguments
 
 OTHER_BYTES = 1024
 INVALID_ADDRESS = 0x05
@@ -86,8 +83,8 @@ class Plc(Server):
         return area, db_number, start, count, bytearray([byte | mask if data[0] else byte & ~mask])
 
 
-def obey(plc: Plc, gate: TcpGate, line: str) -> bool:
-    """Carry out one order."""
+def obey(plc: Plc, line: str) -> bool:
+    """Carry out one order; False when it is none."""
     match line.split():
         case ["set", area, start, content]:
             data = bytes.fromhex(content)
@@ -101,28 +98,20 @@ def obey(plc: Plc, gate: TcpGate, line: str) -> bool:
         case ["sleep", seconds]:
             plc.sleep_seconds = float(seconds)
         case _:
-            return gate.obey(line)
+            return False
     return True
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A Siemens S7 PLC.")
-    parser.add_argument("--port", type=int, default=1102)
+    parser = server_arguments("A Siemens S7 PLC.", 1102)
     parser.add_argument("--pdu", type=int, default=480, help="the largest PDU it agrees to")
-    parser.add_argument("--control", action="store_true", help="obey lines on stdin, end with it")
     arguments = parser.parse_args()
     logging.getLogger("snap7").setLevel(logging.CRITICAL)
     plc = Plc(arguments.pdu)
     plc.start_to("127.0.0.1", 0)
     assert plc.server_socket is not None
     direct_port = plc.server_socket.getsockname()[1]
-    gate = TcpGate(direct_port, port=arguments.port)
-    print(f"listening port={gate.port} direct={direct_port}", flush=True)
-    if arguments.control:
-        obey_stdin(lambda line: obey(plc, gate, line))
-    else:
-        threading.Event().wait()
-    gate.close()
+    serve_behind_a_gate(direct_port, arguments, lambda line: obey(plc, line))
     plc.stop()
 
 

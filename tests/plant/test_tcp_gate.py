@@ -133,6 +133,14 @@ def test_turns_are_counted_over_all_connections(gate: TcpGate, client: Client) -
         assert client.ask("three") == b"you said three"
 
 
+def test_log_ins_can_be_spared(gate: TcpGate, client: Client) -> None:
+    gate.obey("spare 2")
+    gate.obey("nth 1 request cut 0")
+    with Client(gate) as other:
+        assert other.ask("two") == b"you said two"
+        assert client.ask("one") == b""
+
+
 def test_a_request_that_is_late_arrives_even_when_its_client_has_left(
     server: Server, gate: TcpGate, client: Client
 ) -> None:
