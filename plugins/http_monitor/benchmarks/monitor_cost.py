@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.request
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -43,23 +44,26 @@ from agent_core.api import (
     SystemClock,
     WriteOutcome,
 )
-from agent_core.config import (
-    AgentConfig,
-    BatchConfig,
-    BreakerConfig,
-    BufferConfig,
-    ExtensionConfig,
-    LogConfig,
-    LogFormat,
-    PluginsConfig,
-    RetryConfig,
-    SinkConfig,
-    SourceConfig,
-)
-from agent_core.registry import Catalog, Events, Plugin
+from agent_core.config import load_config
+from agent_core.registry import Catalog, Events, Plugin, Registry
 from agent_core.runtime.agent import Agent
 
 PORT = 18_181
+YAML = """
+agent: {name: benchmark, state_dir: state, shutdown_timeout: 5s}
+sources:
+  - id: line
+    type: polling_source
+    config:
+      devices: [{id: PLC, driver: simulator_driver}]
+      groups: [{id: G, device: PLC, interval: 1s, tags: [{name: T, address: "sine:", data_type: float32}]}]
+buffer: {type: memory_buffer, config: {capacity: 1000000}}
+sinks: [{id: sink, type: sqlite_sink, config: {path: data.db}}]
+"""
+"""Source and sink are then replaced by those below."""
+MONITOR = f"""
+extensions: [{{type: http_monitor, config: {{listen: "127.0.0.1:{PORT}"}}}}]
+"""
 GROUPS, TAGS_PER_GROUP = 20, 500
 PATHS = [
     "/api/live",
@@ -136,34 +140,14 @@ def run_agent(values_per_second: int, monitored: bool, commands: TextIO) -> None
             Plugin("http_monitor", "d", "1", "", (agent_register_extension(),)),
         ]
     )
-    sink = SinkConfig(
-        id="sink",
-        type="text",
-        inputs=("line",),
-        config={},
-        buffer=BufferConfig("memory_buffer", {"capacity": 1_000_000, "when_full": "drop_oldest", "block_limit": 1.0}),
-        batch=BatchConfig(500, 0.5),
-        retry=RetryConfig(3, 1, 2, 0.2, 60),
-        breaker=BreakerConfig(30, 60),
-        workers=1,
-        divert=None,
-        fallback=None,
-    )
-    settings = {"listen": f"127.0.0.1:{PORT}", "protect": "changes", "allowed_hosts": ()}
-    extensions = (ExtensionConfig("http_monitor", "http_monitor", settings),) if monitored else ()
     with tempfile.TemporaryDirectory() as folder:
-        config = AgentConfig(
-            file=Path(folder) / "agent.yaml",
-            name="benchmark",
-            state_dir=Path(folder) / "state",
-            shutdown_timeout_seconds=5,
-            plugins=PluginsConfig((), ()),
-            log=LogConfig("info", LogFormat.CONSOLE),
-            sources=(SourceConfig("line", "steady", {}, ()),),
-            sinks=(sink,),
-            extensions=extensions,
-            mapping={},
-            warnings=(),
+        file = Path(folder) / "agent.yaml"
+        file.write_text(YAML + (MONITOR if monitored else ""), encoding="utf-8")
+        loaded = load_config(file, Registry(), environ={})
+        config = replace(
+            loaded,
+            sources=(replace(loaded.sources[0], type="steady", config={}),),
+            sinks=(replace(loaded.sinks[0], type="text", config={}),),
         )
         agent = Agent(config, catalog, Events(), SystemClock())
         agent.start()
