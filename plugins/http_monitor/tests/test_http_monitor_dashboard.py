@@ -234,16 +234,22 @@ def test_nothing_sticks_out_at_any_width(open_page: OpenPage, scene: Scene, widt
 
 def test_the_connection_is_told_as_it_is(open_page: OpenPage, tmp_path: Path, database: Standin, scene: Scene) -> None:
     port = free_port()
+    rejected = tmp_path / "backup" / "warehouse" / "rejected_20260101_000003.csv"
+    rejected.parent.mkdir(parents=True)
+    rejected.write_text("timestamp,tag_name\n", encoding="utf-8")
     with write_files(tmp_path, database, port) as agent:
         agent.wait_for("agent started")
         page = open_page(f"http://127.0.0.1:{port}/")
+        replay = page.get_by_role("button", name="Replay rejected_20260101_000003.csv into warehouse")
         expect(page.locator("#tag-table td.name")).to_have_count(25)
+        expect(replay).to_be_enabled()
         agent.kill()
         expect(page.locator("#lost")).to_contain_text("Connection lost")
         expect(page.locator("#lost")).to_contain_text("ago")
         expect(page.locator("#link-text")).to_have_text("lost")
         expect(page.locator("#health")).to_contain_text("Not known")
         expect(page.get_by_role("button", name="Stop FILLER")).to_be_disabled()
+        expect(replay).to_be_disabled()
         picture(page, "lost")
         assert page.title().startswith("✕")
     with write_files(tmp_path, database, port) as agent:
@@ -251,6 +257,7 @@ def test_the_connection_is_told_as_it_is(open_page: OpenPage, tmp_path: Path, da
         expect(page.locator("#link-text")).to_have_text("live", timeout=20_000)
         expect(page.locator("#lost")).not_to_be_visible()
         expect(page.get_by_role("button", name="Stop FILLER")).to_be_enabled()
+        expect(replay).to_be_enabled()
 
 
 def test_the_token_is_asked_for(open_page: OpenPage, tmp_path: Path, database: Standin) -> None:

@@ -217,6 +217,23 @@ def test_a_folder_that_cannot_be_read_leaves_the_end_open(waiting: Monitored, mo
     assert replay_events(waiting) == [("warehouse", "backup_1.csv is done: no row of it was left to write")]
 
 
+def test_the_disk_is_looked_at_when_files_come_or_go(waiting: Monitored) -> None:
+    def changed() -> bool:
+        waiting.tick()
+        return waiting.state.files_changed
+
+    assert not changed()
+    stands(waiting, ReplayStatus(backlog_files=1))
+    assert [changed(), changed()] == [True, False]
+    stands(waiting, ReplayStatus(backlog_files=1, current_file="backup_1.csv"))
+    assert [changed(), changed()] == [True, False]
+    waiting.client.post(REPLAY.format("backup_1.csv"))
+    stands(waiting, ReplayStatus(backlog_files=1))
+    assert [changed(), changed()] == [True, True], "its end waits to be noted"
+    waiting.look()
+    assert changed() is False
+
+
 def test_texts_of_another_encoding_break_no_answer(monitored: Monitored) -> None:
     monitored.agent.sinks = [replace(sink_status(state=SinkState.OPEN), last_error="cannot open b\udcff")]
     monitored.tick()
