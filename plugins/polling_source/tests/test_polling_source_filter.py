@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import pytest
 from polling_source.filter import TagFilter
@@ -52,6 +53,46 @@ def test_a_deadband_in_percent_is_one_of_the_value_emitted_last() -> None:
     assert emitted(TagRule(deadband_percent=10.0), [100, 109, 110, 111, 121, 123]) == [100, 111, 123]
     assert emitted(TagRule(deadband_percent=10.0), [-100, -91, -89]) == [-100, -89]
     assert emitted(TagRule(deadband_percent=10.0), [0.0, 0.0, 0.001]) == [0.0, 0.001]
+
+
+@pytest.mark.parametrize("rule", [TagRule(deadband_percent=10.0), TagRule(deadband=0.5), TagRule(on_change=True)])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, math.inf, 2, 5, 100], [1, math.inf, 2, 5, 100]),
+        ([1.0, math.inf, math.inf, -math.inf, 1.0], [1.0, math.inf, -math.inf, 1.0]),
+        ([math.inf, math.nan, math.inf, 3.0], [math.inf, math.nan, math.inf, 3.0]),
+        ([3.0, math.nan, float("nan"), 3.0], [3.0, math.nan, 3.0]),
+        ([True, False, False, True], [True, False, True]),
+        ([10**400, 1, 10**400, 2.5], [10**400, 1, 10**400, 2.5]),
+        (["A", 1, "A"], ["A", 1, "A"]),
+        ([Decimal(1), Decimal(1), Decimal(3), 3.5, Decimal(5)], [Decimal(1), Decimal(3), 3.5, Decimal(5)]),
+        ([Decimal(3), Decimal("NaN"), Decimal("NaN"), Decimal(3)], [Decimal(3), Decimal("NaN"), Decimal(3)]),
+        ([Decimal("sNaN"), Decimal(3)], [Decimal("sNaN"), Decimal(3)]),
+        ([Decimal(3), Decimal("Infinity"), Decimal(3)], [Decimal(3), Decimal("Infinity"), Decimal(3)]),
+    ],
+)
+def test_no_value_keeps_a_later_one_from_being_seen_as_a_change(
+    rule: TagRule, values: list[Value], expected: list[Value]
+) -> None:
+    assert [str(value) for value in emitted(rule, values)] == [str(value) for value in expected]
+
+
+def test_whole_numbers_that_no_float_can_hold_are_compared_exactly() -> None:
+    big = 2**60
+    assert emitted(TagRule(deadband=0.5), [big, big + 1, big + 1, big]) == [big, big + 1, big]
+    assert emitted(TagRule(deadband=2), [big, big + 1, big + 2, big + 3]) == [big, big + 3]
+    assert emitted(TagRule(deadband_percent=10.0), [big, big + 1, 2 * big]) == [big, 2 * big]
+
+
+def test_a_deadband_holds_for_decimals_too() -> None:
+    values: list[Value] = [Decimal(100), Decimal(109), Decimal("110.1"), Decimal("110.2")]
+    assert emitted(TagRule(deadband_percent=10.0), values) == [Decimal(100), Decimal("110.1")]
+    assert emitted(TagRule(deadband=9), values) == [Decimal(100), Decimal("110.1")]
+
+
+def test_a_bool_is_never_near_another_however_wide_the_deadband() -> None:
+    assert emitted(TagRule(deadband=5.0, deadband_percent=200.0), [True, False, True]) == [True, False, True]
 
 
 def test_of_two_deadbands_the_wider_one_counts() -> None:

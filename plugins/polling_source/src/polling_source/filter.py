@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 from agent_core.api import BAD, GOOD, UNCERTAIN, Value
 from polling_source.rule import TagRule
@@ -82,9 +84,20 @@ class _Change:
 
     def _is_near(self, value: Value) -> bool:
         last = self._value
-        if value == last or (value != value and last != last):  # NaN is like NaN
-            return True
-        if not isinstance(value, int | float) or not isinstance(last, int | float):
-            return False
+        try:
+            if value == last or (value != value and last != last):  # NaN is like NaN
+                return True
+            if isinstance(value, bool) or isinstance(last, bool):
+                return False
+            if isinstance(value, Decimal) and isinstance(last, Decimal):
+                return self._spans(float(abs(value - last)), float(last))
+            if isinstance(value, int | float) and isinstance(last, int | float):
+                return self._spans(abs(value - last), last)
+        except ArithmeticError:  # more than a float can hold, or no number
+            pass
+        return False
+
+    def _spans(self, distance: float, last: float) -> bool:
+        """Whether the deadband is as wide as ``distance``. No deadband is infinite, also not around infinity."""
         limit = max(self._deadband, self._share * abs(last))
-        return limit > 0 and abs(value - last) <= limit
+        return limit > 0 and distance <= limit and distance < math.inf
