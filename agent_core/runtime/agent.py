@@ -18,7 +18,7 @@ from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.event_log import EventLog
 from agent_core.runtime.group_control import GroupControl
 from agent_core.runtime.source_check import below_source
-from agent_core.runtime.state_lock import state_lock
+from agent_core.runtime.state_lock import LOOK_SECONDS, state_lock
 
 SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
@@ -74,10 +74,15 @@ class Agent:
         except BaseException:
             self._close(self._clock.monotonic() + self._config.shutdown_timeout_seconds)
             raise
-        for delivery in parts.deliveries.values():
-            delivery.start()
-        for source_id, source in parts.sources.items():
-            source.start(parts.pipeline.emitter(source_id))
+        try:
+            for delivery in parts.deliveries.values():
+                delivery.start()
+            for source_id, source in parts.sources.items():
+                source.start(parts.pipeline.emitter(source_id))
+        except BaseException:
+            self._stop_reason = "a part did not start"
+            self.shutdown()
+            raise
         self._log.info(
             "agent started: name=%s sources=%d sinks=%d", self.name, len(parts.sources), len(parts.deliveries)
         )
@@ -164,7 +169,7 @@ class Agent:
         state_dir = self._config.state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
         try:
-            self._state_lock.acquire(timeout=0)
+            self._state_lock.acquire(timeout=LOOK_SECONDS)
         except Timeout:
             raise AgentError(
                 f"another agent uses the state directory {state_dir}; stop it, or give this one a state_dir of its own"

@@ -223,21 +223,21 @@ class Carrier:
 
     def _settle(self, flight: Flight, written: Written) -> None:
         """After a write returned: count, make rejected rows durable, settle. The sink has no more part in it."""
+        batch, outcome = flight.lease.batch, written.outcome
+        refused: Refused | None = None
+        if outcome.rejected:
+            rows = batch.select([rejection.row for rejection in outcome.rejected])
+            refused = Refused(flight, written, rows, outcome.rejection_details())
         if not self._land(flight):
             return
-        batch, outcome = flight.lease.batch, written.outcome
         self._ledger.move(self._sink_id, Account.PENDING, Account.DELIVERED, outcome.inserted)
         self._ledger.move(self._sink_id, Account.PENDING, Account.DUPLICATES, outcome.duplicates)
-        if not outcome.rejected:
+        if refused is None:
             self._end(flight, written)
-            return
-        rows = batch.select([rejection.row for rejection in outcome.rejected])
-        if not self._diverter.available:
-            self._diverter.drop(rows, DropReason.REJECTED)
+        elif not self._diverter.available:
+            self._diverter.drop(refused.rows, DropReason.REJECTED)
             self._end(flight, written)
-            return
-        refused = Refused(flight, written, rows, outcome.rejection_details())
-        if not self._keep(refused):
+        elif not self._keep(refused):
             self._let_wait(refused)
 
     def _end(self, flight: Flight, written: Written) -> None:
@@ -250,13 +250,14 @@ class Carrier:
     def _keep(self, refused: Refused) -> bool:
         """One try to make rejected rows durable in the fallback."""
         attempted_at_ns = refused.flight.attempted_at_ns
-        kept = self._diverter.store(refused.rows, DivertReason.REJECTED, attempted_at_ns, refused.details)
+        stored = self._diverter.store(refused.rows, DivertReason.REJECTED, attempted_at_ns, refused.details)
+        kept = stored is not None
         with self._gate.changed:
             self._refused_failures = failures = 0 if kept else self._refused_failures + 1
             delay = 0.0 if kept else self._settings.backoff.delay_seconds(failures, self._randomness)
             self._refused_retry_at = self._clock.monotonic() + delay
-        if kept:
-            self._ledger.move(self._sink_id, Account.PENDING, Account.REJECTED, len(refused.rows))
+        if stored is not None:
+            self._diverter.count_rejected(stored)
             self._end(refused.flight, refused.written)
         return kept
 
@@ -289,11 +290,12 @@ class Carrier:
         elif flight.attempts:
             reason = DivertReason.RETRIES_EXHAUSTED
         batch = flight.lease.batch
-        if not self._diverter.store(batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None):
+        stored = self._diverter.store(batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None)
+        if stored is None:
             flight.divert_at = self._clock.monotonic() + self._settings.probe_intervals.normal
             return False
         if self._land(flight):
-            self._diverter.count_diverted(batch, reason)
+            self._diverter.count_diverted(stored, reason)
             self._buffer.settle(flight.lease)
         return True
 

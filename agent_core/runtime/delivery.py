@@ -168,6 +168,9 @@ class Delivery:
     def spill(self, deadline: float) -> None:
         """After ``drain``: account for the rest. A durable buffer keeps its rows; others go to the fallback.
 
+        Raises RuntimeError when rows that were pending are in no lease and no buffer, a defect of a part that would
+        otherwise hide a loss; they are counted as dropped.
+
         Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
         the fallback too, as ambiguous. Rejected rows that the fallback has refused so far get a last try.
         """
@@ -184,6 +187,14 @@ class Delivery:
         while (rest := self.buffer.lease(self._max_records, 0)) is not None:
             self._diverter.divert_or_drop(rest.batch, DivertReason.SHUTDOWN, DropReason.SHUTDOWN)
             self.buffer.settle(rest)
+        self._drop_missing()
+
+    def _drop_missing(self) -> None:
+        missing = self._ledger.snapshot(self.sink_id).pending
+        if missing:
+            self._ledger.move(self.sink_id, Account.PENDING, Account.DROPPED, missing, DropReason.SHUTDOWN)
+            self._events.records_dropped(self.sink_id, missing, DropReason.SHUTDOWN)
+            raise RuntimeError(f"{missing} pending rows are in no lease and not in the buffer")
 
     def close_sink(self) -> None:
         """Close the sink."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
-from agent_core.api import Account, Batch, Clock, Diversion, DivertReason, DropReason, RateLimit, RetryableError
+from agent_core.api import EMPTY, Account, Batch, Clock, Diversion, DivertReason, DropReason, RateLimit, RetryableError
 from agent_core.registry.events import Events
 from agent_core.runtime.fallback import Fallback, FallbackFailed
 from agent_core.runtime.ledger import Ledger
+
+
+class Stored(NamedTuple):
+    """What became of rows in the fallback: ``kept`` are durable, ``refused`` it does not take for their content."""
+
+    kept: Batch
+    refused: Batch
 
 
 class Diverter:
@@ -66,29 +74,53 @@ class Diverter:
         if self._fallback is not None:
             self._fallback.close()
 
-    def store(self, batch: Batch, reason: DivertReason, attempted_at_ns: int, details: tuple[str, ...] | None) -> bool:
-        """Make rows durable in the fallback; False, with a line in the log, when it fails. Counts nothing."""
+    def store(
+        self, batch: Batch, reason: DivertReason, attempted_at_ns: int, details: tuple[str, ...] | None
+    ) -> Stored | None:
+        """Make rows durable in the fallback; None, with a line in the log, when it fails. Counts nothing."""
         assert self._fallback is not None
         try:
-            self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
+            refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
         except FallbackFailed as error:
             if (repeats := self._faults.allow("fallback")) is not None:
                 self._log.error("fallback failed: sink=%s error=%s%s", self._sink_id, error, repeats)
-            return False
-        return True
+            return None
+        if not refused:
+            return Stored(batch, EMPTY)
+        if (repeats := self._faults.allow("refused")) is not None:
+            self._log.error(
+                "fallback refused rows: sink=%s rows=%d code=%s error=%s%s",
+                self._sink_id,
+                len(refused),
+                refused[0].code,
+                refused[0].message,
+                repeats,
+            )
+        rows = {rejection.row for rejection in refused}
+        kept = [row for row in range(len(batch)) if row not in rows]
+        return Stored(batch.select(kept), batch.select(sorted(rows)))
 
-    def count_diverted(self, batch: Batch, reason: DivertReason) -> None:
-        """Count and announce rows that ``store`` made durable."""
+    def count_diverted(self, stored: Stored, reason: DivertReason) -> None:
+        """Count and announce rows that ``store`` took from the buffer."""
         assert self._fallback is not None
-        self._ledger.move(self._sink_id, Account.PENDING, Account.DIVERTED, len(batch), reason)
-        self._events.batch_diverted(self._sink_id, self._fallback.fallback_id, batch, reason)
+        if stored.kept:
+            self._ledger.move(self._sink_id, Account.PENDING, Account.DIVERTED, len(stored.kept), reason)
+            self._events.batch_diverted(self._sink_id, self._fallback.fallback_id, stored.kept, reason)
+        if stored.refused:
+            self.drop(stored.refused, DropReason.FALLBACK_FAILED)
+
+    def count_rejected(self, stored: Stored) -> None:
+        """Count rows that the sink rejected, after ``store`` took them."""
+        self._ledger.move(self._sink_id, Account.PENDING, Account.REJECTED, len(stored.kept))
+        if stored.refused:
+            self.drop(stored.refused, DropReason.FALLBACK_FAILED)
 
     def divert_or_drop(self, batch: Batch, divert: DivertReason, drop: DropReason) -> None:
         """One try with the fallback; without one, or when it fails, the rows are dropped with a reason."""
         if not self.available:
             self.drop(batch, drop)
-        elif self.store(batch, divert, self._clock.time_ns(), None):
-            self.count_diverted(batch, divert)
+        elif (stored := self.store(batch, divert, self._clock.time_ns(), None)) is not None:
+            self.count_diverted(stored, divert)
         else:
             self.drop(batch, DropReason.FALLBACK_FAILED)
 

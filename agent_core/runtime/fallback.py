@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
-from agent_core.api import Batch, Diversion, FallbackSink, Sink
+from agent_core.api import Batch, Diversion, FallbackSink, Rejection, Sink
+from agent_core.runtime.primary import check_outcome
 
 
 class FallbackFailed(Exception):
@@ -28,20 +30,22 @@ class Fallback:
         with self._lock:
             self._open()
 
-    def divert(self, batch: Batch, diversion: Diversion) -> None:
-        """Return once every row is durable. Raises FallbackFailed, and then none of them is counted as diverted."""
+    def divert(self, batch: Batch, diversion: Diversion) -> Sequence[Rejection]:
+        """Return once every row is durable, but for those that it refuses for their content: no retry helps them.
+
+        Raises FallbackFailed, and then none of the rows is counted as diverted.
+        """
         with self._lock:
             try:
                 self._open()
                 if isinstance(self.sink, FallbackSink):
                     self.sink.divert(batch, diversion)
-                    return
+                    return ()
                 outcome = self.sink.write(batch)
+                check_outcome(outcome, len(batch))
             except Exception as error:
                 raise FallbackFailed(f"{type(error).__name__}: {error}") from error
-            if outcome.rejected:
-                first = outcome.rejected[0]
-                raise FallbackFailed(f"{len(outcome.rejected)} rows rejected, first: {first.code} {first.message}")
+            return outcome.rejected
 
     def close(self) -> None:
         """Close the sink; safe twice."""

@@ -17,11 +17,11 @@ from agent_core.api import (
     RateLimit,
     SourceStatus,
     Transform,
-    Value,
 )
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery import Delivery
 from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.well_formed import well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,10 @@ class Pipeline:
         count = len(batch)
         if not count:
             return
-        if not count == len(batch.values) == len(batch.qualities):
-            raise ValueError(f"{route.source_id} emitted a batch whose columns differ in length")
+        try:
+            batch = well_formed(batch)
+        except ValueError as error:
+            raise ValueError(f"{route.source_id} emitted a malformed batch: {error}") from error
         with self._changed:
             self._collected[route.source_id] += count
             self._last_batch_ns[route.source_id] = self._clock.time_ns()
@@ -104,7 +106,7 @@ class Pipeline:
                 delivery.refuse(batch, None, DropReason.AGENT_STOPPING)
             return
         try:
-            self._pass_on(route, escape_text(batch))
+            self._pass_on(route, batch)
         finally:
             with self._changed:
                 self._emitting -= 1
@@ -116,6 +118,8 @@ class Pipeline:
         try:
             for transform in route.transforms:
                 transformed = transform.apply(transformed)
+            if transformed is not batch:
+                transformed = well_formed(transformed)
         except Exception as error:
             if (repeats := self._faults.allow(route.source_id)) is not None:
                 self._log.exception(
@@ -130,31 +134,3 @@ class Pipeline:
                 self._ledger.move(delivery.sink_id, Account.COLLECTED, Account.FILTERED, filtered)
             if transformed:
                 delivery.accept(transformed)
-
-
-def escape_text(batch: Batch) -> Batch:
-    """The batch with NUL and lone surrogates in its texts written as ``\\x00`` and ``\\udXXX``.
-
-    No database and no UTF-8 file takes them, so one such text would fail a whole write. The same object when there
-    is nothing to escape, which a batch of numbers shows at the cost of one pass over the types.
-    """
-    if str not in set(map(type, batch.values)):
-        return batch
-    texts = "".join(value for value in batch.values if isinstance(value, str))
-    if "\0" not in texts and (texts.isascii() or _encodable(texts)):
-        return batch
-    return replace(batch, values=tuple(map(_escape, batch.values)))
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _escape(value: Value) -> Value:
-    if isinstance(value, str):
-        return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-    return value

@@ -94,8 +94,11 @@ class Primary:
 
 
 def check_outcome(outcome: WriteOutcome, count: int) -> None:
-    """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` rows once."""
+    """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` rows once, with texts that can be kept."""
     rows = [rejection.row for rejection in outcome.rejected]
+    texts = [text for _, *reason in outcome.rejected for text in reason]
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidOutcome(f"code and message of a rejected row must be texts: {texts}")
     in_order = rows == sorted(set(rows)) and all(0 <= row < count for row in rows)
     if outcome.total != count or not in_order or outcome.inserted < 0 or outcome.duplicates < 0:
         raise InvalidOutcome(

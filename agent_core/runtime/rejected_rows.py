@@ -30,7 +30,9 @@ class RejectedRows:
         if not self._fallbacks:
             return
         rows = batch.select([rejection.row for rejection in outcome.rejected])
-        self._open().divert(rows, Diversion(DivertReason.REJECTED, attempted_at_ns, outcome.rejection_details()))
+        diversion = Diversion(DivertReason.REJECTED, attempted_at_ns, outcome.rejection_details())
+        if refused := self._open().divert(rows, diversion):
+            raise FallbackFailed(f"{len(refused)} rows refused, first: {refused[0].code}: {refused[0].message}")
 
     def files(self) -> tuple[str, ...]:
         """The files that hold them, once the fallback is closed; none when it has no files."""

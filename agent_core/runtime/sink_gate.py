@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_core.api import AuthenticationError, Clock, ConfigurationError, RetryableError, SinkState
 
 StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
-"""``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, in the thread that caused it."""
+"""``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, by one thread at a time, in order."""
 
 WRITABLE = frozenset({SinkState.UP, SinkState.RETRYING})
 DOWN = frozenset({SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
@@ -52,6 +53,8 @@ class SinkGate:
         self._prober: object | None = None
         self._before_pause = SinkState.UP
         self._closed = False
+        self._unannounced: deque[tuple[SinkState, SinkState, str, float | None]] = deque()
+        self._announcing = False
 
     @property
     def state(self) -> SinkState:
@@ -127,20 +130,17 @@ class SinkGate:
             if self._state is SinkState.PAUSED:
                 self._before_pause = SinkState.UP
                 return
-            old, self._state = self._state, SinkState.UP
+            self._locked_enter(SinkState.UP, reason, None)
             self.changed.notify_all()
-        if old is not SinkState.UP:
-            self._on_change(old, SinkState.UP, reason, None)
+        self._announce()
 
     def retrying(self, reason: str) -> bool:
         """A first failure: ``up`` becomes ``retrying``. False when the sink is already down, or paused."""
         with self.changed:
-            old = self._state
-            if old not in WRITABLE:
+            if self._state not in WRITABLE:
                 return False
-            self._state = SinkState.RETRYING
-        if old is not SinkState.RETRYING:
-            self._on_change(old, SinkState.RETRYING, reason, None)
+            self._locked_enter(SinkState.RETRYING, reason, None)
+        self._announce()
         return True
 
     def down(self, worker: object, state: SinkState, reason: str, probe_in_seconds: float) -> None:
@@ -154,31 +154,49 @@ class SinkGate:
                 return
             if old in DOWN and not was_prober:
                 return
-            self._state = state
+            self._locked_enter(state, reason, probe_in_seconds)
             self._probe_at = self._clock.monotonic() + probe_in_seconds
             self.changed.notify_all()
-        if old is not state:
-            self._on_change(old, state, reason, probe_in_seconds)
+        self._announce()
 
     def pause(self) -> None:
         """No writes until ``resume``; a write under way ends."""
         with self.changed:
-            old = self._state
-            if old is SinkState.PAUSED:
+            if self._state is SinkState.PAUSED:
                 return
-            self._before_pause, self._state = old, SinkState.PAUSED
+            self._before_pause = self._state
+            self._locked_enter(SinkState.PAUSED, "paused by the operator", None)
             self.changed.notify_all()
-        self._on_change(old, SinkState.PAUSED, "paused by the operator", None)
+        self._announce()
 
     def resume(self) -> None:
         """Go on in the state before the pause, with a probe due at once if that one probes."""
         with self.changed:
             if self._state is not SinkState.PAUSED:
                 return
-            self._state = new = self._before_pause
+            self._locked_enter(self._before_pause, "resumed by the operator", None)
             self._probe_at = self._clock.monotonic()
             self.changed.notify_all()
-        self._on_change(SinkState.PAUSED, new, "resumed by the operator", None)
+        self._announce()
+
+    def _locked_enter(self, state: SinkState, reason: str, next_probe_seconds: float | None) -> None:
+        if self._state is not state:
+            self._unannounced.append((self._state, state, reason, next_probe_seconds))
+            self._state = state
+
+    def _announce(self) -> None:
+        """Announce what is not announced yet, unless another thread is at it: it then announces this too."""
+        while True:
+            with self.changed:
+                if self._announcing or not self._unannounced:
+                    return
+                self._announcing = True
+                change = self._unannounced.popleft()
+            try:
+                self._on_change(*change)
+            finally:
+                with self.changed:
+                    self._announcing = False
 
     def _locked_end_probe(self, worker: object) -> None:
         if self._prober is worker:

@@ -7,6 +7,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 NAME = "agent.lock"
+LOOK_SECONDS = 1.0
+"""Whoever only looks whether an agent runs holds the lock for a moment; an agent that starts waits that long."""
 
 
 def state_lock(state_dir: Path) -> FileLock:

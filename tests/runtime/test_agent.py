@@ -177,6 +177,21 @@ def test_what_was_opened_is_closed_when_the_start_fails(tmp_path: Path) -> None:
     assert again.agent.shutdown(), "the state directory is free again"
 
 
+def test_a_source_that_does_not_start_ends_the_agent_in_order(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    def fail(emit: Emit) -> None:
+        emit(batch_of(1, 2))
+        raise RuntimeError("can't start new thread")
+
+    run.source.start = fail  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="new thread"):
+        run.agent.start()
+    assert run.source.calls == ["open", "stop", "close"]
+    assert len(run.sink.rows) == 2, "what it had emitted is delivered"
+    assert run.sink.closed
+
+
 def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

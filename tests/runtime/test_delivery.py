@@ -399,6 +399,26 @@ def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig) -> None
     assert rig.snapshot().balanced
 
 
+def test_a_rejection_without_a_text_is_a_failure_and_leaves_no_lease_behind(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2, max_retries=0)
+    rig.sink.script.append(lambda _: WriteOutcome(1, 0, (Rejection(0, 1400, "null"),)))  # type: ignore[arg-type]
+    rig.accept(batch_of(1, 2)).start()
+    assert "must be texts: [1400, 'null']" in str(rig.observer.wait_for("batch_failed")[0][2])
+    rig.observer.wait_for("batch_diverted")
+    rig.stop()
+    assert (rig.snapshot().diverted, rig.buffer.stats().pending_records) == (2, 0)
+
+
+def test_rows_that_a_part_has_lost_are_counted_at_the_stop_and_make_it_unclean(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.delivery.open()
+    rig.accept(batch_of(1, 2))
+    rig.buffer.lease(10, 0)  # and nobody settles it
+    with pytest.raises(RuntimeError, match="2 pending rows are in no lease"):
+        rig.delivery.spill(rig.clock.monotonic())
+    assert rig.snapshot().dropped_by_reason == {"shutdown": 2}
+
+
 def test_a_defect_in_the_sink_is_bounded_by_the_retries(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
     rig = make_rig(max_records=1, max_retries=1)
     rig.sink.script.extend([KeyError("bug"), KeyError("bug")])

@@ -1,11 +1,13 @@
 import logging
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from agent_core.api import Batch, DivertReason, DropReason
 from agent_core.registry.events import Events
-from agent_core.runtime.pipeline import Pipeline, Route, escape_text
+from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeObserver, batch_of
 
@@ -66,6 +68,40 @@ def test_a_transform_that_raises_sends_the_untouched_batch_to_the_fallback(
     assert rig.snapshot().balanced
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda batch: None, id="nothing"),
+        pytest.param(lambda batch: replace(batch, qualities=b"\xc3" * len(batch)), id="unknown_quality"),
+        pytest.param(lambda batch: replace(batch, segments=()), id="no_segments"),
+    ],
+)
+def test_a_transform_that_makes_no_batch_has_failed(make_rig: MakeRig, made: Callable[[Batch], Batch]) -> None:
+    class Odd(KeepPositive):
+        def apply(self, batch: Batch) -> Batch:
+            return made(batch)
+
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig, Odd())
+    pipeline.emitter("line")(batch_of(1, 2))
+    assert rig.fallback is not None
+    assert rig.fallback.diverted()[DivertReason.TRANSFORM_ERROR].values == (1, 2)
+    assert rig.snapshot().pending == 0
+
+
+def test_the_texts_of_a_transform_are_escaped_too(make_rig: MakeRig) -> None:
+    class Texts(KeepPositive):
+        def apply(self, batch: Batch) -> Batch:
+            return replace(batch, values=("a\0b",))
+
+    rig = make_rig()
+    pipeline, _ = pipeline_of(rig, Texts())
+    pipeline.emitter("line")(batch_of(1))
+    lease = rig.buffer.lease(10, 0)
+    assert lease is not None
+    assert lease.batch.values == ("a\\x00b",)
+
+
 def test_what_is_emitted_after_the_stop_is_dropped_and_counted(make_rig: MakeRig) -> None:
     rig = make_rig()
     pipeline, _ = pipeline_of(rig)
@@ -100,7 +136,7 @@ def test_a_malformed_batch_is_the_sources_defect(make_rig: MakeRig) -> None:
     rig = make_rig()
     pipeline, _ = pipeline_of(rig)
     good = batch_of(1, 2)
-    with pytest.raises(ValueError, match="columns differ in length"):
+    with pytest.raises(ValueError, match="line emitted a malformed batch: columns differ in length"):
         pipeline.emitter("line")(Batch(good.names, (1,), good.timestamps_ns, good.qualities, good.segments))
     assert rig.snapshot().collected == 0
 
@@ -125,13 +161,3 @@ def test_buffers_that_block_are_filled_last(make_rig: MakeRig) -> None:
     pipeline = Pipeline([route], make_rig().ledger, Events(), ManualClock(), logging.getLogger("test"))
     pipeline.emitter("line")(batch_of(1))
     assert order == ["PlainBuffer", "BlockingBuffer"]
-
-
-def test_nul_and_lone_surrogates_are_escaped() -> None:
-    batch = batch_of("a\0b", "\ud800", "가", 1.5, None)
-    assert escape_text(batch).values == ("a\\x00b", "\\ud800", "가", 1.5, None)
-
-
-@pytest.mark.parametrize("batch", [batch_of(1.0, 2, True, None), batch_of("plain", "가나다")])
-def test_a_batch_with_nothing_to_escape_is_passed_on_as_it_is(batch: Batch) -> None:
-    assert escape_text(batch) is batch

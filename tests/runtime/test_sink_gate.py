@@ -1,3 +1,5 @@
+import threading
+
 from agent_core.api import SinkState
 from agent_core.runtime.sink_gate import SinkGate
 from agent_core.testing.clock import ManualClock
@@ -93,3 +95,24 @@ def test_retrying_is_entered_from_up_only() -> None:
     gate.down(Worker(), SinkState.OPEN, "away", 30)
     assert not gate.retrying("late")
     assert changes == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.OPEN)]
+
+
+def test_changes_are_announced_one_at_a_time_and_in_order() -> None:
+    told: list[tuple[SinkState, SinkState]] = []
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
+        if not told:
+            inside.set()
+            go_on.wait(10)
+        told.append((old, new))
+
+    gate = SinkGate(ManualClock(), slow)
+    failing = threading.Thread(target=gate.retrying, args=("away",))
+    failing.start()
+    assert inside.wait(10)
+    gate.up("another worker", "a write returned")
+    assert told == [], "it waits for the one before it"
+    go_on.set()
+    failing.join(10)
+    assert told == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.UP)]
