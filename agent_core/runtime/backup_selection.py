@@ -11,7 +11,7 @@ from agent_core.api import BacklogFile, BackupReader, Replayable, ReplayRefused
 from agent_core.config.model import AgentConfig, Replay, SinkConfig
 from agent_core.registry import Registry
 from agent_core.runtime.fallback import Fallback
-from agent_core.runtime.replay import ReplayPosition
+from agent_core.runtime.replay import ReplayPosition, position_key
 from agent_core.runtime.replay_file import ReplayFile
 from agent_core.runtime.row_filter import RowFilter
 from agent_core.runtime.state_lock import agent_runs
@@ -121,7 +121,7 @@ class BackupSelection:
             position = self._own_position(file.name, file.size_bytes)
         return ReplayFile(
             name=file.name,
-            key=file.name,
+            key=position_key(file),
             size_bytes=file.size_bytes,
             rejected=file.rejected,
             read=partial(self._replayable.read, file.name),

@@ -103,6 +103,11 @@ class ReplayPosition:
             return {}
 
 
+def position_key(file: BacklogFile) -> str:
+    """What a position calls a file: one that somebody has edited, to mend a line of it, begins at its first record."""
+    return f"{file.name} {file.size_bytes}"
+
+
 class Replayer:
     """One thread per sink: files that somebody asked for, then the oldest. Rejected rows only when asked for.
 
@@ -208,7 +213,7 @@ class Replayer:
     def _catch_up(self) -> None:
         while not self._stopped and self._diverter.ready():
             backlog = self._replayable.backlog()
-            self._position.keep_only([file.name for file in backlog])
+            self._position.keep_only([position_key(file) for file in backlog])
             with self._lock:
                 self._status = replace(self._status, backlog_files=sum(not file.rejected for file in backlog))
             wanted = self._wanted(backlog)
@@ -275,7 +280,7 @@ class Replayer:
 
     def _replay(self, file: BacklogFile) -> bool:
         """One whole file; False when the sink or the fallback stopped it, and it goes on there later."""
-        start = self._position.next_record(file.name)
+        start = self._position.next_record(position_key(file))
         if (repeats := self._faults.allow("began")) is not None:
             self._log.info("replay began: sink=%s file=%s from_record=%d%s", self._sink_id, file.name, start, repeats)
         for read in self._replayable.read(file.name, start, self._settings.max_records):
@@ -292,12 +297,12 @@ class Replayer:
                         line.message,
                         repeats,
                     )
-            self._keep_position(file.name, read.next_record)
+            self._keep_position(position_key(file), read.next_record)
             took = self._clock.monotonic() - began
             if not self._gate.sleep(max(0.0, len(read.batch) / self._settings.records_per_second - took)):
                 return False
         self._replayable.finish(file.name)
-        self._position.drop(file.name)
+        self._position.drop(position_key(file))
         if (repeats := self._faults.allow("finished")) is not None:
             self._log.info("replay finished: sink=%s file=%s%s", self._sink_id, file.name, repeats)
         return True
@@ -332,7 +337,8 @@ class Replayer:
 
     def _keep_rejected(self, batch: Batch, outcome: WriteOutcome, attempted_at_ns: int) -> bool:
         rejected = batch.select([rejection.row for rejection in outcome.rejected])
-        return self._diverter.store(rejected, DivertReason.REJECTED, attempted_at_ns, outcome.rejection_details())
+        details = outcome.rejection_details()
+        return self._diverter.store(rejected, DivertReason.REJECTED, attempted_at_ns, details) is not None
 
     def _failed(self, error: Exception) -> None:
         """A plain outage is for the live workers to find; anything else, or a failed probe, closes the gate."""

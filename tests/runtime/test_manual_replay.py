@@ -11,6 +11,7 @@ from pytest_mock import MockerFixture
 from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import Batch, ReplayRefused, RetryableError, SystemClock, WriteOutcome
+from agent_core.runtime.replay import ReplayPosition, position_key
 from agent_core.runtime.replay_report import FileLedger, ReplayEnd, ReplayProgress, ReplayResult
 from agent_core.runtime.replay_writer import ReplayInterrupted
 from agent_core.runtime.row_filter import RowFilter
@@ -162,16 +163,27 @@ def test_a_replayed_file_that_is_put_back_is_replayed_whole(place: Place) -> Non
 
 
 def test_the_agent_goes_on_where_a_stopped_replay_ended_and_the_other_way_round(place: Place) -> None:
-    from agent_core.runtime.replay import ReplayPosition
-
     place.divert(rows(0, 100))
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
         replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+    [file] = place.csv().backlog()
     position = ReplayPosition(place.folder / "state" / "replay" / "local.json")
-    assert position.next_record("backup_20260101_000000.csv") == 50
-    position.keep("backup_20260101_000000.csv", 90)
+    assert position.next_record(position_key(file)) == 50
+    position.keep(position_key(file), 90)
     assert place.preview().files[0].start == 90
+
+
+def test_a_file_that_somebody_edited_meanwhile_is_read_from_its_first_row(place: Place) -> None:
+    [path] = place.divert(rows(0, 100))
+    mended = path.read_bytes()
+    path.write_bytes(mended.replace(b",T7,", b",T7"))
+    with place.replaying() as replaying:
+        preview = replaying.preview(ignore)
+        replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+    path.write_bytes(mended)
+    assert amounts(place.replay().total) == {"read": 100, "inserted": 50, "duplicates": 50}
+    assert place.table() == names(0, 100)
 
 
 @pytest.mark.parametrize("after", range(1, 6))

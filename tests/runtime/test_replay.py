@@ -368,6 +368,17 @@ def test_a_replayed_file_that_is_put_back_is_replayed_whole(make_rig: MakeRig) -
     assert len(second.sink.rows) == 4
 
 
+def test_a_file_that_somebody_edited_meanwhile_is_read_from_its_first_row(make_rig: MakeRig) -> None:
+    first = with_backlog(make_rig, 4)
+    first.sink.script.extend([first.sink.store, AuthenticationError("ORA-28001")])
+    first.start()
+    first.observer.wait_for("sink_state_changed")
+    first.stop()
+    second = with_backlog(make_rig, 5).start()
+    wait_for_finished(second, "backup_0.csv")
+    assert [batch.values for batch in second.sink.written] == [(0, 1), (2, 3), (4,)]
+
+
 def test_what_is_known_of_a_file_that_went_away_is_forgotten_with_it(make_rig: MakeRig) -> None:
     rig = with_backlog(make_rig, 4)
     backlog = backlog_of(rig)
