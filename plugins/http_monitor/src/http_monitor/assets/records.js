@@ -91,7 +91,7 @@ export function drawRejected(answer) {
   text(byId("rejected-count"), answer.total ? `${count(answer.total)} since the start` : "none");
   const list = byId("rejected");
   if (!answer.rows.length) {
-    list.replaceChildren(h("li", { class: "empty" }, "No row was refused for its content."));
+    list.replaceChildren(h("li", { class: "empty" }, "No row was refused for its content since the agent started."));
     return;
   }
   list.querySelector(".empty")?.remove();
