@@ -24,7 +24,7 @@ class AgentProcess:
 
     def __init__(self, file: Path, environ: Mapping[str, str] | None = None, *, echo: bool = False) -> None:
         self._echo = echo
-        self._command = [*AGENT, "run", file.name, "--status-every", "500ms"]
+        self._command = [*AGENT, "run", file.name, "--status-every", "100ms"]
         self._folder = file.parent
         self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
         self._process: subprocess.Popen[str] | None = None
