@@ -166,7 +166,8 @@ def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:
         return exit_code.FAILED
     if result.end is ReplayEnd.INTERRUPTED:
         return exit_code.INTERRUPTED
-    return exit_code.OK if result.end is ReplayEnd.COMPLETE else exit_code.FAILED
+    complete = result.end is ReplayEnd.COMPLETE and not result.total.bad_lines
+    return exit_code.OK if complete else exit_code.FAILED
 
 
 def _request(arguments: argparse.Namespace, paths: tuple[Path, ...]) -> ReplayRequest:

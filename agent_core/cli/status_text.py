@@ -38,7 +38,7 @@ def waiting_text(status: AgentStatus) -> str:
 
 
 def ledger_lines(status: AgentStatus) -> list[str]:
-    """One row a sink, with whether it balances, and why rows were dropped or diverted."""
+    """One row a sink, with whether it balances, why rows were dropped or diverted, and what came back."""
     accounts = [
         account
         for account in Account
@@ -56,7 +56,18 @@ def ledger_lines(status: AgentStatus) -> list[str]:
     for sink in status.sinks:
         lines += _reasons(sink.sink_id, "diverted", sink.ledger.diverted_by_reason)
         lines += _reasons(sink.sink_id, "dropped", sink.ledger.dropped_by_reason)
+        lines += _replayed(sink)
     return lines
+
+
+def _replayed(sink: SinkStatus) -> list[str]:
+    """The replay's own ledger, in which rows that were diverted come back."""
+    replay = sink.replay
+    if replay is None or not (replay.read or replay.backlog_files):
+        return []
+    parts = f"inserted {replay.inserted:,}, duplicates {replay.duplicates:,}, rejected {replay.rejected:,}"
+    waiting = f"; files that wait: {replay.backlog_files:,}" if replay.backlog_files else ""
+    return [f"{sink.sink_id} replayed: {replay.read:,} ({parts}){waiting}"]
 
 
 def _sink(sink: SinkStatus) -> str:

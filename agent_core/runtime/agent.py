@@ -122,7 +122,9 @@ class Agent:
             )
             in_time = False
         deliveries = parts.deliveries.items()
-        self._step("sink", share(DRAINED_BY), {key: _bound(d.drain, share(DRAINED_BY)) for key, d in deliveries})
+        in_time &= self._step(
+            "sink", share(DRAINED_BY), {key: _bound(d.drain, share(DRAINED_BY)) for key, d in deliveries}
+        )
         in_time &= self._step("sink", share(SPILLED_BY), {key: _bound(d.spill, share(0.85)) for key, d in deliveries})
         in_time &= self._close(share(1.0))
         self._log.info("agent stopped: reason=%s", self._stop_reason)

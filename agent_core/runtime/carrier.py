@@ -94,7 +94,6 @@ class Carrier:
         logger: logging.Logger,
     ) -> None:
         self.diverts = settings.divert_after_retries and diverter.available
-        self.last_error: str | None = None
         self.last_delivery_ns: int | None = None
         self._sink_id = sink_id
         self._primary = primary
@@ -198,7 +197,7 @@ class Carrier:
         batch, backoff = flight.lease.batch, self._settings.backoff
         flight.attempts += 1
         flight.failures += 1
-        self.last_error = str(error) or type(error).__name__
+        reason = str(error) or type(error).__name__
         if isinstance(error, RetryableError):
             flight.ambiguous |= error.ambiguous
         elif not isinstance(error, SinkError):
@@ -209,7 +208,7 @@ class Carrier:
                 )
 
         state, probe_in = self._settings.probe_intervals.after(error)
-        if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(self.last_error):
+        if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(reason):
             delay = backoff.delay_seconds(flight.failures, self._randomness)
             if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
                 delay = error.retry_after_seconds
@@ -217,7 +216,7 @@ class Carrier:
             self._events.batch_failed(self._sink_id, batch, error, flight.attempts, delay)
             return
         flight.failures = 0
-        self._gate.down(flight, state, self.last_error, probe_in)
+        self._gate.down(flight, state, reason, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
         self._events.batch_failed(self._sink_id, batch, error, flight.attempts, retry_in)
 

@@ -234,7 +234,7 @@ class Delivery:
             state=self._gate.state,
             ledger=self._ledger.snapshot(self.sink_id),
             buffer=self.buffer.stats(),
-            last_error=self._carrier.last_error,
+            last_error=self._gate.last_failure,
             last_delivery_ns=self._carrier.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
             inputs=self._inputs,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_core.api import (
+    AuthenticationError,
     BacklogFile,
     Batch,
     Clock,
@@ -19,6 +21,7 @@ from agent_core.api import (
     Replayable,
     ReplayRefused,
     ReplayStatus,
+    RetryableError,
     SinkError,
     SinkState,
     UnknownBackupError,
@@ -31,6 +34,9 @@ from agent_core.runtime.sink_gate import WRITABLE, ProbeIntervals, SinkGate
 
 LOOK_INTERVAL_SECONDS = 5.0
 """How often the backlog is looked at, or every probe interval where that is shorter; listing a folder is cheap."""
+
+STRIKES = 3
+"""After so many failures while the sink is up it is the file, not the sink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,11 @@ class Replayer:
         self._tries = 0
         self._failed_tries: dict[str, int] = {}
         """Files that failed while the sink was up, with the number of the try."""
+        self._strikes: Counter[str] = Counter()
+        """Failures of each file that may be an outage's, too."""
+        self._blamed = False
+        self._returned = True
+        """Whether a write of the replay has returned since a file was blamed."""
         self._file = ""
         self._requested: list[str] = []
         """Files that somebody asked for, the first first; under the gate's lock."""
@@ -234,22 +245,28 @@ class Replayer:
         """The first file that has not failed, else the one whose failure is the longest ago."""
         names = {file.name for file in wanted}
         self._failed_tries = {name: number for name, number in self._failed_tries.items() if name in names}
+        self._strikes = Counter({name: count for name, count in self._strikes.items() if name in names})
         return min(wanted, key=lambda file: self._failed_tries.get(file.name, 0))
 
     def _try(self, file: BacklogFile) -> bool:
         """Replay one file; False when it was not replayed to its end."""
         self._tries += 1
         self._file = file.name
-        complete = False
+        self._blamed = False
         with self._lock:
             self._status = replace(self._status, current_file=file.name)
         try:
             complete = self._replay(file)
+        except Exception:
+            self._blamed = True
+            raise
         finally:
             with self._lock:
                 self._status = replace(self._status, current_file=None)
-            if not complete and not self._stopped and self._gate.state in WRITABLE:
+            if self._blamed:
                 self._failed_tries[file.name] = self._tries
+        if complete:
+            self._strikes.pop(file.name, None)
         return complete
 
     def _ready(self) -> bool:
@@ -258,7 +275,7 @@ class Replayer:
         A sink that was open before shows nothing: whether it is up again is for the write to find.
         """
         if self._primary.idempotent is not False:
-            if not self._admitted() or not self._primary.open(self, self._failed):
+            if not self._admitted() or not self._primary.open(self, self._failed_to_open):
                 return False
             if self._primary.idempotent:
                 return True
@@ -327,13 +344,28 @@ class Replayer:
         if written is None:
             return False
         self._gate.up(self, "a replayed write returned")
+        self._returned = True
         outcome = written.outcome
         if outcome.rejected and not self._keep_rejected(batch, outcome, attempted_at_ns):
+            self._blamed = True  # others may have no rows to reject
             return False
         with self._lock:
             self._status = self._status.plus(outcome)
         self._events.batch_delivered(self._sink_id, batch, outcome, 1, written.elapsed_seconds, replay=True)
         return True
+
+    def _blame(self, error: Exception) -> None:
+        """Decide whether the file is to let others pass: oldest first, unless this one cannot go in."""
+        if not isinstance(error, RetryableError):
+            self._blamed = not isinstance(error, AuthenticationError)
+        elif self._gate.state in WRITABLE:  # a lost connection, or rows that nobody could tell from the good ones
+            if self._failed_tries and not self._returned:
+                self._failed_tries.clear()  # the next file fails as well: it is the sink, and the oldest is first again
+                self._strikes.clear()
+            self._strikes[self._file] += 1
+            self._blamed = self._strikes[self._file] % STRIKES == 0
+        if self._blamed:
+            self._returned = False
 
     def _keep_rejected(self, batch: Batch, outcome: WriteOutcome, attempted_at_ns: int) -> bool:
         rejected = batch.select([rejection.row for rejection in outcome.rejected])
@@ -341,12 +373,26 @@ class Replayer:
         return self._diverter.store(rejected, DivertReason.REJECTED, attempted_at_ns, details) is not None
 
     def _failed(self, error: Exception) -> None:
-        """A plain outage is for the live workers to find; anything else, or a failed probe, closes the gate."""
+        """A write failed. What is refused as a whole may be so because of what is in the file, such as a conflict with
+        ``on_conflict: fail``: live data must not stop for that.
+        """
+        self._close_gate(error, SinkState.LOCKED_OUT, SinkState.THROTTLED)
+        self._blame(error)
+        self._tell(error)
+
+    def _failed_to_open(self, error: Exception) -> None:
+        self._close_gate(error, SinkState.LOCKED_OUT, SinkState.THROTTLED, SinkState.MISCONFIGURED)
+        self._tell(error)
+
+    def _close_gate(self, error: Exception, *concern_live_data: SinkState) -> None:
+        """After a failed probe, or one of these. A plain outage is for the live workers to find."""
         state, probe_in = self._settings.probe_intervals.after(error)
         with self._gate.changed:
             probing = self._gate.locked_is_prober(self)
-        if probing or state is not SinkState.OPEN:
+        if probing or state in concern_live_data:
             self._gate.down(self, state, str(error), probe_in)
+
+    def _tell(self, error: Exception) -> None:
         if (repeats := self._faults.allow("write")) is not None:
             defect = None if isinstance(error, SinkError) else error
             self._log.warning(

@@ -52,6 +52,7 @@ class SinkGate:
         self._probe_at = 0.0
         self._prober: object | None = None
         self._before_pause = SinkState.UP
+        self._last_failure: str | None = None
         self._closed = False
         self._unannounced: deque[tuple[SinkState, SinkState, str, float | None]] = deque()
         self._announcing = False
@@ -60,6 +61,12 @@ class SinkGate:
     def state(self) -> SinkState:
         with self.changed:
             return self._state
+
+    @property
+    def last_failure(self) -> str | None:
+        """Why the sink last entered a state other than up; None when it never did."""
+        with self.changed:
+            return self._last_failure
 
     @property
     def closed(self) -> bool:
@@ -139,6 +146,7 @@ class SinkGate:
         with self.changed:
             if self._state not in WRITABLE:
                 return False
+            self._last_failure = reason
             self._locked_enter(SinkState.RETRYING, reason, None)
         self._announce()
         return True
@@ -154,6 +162,7 @@ class SinkGate:
                 return
             if old in DOWN and not was_prober:
                 return
+            self._last_failure = reason
             self._locked_enter(state, reason, probe_in_seconds)
             self._probe_at = self._clock.monotonic() + probe_in_seconds
             self.changed.notify_all()

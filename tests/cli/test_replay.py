@@ -138,6 +138,14 @@ def test_as_json_the_whole_account_is_one_object(place: Place, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["result"] is None
 
 
+def test_lines_that_nobody_can_read_are_no_success(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    [path] = place.divert(rows(0, 5))
+    path.write_bytes(path.read_bytes() + b"x\n")
+    assert main(["replay", "--yes"]) == 1
+    assert "unreadable: 1 line, named above" in capsys.readouterr().out
+    assert place.table() == names(0, 5)
+
+
 def test_as_json_no_question_can_be_asked(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--json"]) == 2
     assert capsys.readouterr().err == "error: --json asks no question: add --yes or --preview\n"

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cli.fake_agent import agent_status, sink_status
 
-from agent_core.api import LedgerSnapshot, SinkState
+from agent_core.api import LedgerSnapshot, ReplayStatus, SinkState
 from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
 
 
@@ -60,6 +62,16 @@ def test_the_ledger_is_a_table_that_says_whether_it_balances() -> None:
         "warehouse diverted: retries_exhausted 200, sink_down 100",
         "warehouse dropped: buffer_full 45",
     ]
+
+
+def test_what_came_back_is_a_ledger_of_its_own() -> None:
+    replay = ReplayStatus(read=1200, inserted=1000, duplicates=190, rejected=10, backlog_files=2)
+    sink = replace(sink_status(ledger=LedgerSnapshot(collected=1200, diverted=1200)), replay=replay)
+    assert ledger_lines(agent_status(0, 0.0, [sink]))[-1] == (
+        "warehouse replayed: 1,200 (inserted 1,000, duplicates 190, rejected 10); files that wait: 2"
+    )
+    quiet = replace(sink, replay=ReplayStatus())
+    assert "replayed" not in "\n".join(ledger_lines(agent_status(0, 0.0, [quiet])))
 
 
 def test_a_stop_says_what_it_waits_for() -> None:

@@ -10,6 +10,7 @@ from agent_core.api import (
     BacklogFile,
     BadLine,
     Batch,
+    ConfigurationError,
     Diversion,
     DivertReason,
     Rejection,
@@ -21,7 +22,7 @@ from agent_core.api import (
     UnknownBackupError,
     WriteOutcome,
 )
-from agent_core.runtime.replay import LOOK_INTERVAL_SECONDS
+from agent_core.runtime.replay import LOOK_INTERVAL_SECONDS, STRIKES
 from agent_core.testing.fakes import FakeBacklog, FakeSink, batch_of
 
 from .conftest import PROBE_SECONDS, MakeRig, Rig
@@ -250,7 +251,8 @@ def test_a_file_that_fails_while_the_sink_is_up_holds_up_no_other(
 
     sink = Choosy()
     rig = with_backlog(make_rig, 5, 1, 1, sink=sink).start()
-    for _ in range(2):
+    for strike in range(1, STRIKES + 1):
+        rig.sink.wait_until(lambda sink, attempts=strike + 1: sink.attempts == attempts)  # type: ignore[misc]
         rig.clock.wait_for_waiters(2)
         rig.clock.advance(LOOK_INTERVAL_SECONDS)
     wait_for_finished(rig, "backup_1.csv", "backup_2.csv")
@@ -260,6 +262,37 @@ def test_a_file_that_fails_while_the_sink_is_up_holds_up_no_other(
     rig.clock.advance(LOOK_INTERVAL_SECONDS)
     wait_for_finished(rig, "backup_1.csv", "backup_2.csv", "backup_0.csv")
     assert [batch.values for batch in rig.sink.written] == [(0, 1), (0,), (0,), (2, 3), (4,)], "it went on where it was"
+
+
+def test_an_outage_that_only_the_replay_sees_leaves_the_oldest_file_first(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 1, 1, 1)
+    rig.sink.script.extend(RetryableError("away") for _ in range(STRIKES + 1))
+    rig.start()
+    for attempt in range(1, STRIKES + 2):
+        rig.sink.wait_until(lambda sink, attempts=attempt: sink.attempts == attempts)  # type: ignore[misc]
+        rig.clock.wait_for_waiters(2)
+        rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_0.csv", "backup_1.csv", "backup_2.csv")
+
+
+def test_a_file_that_is_refused_as_a_whole_stops_no_live_data(make_rig: MakeRig) -> None:
+    class OnConflictFail(FakeSink):
+        def write(self, batch: Batch) -> WriteOutcome:
+            if 2 in batch.values:
+                self.script.append(ConfigurationError("on_conflict: fail"))
+            return super().write(batch)
+
+    rig = with_backlog(make_rig, 3, 1, sink=OnConflictFail()).start()
+    rig.sink.wait_until(lambda sink: sink.attempts == 2)
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_1.csv")
+    assert rig.state() is SinkState.UP
+    rig.accept(batch_of(7, start_ns=50))
+    rig.clock.wait_for_waiters(1)
+    rig.clock.advance(1)
+    rig.observer.wait_for("batch_delivered", 3)
+    assert rig.observer.states() == []
 
 
 def test_a_file_that_cannot_be_read_holds_up_no_other(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:

@@ -97,6 +97,17 @@ def test_retrying_is_entered_from_up_only() -> None:
     assert changes == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.OPEN)]
 
 
+def test_the_last_failure_is_the_one_that_counts_whoever_saw_it() -> None:
+    gate, clock, _ = make_gate()
+    assert gate.last_failure is None
+    gate.down("a worker", SinkState.LOCKED_OUT, "ORA-01031", 30)
+    clock.advance(30)
+    replay = Worker()
+    assert claim(gate, replay)
+    gate.down(replay, SinkState.LOCKED_OUT, "ORA-28000", 30)
+    assert gate.last_failure == "ORA-28000"
+
+
 def test_changes_are_announced_one_at_a_time_and_in_order() -> None:
     told: list[tuple[SinkState, SinkState]] = []
     inside, go_on = threading.Event(), threading.Event()
