@@ -20,32 +20,11 @@ import slmp
 from melsec_driver.plugin import create
 from plant.peer import PeerProcess
 from plant.scan_times import ScanTimes, fastest, verdict
+from plant.settings import settings_of
 
 from agent_core.api import ComponentContext, DataType, TagSpec
 
 TAGS = 3_491
-
-
-def settings(address: str, code: str) -> dict[str, object]:
-    """The schema's defaults, converted as the core does."""
-    return {
-        "address": address,
-        "data_code": code,
-        "plc_series": "q",
-        "timeout": 5.0,
-        "network_no": 0,
-        "pc_no": 255,
-        "module_io": 1023,
-        "module_station_no": 0,
-        "monitoring_timer": 1.0,
-        "word_order": "little",
-        "bit_access": "words",
-        "zr_numbers": "decimal",
-        "fx5_ascii_xy": "octal",
-        "write_word_bits": False,
-        "max_words": 960,
-        "max_gap": 64,
-    }
 
 
 def measure(code: str, folder: Path) -> float:
@@ -54,7 +33,7 @@ def measure(code: str, folder: Path) -> float:
         reals = struct.pack(f"<{TAGS}f", *(20 + number / 10 for number in range(TAGS)))
         peer.order("set D0 " + " ".join(str(word) for word in struct.unpack(f"<{2 * TAGS}H", reals)))
         context = ComponentContext("PLC01", "bench", folder, logging.getLogger("melsec_driver"))
-        driver = create(settings(peer.direct_address, code), context)
+        driver = create(settings_of("melsec_driver", address=peer.direct_address, data_code=code, timeout=5.0), context)
         tags = [TagSpec(f"T{number:04}", f"D{2 * number}", DataType.FLOAT32) for number in range(TAGS)]
         times = ScanTimes(TAGS)
         plan = times.add_blocks(driver, tags)

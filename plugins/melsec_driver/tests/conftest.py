@@ -5,35 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 import pytest
 from melsec_driver.config import MelsecDriverConfig
 from melsec_driver.driver import MelsecDriver
 from plant.peer import PeerProcess
+from plant.settings import settings_of
 
 from agent_core.api import ComponentContext
 
 MakeDriver = Callable[..., MelsecDriver]
-
-DEFAULTS: Final[Mapping[str, object]] = {
-    "address": "127.0.0.1:1",
-    "data_code": "binary",
-    "plc_series": "q",
-    "timeout": 0.5,
-    "network_no": 0,
-    "pc_no": 255,
-    "module_io": 0x03FF,
-    "module_station_no": 0,
-    "monitoring_timer": 1.0,
-    "word_order": "little",
-    "bit_access": "words",
-    "zr_numbers": "decimal",
-    "fx5_ascii_xy": "octal",
-    "write_word_bits": False,
-    "max_words": 960,
-    "max_gap": 64,
-}
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +38,7 @@ def responders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 @pytest.fixture
 def settings() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
-    return DEFAULTS
+    return settings_of("melsec_driver", address="127.0.0.1:1", timeout=0.5)
 
 
 @pytest.fixture

@@ -5,28 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 import pytest
 from modbus_driver.config import ModbusDriverConfig
 from modbus_driver.driver import ModbusDriver
 from plant.process import ModbusPlant
+from plant.settings import settings_of
 
 from agent_core.api import ComponentContext
 
 MakeDriver = Callable[..., ModbusDriver]
-
-DEFAULTS: Final[Mapping[str, object]] = {
-    "address": "127.0.0.1:1",
-    "unit_id": 1,
-    "timeout": 0.5,
-    "word_order": "big",
-    "byte_order": "big",
-    "address_base": 0,
-    "max_registers": 125,
-    "max_bits": 2000,
-    "max_gap": 16,
-}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +26,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModbusPlant]:
 @pytest.fixture
 def settings() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
-    return DEFAULTS
+    return settings_of("modbus_driver", address="127.0.0.1:1", timeout=0.5)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from asyncua import Client, ua
 from opcua_driver.plugin import create
 from plant.peer import PeerProcess
 from plant.scan_times import Cost, ScanTimes, fastest, verdict
+from plant.settings import settings_of
 from polling_source.item_reader import ItemReader
 
 from agent_core.api import ComponentContext, DataType, TagSpec
@@ -31,21 +32,6 @@ from agent_core.api import ComponentContext, DataType, TagSpec
 TAGS = 3_491
 ROUNDS = 15
 ROUNDS_PER_TAG = 1
-
-
-SETTINGS = {
-    "user": None,
-    "password": None,
-    "security_policy": "none",
-    "security_mode": "sign_and_encrypt",
-    "certificate": None,
-    "private_key": None,
-    "private_key_password": None,
-    "server_certificate": None,
-    "timeout": 20.0,
-    "session_timeout": 60.0,
-}
-"""The schema's defaults, converted as the core does, without address and limit of items, with a long time-out."""
 
 
 def raw_reads(url: str, chunks: Sequence[Sequence[str]]) -> Cost:
@@ -77,7 +63,7 @@ def measure(max_items: int, server: PeerProcess, folder: Path) -> float:
     """Measure and print one size of requests; the driver's CPU as a multiple of the raw library's."""
     url = f"opc.tcp://{server.direct_address}/plant"
     context = ComponentContext("PLC01", "bench", folder, logging.getLogger("opcua_driver"))
-    driver = create({**SETTINGS, "address": url, "max_items": max_items}, context)
+    driver = create(settings_of("opcua_driver", address=url, max_items=max_items, timeout=20.0), context)
     names = [f"T{number:05}" for number in range(TAGS)]
     tags = [TagSpec(name, f"nsu=urn:plant;s={name}", DataType.FLOAT32) for name in names]
     chunks = [tags[start : start + max_items] for start in range(0, TAGS, max_items)]

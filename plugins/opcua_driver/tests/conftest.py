@@ -11,6 +11,7 @@ import pytest
 from opcua_driver.config import OpcuaDriverConfig
 from opcua_driver.driver import OpcuaDriver
 from plant.peer import PeerProcess
+from plant.settings import settings_of
 
 from agent_core.api import ComponentContext
 
@@ -18,21 +19,6 @@ NOON: Final = "time Float 134117424001234560"
 """2026-01-01T12:00:00.123456Z, as the server begins with."""
 
 MakeDriver = Callable[..., OpcuaDriver]
-
-DEFAULTS: Final[Mapping[str, object]] = {
-    "address": "opc.tcp://127.0.0.1:1",
-    "user": None,
-    "password": None,
-    "security_policy": "none",
-    "security_mode": "sign_and_encrypt",
-    "certificate": None,
-    "private_key": None,
-    "private_key_password": None,
-    "server_certificate": None,
-    "timeout": 0.6,
-    "session_timeout": 60.0,
-    "max_items": 1000,
-}
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +38,7 @@ def server(running_server: PeerProcess) -> Iterator[PeerProcess]:
 @pytest.fixture
 def settings() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
-    return DEFAULTS
+    return settings_of("opcua_driver", address="opc.tcp://127.0.0.1:1", timeout=0.6)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from plant.peer import PeerProcess
 from plant.scan_times import ScanTimes, fastest, verdict
+from plant.settings import settings_of
 from s7_driver.plugin import create
 from snap7 import Client
 from snap7.type import Parameter
@@ -25,15 +26,6 @@ from agent_core.api import ComponentContext, DataType, TagSpec
 
 TAGS = 3_491
 
-SETTINGS = {
-    "rack": 0,
-    "slot": 1,
-    "connection_type": "pg",
-    "timeout": 5.0,
-    "max_gap": 32,
-}
-"""The schema's defaults, converted as the core does, without address and PDU size."""
-
 
 def measure(pdu_size: int, folder: Path) -> float:
     """Measure and print one PDU size; the driver's CPU as a multiple of the raw library's."""
@@ -41,7 +33,7 @@ def measure(pdu_size: int, folder: Path) -> float:
         reals = struct.pack(f">{TAGS}f", *(20 + number / 10 for number in range(TAGS)))
         plc.order(f"set DB1 0 {reals.hex()}")
         context = ComponentContext("PLC01", "bench", folder, logging.getLogger("s7_driver"))
-        driver = create({**SETTINGS, "address": plc.direct_address, "pdu_size": pdu_size}, context)
+        driver = create(settings_of("s7_driver", address=plc.direct_address, pdu_size=pdu_size, timeout=5.0), context)
         tags = [TagSpec(f"T{number:04}", f"DB1.DBD{4 * number}", DataType.FLOAT32) for number in range(TAGS)]
         times = ScanTimes(TAGS)
         plan = times.add_blocks(driver, tags)

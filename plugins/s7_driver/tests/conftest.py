@@ -5,26 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 import pytest
 from plant.peer import PeerProcess
+from plant.settings import settings_of
 from s7_driver.config import S7DriverConfig
 from s7_driver.driver import S7Driver
 
 from agent_core.api import ComponentContext
 
 MakeDriver = Callable[..., S7Driver]
-
-DEFAULTS: Final[Mapping[str, object]] = {
-    "address": "127.0.0.1:1",
-    "rack": 0,
-    "slot": 1,
-    "connection_type": "pg",
-    "timeout": 0.5,
-    "pdu_size": 960,
-    "max_gap": 32,
-}
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +33,7 @@ def plc(running_plc: PeerProcess) -> Iterator[PeerProcess]:
 @pytest.fixture
 def settings() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
-    return DEFAULTS
+    return settings_of("s7_driver", address="127.0.0.1:1", timeout=0.5)
 
 
 @pytest.fixture
