@@ -1,11 +1,13 @@
 """The main job while the database is away: nothing lost, nothing twice, every row counted."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 from plant.process import ModbusPlant
-from runs.agent_process import wait_until
+from runs.agent_process import AgentProcess, wait_until
 from runs.conftest import Case, Database
 
 from agent_core.testing.tcp_gate import TcpGate
@@ -117,11 +119,12 @@ def wait_for_scans(case: Case, scans: int) -> None:
     wait_until(lambda: batches() >= goal, seconds=scans + 30, what=f"{scans} more scans")
 
 
-@pytest.mark.parametrize(("outage", "scale"), OUTAGES)
-def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
-    case: Case, database: Database, plant: ModbusPlant, outage: type[Outage], scale: Scale
-) -> None:
-    settle_yaml(case, scale)
+@contextmanager
+def outage_in(
+    case: Case, database: Database, plant: ModbusPlant, outage: type[Outage], scale: Scale, fallback: bool = True
+) -> Iterator[AgentProcess]:
+    """An agent that has written rows, and then was without the database for a while; it is back now."""
+    settle_yaml(case, scale, fallback=fallback)
     plant.tags_csv(case.folder / "tags.csv")
     with (
         database.behind_a_gate() as (gate, environ),
@@ -130,8 +133,16 @@ def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
         wait_until(lambda: database.count() > 0, what="the first rows in the table")
         with outage(database, gate):
             wait_for_scans(case, scale.outage_scans)
-            if scale.outage_scans * 3491 > scale.capacity:
+            if fallback and scale.outage_scans * 3491 > scale.capacity:
                 assert case.fallback_files(), "more was collected than the buffer holds"
+        yield agent
+
+
+@pytest.mark.parametrize(("outage", "scale"), OUTAGES)
+def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
+    case: Case, database: Database, plant: ModbusPlant, outage: type[Outage], scale: Scale
+) -> None:
+    with outage_in(case, database, plant, outage, scale) as agent:
         wait_until(
             lambda: database.count() > 0 and "warehouse up" in agent.output.rpartition("collected")[2],
             seconds=90,
@@ -156,15 +167,7 @@ def test_nothing_is_lost_and_all_of_it_comes_back_by_itself(
 def test_without_a_fallback_the_loss_is_counted_exactly(
     case: Case, database: Database, plant: ModbusPlant, outage: type[Outage], scale: Scale
 ) -> None:
-    settle_yaml(case, scale, fallback=False)
-    plant.tags_csv(case.folder / "tags.csv")
-    with (
-        database.behind_a_gate() as (gate, environ),
-        case.agent({"PLANT_ADDRESS": plant.address}, environ) as agent,
-    ):
-        wait_until(lambda: database.count() > 0, what="the first rows in the table")
-        with outage(database, gate):
-            wait_for_scans(case, scale.outage_scans)
+    with outage_in(case, database, plant, outage, scale, fallback=False) as agent:
         before = database.count()
         wait_until(lambda: database.count() > before, seconds=90, what="rows in the table again")
         assert agent.stop() == 0, agent.output
