@@ -217,3 +217,35 @@ def test_a_handshake_group_that_nobody_triggers_is_stale_in_the_log_too(
     clock.advance(wait)
     assert source.workers[0].run_due() is None
     assert caplog.messages == ["group became stale: group=ORDER age=60s"]
+
+
+@pytest.mark.parametrize("mode", ["fixed", "handshake"])
+def test_a_start_between_two_turns_of_the_worker_is_heard(
+    make_source: MakeSource, clock: ManualClock, mode: str
+) -> None:
+    """It is the only group, so nothing else would wake the worker: neither for its poll nor for its alarm."""
+    config = group() if mode == "fixed" else {**group(mode=mode, stale_after=60.0), "interval": None}
+    source = make_source({"PLC01": FakeBlockDriver()}, [config])
+    source.open()
+    (worker,) = source.workers
+    batches: list[Batch] = []
+    turn = worker.run_due
+
+    def first_turn() -> float | None:
+        worker.run_due = turn  # type: ignore[method-assign]
+        clock.advance(61.0)
+        if mode == "fixed":
+            source.stop_group("G")
+        wait = turn()
+        source.stop_group("G")
+        source.start_group("G")
+        return wait
+
+    worker.run_due = first_turn  # type: ignore[method-assign]
+    source.start(batches.append)
+    try:
+        clock.wait_for_waiters()
+        assert len(batches) == (mode == "fixed")
+        assert clock.waiting_seconds() == [1.0 if mode == "fixed" else 60.0]
+    finally:
+        source.stop(10.0)

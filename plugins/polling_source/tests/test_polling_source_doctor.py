@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from polling_source.device_clock import clock_finding
 from polling_source.source import PollingSource
+from pytest_mock import MockerFixture
 
 from agent_core.api import (
     BAD,
@@ -34,12 +36,12 @@ def found(source: PollingSource) -> list[tuple[str, str, str]]:
 class ClockedDriver(FakeBlockDriver):
     """A fake with a clock that shows ``shown``, has none, or cannot be asked."""
 
-    def __init__(self, shown: datetime | DriverError | None) -> None:
+    def __init__(self, shown: datetime | Exception | None) -> None:
         super().__init__()
         self._shown = shown
 
     def read_clock(self) -> datetime | None:
-        if isinstance(self._shown, DriverError):
+        if isinstance(self._shown, Exception):
             raise self._shown
         return self._shown
 
@@ -134,13 +136,35 @@ NOW = datetime.fromtimestamp(START_NS / 1e9, UTC)
         (NOW - timedelta(seconds=75), "warning", "its clock is 75.0 s behind: 2025-12-31 23:58:45"),
         (NOW.astimezone().replace(tzinfo=None), "ok", "its clock is 0.0 s behind"),
         (DriverError("not allowed"), "warning", "its clock could not be read: not allowed"),
+        (TypeError("defect"), "warning", "its clock could not be read: TypeError: defect"),
     ],
 )
 def test_the_clock_of_a_device_is_compared_with_ours(
-    make_source: MakeSource, shown: datetime | DriverError, severity: str, message: str
+    make_source: MakeSource, shown: datetime | Exception, severity: str, message: str
 ) -> None:
     source = make_source({"PLC01": ClockedDriver(shown)}, [group("A")])
     assert found(source)[1] == (severity, "device PLC01", message)
+
+
+def test_a_clock_that_shows_no_time_at_all_ends_no_examination(make_source: MakeSource) -> None:
+    for nonsense in (datetime.min, datetime.max, cast(datetime, "12:00")):
+        _, clock, read = found(make_source({"PLC01": ClockedDriver(nonsense)}, [group("A")]))
+        assert clock[0] == "warning"
+        assert read[0] == "ok"
+
+
+@pytest.mark.parametrize("where", ["connect", "read_block", "close"])
+def test_a_defect_of_a_driver_is_a_finding_and_the_other_devices_are_examined(
+    make_source: MakeSource, mocker: MockerFixture, where: str
+) -> None:
+    driver = FakeBlockDriver()
+    mocker.patch.object(driver, where, side_effect=ValueError("defect"))
+    devices = {"PLC01": driver, "PLC02": FakeBlockDriver()}
+    findings = found(make_source(devices, [group("A"), group("B", "PLC02")]))
+    failed = [message for severity, _, message in findings if severity == "failed"]
+    expected = {"connect": ["ValueError: defect"], "read_block": ["D 1 to 2: ValueError: defect"], "close": []}
+    assert failed == expected[where]
+    assert findings[-1][:2] == ("ok", "group B")
 
 
 def test_a_device_without_a_clock_has_no_finding_of_one(make_source: MakeSource) -> None:

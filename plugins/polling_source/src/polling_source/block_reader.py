@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent_core.api import BlockDriver, DeviceUnreachable, PlannedRequest, ReadRefused, SystemClock, TagSpec, Value
+from polling_source.defect import guarded
 from polling_source.plan import Block, ReadPlan
 from polling_source.reading import Reading
 from polling_source.silence import Answers, Rows, Silence
@@ -44,7 +45,8 @@ class BlockReader:
         ]
 
     def requests(self) -> Sequence[BlockReads]:
-        self._driver.connect()
+        with guarded(self._driver):
+            self._driver.connect()
         return self._blocks
 
     def read(self, now: float, time_ns: int) -> Reading:  # noqa: ARG002 - blocks carry no timestamps
@@ -54,7 +56,7 @@ class BlockReader:
         error: DeviceUnreachable | None = None
         index = self._order[0]
         try:
-            self._driver.connect()
+            self.requests()
             for index in self._order:
                 parts[index] = self._blocks[index].read(now, budget)
         except DeviceUnreachable as unreachable:
@@ -142,7 +144,10 @@ class BlockReads:
         return block.rows, self._last_values
 
     def _bytes_of(self, block: Block) -> bytes:
-        data = self._driver.read_block(block.area, block.start, block.units)
+        data: object = self._driver.read_block(block.area, block.start, block.units)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ReadRefused(f"a {type(data).__name__} came where {block.size_bytes} bytes belong")
+        data = bytes(data)  # a driver may fill the same buffer each time
         if len(data) != block.size_bytes:
             raise ReadRefused(f"{len(data)} bytes came where {block.size_bytes} belong")
         return data

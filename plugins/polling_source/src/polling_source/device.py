@@ -23,6 +23,7 @@ from agent_core.api import (
 from polling_source.backoff import Backoff
 from polling_source.clock_jump import ClockJump
 from polling_source.config import BackoffConfig
+from polling_source.defect import DriverFailed
 from polling_source.group import STATE_LOG_SECONDS, PollGroup
 from polling_source.handshake import Ticket, TriggerBit
 from polling_source.outage_log import OutageLog
@@ -105,22 +106,31 @@ class DeviceWorker:
     def close(self) -> None:
         """Close the driver, unless a worker that could not be stopped still uses it."""
         if self._thread is None:
-            self._driver.close()
+            self._close_driver()
 
     def _run(self) -> None:
         try:
-            while True:
-                seconds = self.run_due()
-                with self._changed:
-                    if self._stopping:
-                        return
-                    if not any(group.triggers.is_waiting for group in self.groups):
-                        self._clock.wait(self._changed, seconds)
+            while not self._stopping:
+                self.run_due()
+                self._wait()
         finally:
-            self._driver.close()
             with self._changed:
                 for group in self.groups:
                     self._refuse(group, "the source was stopped")
+            self._close_driver()
+
+    def _wait(self) -> None:
+        """Sleep until something is due. What was asked for since the last look is seen under the same lock."""
+        with self._changed:
+            if not self._stopping and not any(group.triggers.is_waiting for group in self.groups):
+                self._clock.wait(self._changed, self._seconds_to_next(self._clock.monotonic()))
+
+    def _close_driver(self) -> None:
+        try:
+            self._driver.close()
+        except BaseException:
+            if (repeats := self._limit.allow("close")) is not None:
+                self._logger.exception("driver not closed: device=%s%s", self.id, repeats)
 
     # -- control: called from any thread ------------------------------------------------------------------------------
 
@@ -158,6 +168,8 @@ class DeviceWorker:
                 return Ticket(now, TriggerResult(False, 0, 0.0, message))
             if not group.running:
                 return Ticket(now, TriggerResult(False, 0, 0.0, f"group {group.id} is stopped"))
+            if self._stopping:
+                return Ticket(now, TriggerResult(False, 0, 0.0, "the source was stopped"))
             ticket = group.triggers.ask(now)
             self._changed.notify_all()
             return ticket
@@ -262,9 +274,13 @@ class DeviceWorker:
         assert bit
         if bit.reset_owed and not self._reset(group):
             return
-        reading = bit.look(self._clock.monotonic(), self._clock.time_ns())
+        try:
+            reading = bit.look(self._clock.monotonic(), self._clock.time_ns())
+        except BaseException as defect:
+            self._failed(group, DriverFailed.after(defect, self._driver))
+            return
         if reading.error is not None:
-            self._failed(reading.error)
+            self._failed(group, reading.error)
             return
         if reading.answered_ns is not None:
             self._answered()
@@ -297,12 +313,14 @@ class DeviceWorker:
         try:
             bit.reset()
         except DeviceUnreachable as error:
-            self._failed(error)
+            self._failed(group, error)
         except DriverError as error:
             if (repeats := self._limit.allow(f"reset {group.id}")) is not None:
                 self._logger.error(
                     "trigger bit not reset: group=%s bit=%s error=%s%s", group.id, bit.tag.address, error, repeats
                 )
+        except BaseException as defect:
+            self._failed(group, DriverFailed.after(defect, self._driver))
         return not bit.reset_owed
 
     def _poll(self, group: PollGroup) -> TriggerResult:
@@ -315,17 +333,14 @@ class DeviceWorker:
             tags_read = len(group) - len(reading.bad)
             if not tags_read:
                 message = f"none of its {len(group)} tags could be read: {error or reading.reason(reading.bad)}"
-        except Exception as defect:
-            if (repeats := self._limit.allow("driver")) is not None:
-                self._logger.exception("driver failed: device=%s group=%s%s", self.id, group.id, repeats)
-            self._driver.close()
-            error = DeviceUnreachable(f"{type(defect).__name__}: {defect}")
+        except BaseException as defect:
+            error = DriverFailed.after(defect, self._driver)
             batch = group.nothing_read(begun, time_ns)
         duration_seconds = self._clock.monotonic() - begun
         if group in self._owed:
             self._owed.remove(group)
         if error is not None:
-            self._failed(error)
+            self._failed(group, error)
             self._owe(group)
         elif answered_ns is not None:
             self._answered()
@@ -347,13 +362,18 @@ class DeviceWorker:
             return True
         try:
             self._emit(batch)
-        except Exception:
+        except BaseException:
             if (repeats := self._limit.allow("emit")) is not None:
                 self._logger.exception("emit failed: device=%s rows=%d%s", self.id, len(batch), repeats)
             return False
         return True
 
-    def _failed(self, error: DriverError) -> None:
+    def _failed(self, group: PollGroup, error: DriverError) -> None:
+        """The device did not answer ``group``, or its driver raised what it must not."""
+        if isinstance(error, DriverFailed) and (repeats := self._limit.allow("driver")) is not None:
+            self._logger.error(
+                "driver failed: device=%s group=%s%s", self.id, group.id, repeats, exc_info=error.__cause__
+            )
         now = self._clock.monotonic()
         retry_seconds = self._backoff.failed(now)
         self._outages.failed(now, error, self._backoff.failures, retry_seconds)

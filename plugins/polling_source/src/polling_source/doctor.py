@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from agent_core.api import Clock, ClockReader, DeviceUnreachable, DriverError, Finding, Severity, TagSpec
+from polling_source.defect import DriverFailed, guarded
 from polling_source.device_clock import clock_finding
 from polling_source.group import NAMES_IN_A_LOG_LINE, PollGroup
 from polling_source.handshake import TriggerBit
@@ -25,7 +27,8 @@ def diagnose(lineup: Lineup, clock: Clock) -> Iterator[Finding]:
         try:
             yield from _Examination(connection, clock).findings()
         finally:
-            connection.driver.close()
+            with suppress(Exception):
+                connection.driver.close()
 
 
 class _Examination:
@@ -43,7 +46,8 @@ class _Examination:
     def findings(self) -> Iterator[Finding]:
         begun = self._clock.monotonic()
         try:
-            self._driver.connect()
+            with guarded(self._driver):
+                self._driver.connect()
         except DeviceUnreachable as error:
             step = "is it switched on, is the address right, does a firewall stand between?"
             yield Finding(Severity.FAILED, self._subject, str(error), step)
@@ -74,11 +78,13 @@ class _Examination:
         begun_ns = self._clock.time_ns()
         try:
             shown = self._driver.read_clock()
-        except DriverError as error:
-            yield Finding(Severity.WARNING, self._subject, f"its clock could not be read: {error}")
-            return
-        if shown is not None:
-            yield clock_finding(self._subject, shown, (begun_ns + self._clock.time_ns()) // 2)
+            if shown is None:
+                return
+            finding = clock_finding(self._subject, shown, (begun_ns + self._clock.time_ns()) // 2)
+        except Exception as raised:
+            error = raised if isinstance(raised, DriverError) else DriverFailed.after(raised, self._driver)
+            finding = Finding(Severity.WARNING, self._subject, f"its clock could not be read: {error}")
+        yield finding
 
     def _of_group(self, group: PollGroup) -> Iterator[Finding]:
         subject = f"group {group.id}"

@@ -80,6 +80,7 @@ class PollGroup:
         """Poll from ``origin`` (monotonic seconds) on."""
         self.running = True
         self._good_at = origin
+        self._is_stale = False
         if self.interval_seconds is not None:
             self.schedule = Schedule(origin, self.interval_seconds)
 

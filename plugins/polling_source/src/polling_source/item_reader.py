@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from agent_core.api import (
     BAD,
+    MAX_TIMESTAMP_NS,
+    MIN_TIMESTAMP_NS,
+    QUALITY_NAMES,
+    UNCERTAIN,
     AddressError,
     ConfigProblem,
     DeviceUnreachable,
@@ -20,6 +25,7 @@ from agent_core.api import (
 )
 from polling_source.block_reader import NOT_TRIED, REFUSALS_PER_ATTEMPT, REFUSALS_PER_POLL
 from polling_source.decode import scale_value
+from polling_source.defect import guarded
 from polling_source.reading import Reading
 from polling_source.silence import Answers, Rows, Silence
 from polling_source.split import Budget, SplitReads
@@ -55,8 +61,9 @@ class ItemReader:
         return [PlannedRequest("items, in as many requests as the device wants", len(self._tags))]
 
     def requests(self) -> Sequence[ItemReads]:
-        self._driver.connect()
-        self._deal_out(max(self._driver.max_items, 1))
+        with guarded(self._driver):
+            self._driver.connect()
+            self._deal_out(max(self._driver.max_items, 1))
         return self._requests
 
     def read(self, now: float, time_ns: int) -> Reading:
@@ -163,10 +170,34 @@ class ItemReads:
         return rows, readings
 
     def _readings_of(self, rows: Rows) -> Sequence[ItemReading]:
-        readings = self._driver.read_items([self._all_tags[row] for row in rows])
+        readings: object = self._driver.read_items([self._all_tags[row] for row in rows])
+        if not isinstance(readings, Sequence):
+            raise ReadRefused(f"a {type(readings).__name__} came where {len(rows)} items belong")
         if len(readings) != len(rows):
             raise ReadRefused(f"{len(readings)} items came where {len(rows)} belong")
-        return readings
+        return [_checked(reading) for reading in readings]
+
+
+def _checked(reading: object) -> ItemReading:
+    """The reading, or one that says what is wrong with it: nothing behind the source could carry it."""
+    if not isinstance(reading, ItemReading):
+        return _wrong(f"{type(reading).__name__}, no ItemReading")
+    value: object = reading.value
+    if not isinstance(value, float | int | str | Decimal | None):
+        return _wrong(f"{type(value).__name__}, which no tag holds")
+    quality: object = reading.quality
+    if not isinstance(quality, int) or quality not in QUALITY_NAMES:
+        return _wrong(f"quality {quality!r}, which does not exist")
+    if value is None and quality != BAD:
+        return _wrong("no value")
+    time_ns: object = reading.timestamp_ns
+    if time_ns is None or (isinstance(time_ns, int) and MIN_TIMESTAMP_NS <= time_ns <= MAX_TIMESTAMP_NS):
+        return reading
+    return reading._replace(timestamp_ns=None, quality=min(quality, UNCERTAIN))
+
+
+def _wrong(what: str) -> ItemReading:
+    return ItemReading(None, BAD, None, f"the driver gave {what}")
 
 
 def check_items(driver: ItemDriver, tags: Sequence[PlacedTag]) -> tuple[Sequence[PlacedTag], Sequence[ConfigProblem]]:

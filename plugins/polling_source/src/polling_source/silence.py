@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from agent_core.api import Clock, DeviceUnreachable, Driver, ReadRefused
+from polling_source.defect import guarded
 
 T = TypeVar("T")
 Rows = tuple[int, ...]
@@ -57,9 +58,11 @@ class Silence:
         """What ``request`` returns. Raises DeviceUnreachable when the device is away, as far as one can tell yet, and
         ReadRefused when it refuses: in words, or by silence (then NoAnswer).
         """
-        self._driver.connect()
+        with guarded(self._driver):
+            self._driver.connect()
         try:
-            answer = request()
+            with guarded(self._driver):
+                answer = request()
         except ReadRefused:
             self._answered(rows)
             raise
