@@ -99,7 +99,7 @@ def make_sink(database: Standin, tmp_path: Path) -> Iterator[MakeSink]:
         context = ComponentContext(
             "warehouse", "line-1", tmp_path, logging.getLogger("oracle_sink"), clock or SystemClock()
         )
-        sink = OracleSink(typed, context, (latches or Latches()).of(typed.dsn, typed.user))
+        sink = OracleSink(typed, context, (latches or Latches()).of(typed.dsn, typed.user, tmp_path))
         sinks.append(sink)
         return sink
 

@@ -99,6 +99,13 @@ def test_a_wrong_password_is_tried_once_and_not_again_by_the_sink(make_sink: Mak
     assert database.counters()["bad_logons"] == 1
 
 
+def test_an_address_that_is_away_is_a_warning_when_another_answers(make_sink: MakeSink, database: Standin) -> None:
+    found = findings(make_sink(dsn=f"127.0.0.1:1,{database.dsn}"))
+    (away,) = bad(found)
+    assert (away.severity, away.subject) == (Severity.WARNING, "TCP 127.0.0.1:1")
+    assert "read back and rolled back" in found[-1].message
+
+
 def test_a_password_that_cannot_be_read_is_a_finding(make_sink: MakeSink, database: Standin) -> None:
     def gone() -> str:
         raise ConfigError("${ORACLE_PASSWORD} is not set")

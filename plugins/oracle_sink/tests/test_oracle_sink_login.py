@@ -157,10 +157,10 @@ def test_a_password_about_to_expire_is_warned_of_once_a_day(
 
 
 def test_an_account_has_one_latch_however_it_is_written() -> None:
-    latches = Latches()
-    assert latches.of("host/x", "scott") is latches.of("HOST/x", "SCOTT")
-    assert latches.of("host/x", "scott") is not latches.of("host/y", "scott")
-    assert latches.of("host/x", '"Scott"') is not latches.of("host/x", '"SCOTT"')
+    latches, folder = Latches(), Path("state")
+    assert latches.of("host/x", "scott", folder) is latches.of("HOST/x", "SCOTT", folder)
+    assert latches.of("host/x", "scott", folder) is not latches.of("host/y", "scott", folder)
+    assert latches.of("host/x", '"Scott"', folder) is not latches.of("host/x", '"SCOTT"', folder)
 
 
 def test_client_libraries_that_are_not_there_are_a_fault_of_the_configuration(
@@ -172,11 +172,31 @@ def test_client_libraries_that_are_not_there_are_a_fault_of_the_configuration(
     assert database.counters()["connections"] == 0
 
 
-def test_a_password_that_cannot_be_read_is_a_fault_of_the_configuration(make_sink: MakeSink) -> None:
+def test_a_wallet_password_that_cannot_be_read_is_a_fault_of_the_configuration(make_sink: MakeSink) -> None:
     def gone() -> str:
-        raise ConfigError("${ORACLE_PASSWORD} is not set")
+        raise ConfigError("${WALLET_PASSWORD} is not set")
 
-    with pytest.raises(ConfigurationError, match="ORACLE_PASSWORD"):
-        make_sink(password=Secret(gone)).open()
     with pytest.raises(ConfigurationError, match="wallet_password"):
         make_sink(wallet_password=Secret(gone)).open()
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_password_file_that_is_away_for_a_moment_is_a_refused_log_in_without_an_attempt(
+    make_sink: MakeSink, database: Standin, content: str | None
+) -> None:
+    vault = Vault("tiger")
+
+    def read() -> str:
+        if content is None and not vault.text:
+            raise ConfigError("no such file: /run/secrets/oracle")
+        return vault.text
+
+    sink = make_sink(password=Secret(read))
+    vault.text = ""
+    for _ in range(2):
+        with pytest.raises(AuthenticationError, match="/run/secrets/oracle" if content is None else "empty"):
+            sink.open()
+    assert database.counters()["connections"] == 0
+    vault.text = "tiger"
+    sink.open()
+    assert sink.write(batch()) == WriteOutcome(inserted=1)

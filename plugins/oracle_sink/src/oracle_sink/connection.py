@@ -18,12 +18,12 @@ from typing import Final
 
 import oracledb
 
-from agent_core.api import ComponentContext, ConfigError, ConfigurationError, RateLimit, RetryableError, SinkError
+from agent_core.api import ComponentContext, RateLimit, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import EXPIRES_SOON, one_line, translate
 from oracle_sink.latch import Latch
-from oracle_sink.login import Logins, close_quietly
+from oracle_sink.login import Logins, close_quietly, password_of
 
 _SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
 """The driver sets the client's offset; TIMESTAMP WITH LOCAL TIME ZONE columns are read and written in it."""
@@ -192,10 +192,7 @@ class Connections:
 
     def _logged_in(self) -> Session:
         config = self._config
-        try:
-            password = config.password.reveal()
-        except ConfigError as error:
-            raise ConfigurationError(f"password: {error}") from error
+        password = password_of(config)
         with self._latch.turn(password, self._clock, config.login_interval, config.timeouts.login):
             connection = self._logins.connect(password)
             try:

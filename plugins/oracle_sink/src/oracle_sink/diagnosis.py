@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,7 +13,6 @@ import oracledb
 from agent_core.api import (
     Batch,
     ComponentContext,
-    ConfigError,
     ConfigurationError,
     Finding,
     Origin,
@@ -28,7 +28,7 @@ from oracle_sink.facts import read_facts
 from oracle_sink.identifiers import parse_table
 from oracle_sink.latch import Latch
 from oracle_sink.layout import Layout, plan_layout, warnings_of
-from oracle_sink.login import Logins, close_quietly
+from oracle_sink.login import Logins, close_quietly, password_of
 from oracle_sink.mapping import read_mapping
 from oracle_sink.rows import Row, encode
 
@@ -59,17 +59,21 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
         yield _failed(subject, error)
         return
     reached = [reach(address, config) for address in addresses]
-    yield from reached
     if all(finding.severity is Severity.FAILED for finding in reached):
+        yield from reached
         return
+    for finding in reached:  # the driver goes on to the next address
+        missed = finding.severity is Severity.FAILED
+        yield replace(finding, severity=Severity.WARNING) if missed else finding
     start = time.monotonic()
     try:
-        password = config.password.reveal()
+        password = password_of(config)
+    except SinkError as error:
+        yield Finding(Severity.FAILED, subject, str(error), "set the variable or file that password: names")
+        return
+    try:
         with latch.turn(password, context.clock, config.login_interval, config.timeouts.login):
             connection = Logins(config, context.clock).connect(password)
-    except ConfigError as error:
-        yield Finding(Severity.FAILED, subject, f"password: {error}", "set the variable or file that password: names")
-        return
     except SinkError as error:
         yield _failed(f"{subject} log-in", error)
         return

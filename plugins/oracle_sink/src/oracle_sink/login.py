@@ -14,7 +14,7 @@ from typing import Final, TypedDict
 
 import oracledb
 
-from agent_core.api import Clock, ConfigError, ConfigurationError, RetryableError
+from agent_core.api import AuthenticationError, Clock, ConfigError, ConfigurationError, RetryableError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.driver import DRIVER_ERRORS
 from oracle_sink.errors import NO_CONNECTION, translate
@@ -64,6 +64,20 @@ def parameters(config: OracleSinkConfig, password: str) -> Parameters:
     if config.wallet_password is not None:
         found["wallet_password"] = config.wallet_password.reveal()
     return found
+
+
+def password_of(config: OracleSinkConfig) -> str:
+    """The password as it is now. Raises AuthenticationError when there is none, so that nothing is tried without it.
+
+    Whoever puts a new one into a file may remove or empty it for a moment.
+    """
+    try:
+        password = config.password.reveal()
+    except ConfigError as error:
+        raise AuthenticationError(f"password: {error}; nothing is tried until it can be read") from error
+    if not password:
+        raise AuthenticationError("password: it is empty; nothing is tried until it is there")
+    return password
 
 
 def use_thick_mode(config: OracleSinkConfig) -> None:

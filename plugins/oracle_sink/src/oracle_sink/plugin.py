@@ -25,7 +25,7 @@ def agent_register_sink() -> SinkFactory:
         typed = OracleSinkConfig.from_config(config)
         if problems := list(sink_problems(typed)):
             raise ConfigError(problems)
-        return OracleSink(typed, context, latches.of(typed.dsn, typed.user))
+        return OracleSink(typed, context, latches.of(typed.dsn, typed.user, context.state_dir))
 
     return SinkFactory(
         type="oracle_sink",
