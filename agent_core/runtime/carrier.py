@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from agent_core.api import (
-    Account,
-    Batch,
     Buffer,
     Clock,
     DivertReason,
-    DropReason,
     Lease,
     RateLimit,
     RetryableError,
@@ -24,9 +19,9 @@ from agent_core.api import (
 )
 from agent_core.registry.events import Events
 from agent_core.runtime.diverter import Diverter
-from agent_core.runtime.ledger import Ledger
-from agent_core.runtime.primary import Primary, Written
+from agent_core.runtime.primary import Primary
 from agent_core.runtime.retry import Backoff
+from agent_core.runtime.settler import Settler, WrittenLease
 from agent_core.runtime.sink_gate import DOWN, WRITABLE, ProbeIntervals, SinkGate
 
 
@@ -55,16 +50,6 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The rejected rows of a batch whose write returned. Its lease is settled once the fallback has them."""
-
-    flight: Flight
-    written: Written
-    rows: Batch
-    details: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class CarrierSettings:
     """``divert_after_retries`` False means ``divert: under_pressure``: rows leave only when they are evicted."""
 
@@ -74,11 +59,7 @@ class CarrierSettings:
 
 
 class Carrier:
-    """What all workers of one sink share. ``carry`` and ``keep_refused`` are called from each of them.
-
-    When the fallback does not take rejected rows, as on a full disk, their worker goes on with other leases: good rows
-    must not be evicted because bad ones wait. Their batches stay in the buffer, up to half of its capacity.
-    """
+    """What all workers of one sink share. ``carry`` is called from each of them."""
 
     def __init__(
         self,
@@ -87,8 +68,8 @@ class Carrier:
         buffer: Buffer,
         diverter: Diverter,
         gate: SinkGate,
+        settler: Settler,
         settings: CarrierSettings,
-        ledger: Ledger,
         events: Events,
         clock: Clock,
         logger: logging.Logger,
@@ -100,18 +81,14 @@ class Carrier:
         self._buffer = buffer
         self._diverter = diverter
         self._gate = gate
+        self._settler = settler
         self._settings = settings
-        self._ledger = ledger
         self._events = events
         self._clock = clock
         self._log = logger
         self._faults = RateLimit(clock)
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._flights: set[Flight] = set()
-        self._refused: deque[Refused] = deque()
-        """Those that wait for the fallback, the oldest first; this and the two below under the gate's lock."""
-        self._refused_failures = 0
-        self._refused_retry_at = 0.0
 
     def carry(self, lease: Lease) -> None:
         """Return once the lease is settled, or released because the gate was closed."""
@@ -131,27 +108,6 @@ class Carrier:
                 unfinished = _locked_land(flight)
             if unfinished:
                 self._buffer.release(lease)
-
-    def keep_refused(self) -> None:
-        """Try the fallback again for rejected rows that wait for it, when it is time to."""
-        while (refused := self._next_refused(self._clock.monotonic())) is not None:
-            if not self._keep(refused):
-                with self._gate.changed:
-                    self._refused.appendleft(refused)
-                return
-
-    def end_refused(self) -> None:
-        """Account for rejected rows that still wait at the end of a shutdown, after a last try.
-
-        A durable buffer keeps them, with their batch, if the sink will recognise the rows that it has of that.
-        """
-        while (refused := self._next_refused(math.inf)) is not None:
-            if self._keep(refused):
-                continue
-            if self._buffer.durable and self._primary.idempotent:
-                self._buffer.release(refused.flight.lease)
-            else:
-                self._drop_refused(refused)
 
     def locked_land_all(self) -> list[Lease]:
         """Take over every lease still on its way (its worker hangs); called under the gate's lock."""
@@ -189,7 +145,8 @@ class Carrier:
         flight.attempts += 1
         self.last_delivery_ns = self._clock.time_ns()
         self._gate.up(flight, "a write returned")
-        self._settle(flight, written)
+        if self._land(flight):
+            self._settler.settle(WrittenLease(flight.lease, written, flight.attempts, flight.attempted_at_ns))
         return True
 
     def _failed(self, flight: Flight, error: Exception) -> None:
@@ -219,67 +176,6 @@ class Carrier:
         self._gate.down(flight, state, reason, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
         self._events.batch_failed(self._sink_id, batch, error, flight.attempts, retry_in)
-
-    def _settle(self, flight: Flight, written: Written) -> None:
-        """After a write returned: count, make rejected rows durable, settle. The sink has no more part in it."""
-        batch, outcome = flight.lease.batch, written.outcome
-        refused: Refused | None = None
-        if outcome.rejected:
-            rows = batch.select([rejection.row for rejection in outcome.rejected])
-            refused = Refused(flight, written, rows, outcome.rejection_details())
-        if not self._land(flight):
-            return
-        self._ledger.move(self._sink_id, Account.PENDING, Account.DELIVERED, outcome.inserted)
-        self._ledger.move(self._sink_id, Account.PENDING, Account.DUPLICATES, outcome.duplicates)
-        if refused is None:
-            self._end(flight, written)
-        elif not self._diverter.available:
-            self._diverter.drop(refused.rows, DropReason.REJECTED)
-            self._end(flight, written)
-        elif not self._keep(refused):
-            self._let_wait(refused)
-
-    def _end(self, flight: Flight, written: Written) -> None:
-        """Every row of the lease is accounted for."""
-        self._buffer.settle(flight.lease)
-        self._events.batch_delivered(
-            self._sink_id, flight.lease.batch, written.outcome, flight.attempts, written.elapsed_seconds, replay=False
-        )
-
-    def _keep(self, refused: Refused) -> bool:
-        """One try to make rejected rows durable in the fallback."""
-        attempted_at_ns = refused.flight.attempted_at_ns
-        stored = self._diverter.store(refused.rows, DivertReason.REJECTED, attempted_at_ns, refused.details)
-        kept = stored is not None
-        with self._gate.changed:
-            self._refused_failures = failures = 0 if kept else self._refused_failures + 1
-            delay = 0.0 if kept else self._settings.backoff.delay_seconds(failures, self._randomness)
-            self._refused_retry_at = self._clock.monotonic() + delay
-        if stored is not None:
-            self._diverter.count_rejected(stored)
-            self._end(refused.flight, refused.written)
-        return kept
-
-    def _let_wait(self, refused: Refused) -> None:
-        """Keep the batch leased, and drop the rejected rows that wait longest rather than crowd out good ones."""
-        room = self._buffer.stats().capacity_records // 2
-        surplus: list[Refused] = []
-        with self._gate.changed:
-            self._refused.append(refused)
-            waiting = sum(len(one.flight.lease.batch) for one in self._refused)
-            while waiting > room and len(self._refused) > 1:
-                surplus.append(self._refused.popleft())
-                waiting -= len(surplus[-1].flight.lease.batch)
-        for one in surplus:
-            self._drop_refused(one)
-
-    def _drop_refused(self, refused: Refused) -> None:
-        self._diverter.drop(refused.rows, DropReason.FALLBACK_FAILED)
-        self._end(refused.flight, refused.written)
-
-    def _next_refused(self, now: float) -> Refused | None:
-        with self._gate.changed:
-            return self._refused.popleft() if self._refused and now >= self._refused_retry_at else None
 
     def _give_up(self, flight: Flight) -> bool:
         """Hand the rows to the fallback; False when that failed: primary and fallback are then tried in turn."""

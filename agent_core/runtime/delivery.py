@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agent_core.api import (
     Account,
+    Advising,
     BacklogFile,
     Batch,
     Buffer,
@@ -37,6 +38,7 @@ from agent_core.runtime.fallback import Fallback
 from agent_core.runtime.ledger import Ledger
 from agent_core.runtime.primary import Primary
 from agent_core.runtime.replay import Replayer, ReplayPosition, ReplaySettings
+from agent_core.runtime.settler import Settler
 from agent_core.runtime.sink_gate import DOWN, SinkGate
 
 WORKER_RESTART_SECONDS = 1.0
@@ -69,6 +71,7 @@ class Delivery:
         self.sink_id = sink_id
         self.buffer = buffer
         self._sink_type = sink_type
+        self._advising = sink if isinstance(sink, Advising) else None
         self._inputs = tuple(inputs)
         self._workers = workers
         self._max_records = max_records
@@ -81,8 +84,9 @@ class Delivery:
         self._gate = SinkGate(clock, self._announce_state)
         self._diverter = Diverter(sink_id, fallback, ledger, events, clock, logger)
         self._primary = Primary(sink, self._gate, clock)
+        self._settler = Settler(sink_id, self._primary, buffer, self._diverter, carrier.backoff, ledger, events, clock)
         self._carrier = Carrier(
-            sink_id, self._primary, buffer, self._diverter, self._gate, carrier, ledger, events, clock, logger
+            sink_id, self._primary, buffer, self._diverter, self._gate, self._settler, carrier, events, clock, logger
         )
         self._replayable: Replayable | None = None
         if fallback is not None and isinstance(fallback.sink, Replayable):
@@ -172,13 +176,13 @@ class Delivery:
         otherwise hide a loss; they are counted as dropped.
 
         Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
-        the fallback too, as ambiguous. Rejected rows that the fallback has refused so far get a last try.
+        the fallback too, as ambiguous. Rejected rows that wait for the fallback get a last try.
         """
         with self._gate.changed:
             while self._running and (left := deadline - self._clock.monotonic()) > 0:
                 self._clock.wait(self._gate.changed, left)
             stuck = self._carrier.locked_land_all()
-        self._carrier.end_refused()
+        self._settler.finish()
         if self.buffer.durable:
             return
         for lease in stuck:
@@ -239,6 +243,7 @@ class Delivery:
             next_probe_seconds=self._gate.next_probe_seconds(),
             inputs=self._inputs,
             replay=None if self._replayer is None else self._replayer.status(),
+            advice=() if self._advising is None else tuple(self._advising.advice()),
         )
 
     def _work(self) -> None:
@@ -251,7 +256,7 @@ class Delivery:
                         self._carrier.carry(lease)
                     elif self._draining:
                         return
-                    self._carrier.keep_refused()
+                    self._settler.try_again()
                 except Exception as error:
                     if (repeats := self._faults.allow("worker")) is not None:
                         self._log.exception(
