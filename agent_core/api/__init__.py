@@ -18,6 +18,7 @@ from agent_core.api.batch import (
 from agent_core.api.catalog import CatalogConverter, Conversion, ConversionOptions
 from agent_core.api.clock import Clock, SystemClock
 from agent_core.api.components import (
+    Advising,
     BacklogFile,
     BackupReader,
     BadLine,
@@ -123,6 +124,7 @@ __all__ = [
     "UNCERTAIN",
     "Account",
     "AddressError",
+    "Advising",
     "AgentError",
     "AgentStatus",
     "AgentView",

@@ -302,7 +302,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of ``agent doctor``."""
+    """One line of ``agent doctor``, or one advice of a part that runs."""
 
     severity: Severity
     subject: str
@@ -316,6 +316,17 @@ class Diagnosable(Protocol):
 
     def diagnose(self) -> Iterable[Finding]:
         """Check the live environment and leave nothing behind. May block; called without ``open``."""
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """Optional on a sink."""
+
+    def advice(self) -> Sequence[Finding]:
+        """What an operator should know while the sink runs, though it works; empty when there is nothing.
+
+        A snapshot: never blocks, never raises, thread-safe. Each finding is an alert until it is no longer given.
+        """
 
 
 @runtime_checkable

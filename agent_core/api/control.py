@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from agent_core.api.components import BacklogFile, BufferStats, WriteOutcome
+from agent_core.api.components import BacklogFile, BufferStats, Finding, WriteOutcome
 
 
 class SinkState(StrEnum):
@@ -117,7 +117,7 @@ class SinkStatus:
     """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None.
 
     ``inputs``: ids of the sources that feed it. ``replay`` is None when the sink has no fallback whose rows can be
-    read back.
+    read back. ``advice`` is what the sink itself has to say (``Advising``).
     """
 
     sink_id: str
@@ -130,6 +130,7 @@ class SinkStatus:
     next_probe_seconds: float | None
     inputs: tuple[str, ...] = ()
     replay: ReplayStatus | None = None
+    advice: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
