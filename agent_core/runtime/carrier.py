@@ -36,7 +36,9 @@ class Turn(Enum):
 class Flight:
     """One lease on its way. It is landed once, by the worker that carries it or by the shutdown, never by both."""
 
-    __slots__ = ("ambiguous", "attempted_at_ns", "attempts", "divert_at", "failures", "landed", "lease", "retry_at")
+    __slots__ = (
+        "ambiguous", "attempted_at_ns", "attempts", "divert_at", "exhausted", "failures", "landed", "lease", "retry_at",
+    )  # fmt: skip
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -46,6 +48,7 @@ class Flight:
         self.retry_at = 0.0
         self.divert_at = 0.0
         self.ambiguous = False
+        self.exhausted = False
         self.landed = False
 
 
@@ -173,6 +176,7 @@ class Carrier:
             self._events.batch_failed(self._sink_id, batch, error, flight.attempts, delay)
             return
         flight.failures = 0
+        flight.exhausted |= state is SinkState.OPEN
         self._gate.down(flight, state, reason, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
         self._events.batch_failed(self._sink_id, batch, error, flight.attempts, retry_in)
@@ -182,7 +186,7 @@ class Carrier:
         reason = DivertReason.SINK_DOWN
         if flight.ambiguous:
             reason = DivertReason.AMBIGUOUS_COMMIT
-        elif flight.attempts:
+        elif flight.exhausted:
             reason = DivertReason.RETRIES_EXHAUSTED
         batch = flight.lease.batch
         stored = self._diverter.store(batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None)

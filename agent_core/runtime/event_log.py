@@ -7,16 +7,20 @@ import logging
 from agent_core.api import Batch, Clock, DivertReason, DropReason, RateLimit, SinkState, hookimpl
 
 
+FLAP_SECONDS = 10.0
+
+
 class EventLog:
     """Logs what an operator must see; never one line per batch.
 
-    A sink that fails at each first attempt goes from up to retrying and back with each batch: that is told once a
-    minute, with its count. Every other change of state is a line of its own.
+    A sink that fails at each first attempt goes from up to retrying and back with each batch: that is told once in
+    ten seconds, with its count. Every other change of state is a line of its own.
     """
 
     def __init__(self, clock: Clock, logger: logging.Logger) -> None:
         self._log = logger
         self._limit = RateLimit(clock)
+        self._flaps = RateLimit(clock, FLAP_SECONDS)
         self._untold: set[str] = set()
         """Sinks of which the log does not say that they are retrying, so it need not say that they are up again."""
 
@@ -25,7 +29,7 @@ class EventLog:
         self, sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
     ) -> None:
         if new is SinkState.RETRYING:
-            if (repeats := self._limit.allow(f"retrying {sink_id}")) is None:
+            if (repeats := self._flaps.allow(sink_id)) is None:
                 self._untold.add(sink_id)
                 return
             self._untold.discard(sink_id)

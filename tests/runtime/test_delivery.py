@@ -419,6 +419,14 @@ def test_rows_that_a_part_has_lost_are_counted_at_the_stop_and_make_it_unclean(m
     assert rig.snapshot().dropped_by_reason == {"shutdown": 2}
 
 
+def test_rows_that_a_refused_log_in_keeps_out_were_not_retried(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2)
+    rig.sink.script.append(AuthenticationError("ORA-28001"))
+    rig.accept(batch_of(1, 2)).start()
+    rig.observer.wait_for("batch_diverted")
+    assert rig.snapshot().diverted_by_reason == {"sink_down": 2}
+
+
 def test_a_defect_in_the_sink_is_bounded_by_the_retries(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
     rig = make_rig(max_records=1, max_retries=1)
     rig.sink.script.extend([KeyError("bug"), KeyError("bug")])
