@@ -34,9 +34,9 @@ class DeviceWorker:
     """Polls the groups of one connection when they are due or asked for.
 
     While the device does not answer, its cycles make BAD rows without a read. When the backoff is over, one group is
-    polled as the probe, each time another, since it may be one group alone that gets no answer; once that works, each
-    fixed group that missed a cycle is polled once, at once. A poll that somebody asked for is tried whatever the
-    backoff says.
+    polled (or its trigger bit looked at) as the probe, each time another, since it may be one group alone that gets no
+    answer; once that works, each one that missed a cycle has its turn, at once. A poll that somebody asked for is tried
+    whatever the backoff says.
     """
 
     def __init__(
@@ -250,10 +250,12 @@ class DeviceWorker:
         while self._owed and not self._stopping and not self._backoff.holds(self._clock.monotonic()):
             group = self._owed[0]
             with self._working_on(group) as runs:
-                if runs:
-                    self._poll(group)
-                else:
+                if not runs or group.bit is not None:
                     self._owed.remove(group)
+                if runs and group.bit is not None:
+                    self._look_at_bit(group)
+                elif runs:
+                    self._poll(group)
 
     def _cycle(self, group: PollGroup) -> None:
         now = self._clock.monotonic()
@@ -261,8 +263,8 @@ class DeviceWorker:
         group.missed += group.schedule.take(now)
         if self._backoff.holds(now):
             group.missed += 1
+            self._owe(group)
             if group.mode is GroupMode.FIXED:
-                self._owe(group)
                 self._send(group.nothing_read(now, self._clock.time_ns()))
         elif group.mode is GroupMode.FIXED:
             self._poll(group)
@@ -352,8 +354,8 @@ class DeviceWorker:
         return TriggerResult(not message, tags_read, duration_seconds, message)
 
     def _owe(self, group: PollGroup) -> None:
-        """A fixed group is to be polled as soon as the device answers. A handshake group is asked for again."""
-        if group.mode is GroupMode.FIXED and group not in self._owed:
+        """As soon as the device answers, a fixed group is to be polled and a trigger bit looked at."""
+        if group.schedule is not None and group not in self._owed:
             self._owed.append(group)
 
     def _send(self, batch: Batch) -> bool:
