@@ -89,7 +89,7 @@ def result_lines(result: ReplayResult) -> list[str]:
     staying = [file for file in result.files if file.own and not file.moved and not file.remaining and file.skipped]
     if staying:
         lines.append(
-            f"{_count(len(staying), 'file')} stay in the backlog, since the filter passed over some of the rows"
+            f"{_count(len(staying), 'file')} left in the backlog, since the filter passed over some of the rows"
         )
     unfinished = next((file for file in result.files if file.remaining), None)
     if unfinished is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from agent_core.api import Batch, Diversion, FallbackSink, Rejection, Sink
+from agent_core.api import AgentError, Batch, Diversion, FallbackSink, Rejection, Sink
 from agent_core.runtime.primary import check_outcome
 
 
@@ -44,7 +44,8 @@ class Fallback:
                 outcome = self.sink.write(batch)
                 check_outcome(outcome, len(batch))
             except Exception as error:
-                raise FallbackFailed(f"{type(error).__name__}: {error}") from error
+                known = isinstance(error, (AgentError, OSError))
+                raise FallbackFailed(str(error) if known else repr(error)) from error
             return outcome.rejected
 
     def close(self) -> None:
