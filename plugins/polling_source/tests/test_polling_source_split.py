@@ -11,14 +11,20 @@ from agent_core.api import ReadRefused
 
 
 class Device:
-    """Rows are places; it refuses a request that covers a bad place, gaps between the rows included."""
+    """Rows are places; it refuses a request that covers a bad place, gaps between the rows included, and the
+    ``busy``-th request from now.
+    """
 
     def __init__(self, bad: set[int]) -> None:
         self.bad = bad
+        self.busy = 0
         self.requests: list[Rows] = []
 
     def read(self, rows: Rows) -> tuple[Rows, list[int]]:
         self.requests.append(rows)
+        self.busy -= 1
+        if self.busy == 0:
+            raise ReadRefused("busy")
         if self.bad.intersection(range(rows[0], rows[-1] + 1)):
             raise ReadRefused(f"bad address in {rows}")
         return rows, list(rows)
@@ -60,13 +66,38 @@ def test_the_bad_row_is_then_left_alone_until_the_whole_is_tried_again() -> None
     assert device.requests == [tuple(range(8))] * 2
 
 
-def test_trying_the_whole_in_vain_keeps_what_is_known() -> None:
+def test_trying_the_whole_in_vain_keeps_what_is_known_and_joins_two_pieces() -> None:
     device = Device({5})
     split = SplitReads(tuple(range(8)), device.read, 60.0)
     values(split, 0.0)
     device.requests.clear()
     assert values(split, 60.0) == set(range(8)) - {5}
-    assert device.requests == [tuple(range(8)), (0, 1, 2, 3), (4,), (6, 7), (5,)]
+    assert device.requests == [tuple(range(8)), *[(0, 1, 2, 3, 4)] * 2, (6, 7), (5,)]
+
+
+def test_refusals_that_pass_do_not_split_a_block_further_and_further_over_the_years() -> None:
+    """Row 5 is bad for good, so the whole is never read again; now and then the device is busy for one request."""
+    device = Device({5})
+    split = SplitReads(tuple(range(64)), device.read, 60.0)
+    for now in range(100_000):
+        if now % 500 == 1:
+            device.busy = 1 + now % 7
+        values(split, now)
+    device.requests.clear()
+    assert values(split, 100_000) == set(range(64)) - {5}
+    assert len(device.requests) == 2
+
+
+def test_neighbours_that_cannot_be_read_together_stay_apart_and_cost_no_row() -> None:
+    """Each of these rows is good, and between any two is an address that is bad."""
+    device = Device(set(range(1, 40, 2)))
+    rows = tuple(range(0, 40, 2))
+    split = SplitReads(rows, device.read, 60.0)
+    values(split, 0.0)
+    for now in range(1, 1000):
+        device.requests.clear()
+        assert values(split, now, budget=2) == set(rows)
+        assert len(device.requests) <= len(rows) + 2
 
 
 def test_a_bad_address_between_two_rows_costs_none_of_them() -> None:

@@ -131,6 +131,8 @@ class BlockReads:
     def _request(self, rows: Rows) -> tuple[Rows, Sequence[Value]]:
         block = self._pieces.get(rows)
         if block is None:
+            if len(self._pieces) > 2 * len(self._by_place):
+                self._pieces = {self._by_place: self._block}  # over the years they are not always the same
             block = self._pieces[rows] = self._plan.block(rows)
         data = self._silence.ask(rows, lambda: self._bytes_of(block))
         if block is not self._block:

@@ -5,7 +5,7 @@
     whole --ReadRefused--> pieces --(refused_retry is over)--> whole
                             |  ^
               ReadRefused   |  '-- a piece that was read stays as it is and is read each poll
-              halves it  ---'
+              halves it  ---'  two neighbours are read as one again when the whole is refused anew
               a piece of one tag: that tag is BAD, and left alone until the whole is tried again
 
 What a poll may spend on finding out is limited, so that a device that refuses everything does not hold up its group:
@@ -16,6 +16,7 @@ time-out, so a poll has one of them, and the whole is tried again later each tim
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 from agent_core.api import ReadRefused
@@ -53,6 +54,8 @@ class SplitReads(Generic[T]):
         self._retry_seconds = retry_seconds
         self._pieces: list[Rows] | None = None
         self._proven: set[Rows] = set()
+        self._after = dict(pairwise(rows))
+        self._tries = 0
         self._whole_at = 0.0
         self._factor = 1
         self.refused: dict[int, str] = {}
@@ -75,7 +78,11 @@ class SplitReads(Generic[T]):
                 budget.spend(error)
                 again = self._runs(self.refused)
                 self.refused.clear()
-                self._pieces = self._halves(self._rows, error) if self._pieces is None else [*self._pieces, *again]
+                if self._pieces is None:
+                    self._pieces = self._halves(self._rows, error)
+                else:
+                    self._rejoin(self._pieces, budget)
+                    self._pieces = [*self._pieces, *again]
             else:
                 self._pieces = None
                 self._factor = 1
@@ -105,6 +112,30 @@ class SplitReads(Generic[T]):
                 self._proven.add(piece)
                 index += 1
         return parts
+
+    def _rejoin(self, pieces: list[Rows], budget: Budget) -> None:
+        """Read two neighbouring pieces as one, each time others. They stay together if that works.
+
+        A request that was refused in passing is split, too. Without this a block with one bad tag would be read in
+        more and more requests over the years.
+        """
+        by_first = {piece[0]: piece for piece in pieces if piece in self._proven}
+        pairs = [
+            (piece, by_first[after]) for piece in by_first.values() if (after := self._after.get(piece[-1])) in by_first
+        ]
+        if not pairs or budget.left <= 0:
+            return
+        self._tries += 1
+        left, right = pairs[self._tries % len(pairs)]
+        try:
+            self._read(left + right)
+        except ReadRefused as error:
+            budget.spend(error)
+            return
+        pieces[pieces.index(left)] = left + right
+        pieces.remove(right)
+        self._proven -= {left, right}
+        self._proven.add(left + right)
 
     def _halves(self, piece: Rows, error: ReadRefused) -> list[Rows]:
         if len(piece) == 1:
