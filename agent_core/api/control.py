@@ -117,7 +117,8 @@ class SinkStatus:
     """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None.
 
     ``inputs``: ids of the sources that feed it. ``replay`` is None when the sink has no fallback whose rows can be
-    read back. ``advice`` is what the sink itself has to say (``Advising``).
+    read back. ``advice`` is what the sink itself has to say (``Advising``). ``next_step``: what to do about
+    ``last_error``, where the sink says so; the error ends in it, in brackets.
     """
 
     sink_id: str
@@ -131,6 +132,7 @@ class SinkStatus:
     inputs: tuple[str, ...] = ()
     replay: ReplayStatus | None = None
     advice: tuple[Finding, ...] = ()
+    next_step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

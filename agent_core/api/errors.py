@@ -89,11 +89,16 @@ class ReplayRefused(AgentError):
 
 
 class SinkError(AgentError):
-    """A sink could not write a batch. ``code`` is the backend's own (``ORA-01653``), or None."""
+    """A sink could not write a batch. ``code`` is the backend's own (``ORA-01653``), or None.
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    ``next_step``: what a person can do about it, where that is known; alerts show it. The message has it too, at its
+    end and in brackets: ``... (ask the DBA to unlock the account)``.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, next_step: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.next_step = next_step
 
 
 class RetryableError(SinkError):
@@ -112,8 +117,9 @@ class RetryableError(SinkError):
         retry_after_seconds: float | None = None,
         throttle: bool = False,
         ambiguous: bool = False,
+        next_step: str | None = None,
     ) -> None:
-        super().__init__(message, code=code)
+        super().__init__(message, code=code, next_step=next_step)
         self.retry_after_seconds = retry_after_seconds
         self.throttle = throttle
         self.ambiguous = ambiguous

@@ -232,18 +232,20 @@ class Delivery:
 
     def status(self) -> SinkStatus:
         """A snapshot."""
+        last_error = self._gate.last_failure
         return SinkStatus(
             sink_id=self.sink_id,
             type=self._sink_type,
             state=self._gate.state,
             ledger=self._ledger.snapshot(self.sink_id),
             buffer=self.buffer.stats(),
-            last_error=self._gate.last_failure,
+            last_error=last_error,
             last_delivery_ns=self._carrier.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
             inputs=self._inputs,
             replay=None if self._replayer is None else self._replayer.status(),
             advice=() if self._advising is None else tuple(self._advising.advice()),
+            next_step=self._primary.step_after(last_error),
         )
 
     def _work(self) -> None:

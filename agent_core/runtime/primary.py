@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent_core.api import Batch, Clock, Sink, WriteOutcome
+from agent_core.api import Batch, Clock, Sink, SinkError, WriteOutcome
 from agent_core.runtime.sink_gate import SinkGate
 
 
@@ -37,6 +37,12 @@ class Primary:
         self._opened = False
         self._failures = 0
         self._failure: Exception | None = None
+        self._last_error: Exception | None = None
+
+    def step_after(self, failure: str | None) -> str | None:
+        """What the sink says to do about its last error, if that is ``failure``."""
+        error = self._last_error
+        return error.next_step if isinstance(error, SinkError) and str(error) == failure else None
 
     @property
     def idempotent(self) -> bool | None:
@@ -67,6 +73,7 @@ class Primary:
             elapsed = self._clock.monotonic() - started
             check_outcome(outcome, len(batch))
         except Exception as error:
+            self._last_error = error
             failed(error)
             return None
         return Written(outcome, elapsed)
@@ -84,7 +91,7 @@ class Primary:
             try:
                 self._sink.open()
             except Exception as error:
-                self._failure = error
+                self._failure = self._last_error = error
                 self._failures += 1
             else:
                 self._opened = True

@@ -10,7 +10,17 @@ from http_monitor.alerts import Alert, AlertBoard, Severity
 from http_monitor.storage import StorageSnapshot
 from monitored.fake_agent import FakeAgent, group_status, sink_status
 
-from agent_core.api import BacklogFile, BufferStats, GroupState, GroupStatus, LedgerSnapshot, SinkState, SinkStatus
+from agent_core.api import (
+    BacklogFile,
+    BufferStats,
+    Finding,
+    GroupState,
+    GroupStatus,
+    LedgerSnapshot,
+    SinkState,
+    SinkStatus,
+)
+from agent_core.api import Severity as FindingSeverity
 
 NOTHING = StorageSnapshot()
 WELL = [group_status("PROCESS")]
@@ -65,6 +75,32 @@ def test_a_log_in_that_is_refused_says_what_to_do(case: Case) -> None:
     [alert] = case.judge(replace(sink_status(state=SinkState.LOCKED_OUT), last_error="ORA-01017: invalid credential"))
     assert "ORA-01017" in alert.message
     assert "password" in alert.next_step
+
+
+@pytest.mark.parametrize("state", [SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED])
+def test_the_next_step_is_that_of_the_error_where_it_says_one(case: Case, state: SinkState) -> None:
+    step = "ask the DBA to unlock the account"
+    error = f"log in to db1 as SCOTT: ORA-28000: the account is locked ({step})"
+    [alert] = case.judge(replace(sink_status(state=state), last_error=error, next_step=step))
+    assert alert.next_step == "Ask the DBA to unlock the account."
+    assert alert.message.endswith(": log in to db1 as SCOTT: ORA-28000: the account is locked")
+
+
+def test_while_a_write_is_tried_again_there_is_nothing_to_do_whatever_the_error_says(case: Case) -> None:
+    sink = replace(sink_status(state=SinkState.RETRYING), last_error="ORA-12541 (check dsn:)", next_step="check dsn:")
+    [alert] = case.judge(sink)
+    assert alert.next_step.startswith("Nothing to do yet")
+
+
+def test_what_a_sink_advises_is_a_warning_with_its_step(case: Case) -> None:
+    finding = Finding(FindingSeverity.WARNING, "account SCOTT", "its password expires in 3 days", "have it changed")
+    [alert] = case.judge(replace(sink_status(), advice=(finding,)))
+    assert codes([alert]) == ["sink_advice"]
+    assert alert.severity is Severity.WARNING
+    assert (alert.subject, alert.message) == ("warehouse", "account SCOTT: its password expires in 3 days")
+    assert alert.next_step == "Have it changed."
+    [bare] = case.judge(replace(sink_status(), advice=(replace(finding, next_step=None),)))
+    assert codes([bare]) == ["sink_advice"]
 
 
 def test_an_alert_remembers_since_when_it_stands(case: Case) -> None:

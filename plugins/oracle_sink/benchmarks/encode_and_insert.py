@@ -84,7 +84,7 @@ def main() -> int:
     with Standin(ddl=[DDL], count_only=True) as server:
         config = _config(server.dsn)
         context = ComponentContext("warehouse", "bench", Path(), logging.getLogger("oracle_sink"))
-        sink = OracleSink(config, context, Latches().of(config.dsn, config.user))
+        sink = OracleSink(config, context, Latches().of(config.dsn, config.user, Path()))
         sink.open()
         connection = oracledb.connect(user=server.user, password=server.password, dsn=server.dsn)
         layout = plan_layout(config, read_facts(connection, TableName(None, "TAG_DATA")), "bench")

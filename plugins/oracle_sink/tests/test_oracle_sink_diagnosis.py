@@ -92,7 +92,10 @@ def test_a_wrong_password_is_tried_once_and_not_again_by_the_sink(make_sink: Mak
     sink = make_sink(password=Secret(lambda: "wrong"), latches=Latches())
     database.reset_counters()
     (finding,) = bad(findings(sink))
-    assert (finding.severity, finding.next_step) == (Severity.FAILED, "check user: and password:")
+    assert (finding.severity, finding.next_step) == (
+        Severity.FAILED,
+        "check user: and password:; a new password needs no restart",
+    )
     with pytest.raises(AuthenticationError):
         sink.open()
     assert "not tried again" in bad(findings(sink))[0].message
@@ -111,7 +114,8 @@ def test_a_password_that_cannot_be_read_is_a_finding(make_sink: MakeSink, databa
         raise ConfigError("${ORACLE_PASSWORD} is not set")
 
     (finding,) = bad(findings(make_sink(password=Secret(gone))))
-    assert "${ORACLE_PASSWORD} is not set" in finding.message
+    assert finding.message == "password: ${ORACLE_PASSWORD} is not set"
+    assert "variable or file" in (finding.next_step or "")
 
 
 def test_a_password_about_to_expire_is_a_warning(make_sink: MakeSink, database: Standin) -> None:
@@ -122,7 +126,7 @@ def test_a_password_about_to_expire_is_a_warning(make_sink: MakeSink, database: 
 
 
 @pytest.mark.parametrize(
-    ("code", "step"), [(1031, "INSERT and SELECT"), (1653, "extend the tablespace"), (1950, "quota")]
+    ("code", "step"), [(1031, "SELECT and INSERT"), (1653, "extend the tablespace"), (1950, "quota")]
 )
 def test_a_row_that_cannot_be_inserted_is_a_finding(
     code: int, step: str, make_sink: MakeSink, database: Standin

@@ -48,23 +48,23 @@ _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
     ),
     SinkState.OPEN: (
         Severity.CRITICAL,
-        "the destination does not answer",
-        "Check that the server runs and can be reached from here; it is probed by itself until it is back.",
+        "writes fail",
+        "Check that the server runs and can be reached from here, and read the error; it is probed by itself.",
     ),
     SinkState.THROTTLED: (
         Severity.CRITICAL,
-        "the destination has no room",
-        "Make room there (tablespace, quota, disk); it is probed slowly until it takes rows again.",
+        "the destination takes no rows for now",
+        "Make room there, or make it writable, as the error says; it is probed slowly until it takes rows again.",
     ),
     SinkState.LOCKED_OUT: (
         Severity.CRITICAL,
-        "the log-in is refused",
-        "Correct the password in .env or the secret file; it is read again at the next probe, one attempt each.",
+        "the account or its rights are refused",
+        "Check password, account and rights (agent doctor says which); a new password is read without a restart.",
     ),
     SinkState.MISCONFIGURED: (
         Severity.CRITICAL,
-        "the destination refuses every row as configured",
-        "Compare the table and the columns with the YAML (agent doctor names the difference).",
+        "the destination cannot be used as configured",
+        "Compare address, table and columns with the YAML (agent doctor names the difference).",
     ),
     SinkState.PAUSED: (
         Severity.WARNING,
@@ -72,6 +72,12 @@ _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
         "Resume it before the buffer is full.",
     ),
 }
+
+
+_STEP_OF_THE_ERROR: Final = frozenset(
+    {SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED}
+)
+"""In these states somebody has to act: what the error itself says comes before what is true of the state."""
 
 
 class AlertBoard:
@@ -121,9 +127,14 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
     known = _SINK_STATES.get(sink.state)
     if known is not None:
         severity, message, next_step = known
-        error = _short(sink.last_error)
-        detail = f": {error}" if error and sink.state is not SinkState.PAUSED else ""
+        error = sink.last_error or ""
+        if sink.next_step and sink.state in _STEP_OF_THE_ERROR:
+            error, next_step = error.removesuffix(f" ({sink.next_step})"), _sentence(sink.next_step)
+        detail = f": {_short(error)}" if error and sink.state is not SinkState.PAUSED else ""
         yield Alert(severity, f"sink_{sink.state}", id_, f"{message}{detail}", next_step)
+    for advice in sink.advice:
+        step = _sentence(advice.next_step or "see what the sink's documentation says about it")
+        yield Alert(Severity.WARNING, "sink_advice", id_, f"{advice.subject}: {advice.message}", step)
     fill = 100.0 * sink.buffer.pending_records / max(1, sink.buffer.capacity_records)
     overflow = grown(f"overflow {id_}", overflow_count(sink))
     dropped = grown(f"dropped {id_}", ledger.dropped)
@@ -250,6 +261,10 @@ def overflow_count(sink: SinkStatus) -> int:
 
 def _reasons(reasons: Mapping[str, int]) -> str:
     return ", ".join(reason for reason, count in sorted(reasons.items()) if count)
+
+
+def _sentence(step: str) -> str:
+    return step[:1].upper() + step[1:].rstrip(".:") + "."
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -68,10 +68,6 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
     start = time.monotonic()
     try:
         password = password_of(config)
-    except SinkError as error:
-        yield Finding(Severity.FAILED, subject, str(error), "set the variable or file that password: names")
-        return
-    try:
         with latch.turn(password, context.clock, config.login_interval, config.timeouts.login):
             connection = Logins(config, context.clock).connect(password)
     except SinkError as error:
@@ -235,7 +231,7 @@ class _Examination:
 
 
 def _failed(subject: str, error: SinkError) -> Finding:
-    step = next_step(error.code, str(error))
+    step = error.next_step or next_step(error.code, str(error))
     message = one_line(str(error))
     if step is not None:
         message = message.removesuffix(f" ({step})")

@@ -94,8 +94,8 @@ _NEXT_STEP: Final = {
     "ORA-00942": "check table:, or ask for SELECT and INSERT on it",
     "ORA-00904": "check columns: against the table",
     "ORA-00600": "ask the DBA for the trace file",
-    "ORA-01017": "check user: and password:",
-    "ORA-01031": "ask the DBA for INSERT and SELECT on the table",
+    "ORA-01017": "check user: and password:; a new password needs no restart",
+    "ORA-01031": "ask the DBA for SELECT and INSERT on the table",
     "ORA-01045": "ask the DBA for CREATE SESSION",
     "ORA-01400": "map the column in columns:, or give it a DEFAULT",
     "ORA-01536": "ask the DBA for quota on the tablespace",
@@ -169,9 +169,8 @@ def translate(error: BaseException, doing: str, *, ambiguous: bool = False) -> S
     kind or an unknown one becomes a RetryableError here: it has no row to blame, and the core bounds the retries.
     """
     if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-        return ConfigurationError(
-            f"{doing}: {text_of(error)} (check wallet_location: and the server's certificate)", code=NO_CONNECTION
-        )
+        step = "check wallet_location: and the server's certificate"
+        return ConfigurationError(f"{doing}: {text_of(error)} ({step})", code=NO_CONNECTION, next_step=step)
     return failure(code_of(error), text_of(error), doing, ambiguous=ambiguous)
 
 
@@ -181,10 +180,11 @@ def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False)
     message = f"{doing}: {text}" + (f" ({step})" if step else "")
     action = action_of(code)
     if action is Action.LOCK_OUT and not ambiguous:
-        return AuthenticationError(message, code=code)
+        return AuthenticationError(message, code=code, next_step=step)
     if action is Action.MISCONFIGURED and not ambiguous:
-        return ConfigurationError(message, code=code)
-    return RetryableError(message, code=code, throttle=action is Action.THROTTLE, ambiguous=ambiguous)
+        return ConfigurationError(message, code=code, next_step=step)
+    throttle = action is Action.THROTTLE
+    return RetryableError(message, code=code, throttle=throttle, ambiguous=ambiguous, next_step=step)
 
 
 def next_step(code: str | None, text: str = "") -> str | None:

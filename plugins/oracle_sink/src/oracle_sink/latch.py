@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import AuthenticationError, Clock, RetryableError
-from oracle_sink.errors import WRONG_CREDENTIALS
+from oracle_sink.errors import WRONG_CREDENTIALS, next_step
 from oracle_sink.refusal_file import Refusal, RefusalFile
 
 LONGEST_PAUSE_SECONDS: Final = 900.0
@@ -58,7 +58,9 @@ class Latch:
         try:
             refused = self._known(password, clock, interval_seconds)
             if refused is not None and (left := refused.until - clock.monotonic()) > 0:
-                raise AuthenticationError(_again(refused.refusal, left), code=refused.refusal.code)
+                known = refused.refusal
+                step = next_step(known.code, known.message)
+                raise AuthenticationError(_again(known, left), code=known.code, next_step=step)
             try:
                 yield
             except AuthenticationError as error:

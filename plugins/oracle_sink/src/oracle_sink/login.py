@@ -71,12 +71,13 @@ def password_of(config: OracleSinkConfig) -> str:
 
     Whoever puts a new one into a file may remove or empty it for a moment.
     """
+    step = "set the variable or file that password: names; it is read again at each probe"
     try:
         password = config.password.reveal()
     except ConfigError as error:
-        raise AuthenticationError(f"password: {error}; nothing is tried until it can be read") from error
+        raise AuthenticationError(f"password: {error} ({step})", next_step=step) from error
     if not password:
-        raise AuthenticationError("password: it is empty; nothing is tried until it is there")
+        raise AuthenticationError(f"password: it is empty ({step})", next_step=step)
     return password
 
 
