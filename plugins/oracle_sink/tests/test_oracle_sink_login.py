@@ -13,6 +13,7 @@ from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 
 from agent_core.api import (
+    Advising,
     AuthenticationError,
     Batch,
     ConfigError,
@@ -20,6 +21,7 @@ from agent_core.api import (
     Origin,
     RetryableError,
     Secret,
+    Severity,
     SinkError,
     WriteOutcome,
 )
@@ -154,6 +156,52 @@ def test_a_password_about_to_expire_is_warned_of_once_a_day(
         sink.close()
         sink.open()
     assert len(caplog.records) == 2
+
+
+def test_a_password_about_to_expire_is_advice_until_a_log_in_no_longer_says_so(
+    make_sink: MakeSink, database: Standin
+) -> None:
+    clock = ManualClock()
+    sink = make_sink(clock)
+    assert isinstance(sink, Advising)
+    sink.open()
+    assert list(sink.advice()) == []
+    database.expire_soon(3)
+    sink.close()
+    sink.open()
+    messages = []
+    for _ in range(4):
+        (finding,) = sink.advice()
+        messages.append(finding.message.partition(";")[0])
+        clock.advance(86_400)
+    assert (finding.severity, finding.subject) == (Severity.WARNING, "account scott")
+    assert "password" in (finding.next_step or "")
+    assert messages == [
+        f"its password expires {when}" for when in ("within 3 days", "within 2 days", "within 1 day", "now")
+    ]
+    database.change_password("tiger")
+    sink.close()
+    sink.open()
+    assert list(sink.advice()) == []
+
+
+def test_a_changed_password_ends_the_advice_while_sessions_live_on(make_sink: MakeSink, database: Standin) -> None:
+    clock, vault = ManualClock(), Vault("tiger")
+    database.expire_soon(3)
+    sink = make_sink(clock, password=vault.secret)
+    sink.open()
+    database.reset_counters()
+    database.change_password("lion")
+    assert sink.write(batch(1)) == WriteOutcome(inserted=1)
+    assert len(sink.advice()) == 1
+    vault.text = "lion"
+    clock.advance(59)  # no log-in, and no look at the secret for each batch
+    sink.write(batch(2))
+    assert len(sink.advice()) == 1
+    clock.advance(1)
+    sink.write(batch(3))
+    assert list(sink.advice()) == []
+    assert database.counters()["connections"] == 0
 
 
 def test_an_account_has_one_latch_however_it_is_written() -> None:

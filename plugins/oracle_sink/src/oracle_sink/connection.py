@@ -10,7 +10,6 @@ A worker keeps its session between batches, so a batch needs no round trip to ge
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,8 @@ import oracledb
 from agent_core.api import ComponentContext, RateLimit, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.driver import DRIVER_ERRORS
-from oracle_sink.errors import EXPIRES_SOON, one_line, translate
+from oracle_sink.errors import translate
+from oracle_sink.expiry import Expiry
 from oracle_sink.latch import Latch
 from oracle_sink.login import Logins, close_quietly, password_of
 
@@ -31,7 +31,6 @@ _SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
 _PING_AFTER_SECONDS: Final = 60.0
 _PING_TIMEOUT_MS: Final = 2000
 _WARN_INTERVAL_SECONDS: Final = 86_400.0
-_DAYS: Final = re.compile(r"within (\d+) days?")
 
 
 class Session:
@@ -71,6 +70,7 @@ class Connections:
         self._is_open = False
         self._faults = RateLimit(context.clock)
         self._daily = RateLimit(context.clock, _WARN_INTERVAL_SECONDS)
+        self.expiry = Expiry(config.user, context.clock)
 
     def open(self) -> None:
         """Log in until ``pool: min`` sessions are there. Raises SinkError when not even one is."""
@@ -97,6 +97,7 @@ class Connections:
         Left with ``lost`` set it is dropped, else kept for the next. Raises RetryableError, AuthenticationError or
         ConfigurationError when there is none.
         """
+        self.expiry.look_again(self._config.password)
         session = self._take()
         try:
             yield session
@@ -200,7 +201,7 @@ class Connections:
                 connection.module = self._module
                 with connection.cursor() as cursor:
                     cursor.execute(_SETUP)
-                self._warn_of_expiry(connection)
+                self._warn_of_expiry(connection, password)
                 if not self._inspected:
                     self._inspect(connection)
                     self._inspected = True
@@ -211,14 +212,11 @@ class Connections:
                     raise translate(error, f"prepare a session of {config.dsn}") from error
                 raise
 
-    def _warn_of_expiry(self, connection: oracledb.Connection) -> None:
-        warning = connection.warning
-        if warning is None or EXPIRES_SOON not in str(warning):
+    def _warn_of_expiry(self, connection: oracledb.Connection, password: str) -> None:
+        warning = self.expiry.learn(connection.warning, password)
+        if warning is None or (repeats := self._daily.allow("expiry")) is None:
             return
-        if (repeats := self._daily.allow("expiry")) is None:
-            return
-        found = _DAYS.search(str(warning))
         self._logger.warning(
             "password nearly expired: sink=%s user=%s days=%s warning=%s%s; have it changed, the agent reads it anew",
-            self._component_id, self._config.user, int(found[1]) if found else "?", one_line(str(warning)), repeats,
+            self._component_id, self._config.user, "?" if warning.days is None else warning.days, warning.text, repeats,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -103,6 +103,11 @@ class OracleSink:
         from oracle_sink.diagnosis import diagnose
 
         return diagnose(self._config, self._context, self._latch)
+
+    def advice(self) -> Sequence[Finding]:
+        """That the password is about to expire, while it is."""
+        expiry = self._connections.expiry.finding()
+        return () if expiry is None else (expiry,)
 
     def ddl(self) -> str:
         """The table as a heap with a primary key; the other layouts are in ``ddl/``."""
