@@ -189,6 +189,15 @@ def test_a_trigger_that_waits_is_refused_when_its_group_is_stopped(asked: Line) 
     assert asked.run(1.0) == 0
 
 
+def test_a_trigger_after_a_restart_of_the_group_shares_nothing_with_one_that_was_refused(asked: Line) -> None:
+    asked.worker.ask(asked.group)
+    asked.source.stop_group("ORDER_START")
+    asked.source.start_group("ORDER_START")
+    ticket = asked.worker.ask(asked.group)
+    assert asked.run(0.1) == 1
+    assert result_of(ticket).success
+
+
 def test_a_bit_that_rises_triggers_once(make_source: MakeSource, clock: ManualClock, driver: WritableDriver) -> None:
     line = Line(make_source({"PLC01": driver}, [with_bit(reset=False)]), clock)
     assert line.run(2.0) == 0

@@ -189,7 +189,7 @@ class DeviceWorker:
             return ticket.result
 
     def _refuse(self, group: PollGroup, message: str) -> None:
-        ticket = group.triggers.take()
+        ticket = group.triggers.give_up()
         if ticket is not None:
             ticket.result = TriggerResult(False, 0, 0.0, message)
             self._changed.notify_all()

@@ -53,6 +53,11 @@ class Triggers:
         ticket, self._waiting = self._waiting, None
         return ticket
 
+    def give_up(self) -> Ticket | None:
+        """The ticket that gets no poll; no later request shares it."""
+        self._last = None
+        return self.take()
+
 
 class TriggerBit:
     """A bit in the PLC that asks for a poll. Used by the device's worker alone.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import NoneType
 from typing import Final
 
 from agent_core.api import (
@@ -32,6 +33,7 @@ from polling_source.split import Budget, SplitReads
 from polling_source.tag import PlacedTag
 
 REPORTED_BAD: Final = "the device says that it is bad"
+_VALUES: Final = (float, int, str, Decimal, NoneType)
 _NOT_READ: Final = ItemReading(None, BAD, None, NOT_TRIED)
 
 
@@ -183,7 +185,7 @@ def _checked(reading: object) -> ItemReading:
     if not isinstance(reading, ItemReading):
         return _wrong(f"{type(reading).__name__}, no ItemReading")
     value: object = reading.value
-    if not isinstance(value, float | int | str | Decimal | None):
+    if not isinstance(value, _VALUES):
         return _wrong(f"{type(value).__name__}, which no tag holds")
     quality: object = reading.quality
     if not isinstance(quality, int) or quality not in QUALITY_NAMES:
