@@ -21,8 +21,8 @@ from agent_core.testing.fakes import FakeSink, batch_of
 from .conftest import PROBE_SECONDS, THROTTLED_SECONDS, MakeRig
 
 
-def away(**details: bool) -> RetryableError:
-    return RetryableError("ORA-12541: no listener", code="ORA-12541", **details)
+def away(*, ambiguous: bool = False, throttle: bool = False) -> RetryableError:
+    return RetryableError("ORA-12541: no listener", code="ORA-12541", ambiguous=ambiguous, throttle=throttle)
 
 
 def test_rows_are_delivered_in_batches_of_exactly_max_records(make_rig: MakeRig) -> None:
