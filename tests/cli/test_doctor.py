@@ -124,7 +124,7 @@ def test_ddl_prints_statements_and_checks_nothing(
 def test_secrets_are_not_printed(
     place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    oracle = "type: oracle_sink\n    config: {dsn: nowhere, user: scott, password: '${PASSWORD}'}\n"
+    oracle = "type: oracle_sink\n    config: {dsn: nowhere/x, user: scott, password: '${PASSWORD}'}\n"
     monkeypatch.setenv("PASSWORD", "very-secret")
     yaml = YAML.replace("type: sqlite_sink\n    config: {path: data.db, busy_timeout: 100ms}\n", oracle)
     place.yaml.write_text(yaml, encoding="utf-8")

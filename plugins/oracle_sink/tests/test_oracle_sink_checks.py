@@ -16,7 +16,7 @@ def sink(**config: object) -> dict[str, Any]:
     properties = cast("dict[str, dict[str, object]]", load_schema("oracle_sink")["properties"])
     defaults = {key: rules["default"] for key, rules in properties.items() if "default" in rules}
     seconds = {"connect": 5.0, "login": 15.0, "call": 10.0, "wait": 5.0}
-    given = {"dsn": "d", "user": "u", "password": Secret(lambda: "p"), "timeouts": seconds, "max_future": 1.0}
+    given = {"dsn": "db/x", "user": "u", "password": Secret(lambda: "p"), "timeouts": seconds, "max_future": 1.0}
     return {"type": "oracle_sink", "config": defaults | given | {"login_interval": 5.0} | config}
 
 
@@ -33,6 +33,7 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
 @pytest.mark.parametrize(
     ("config", "where", "message"),
     [
+        ({"dsn": "127.0.0.1:abc/X"}, ("dsn",), "the port 'abc' is no number"),
         ({"table": "a.b.c"}, ("table",), "3 parts"),
         ({"columns": {"A B": "name", "V": "value"}}, ("columns", "A B"), "no Oracle name"),
         ({"columns": {"T": "name", "t": "value"}}, ("columns", "t"), "there twice"),

@@ -7,6 +7,7 @@ from typing import cast
 
 from agent_core.api import Config, ConfigProblem
 from oracle_sink.config import OracleSinkConfig
+from oracle_sink.dsn import dsn_mistake
 from oracle_sink.identifiers import parse_table
 from oracle_sink.mapping import read_mapping
 
@@ -42,6 +43,8 @@ def problems(config: Config) -> Sequence[ConfigProblem]:
 
 def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) -> Iterator[ConfigProblem]:
     """Everything wrong with one sink's ``config:``; ``path`` leads to it."""
+    if (wrong := dsn_mistake(config)) is not None:
+        yield ConfigProblem(wrong.message, (*path, "dsn"), wrong.hint)
     try:
         parse_table(config.table)
     except ValueError as error:
