@@ -107,7 +107,6 @@ ONCE = {
     "process ended although threads still ran": "the end",
     "worker not ended in time": "the stop",
     "http server not ended in time": "the stop",
-    "http server ended by itself": "its thread ends",
     "thread died": "a thread dies once",
     "dashboard opened": "the start",
     "configuration doubted": "the start",

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvicorn
 from http_monitor.address import Address
 from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.extension import HttpMonitor
 from monitored.http_client import HttpClient
-from monitored.running import Served
+from monitored.running import MakeServed, Served
+from monitored.web_socket import WebSocketClient
+from pytest_mock import MockerFixture
 
 from agent_core.api import AgentError, ComponentContext, ConfigError
 
@@ -100,3 +105,71 @@ def test_many_requests_that_are_no_http_disturb_nobody(served: Served) -> None:
         with socket.create_connection(("127.0.0.1", served.port), 5) as raw:
             raw.sendall(garbage)
     assert served.client.get("/healthz").status == 200
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("http_monitor.server.RESTART_SECONDS", 0.02)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def answers(port: int) -> bool:
+    try:
+        return HttpClient(port).get("/healthz").status == 200
+    except OSError:
+        return False
+
+
+def gone(client: WebSocketClient) -> bool:
+    try:
+        client.receive()
+    except (EOFError, OSError):
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_ended_by_itself_is_started_again_with_all_that_it_does(
+    make_served: MakeServed, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    served, on_tick, faults = make_served(), uvicorn.Server.on_tick, [OSError("no buffer space available")]
+
+    async def failing(server: uvicorn.Server, counter: int) -> bool:
+        if faults:
+            raise faults.pop()
+        return await on_tick(server, counter)
+
+    with WebSocketClient(served.port, "/ws/polling") as before:
+        before.receive()
+        mocker.patch.object(uvicorn.Server, "on_tick", failing)
+        until(lambda: gone(before))
+    until(lambda: answers(served.port))
+    with WebSocketClient(served.port, "/ws/polling") as after:
+        assert [after.receive()["agent"]["name"] for _ in range(3)] == ["line-1"] * 3, "and it pushes on"
+    assert [record.levelname for record in caplog.records if "http server ended by itself" in record.message] == [
+        "ERROR"
+    ]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_listening_socket_that_was_closed_is_bound_again_once_the_port_is_free(
+    make_served: MakeServed, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    bound = mocker.spy(socket, "create_server")
+    served = make_served()
+    listening = bound.spy_return
+    listening.close()  # as asyncio does on Windows when accepting failed
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", served.port))
+        other.listen()
+        until(lambda: bound.call_count > 3)
+        assert served.monitor.address.port == served.port
+    until(lambda: answers(served.port))
+    assert caplog.text.count("http server ended by itself") == 1, "one line a minute"

@@ -50,7 +50,8 @@ class HttpMonitor:
         socket = LiveSocket(self.monitor)
         actions = OperatorActions(self.monitor, self._log)
         background = _Background(self.monitor, socket, self._log)
-        server = Server(build(self.monitor, access, socket, actions, self._log), address, background.run, self._log)
+        application = build(self.monitor, access, socket, actions, self._log)
+        server = Server(application, address, background.run, self.monitor.clock, self._log)
         server.start()
         self._server = server
         self._log.info("dashboard opened: url=%s token=%s", server.address.url, _described(self._config))
@@ -83,6 +84,7 @@ class _Background:
 
     async def run(self) -> None:
         """Until cancelled. A defect is logged now and then and does not end it."""
+        self._socket.begin()
         loop = asyncio.get_running_loop()
         due = loop.time()
         ticks = 0

@@ -31,6 +31,10 @@ class LiveSocket:
         router.add_api_websocket_route("/ws/polling", self.serve)
         return router
 
+    def begin(self) -> None:
+        """A loop begins: from now on its tasks wait here. A condition belongs to the loop that first waited on it."""
+        self._fresh = asyncio.Condition()
+
     async def publish(self) -> None:
         """Push a snapshot; called once a second."""
         if not self._clients or not self._monitor.running:
