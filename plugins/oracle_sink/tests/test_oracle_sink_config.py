@@ -112,6 +112,18 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         parse_column(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("Mixed q", "'\"Mixed q\"'"), ("1A", "'\"1A\"'"), ("a.b c", "'\"Mixed case\"'"), ("", "'\"Mixed case\"'")],
+)
+def test_a_name_that_needs_quotes_is_shown_as_yaml_has_it(text: str, written: str) -> None:
+    with pytest.raises(ValueError, match="double quotes") as raised:
+        parse_table(text)
+    assert str(raised.value).endswith(f"in YAML {written}")
+    assert yaml.safe_load(written) == written[1:-1]
+    parse_table(yaml.safe_load(written))
+
+
 def test_the_factory_makes_sinks_without_a_network(tmp_path: Path) -> None:
     factory = plugin.agent_register_sink()
     assert (factory.kind, factory.type) == ("sink", "oracle_sink")

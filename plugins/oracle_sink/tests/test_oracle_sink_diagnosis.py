@@ -49,6 +49,7 @@ def test_a_missing_table_comes_with_the_statement_that_creates_it(make_sink: Mak
     (finding,) = bad(findings(sink))
     assert finding.severity is Severity.FAILED
     assert 'CREATE TABLE "TAG_AGENT_OTHER"' in (finding.next_step or "")
+    assert "ask the DBA for SELECT and INSERT on it" in (finding.next_step or "")
 
 
 def test_columns_that_do_not_fit_are_named(make_sink: MakeSink) -> None:
@@ -135,6 +136,25 @@ def test_a_row_that_cannot_be_inserted_is_a_finding(
     (finding,) = bad(findings(make_sink()))
     assert finding.severity is Severity.FAILED
     assert step in (finding.next_step or "")
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("tag_name VARCHAR2(50) NOT NULL CHECK (tag_name LIKE 'PLC%')", "ORA-02290"),
+        ("tag_name VARCHAR2(3) NOT NULL", "no trial row: ORA-12899"),
+    ],
+)
+def test_a_trial_row_that_is_refused_for_its_content_says_what_is_in_it(
+    column: str, message: str, make_sink: MakeSink, recreate: Callable[[str], None]
+) -> None:
+    recreate(
+        f"CREATE TABLE tag_agent_test ({column}, tag_value VARCHAR2(50), timestamp TIMESTAMP, quality VARCHAR2(20), "
+        "CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp))"
+    )
+    (finding,) = bad(findings(make_sink()))
+    assert message in finding.message
+    assert "tag, source, device and group are doctor" in (finding.next_step or "")
 
 
 def test_a_sequence_gives_no_number_to_a_diagnosis(make_sink: MakeSink, database: Standin) -> None:

@@ -23,7 +23,18 @@ from oracle_sink.address import addresses_of, reach
 from oracle_sink.config import OnConflict, OracleSinkConfig
 from oracle_sink.ddl import Storage, render
 from oracle_sink.driver import DRIVER_ERRORS
-from oracle_sink.errors import EXPIRES_SOON, NO_TABLE, next_step, one_line, text_of, translate
+from oracle_sink.errors import (
+    DOUBTFUL,
+    EXPIRES_SOON,
+    NO_TABLE,
+    Action,
+    action_of,
+    code_of,
+    next_step,
+    one_line,
+    text_of,
+    translate,
+)
 from oracle_sink.facts import read_facts
 from oracle_sink.identifiers import parse_table
 from oracle_sink.latch import Latch
@@ -41,6 +52,10 @@ _PROBE: Final = "doctor"
 """Tag, source, device and group of the row that is inserted and rolled back."""
 
 _DEFAULT_STEP: Final = "look the code up in the table of errors in the README of oracle_sink"
+_TRIAL_STEP: Final = (
+    f"the row's tag, source, device and group are {_PROBE}, its value is 0.0: if a constraint, a trigger or a "
+    "short column refuses just that, real rows may go in; else correct columns:, or have the table mended"
+)
 
 _CLOCK: Final = "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP), DBTIMEZONE FROM dual"
 _ACCOUNT: Final = "SELECT username, account_status, expiry_date, SYSDATE FROM user_users"
@@ -183,7 +198,8 @@ class _Examination:
         if error.code != NO_TABLE:
             return _failed(subject, error)
         statements = render(self._config, Storage.HEAP)
-        return Finding(Severity.FAILED, subject, "not found, or nothing on it is granted", f"create it:\n{statements}")
+        step = f"check table:, ask the DBA for SELECT and INSERT on it, or create it:\n{statements}"
+        return Finding(Severity.FAILED, subject, "not found, or nothing on it is granted", step)
 
     def _trial(self, subject: str, layout: Layout) -> Iterator[Finding]:
         """Insert one row, read it back, roll back; only parse where a sequence would not get its number back."""
@@ -193,7 +209,7 @@ class _Examination:
         rows = encode(batch, layout, OnConflict.KEEP, now_ns)
         if rows.refusals:
             refusal = rows.refusals[0]
-            yield Finding(Severity.WARNING, subject, f"no trial row: {refusal.code} {refusal.message}")
+            yield Finding(Severity.WARNING, subject, f"no trial row: {refusal.code} {refusal.message}", _TRIAL_STEP)
             return
         only_parse = any(mapped.uses_sequence for mapped in read_mapping(self._config.columns)[0])
         doing = "parse the INSERT" if only_parse else "insert a row and roll it back"
@@ -212,7 +228,8 @@ class _Examination:
                         doing = "parse the UPDATE"
                         cursor.parse(layout.update_sql)
         except DRIVER_ERRORS as error:
-            yield _failed(subject, translate(error, doing))
+            of_the_row = action_of(code_of(error)) in (Action.REJECT, *DOUBTFUL)
+            yield _failed(subject, translate(error, doing), _TRIAL_STEP if of_the_row else _DEFAULT_STEP)
         else:
             if same:
                 done = "the statements were parsed" if only_parse else "a row was inserted, read back and rolled back"
@@ -230,9 +247,9 @@ class _Examination:
         return len(found) == 1 and layout.same(row, found[0][1:])
 
 
-def _failed(subject: str, error: SinkError) -> Finding:
+def _failed(subject: str, error: SinkError, default_step: str = _DEFAULT_STEP) -> Finding:
     step = error.next_step or next_step(error.code, str(error))
     message = one_line(str(error))
     if step is not None:
         message = message.removesuffix(f" ({step})")
-    return Finding(Severity.FAILED, subject, message, step or _DEFAULT_STEP)
+    return Finding(Severity.FAILED, subject, message, step or default_step)

@@ -27,7 +27,7 @@ _LAST_PORT: Final = 65_535
 
 
 class DsnMistake(NamedTuple):
-    """``message`` does not repeat more of the dsn than a name: it may hold a password. ``hint`` shows the right form."""
+    """``message`` repeats no more of the dsn than a name: it may hold a password. ``hint`` shows the right form."""
 
     message: str
     hint: str

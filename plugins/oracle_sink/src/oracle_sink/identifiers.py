@@ -57,9 +57,7 @@ def _parts(text: str) -> list[str]:
     while True:
         found = _PART.match(rest)
         if found is None:
-            raise ValueError(
-                f'{text!r} is no Oracle name: a letter, then letters, digits, _ $ #; anything else in "double quotes"'
-            )
+            raise _no_name(text)
         # Unquoted names are stored in upper case.
         part = found["quoted"] or found["plain"].upper()
         if len(part.encode()) > _MAX_BYTES:
@@ -69,5 +67,14 @@ def _parts(text: str) -> list[str]:
         if not rest:
             return parts
         if not rest.startswith("."):
-            raise ValueError(f'{text!r} is no Oracle name: {rest[0]!r} needs "double quotes"')
+            raise _no_name(text)
         rest = rest[1:]
+
+
+def _no_name(text: str) -> ValueError:
+    plain = text.strip() and text.isprintable() and not set(text) & set("\"'.")
+    example = text.strip() if plain else "Mixed case"
+    return ValueError(
+        f"{text!r} is no Oracle name: a letter, then letters, digits, _ $ #; "
+        f"""with anything else it needs double quotes of its own, in YAML '"{example}"'"""
+    )
