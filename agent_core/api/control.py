@@ -147,12 +147,18 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class AgentStatus:
-    """The whole agent at one instant."""
+    """The whole agent at one instant.
+
+    ``observer_failures``: how often an observer of events raised; ``slow_observer_calls``: how often one took longer
+    than it may.
+    """
 
     name: str
     uptime_seconds: float
     sources: Sequence[SourceStatus]
     sinks: Sequence[SinkStatus]
+    observer_failures: int = 0
+    slow_observer_calls: int = 0
 
 
 class GroupMode(StrEnum):

@@ -60,11 +60,6 @@ class Events:
             unique = f"{label}-{number}"
         self._manager.register(observer, unique)
 
-    def unregister_observer(self, observer: object) -> None:
-        """Call it no more. Safe for one that is not registered."""
-        if self._manager.is_registered(observer):
-            self._manager.unregister(observer)
-
     def started(self, agent: AgentView) -> None:
         """Every part is open and the sources run."""
         caller = self._hook.agent_started

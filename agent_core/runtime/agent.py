@@ -150,6 +150,8 @@ class Agent:
             uptime_seconds=self._clock.monotonic() - self._started_at,
             sources=tuple(self._parts.pipeline.status()),
             sinks=tuple(delivery.status() for delivery in self._parts.deliveries.values()),
+            observer_failures=sum(self._events.observer_failures.values()),
+            slow_observer_calls=sum(self._events.observer_slow_calls.values()),
         )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:

@@ -215,8 +215,7 @@ def test_an_unregistered_observer_is_called_no_more(events: Events, mocker: Mock
     stub = mocker.stub()
     observer = observer_of("agent_started", stub)
     events.register_observer(observer)
-    events.unregister_observer(observer)
-    events.unregister_observer(observer)
+    events.manager.unregister(observer)
     events.started(AGENT)
     stub.assert_not_called()
     assert events.manager.hook.agent_started in events.manager.idle

@@ -139,9 +139,18 @@ class FakeAgent:
     paused: set[str] = field(default_factory=set)
     refusal: str | None = None
     replayed: list[tuple[str, str]] = field(default_factory=list)
+    observer_failures: int = 0
+    slow_observer_calls: int = 0
 
     def status(self) -> AgentStatus:
-        return AgentStatus(self.name, self.uptime_seconds, tuple(self.sources), tuple(self.sinks))
+        return AgentStatus(
+            self.name,
+            self.uptime_seconds,
+            tuple(self.sources),
+            tuple(self.sinks),
+            self.observer_failures,
+            self.slow_observer_calls,
+        )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
         self._check(sink_id)

@@ -130,6 +130,26 @@ def test_values_flow_from_start_to_the_final_ledger(tmp_path: Path) -> None:
     assert run.sink.closed
 
 
+def test_what_an_observer_does_wrong_is_in_the_status(tmp_path: Path) -> None:
+    class Observer:
+        @hookimpl
+        def agent_started(self) -> None:
+            raise RuntimeError("broken")
+
+        @hookimpl
+        def agent_stopping(self) -> None:
+            time.sleep(0.002)  # twice what it may take
+
+    run = Run(tmp_path)
+    run.events.register_observer(Observer())
+    run.agent.start()
+    run.agent.request_stop("test")
+    run.agent.shutdown()
+    status = run.agent.status()
+    assert status.observer_failures == 1
+    assert status.slow_observer_calls >= 1
+
+
 def test_observers_hear_the_start_and_the_stop(tmp_path: Path) -> None:
     heard: list[str] = []
 

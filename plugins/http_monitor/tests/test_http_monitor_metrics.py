@@ -87,13 +87,27 @@ def test_the_ledger_is_exposed(monitored: Monitored) -> None:
     assert sample(monitored, "agent_records_delivered_total", sink="warehouse") == 60
     assert sample(monitored, "agent_records_duplicates_total", sink="warehouse") == 1
     assert sample(monitored, "agent_records_diverted_total", sink="warehouse", reason="sink_down") == 30
-    assert sample(monitored, "agent_records_dropped_total", component="warehouse", reason="buffer_full") == 7
+    labels = {"component": "warehouse", "sink": "warehouse", "reason": "buffer_full"}
+    assert sample(monitored, "agent_records_dropped_total", **labels) == 7
     assert sample(monitored, "agent_ledger_balanced", sink="warehouse") == 1
 
 
 @pytest.mark.parametrize("reason", list(DropReason))
 def test_a_loss_that_has_not_happened_is_there_as_zero(monitored: Monitored, reason: DropReason) -> None:
-    assert sample(monitored, "agent_records_dropped_total", component="warehouse", reason=reason) == 0
+    labels = {"component": "warehouse", "sink": "warehouse", "reason": reason}
+    assert sample(monitored, "agent_records_dropped_total", **labels) == 0
+
+
+def test_every_counter_of_the_ledger_is_joined_by_the_sink(monitored: Monitored) -> None:
+    show_everything(monitored)
+    ledger = {name: labels for name, (_, labels, _) in exposed(monitored).items() if name.startswith("agent_records_")}
+    assert {name for name, labels in ledger.items() if "sink" not in labels} == {"agent_records_collected_total"}
+
+
+def test_what_observers_do_wrong_is_counted(monitored: Monitored) -> None:
+    monitored.agent.observer_failures, monitored.agent.slow_observer_calls = 3, 4
+    assert sample(monitored, "agent_observer_failures_total") == 3
+    assert sample(monitored, "agent_slow_observer_calls_total") == 4
 
 
 def test_write_times_are_a_histogram(monitored: Monitored) -> None:

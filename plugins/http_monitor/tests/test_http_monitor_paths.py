@@ -393,3 +393,19 @@ def test_units_are_described_in_the_openapi_document(monitored: Monitored) -> No
             for suffix, unit in (("_ms", "(ms)"), ("_bytes", "(bytes)"), ("_pct", "percent"), ("_seconds", "econds")):
                 if field.endswith(suffix) and rules.get("type") != "object":
                     assert unit in rules["description"], f"{name}.{field}"
+
+
+@pytest.mark.parametrize(("before", "after"), [(SinkState.OPEN, SinkState.UP), (SinkState.UP, SinkState.OPEN)])
+def test_alerts_and_states_of_one_answer_are_of_one_instant(
+    monitored: Monitored, before: SinkState, after: SinkState
+) -> None:
+    monitored.agent.sinks = [sink_status(state=before)]
+    monitored.tick()
+    monitored.agent.sinks = [sink_status(state=after)]  # and no tick since
+    down = [] if after is SinkState.UP else ["sink_open"]
+    live = monitored.client.get("/api/live").json()
+    assert (live["sinks"][0]["state"], [alert["code"] for alert in live["alerts"]]) == (after, down)
+    assert live["agent"]["health"] == ("failing" if down else "ok")
+    health = monitored.client.get("/api/buffer/health")
+    assert (health.status, [alert["code"] for alert in health.json()["alerts"]]) == (503 if down else 200, down)
+    assert f"agent_healthy {0 if down else 1}.0" in monitored.client.get("/metrics").text

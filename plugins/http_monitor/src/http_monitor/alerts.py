@@ -81,7 +81,7 @@ _STEP_OF_THE_ERROR: Final = frozenset(
 
 
 class AlertBoard:
-    """Judges snapshots; remembers since when each alert has stood. Used from one thread."""
+    """Judges snapshots; remembers since when each alert has stood. Used from one thread at a time."""
 
     def __init__(self) -> None:
         self._growth = Growth()

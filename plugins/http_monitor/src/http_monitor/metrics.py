@@ -56,7 +56,7 @@ class AgentCollector(Collector):
             "agent_healthy",
             "1 while no critical alert stands, else 0.",
             (),
-            [((), 0 if monitor.health() is Health.FAILING else 1)],
+            [((), int(now.health is not Health.FAILING))],
         )
         yield _gauge(
             "agent_alerts",
@@ -87,6 +87,18 @@ class AgentCollector(Collector):
         yield from _replay_metrics(status.sinks)
         yield from _storage_metrics(monitor.storage.snapshot)
         yield from _group_metrics(now.groups)
+        yield _counter(
+            "agent_observer_failures",
+            "Times that an observer of events raised, such as an extension's; the log names it.",
+            (),
+            [((), status.observer_failures)],
+        )
+        yield _counter(
+            "agent_slow_observer_calls",
+            "Times that an observer took longer than 1 ms; the log names it.",
+            (),
+            [((), status.slow_observer_calls)],
+        )
         yield _gauge("agent_tags", "Tags seen since the start.", (), [((), monitor.tags.total)])
         yield _gauge(
             "agent_tags_not_good", "Tags whose quality is BAD or UNCERTAIN now.", (), [((), monitor.tags.not_good())]
@@ -128,9 +140,9 @@ def _ledger_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     yield _counter(
         "agent_records_dropped",
         "Rows lost for good.",
-        ("component", "reason"),
+        ("component", "sink", "reason"),  # the same id twice: sink joins it with the others
         [
-            ((sink.sink_id, reason), count)
+            ((sink.sink_id, sink.sink_id, reason), count)
             for sink in sinks
             for reason, count in _by_reason(DropReason, sink.ledger.dropped_by_reason)
         ],

@@ -43,13 +43,20 @@ class NotRunning(AgentError):
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The agent at the moment of asking; rates and alerts are those of the last tick."""
+    """The agent at the moment of asking: the alerts are those of this very status. Rates are those of the last tick."""
 
     time_ns: int
     status: AgentStatus
     groups: Sequence[GroupStatus]
     rates: Rates
     alerts: Sequence[Alert]
+
+    @property
+    def health(self) -> Health:
+        """Judged by the alerts."""
+        if any(alert.severity is Severity.CRITICAL for alert in self.alerts):
+            return Health.FAILING
+        return Health.DEGRADED if self.alerts else Health.OK
 
 
 class Monitor:
@@ -69,11 +76,12 @@ class Monitor:
         self.files_changed = False
         """True when the last tick found that files of a fallback came or went: then ``look`` has something to see."""
         self._board = AlertBoard()
-        self._alerts: tuple[Alert, ...] = ()
         self._rates = Rates.of(())
         self._agent: AgentView | None = None
         self._files: Sequence[tuple[int, str | None]] = ()
         self._ticking = threading.Lock()
+        self._judging = threading.Lock()
+        """Held from the status to its alerts: a counter that seemed to fall would seem to grow again."""
 
     def started(self, agent: AgentView) -> None:
         """The agent runs; called in the main thread."""
@@ -105,22 +113,14 @@ class Monitor:
     def now(self) -> Now:
         """The agent at this moment. Raises NotRunning."""
         agent = self.agent
-        return Now(self.clock.time_ns(), agent.status(), agent.polling.groups(), self._rates, self._alerts)
+        with self._judging:
+            status, groups = agent.status(), agent.polling.groups()
+            alerts = self._board.judge(status, groups, self.storage.snapshot, self.clock.monotonic())
+        return Now(self.clock.time_ns(), status, groups, self._rates, alerts)
 
     def snapshot_of_writes(self, sink_id: str) -> WriteSnapshot:
         """How the writes of one sink go."""
         return self.writes.snapshot(sink_id)
-
-    @property
-    def alerts(self) -> Sequence[Alert]:
-        """Those of the last tick."""
-        return self._alerts
-
-    def health(self) -> Health:
-        """Judged by the alerts of the last tick."""
-        if self._agent is None or any(alert.severity is Severity.CRITICAL for alert in self._alerts):
-            return Health.FAILING
-        return Health.DEGRADED if self._alerts else Health.OK
 
     def look(self) -> None:
         """Look at the disk, and at what became of the files that were asked for. Blocks; raises NotRunning."""
@@ -132,14 +132,13 @@ class Monitor:
         if self._agent is None:
             return
         with self._ticking:
-            now, status, groups = self.clock.monotonic(), self.agent.status(), self.agent.polling.groups()
+            status = self.now().status
             writes = {sink.sink_id: self.writes.snapshot(sink.sink_id) for sink in status.sinks}
             self.tags.fold()
             if self.ticks % SAMPLE_TICKS == 0:
                 self.tags.sample()
-            self.timeline.add(now, self.clock.time_ns() / 1e9, status, writes)
+            self.timeline.add(self.clock.monotonic(), self.clock.time_ns() / 1e9, status, writes)
             self._rates = Rates.of(self.timeline.recent())
-            self._alerts = self._board.judge(status, groups, self.storage.snapshot, now)
             files = [(sink.replay.backlog_files, sink.replay.current_file) for sink in status.sinks if sink.replay]
             self.files_changed = files != self._files or bool(self.replays.over(self.agent))
             self._files = files

@@ -125,13 +125,15 @@ def alert_answer(alert: Alert) -> AlertAnswer:
     )
 
 
-def buffer_health(health: Health, alerts: tuple[AlertAnswer, ...], starting: bool) -> BufferHealth:
-    """From the alerts that stand; ``starting`` means that there is no agent to judge yet."""
-    reasons = tuple(f"{alert.subject}: {alert.message}" for alert in alerts)
+def buffer_health(now: Now | None) -> BufferHealth:
+    """From the alerts that stand; None means that there is no agent to judge yet."""
+    if now is None:
+        return BufferHealth(status=Health.FAILING, healthy=False, reasons=("the agent is still starting",), alerts=())
+    alerts = tuple(map(alert_answer, now.alerts))
     return BufferHealth(
-        status=health,
-        healthy=health is not Health.FAILING,
-        reasons=("the agent is still starting",) if starting else reasons,
+        status=now.health,
+        healthy=now.health is not Health.FAILING,
+        reasons=tuple(f"{alert.subject}: {alert.message}" for alert in alerts),
         alerts=alerts,
     )
 

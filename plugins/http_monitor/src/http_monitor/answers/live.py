@@ -105,7 +105,7 @@ def live(monitor: Monitor, now: Now) -> Live:
             version=core_version(),
             phase=monitor.phase,
             uptime_seconds=rounded(now.status.uptime_seconds),
-            health=monitor.health(),
+            health=now.health,
             values_per_second=rounded(now.rates.collected),
             tags=monitor.tags.total,
             tags_not_good=monitor.tags.not_good(),

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from http_monitor.access import Access
 from http_monitor.answers.access import AccessAnswer
-from http_monitor.answers.buffer import BufferHealth, BufferStatus, alert_answer, buffer_health, buffer_status
+from http_monitor.answers.buffer import BufferHealth, BufferStatus, buffer_health, buffer_status
 from http_monitor.answers.incidents import Events, Rejected, events, rejected
 from http_monitor.answers.live import History, Live, history, live
 from http_monitor.answers.polling import (
@@ -108,8 +108,7 @@ class ReadingRoutes:
         return buffer_metrics(self._monitor, self._monitor.now())
 
     async def buffer_health(self, response: Response) -> BufferHealth:
-        alerts = tuple(map(alert_answer, self._monitor.alerts))
-        answer = buffer_health(self._monitor.health(), alerts, starting=not self._monitor.running)
+        answer = buffer_health(self._monitor.now() if self._monitor.running else None)
         if not answer.healthy:
             response.status_code = 503
         return answer
