@@ -126,11 +126,28 @@ def test_quotes_that_do_not_fit_are_refused(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value_type"),
-    [("1", "real"), ("x", "float"), ("1.5", "int"), ("", "int"), ("True", "bool"), ("x", "decimal"), ("x", "null")],
+    [("1", "real"), ("x", "float"), ("1.5", "int"), ("", "int"), ("yes", "bool"), ("x", "decimal"), ("x", "null")],
 )
 def test_a_value_that_is_none_of_its_type_is_refused(text: str, value_type: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_value(text, value_type)
+
+
+@pytest.mark.parametrize(("text", "value"), [("TRUE", True), ("True", True), ("FALSE", False), ("False", False)])
+def test_a_bool_that_a_spreadsheet_saved_is_read(text: str, value: bool) -> None:
+    assert parse_value(text, "bool") is value
+
+
+@pytest.mark.parametrize("text", ["1E+10", "1.23457E+11", "-1,5e+20", "12.0"])
+def test_an_integer_that_a_spreadsheet_rewrote_is_refused_with_what_happened(text: str) -> None:
+    with pytest.raises(ValueError, match=r"a spreadsheet has rewritten it.* use the original file"):
+        parse_value(text, "int")
+
+
+@pytest.mark.parametrize("text", ["2026-01-01 00:00", "1/1/2026 0:00", "00:00.0", "46023", "1/1/2026 12:00:00 AM"])
+def test_a_time_that_a_spreadsheet_rewrote_is_refused_with_what_happened(text: str) -> None:
+    with pytest.raises(ValueError, match=r"a spreadsheet has rewritten it.* use the original file"):
+        parse_timestamp(text)
 
 
 @given(STAMPS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,55 @@ def test_a_file_saved_by_a_spreadsheet_is_read() -> None:
     data = HEADER + b"".join(lines(1.0, "b", None))
     names, bad = read(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n").removesuffix(b"\r\n"))
     assert (names, bad) == (["T0", "T1", "T2"], [])
+
+
+def rearranged(order: Sequence[int], extra: bytes = b"") -> bytes:
+    """Three rows whose columns somebody has moved."""
+    table = [line.rstrip(b"\n").split(b",") for line in (HEADER, *lines(1.0, "b", True))]
+    return b"".join(b",".join(row[column] for column in order) + extra + b"\n" for row in table)
+
+
+@pytest.mark.parametrize("extra", [b"", b",my notes", b",,"])
+def test_columns_in_another_order_are_read_by_the_header(extra: bytes) -> None:
+    data = rearranged((9, 2, 1, 0, 4, 3, 8, 7, 6, 5), extra)
+    ((part, _),) = replay_batches(Reader(io.BytesIO(data)), 0, 500)
+    assert part.bad_lines == ()
+    assert [tuple(record)[:3] for record in part.batch.records()] == [
+        ("T0", 1.0, 0), ("T1", "b", 1_000_000_000), ("T2", True, 2_000_000_000),
+    ]  # fmt: skip
+    assert part.batch.segments[0].origin == ORIGIN
+
+
+def test_columns_in_another_order_are_read_so_where_reading_goes_on(sink: CsvSink, folder: Path) -> None:
+    path = folder / "backup_20260101_000000.csv"
+    path.write_bytes(rearranged((9, 2, 1, 0, 4, 3, 8, 7, 6, 5)))
+    assert next(iter(sink.read(path.name, max_records=1))).batch.names == ("T0",)
+    (rest,) = sink.read(path.name, from_record=1)
+    assert (rest.batch.names, rest.bad_lines) == (("T1", "T2"), ())
+
+
+def test_a_header_of_which_a_column_is_missing_or_twice_is_wrong() -> None:
+    for order in ((9, 2, 1, 0, 4, 3, 8, 7, 6), (9, 9, 2, 1, 0, 4, 3, 8, 7, 6, 5)):
+        _, bad = read(rearranged(order))
+        assert "the header is not timestamp,tag_name" in bad[0].message
+
+
+def test_a_file_with_semicolons_is_said_to_be_one() -> None:
+    _, bad = read((HEADER + b"".join(lines(1.0, "b"))).replace(b",", b";"))
+    assert [line.line for line in bad] == [1, 2, 3]
+    for line in bad:
+        assert "the columns are separated by ; instead of commas" in line.message
+
+
+def test_a_file_in_another_encoding_is_said_to_be_one() -> None:
+    _, bad = read(HEADER + lines("운전")[0].decode().encode("cp949"))
+    assert [line.line for line in bad] == [2]
+    assert "it is not UTF-8; if a spreadsheet saved the file: save it as CSV UTF-8" in bad[0].message
+
+
+def test_a_quoted_header_is_a_header() -> None:
+    header = b",".join(b'"%s"' % column for column in HEADER.rstrip(b"\n").split(b",")) + b"\r\n"
+    assert read(header + lines(1.0)[0]) == (["T0"], [])
 
 
 def test_a_wrong_header_is_named_and_the_rows_are_read() -> None:

@@ -14,6 +14,7 @@ from agent_core.api import Value
 _GUARD: Final = "'"
 _GUARDED: Final = ("=", "+", "-", "@", "'", "\t", "\r")
 _QUOTED: Final = re.compile(r'[",\r\n]')
+_NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*(?:E[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _FIELD: Final = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\Z)')
 
 # Python refuses to read or write more than 4300 decimal digits (640 at the least: sys.set_int_max_str_digits), but
@@ -91,13 +92,19 @@ def _decimal_fields(value: Decimal) -> str:
 
 
 def _parse_int(field: str) -> int:
-    return int(field, 16 if "x" in field else 10)
+    try:
+        return int(field, 16 if "x" in field else 10)
+    except ValueError:
+        rewritten = "; probably a spreadsheet has rewritten it (digits are lost): use the original file"
+        raise ValueError(f"{field[:40]!r} is no int{rewritten if _NUMBER.fullmatch(field) else ''}") from None
 
 
 def _parse_bool(field: str) -> bool:
-    if field not in ("true", "false"):
+    """In any case: a spreadsheet saves ``TRUE``."""
+    lower = field.lower()
+    if lower not in ("true", "false"):
         raise ValueError(f"{field[:40]!r} is no bool; known: true, false")
-    return field == "true"
+    return lower == "true"
 
 
 def _parse_decimal(field: str) -> Decimal:

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import repeat
+from operator import itemgetter
 from typing import Final
 
 from agent_core.api import QUALITY_NAMES, QUALITY_VALUES, Batch, Origin, Segment, Value
@@ -28,6 +29,8 @@ COLUMNS: Final = (
     "reason",
 )
 HEADER: Final = (",".join(COLUMNS) + "\n").encode()
+
+_SEMICOLONS: Final = "the columns are separated by ; instead of commas; save it with commas, or use the original file"
 
 # More than any tag list; one that is longer is merely slower.
 _NAMES_REMEMBERED: Final = 65_536
@@ -75,6 +78,8 @@ class BatchBuilder:
         self._origins: dict[tuple[str, str, str], Origin] = {}
         self._stamp = lru_cache(_STAMPS_REMEMBERED)(parse_timestamp)
         self._origin: Origin | None = None
+        self._width = len(COLUMNS)
+        self._arranged: Callable[[Sequence[str]], Sequence[str]] | None = None
         self._names: list[str] = []
         self._values: list[Value] = []
         self._stamps = array("q")
@@ -84,11 +89,25 @@ class BatchBuilder:
     def __len__(self) -> int:
         return len(self._names)
 
+    def arrange(self, header: str) -> None:
+        """Read the lines to come as a header without its line end says: any order, columns of others among them.
+
+        Raises ValueError when it does not name each of ours once; lines are then read in the order of ``COLUMNS``.
+        """
+        names = split_line(header)
+        if any(names.count(column) != 1 for column in COLUMNS):
+            raise ValueError(_SEMICOLONS if _has_semicolons(header) else f"the header is not {','.join(COLUMNS)}")
+        self._width = len(names)
+        self._arranged = None if names == list(COLUMNS) else itemgetter(*map(names.index, COLUMNS))
+
     def add(self, line: str) -> None:
         """Add the row of one line without its line end. Raises ValueError, and then has added nothing."""
-        fields = split_line(line)
-        if len(fields) != len(COLUMNS):
-            raise ValueError(f"{len(fields)} columns instead of {len(COLUMNS)}")
+        fields: Sequence[str] = split_line(line)
+        if len(fields) != self._width:
+            wrong = f"{len(fields)} columns instead of {self._width}"
+            raise ValueError(_SEMICOLONS if _has_semicolons(line) else wrong)
+        if self._arranged is not None:
+            fields = self._arranged(fields)
         stamp, name, value_text, value_type, quality_name, source, device, group, _, _ = fields
         timestamp_ns = self._stamp(stamp)
         value = parse_value(value_text, value_type)
@@ -122,6 +141,10 @@ class BatchBuilder:
         start, stop = (self._segments[-1].stop if self._segments else 0), len(self._names)
         if stop > start and self._origin is not None:
             self._segments.append(Segment(self._origin, 0, start, stop))
+
+
+def _has_semicolons(line: str) -> bool:
+    return line.count(";") >= len(COLUMNS) - 1
 
 
 def _stamp_texts(batch: Batch) -> Sequence[str] | map[str] | repeat[str]:

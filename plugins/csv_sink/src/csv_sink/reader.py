@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum, auto
 from typing import BinaryIO, Final, NamedTuple
 
 from agent_core.api import BadLine, ReplayBatch
-from csv_sink.line import HEADER, BatchBuilder
+from csv_sink.line import BatchBuilder
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_NOT_UTF_8: Final = "it is not UTF-8; if a spreadsheet saved the file: save it as CSV UTF-8, or use the original file"
 
 # A quote too many seems to open a text that goes on to the end of the file; this bounds how far it is followed.
 _LONGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
@@ -55,6 +57,10 @@ class Reader:
         self.bad_lines: list[BadLine] = []
         self.damaged = False
         self._file = file
+        if position.offset:
+            file.seek(0)
+            with suppress(ValueError):  # named when the file was begun
+                self._arrange(file.readline())
         file.seek(position.offset)
 
     def step(self) -> Step | None:
@@ -69,7 +75,7 @@ class Reader:
         try:
             self.builder.add(whole.decode("utf-8").removesuffix("\n").removesuffix("\r"))
         except ValueError as error:
-            self._note_damage(self.position.line + 1, str(error))
+            self._note_damage(self.position.line + 1, _NOT_UTF_8 if isinstance(error, UnicodeError) else str(error))
             # The quotes of a damaged record are not to be trusted: what they enclose may be good records.
             self._advance(first, records=1)
             self._file.seek(self.position.offset)
@@ -79,11 +85,17 @@ class Reader:
 
     def _header(self, line: bytes) -> Step:
         terminated = line.endswith(b"\n")
-        wrong = line.removeprefix(_BYTE_ORDER_MARK).strip() != HEADER.strip()
-        if wrong:
-            self._note_damage(1, f"the header is not {HEADER.decode().strip()}")
+        wrong = False
+        try:
+            self._arrange(line)
+        except ValueError as error:
+            wrong = True
+            self._note_damage(1, str(error))
         self._advance(line, records=0)
         return Step.WHOLE if terminated and not wrong else Step.DAMAGED if terminated else Step.TORN
+
+    def _arrange(self, header: bytes) -> None:
+        self.builder.arrange(header.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace").strip())
 
     def _rest(self, first: bytes) -> bytes:
         """The record that begins with a physical line: up to the line end that lies outside of quotes."""

@@ -29,7 +29,9 @@ def parse_timestamp(text: str) -> int:
     """The nanoseconds of a text that ``timestamp_text`` made; fewer digits will do. Raises ValueError."""
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is no timestamp such as 2026-01-01T00:00:00.000000000Z")
+        rewritten = any(map(str.isdigit, text)) and "T" not in text
+        hint = "; probably a spreadsheet has rewritten it (digits are lost): use the original file" if rewritten else ""
+        raise ValueError(f"{text[:40]!r} is no timestamp such as 2026-01-01T00:00:00.000000000Z{hint}")
     whole = datetime.fromisoformat(f"{match[1]}+00:00") - _EPOCH
     timestamp_ns = (whole.days * 86_400 + whole.seconds) * _SECOND_NS + int((match[2] or "").ljust(9, "0"))
     if not MIN_TIMESTAMP_NS <= timestamp_ns <= MAX_TIMESTAMP_NS:
