@@ -122,7 +122,6 @@ ONCE = {
     "observer failed": "a clock; failures counts",
     "observer was slow": "a clock; slow_calls counts",
     "replayed files deleted early": "a clock; files counts",
-    "replayed files not deleted": "a clock",
     "device answered again": "follows a line that was limited",
     "table read": "the table was changed",
     "table found lacking": "the table was changed",

@@ -158,6 +158,18 @@ def test_a_rename_that_fails_does_not_fail_the_rows_and_is_made_up_for(
     assert names_in(sink) == names_of(batch(1))
 
 
+def test_what_could_not_be_completed_is_taken_up_once_when_the_folder_is_opened_again(
+    sink: CsvSink, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.divert(batch(1), SINK_DOWN)
+    rename = mocker.patch("pathlib.Path.rename", side_effect=PermissionError(errno.EACCES, "in use by a scanner"))
+    sink.close()
+    mocker.stop(rename)
+    sink.open()
+    assert names_in(sink) == names_of(batch(1))
+    assert "not salvaged" not in caplog.text
+
+
 def test_a_part_torn_at_any_byte_keeps_each_whole_row_and_nothing_else(tmp_path: Path) -> None:
     rows = [LineWriter().lines(batch(1).slice(row, row + 1), 0, 'a "reason",\nwith all') for row in range(3)]
     data = HEADER + b"".join(rows)

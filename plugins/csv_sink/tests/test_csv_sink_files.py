@@ -6,7 +6,8 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,6 +31,7 @@ from agent_core.testing.clock import START_NS, ManualClock
 ORIGIN = Origin("line1", "PLC01", "LINE1_PROCESS1")
 BATCH = Batch.of(ORIGIN, ("TEMP_1", "RUN"), (21.5, True), START_NS)
 SINK_DOWN = Diversion(DivertReason.SINK_DOWN, START_NS)
+REJECTED = Diversion(DivertReason.REJECTED, START_NS)
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
 
 
@@ -114,6 +116,116 @@ def test_a_file_without_new_rows_is_completed_by_a_look_at_the_backlog(sink: Csv
     assert file.size_bytes > 200
 
 
+def test_while_a_file_of_rejected_rows_waits_further_ones_gather_for_a_day(
+    sink: CsvSink, folder: Path, clock: ManualClock
+) -> None:
+    for _ in range(3 * 1440):
+        sink.divert(BATCH, REJECTED)
+        clock.advance(60)
+        sink.backlog()
+    stamps = [file.name for file in sink.backlog()]
+    assert stamps == [
+        "rejected_20260101_000000.csv", "rejected_20260101_000100.csv", "rejected_20260102_000100.csv",
+    ]  # fmt: skip
+    assert names(folder) == [*stamps, "rejected_20260103_000100.csv.part"]
+
+
+def test_once_the_waiting_file_of_rejected_rows_is_replayed_the_next_one_can_be(
+    sink: CsvSink, folder: Path, clock: ManualClock
+) -> None:
+    sink.divert(BATCH, REJECTED)
+    clock.advance(60)
+    (first,) = sink.backlog()
+    for _ in range(10):
+        sink.divert(BATCH, REJECTED)
+        clock.advance(60)
+        assert sink.backlog() == [first]
+    sink.finish(first.name)
+    (second,) = sink.backlog()
+    assert (second.rejected, second.records) == (True, 20)
+
+
+def test_a_file_of_rejected_rows_is_completed_at_its_size_though_another_one_waits(
+    make_sink: Callable[..., CsvSink],
+) -> None:
+    sink = make_sink(max_file_size=300)
+    sink.open()
+    for _ in range(3):
+        sink.divert(BATCH, REJECTED)
+    assert [file.records for file in sink.backlog()] == [2, 2, 2]
+
+
+def test_rows_that_wait_for_replay_are_completed_at_their_age_beside_rejected_ones(
+    sink: CsvSink, clock: ManualClock
+) -> None:
+    for _ in range(2):
+        sink.divert(BATCH, REJECTED)
+        sink.divert(BATCH, SINK_DOWN)
+        clock.advance(60)
+        sink.backlog()
+    assert [(file.name[:6], file.records) for file in sink.backlog()] == [
+        ("backup", 2), ("reject", 2), ("backup", 2),
+    ]  # fmt: skip
+
+
+def test_a_slow_look_at_the_folder_keeps_no_row_waiting(
+    sink: CsvSink, clock: ManualClock, mocker: MockerFixture
+) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    clock.advance(7200)  # the file is old, and so is the last look at done
+    real, looks = Path.iterdir, 0
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        nonlocal looks
+        looks += 1
+        thread = threading.Thread(target=sink.divert, args=(BATCH, SINK_DOWN), daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive(), "divert waits for the look"
+        return real(folder)
+
+    mocker.patch.object(Path, "iterdir", iterdir)
+    sink.backlog()
+    assert looks
+
+
+def test_a_new_file_is_begun_without_a_look_at_the_folder(
+    sink: CsvSink, clock: ManualClock, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(Path, "iterdir", side_effect=AssertionError("listed"))
+    for _ in range(2):
+        sink.divert(BATCH, SINK_DOWN)
+        clock.advance(60)
+        sink.divert(BATCH, REJECTED)
+
+
+def test_a_replayed_file_takes_the_place_of_no_other(sink: CsvSink, folder: Path, clock: ManualClock) -> None:
+    name = replayed(sink, clock)
+    copy = (folder / "done" / name).read_bytes() + b"restored\n"
+    (folder / name).write_bytes(copy)
+    sink.finish(name)
+    assert names(folder / "done") == [name, "backup_20260101_000000_001.csv"]
+    assert (folder / "done" / name).read_bytes() != copy
+    assert (folder / "done" / "backup_20260101_000000_001.csv").read_bytes() == copy
+    (folder / name).write_bytes(copy)
+    sink.finish(name)
+    assert len(names(folder / "done")) == 3
+
+
+def test_a_file_that_is_completed_takes_the_place_of_no_other(sink: CsvSink, folder: Path, clock: ManualClock) -> None:
+    sink.divert(BATCH, SINK_DOWN)
+    name = "backup_20260101_000000.csv"
+    (folder / name).write_bytes(b"restored\n")
+    clock.advance(60)
+    (restored,) = sink.backlog()
+    sink.finish(restored.name)
+    assert (folder / "done" / name).read_bytes() == b"restored\n"
+    (written,) = sink.backlog()
+    assert (written.name, written.records) == (name, 2)
+    sink.finish(written.name)
+    assert names(folder / "done") == [name, "backup_20260101_000000_001.csv"]
+
+
 def test_files_are_listed_by_age_even_beyond_number_999(sink: CsvSink, folder: Path) -> None:
     stamps = [
         "20251231_235959_001",
@@ -178,6 +290,30 @@ def test_replayed_files_are_deleted_when_their_retention_is_over(
     assert "replayed file deleted: component=warehouse" in caplog.text
 
 
+def test_a_replayed_file_that_cannot_be_deleted_protects_no_other(
+    make_sink: Callable[..., CsvSink],
+    folder: Path,
+    clock: ManualClock,
+    mocker: MockerFixture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = make_sink(done_retention=86_400.0)
+    sink.open()
+    oldest, *_ = [replayed(sink, clock) for _ in range(3)]
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name == oldest:
+            raise PermissionError(errno.EACCES, "in use by a spreadsheet")
+        real(path, missing_ok)
+
+    mocker.patch.object(Path, "unlink", unlink)
+    clock.advance(2 * 86_400)
+    sink.backlog()
+    assert names(folder / "done") == [oldest]
+    assert f"replayed file not deleted: component=warehouse file={folder / 'done' / oldest} error=" in caplog.text
+
+
 class SmallDisk:
     """A disk that holds ``size`` bytes, of which only the files of the folder take any."""
 
@@ -212,7 +348,7 @@ def test_before_live_rows_are_refused_the_oldest_replayed_files_go(
 ) -> None:
     sink = make_sink(min_free_disk=1000)
     sink.open()
-    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS))
+    sink.divert(BATCH, REJECTED)
     clock.advance(60)
     sink.backlog()
     done = [replayed(sink, clock) for _ in range(4)]
@@ -277,7 +413,7 @@ def test_a_quota_that_is_used_up_costs_replayed_files_too(
 @POSIX
 def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Path) -> None:
     sink.divert(BATCH, SINK_DOWN)
-    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS))
+    sink.divert(BATCH, REJECTED)
     sink.close()
     sink.open()
     sink.finish("backup_20260101_000000.csv")
@@ -360,7 +496,7 @@ def test_the_doctor_measures_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
     sink.open()
     sink.divert(BATCH, SINK_DOWN)
-    sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS))
+    sink.divert(BATCH, REJECTED)
     sink.close()
     before = names(folder)
     findings = list(sink.diagnose())
@@ -368,8 +504,41 @@ def test_the_doctor_measures_and_leaves_nothing_behind(
     assert findings[1].message.startswith("1 file (")
     assert "rejected for their content" in findings[2].message
     assert names(folder) == before
-    (first, *_) = make_sink(min_free_disk=2**60).diagnose()
-    assert (first.severity, "min_free_disk" in first.message) == (Severity.FAILED, True)
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("free", "severity", "message"),
+    [
+        (MIB - 1, Severity.FAILED, "no row would be taken"),
+        (MIB + 50_000, Severity.FAILED, "no row would be taken"),
+        (MIB + 200_000, Severity.WARNING, "room for about 1,428 rows"),
+        (2 * MIB - 1, Severity.WARNING, "room for about 7,489 rows"),
+        (2 * MIB, Severity.OK, "writable, 2 MiB free"),
+    ],
+)
+def test_the_doctor_warns_before_a_row_is_refused(
+    make_sink: Callable[..., CsvSink], mocker: MockerFixture, free: int, severity: Severity, message: str
+) -> None:
+    mocker.patch("csv_sink.diagnosis.shutil.disk_usage", return_value=SimpleNamespace(free=free))
+    (finding,) = make_sink(min_free_disk=MIB).diagnose()
+    assert finding.severity is severity
+    assert message in finding.message
+    assert (finding.next_step is None) is (severity is Severity.OK)
+
+
+def test_what_the_doctor_calls_ok_takes_a_batch(
+    make_sink: Callable[..., CsvSink], folder: Path, mocker: MockerFixture
+) -> None:
+    sink = make_sink(min_free_disk=1000)
+    sink.open()
+    SmallDisk(mocker, folder, 1010)
+    with pytest.raises(RetryableError, match="min_free_disk"):
+        sink.divert(BATCH, SINK_DOWN)
+    (finding,) = sink.diagnose()
+    assert finding.severity is Severity.FAILED
 
 
 def test_the_doctor_says_when_replayed_files_are_deleted_early(
@@ -377,8 +546,11 @@ def test_the_doctor_says_when_replayed_files_are_deleted_early(
 ) -> None:
     sink = make_sink(min_free_disk=1000)
     sink.open()
-    replayed(sink, clock)
-    SmallDisk(mocker, folder, 1100)
+    sink.divert(Batch.of(ORIGIN, ("TEXT",), ("x" * 200_000,), START_NS), SINK_DOWN)
+    clock.advance(60)
+    (file,) = sink.backlog()
+    sink.finish(file.name)
+    SmallDisk(mocker, folder, 201_000)
     (finding,) = sink.diagnose()
     assert (finding.severity, "deleted early" in finding.message) == (Severity.WARNING, True)
 

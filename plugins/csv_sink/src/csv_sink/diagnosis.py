@@ -14,6 +14,10 @@ from csv_sink.folder import Folder, Kind, kind_of
 
 _MIB = 1024 * 1024
 
+# About what a row takes, and a batch of them: a batch is refused as a whole.
+_ROW_BYTES = 140
+_BATCH_BYTES = 500 * _ROW_BYTES
+
 
 def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
     """Write and remove a nameless file, measure the free disk, count what waits."""
@@ -29,17 +33,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         message = f"cannot write in {place}: {error.strerror or error}"
         yield Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
         return
-    replayed = sum(file.size_bytes for file in folder.replayed())
-    if free < config.min_free_disk <= free + replayed:
-        message = f"{free // _MIB} MiB free, fewer than min_free_disk: replayed files in done/ are deleted early"
-        yield Finding(Severity.WARNING, subject, message, "free space, or set another directory:")
-    elif free < config.min_free_disk:
-        message = (
-            f"{free // _MIB} MiB free, min_free_disk keeps {config.min_free_disk // _MIB} MiB: no row would be taken"
-        )
-        yield Finding(Severity.FAILED, subject, message, "free space, or set another directory:")
-    else:
-        yield Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
+    yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk, subject)
     files = folder.complete()
     for kind, what, next_step in (
         (Kind.BACKUP, "of rows that wait for replay", "they are replayed while the sink is up, or by: agent replay"),
@@ -57,6 +51,20 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other rows were replayed"
         next_step = "mend the lines and name the file to: agent replay; then delete it"
         yield Finding(Severity.WARNING, subject, message, next_step)
+
+
+def _room(free: int, replayed: int, min_free_disk: int, subject: str) -> Finding:
+    """Warns while there is still room, but less of it than ``min_free_disk`` keeps."""
+    room = free + replayed - min_free_disk
+    message = f"{free // _MIB} MiB free, min_free_disk keeps {min_free_disk // _MIB} MiB"
+    next_step = "free space, or set another directory:"
+    if room < _BATCH_BYTES:
+        return Finding(Severity.FAILED, subject, f"{message}: no row would be taken", next_step)
+    if free - min_free_disk < _BATCH_BYTES:
+        return Finding(Severity.WARNING, subject, f"{message}: replayed files in done/ are deleted early", next_step)
+    if room < min_free_disk:
+        return Finding(Severity.WARNING, subject, f"{message}: room for about {room // _ROW_BYTES:,} rows", next_step)
+    return Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
 
 
 def _files(number: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -61,16 +63,8 @@ class Folder:
         return found
 
     def new_part(self, kind: Kind, time_ns: int) -> Path:
-        """A name that no file here, in ``done`` or in ``damaged`` has or had within this second."""
-        stamp = file_stamp(time_ns)
-        taken = [
-            int(match[3] or 0)
-            for folder in (self.path, self.done, self.damaged)
-            for path in self._files(folder)
-            if (match := _NAME.fullmatch(path.name)) and (match[1], match[2]) == (kind, stamp)
-        ]
-        number = f"_{max(taken) + 1:03d}" if taken else ""
-        return self.path / f"{kind}_{stamp}{number}.csv{SUFFIX}"
+        """A name that no file here, in ``done`` or in ``damaged`` has."""
+        return self.path / f"{self._free_name(kind, file_stamp(time_ns))}{SUFFIX}"
 
     def file(self, name: str) -> Path:
         """The complete file of that name. Raises FileNotFoundError; a name from elsewhere leads nowhere."""
@@ -79,12 +73,20 @@ class Folder:
             raise FileNotFoundError(f"{self.path} has no complete file {name!r}")
         return path
 
-    def finish(self, name: str, *, damaged: bool) -> Path:
-        """Move a complete file to ``done``, or to ``damaged``; returns its new path."""
+    def finish(self, name: str, since_ns: int, *, damaged: bool) -> Path:
+        """Move a complete file to ``done`` (since now, UTC ns), or to ``damaged``; returns its new path.
+
+        Its name is another one when a file there has it already: a copy was put back, say.
+        """
         path, folder = self.file(name), self.damaged if damaged else self.done
         folder.mkdir(mode=0o700, exist_ok=True)
         target = folder / name
-        path.replace(target)
+        if os.path.lexists(target):
+            stamp, _, kind = _age(path)
+            target = folder / self._free_name(kind, stamp)
+        with suppress(OSError):  # then the retention counts from the last row, as good as any
+            os.utime(path, ns=(since_ns, since_ns))
+        path.rename(target)
         sync_folder(folder)
         sync_folder(self.path)
         return target
@@ -93,7 +95,7 @@ class Folder:
         """Files in ``done``, the longest there first."""
         found = []
         for path in self._files(self.done):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 stat = path.stat()
                 found.append(Replayed(stat.st_mtime_ns, path, stat.st_size))
         return sorted(found)
@@ -101,6 +103,15 @@ class Folder:
     def with_damage(self) -> list[Path]:
         """Files in ``damaged``."""
         return self._files(self.damaged)
+
+    def _free_name(self, kind: str, stamp: str) -> str:
+        names = (f"{kind}_{stamp}{f'_{number:03d}' if number else ''}.csv" for number in count())
+        return next(name for name in names if not self._is_taken(name))
+
+    def _is_taken(self, name: str) -> bool:
+        """Asks for the name alone: to list a large folder takes a second."""
+        places = (self.path / name, self.path / f"{name}{SUFFIX}", self.done / name, self.damaged / name)
+        return any(map(os.path.lexists, places))
 
     def _files(self, folder: Path) -> list[Path]:
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []

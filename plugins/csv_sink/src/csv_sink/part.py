@@ -12,6 +12,7 @@ cuts off at the next start.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from io import FileIO
@@ -128,8 +129,13 @@ def salvage(path: Path) -> Salvaged:
 
 
 def publish(part: Path) -> Path:
-    """Take ``.part`` off the name of a closed file, durably; returns the new path."""
+    """Take ``.part`` off the name of a closed file, durably; returns the new path.
+
+    Raises OSError, also when somebody has put another file there: it waits until that one is replayed.
+    """
     path = part.with_suffix("")
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "another file has the name", str(path))
     part.rename(path)
     sync_folder(path.parent)
     return path

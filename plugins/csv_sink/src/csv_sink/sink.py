@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from agent_core.api import (
@@ -23,7 +24,7 @@ from agent_core.api import (
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
 from csv_sink.failure import lacks_room, translated
-from csv_sink.folder import Folder, Kind, kind_of
+from csv_sink.folder import Folder, Kind, Replayed, kind_of
 from csv_sink.line import LineWriter
 from csv_sink.lock import FolderHeld, FolderLock
 from csv_sink.part import Part, salvage
@@ -31,13 +32,18 @@ from csv_sink.reader import BEGIN, Position, Reader, replay_batches
 
 _PRUNE_INTERVAL_SECONDS: Final = 3600.0
 
+# Files of rejected rows stay until somebody replays them: one tag that is always refused makes one a day, not one a
+# minute.
+_REJECTED_AGE_SECONDS: Final = 86_400.0
+
 
 class CsvSink:
     """A Sink, a FallbackSink and Replayable. Thread-safe: one lock around the files, rows are formatted outside of it.
 
     ``write`` and ``divert`` append to one open file for each kind of row and return when the disk has the rows; an
-    error leaves the file as it was. Between ``open`` and ``close`` the folder is locked against other processes;
-    ``backlog`` and ``read`` need no lock and work without ``open``.
+    error leaves the file as it was. A folder that may be large is listed outside of the lock: ``divert`` holds up
+    ``emit``. Between ``open`` and ``close`` the folder is locked against other processes; ``backlog`` and ``read`` need
+    no lock and work without ``open``.
     """
 
     def __init__(self, config: CsvSinkConfig, context: ComponentContext) -> None:
@@ -53,7 +59,8 @@ class CsvSink:
         self._records: dict[str, int] = {}
         self._positions: dict[str, Position] = {}
         self._damaged: set[str] = set()
-        self._unsalvaged: set[str] = set()
+        self._left: set[Path] = set()  # parts that are not open and could not be completed yet
+        self._replayed: deque[Replayed] = deque()  # what the last look found in ``done``, the longest there first
         self._pruned_at: float | None = None
         self._faults = RateLimit(context.clock)
         self._deleted_early = 0  # files, since the log last said so
@@ -68,7 +75,7 @@ class CsvSink:
         with self._lock:
             if not self._folder_lock.held:
                 self._take_folder()
-            self._prune()
+        self._prune()
 
     def close(self) -> None:
         """Complete the open files and give the folder back."""
@@ -91,17 +98,26 @@ class CsvSink:
         self._append(kind, batch, diversion.attempted_at_ns, reasons)
 
     def backlog(self) -> Sequence[BacklogFile]:
-        """Complete files, oldest first. An open file that is old enough is completed, although no row came since."""
-        with self._lock:
-            if self._folder_lock.held:
-                for kind in [kind for kind, part in self._parts.items() if self._is_old(part)]:
-                    self._complete(kind)
-                self._salvage()
-                self._prune()
-            return [
-                BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is Kind.REJECTED, path)
-                for path, size in self._folder.complete()
-            ]
+        """Complete files, oldest first. An open file that is old enough is completed, although no row came since.
+
+        While no file of rejected rows waits, the open one need be no older than others. So whoever wants the latest
+        rejected rows replays those that wait, and has them; while nobody does, a day makes one file.
+        """
+        for kind in Kind:
+            self._complete_old(kind, self._max_age(kind))
+        if self._folder_lock.held:
+            with self._lock:
+                left, self._left = self._left, set()
+            self._salvage(left)
+            self._prune()
+        files = self._folder.complete()
+        rejected_wait = any(kind_of(path) is Kind.REJECTED for path, _ in files)
+        if not rejected_wait and self._complete_old(Kind.REJECTED, self._config.max_file_age):
+            files = self._folder.complete()
+        return [
+            BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is Kind.REJECTED, path)
+            for path, size in files
+        ]
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
         """Rows of one file. Going on where the last ``read`` of it stopped is cheap, elsewhere it is read through.
@@ -126,19 +142,15 @@ class CsvSink:
         with self._lock:
             self._check_open()
             damaged = file in self._damaged
-            target = self._folder.finish(file, damaged=damaged)
+            target = self._folder.finish(file, self._clock.time_ns(), damaged=damaged)
             if damaged and (repeats := self._faults.allow("damaged")) is not None:
                 self._logger.warning(
                     "file kept for its damaged lines: component=%s file=%s%s; mend them, then replay it by its name",
                     self._component_id, target, repeats,
                 )  # fmt: skip
-            now = self._clock.time_ns()
-            with suppress(OSError):  # then the retention counts from the last row, as good as any
-                os.utime(target, ns=(now, now))
             self._records.pop(file, None)
             self._positions.pop(file, None)
             self._damaged.discard(file)
-            self._prune()
 
     def diagnose(self) -> Iterable[Finding]:
         """Check folder, free disk and backlog."""
@@ -157,6 +169,7 @@ class CsvSink:
             except OSError:
                 if part.torn:
                     self._parts.pop(kind).abandon()
+                    self._left.add(part.path)
                 raise
             if part.size_bytes >= self._config.max_file_size:
                 self._complete(kind)
@@ -180,7 +193,7 @@ class CsvSink:
                 )  # fmt: skip
             del self._parts[kind]
             part.abandon()
-        elif part is not None and self._is_old(part):
+        elif part is not None and self._age(part) >= self._max_age(kind):
             self._complete(kind)
         if kind not in self._parts:
             if not self._folder_lock.in_place:  # the folder was removed, and the lock with it
@@ -190,12 +203,22 @@ class CsvSink:
             self._parts[kind] = Part(path, self._clock.monotonic())
         return self._parts[kind]
 
+    def _complete_old(self, kind: Kind, age_seconds: float) -> bool:
+        """Complete the open file of a kind if it is so old; False when it is not."""
+        with self._lock:
+            part = self._parts.get(kind)
+            if part is None or self._age(part) < age_seconds:
+                return False
+            self._complete(kind)
+            return True
+
     def _complete(self, kind: Kind) -> None:
         """Never raises: the rows are on disk already, whatever name they have."""
         part = self._parts.pop(kind)
         try:
             path = part.complete()
         except OSError as error:
+            self._left.add(part.path)
             if (repeats := self._faults.allow("not completed")) is not None:
                 self._logger.warning(
                     "backup file not completed yet: component=%s file=%s error=%s%s",
@@ -217,27 +240,27 @@ class CsvSink:
                 self._folder_lock.acquire()
             except FolderHeld as error:
                 raise RetryableError(f"{error}; end it, or give each sink a directory: of its own") from None
-            self._salvage()
+            self._left.clear()
+            open_files = {part.path for part in self._parts.values()}
+            self._salvage(path for path in self._folder.parts() if path not in open_files)
 
-    def _salvage(self) -> None:
+    def _salvage(self, paths: Iterable[Path]) -> None:
         """Complete files that are not open: left by a process that died, or by a ``complete`` that failed.
 
-        One that cannot be completed is left where it is and keeps no row out of the other files.
+        One that cannot be completed is left for the next look and keeps no row out of the other files. Needs no lock:
+        nobody else touches a file that is neither open nor complete, and of several lookers one takes what is left.
         """
-        open_files = {part.path for part in self._parts.values()}
-        for path in self._folder.parts():
-            if path in open_files:
-                continue
+        for path in paths:
             try:
                 salvaged = salvage(path)
             except OSError as error:
-                if path.name not in self._unsalvaged:
-                    self._unsalvaged.add(path.name)
-                    if (repeats := self._faults.allow("not salvaged")) is not None:
-                        self._logger.warning(
-                            "backup file not salvaged: component=%s file=%s error=%s%s",
-                            self._component_id, path, error, repeats,
-                        )  # fmt: skip
+                if not isinstance(error, FileNotFoundError):
+                    self._left.add(path)
+                if (repeats := self._faults.allow("not salvaged")) is not None:
+                    self._logger.warning(
+                        "backup file not salvaged: component=%s file=%s error=%s%s",
+                        self._component_id, path, error, repeats,
+                    )  # fmt: skip
                 continue
             if salvaged.path is not None:
                 self._records[salvaged.path.name] = salvaged.records
@@ -248,25 +271,41 @@ class CsvSink:
                 )  # fmt: skip
 
     def _prune(self) -> None:
-        """Delete replayed files that have been kept long enough; looks at most once an hour."""
-        now = self._clock.monotonic()
-        if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
-            return
-        self._pruned_at = now
+        """Delete replayed files that have been kept long enough; looks at most once an hour, and needs no lock."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
+                return
+            self._pruned_at = now
         limit_ns = self._clock.time_ns() - round(self._config.done_retention * 1e9)
         try:
-            for since_ns, path, _ in self._folder.replayed():
-                if since_ns < limit_ns:
-                    path.unlink()
-                    if (repeats := self._faults.allow("deleted")) is not None:
-                        self._logger.info(
-                            "replayed file deleted: component=%s file=%s%s", self._component_id, path, repeats
-                        )
+            replayed = self._folder.replayed()
         except OSError as error:
-            self._logger.warning("replayed files not deleted: component=%s error=%s", self._component_id, error)
+            self._warn_not_deleted(self._folder.done, error)
+            return
+        for since_ns, path, _ in replayed:
+            if since_ns >= limit_ns:
+                break
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:  # on Windows, held open by whoever looks at it
+                self._warn_not_deleted(path, error)
+                continue
+            if (repeats := self._faults.allow("deleted")) is not None:
+                self._logger.info("replayed file deleted: component=%s file=%s%s", self._component_id, path, repeats)
 
-    def _is_old(self, part: Part) -> bool:
-        return self._clock.monotonic() - part.created_at >= self._config.max_file_age
+    def _warn_not_deleted(self, path: Path, error: OSError) -> None:
+        if (repeats := self._faults.allow("not deleted")) is not None:
+            self._logger.warning(
+                "replayed file not deleted: component=%s file=%s error=%s%s", self._component_id, path, error, repeats
+            )
+
+    def _age(self, part: Part) -> float:
+        return self._clock.monotonic() - part.created_at
+
+    def _max_age(self, kind: Kind) -> float:
+        age = self._config.max_file_age
+        return age if kind is Kind.BACKUP else max(age, _REJECTED_AGE_SECONDS)
 
     def _check_open(self) -> None:
         if not self._folder_lock.held:
@@ -293,14 +332,19 @@ class CsvSink:
             )
 
     def _delete_replayed(self, size_bytes: int) -> bool:
-        """Delete files of that size together from ``done``, the longest there first; False when there is none."""
+        """Delete files of that size together from ``done``, the longest there first; False when there is none.
+
+        Looks again only once those that the last look found are used up.
+        """
         deleted: list[int] = []
-        for _, path, size in self._folder.replayed():
-            if sum(deleted) >= size_bytes:
-                break
-            with suppress(OSError):
-                path.unlink()
-                deleted.append(size)
+        for look in (False, True):
+            if look and sum(deleted) < size_bytes:
+                self._replayed = deque(self._folder.replayed())
+            while self._replayed and sum(deleted) < size_bytes:
+                _, path, size = self._replayed.popleft()
+                with suppress(OSError):
+                    path.unlink()
+                    deleted.append(size)
         self._deleted_early += len(deleted)
         if deleted and self._faults.allow("room") is not None:
             self._logger.warning(
