@@ -19,6 +19,8 @@ is what a client sends until it is answered, an answer what the server sends unt
     nth N request|answer late SECONDS     pass it on so much later, a request even when its client has left
     nth N request|answer pieces BYTES     pass it on in pieces of at most so many bytes
     nth N request orphan SECONDS          pass it on and drop its client; the server's side stays for so long, unaware
+    spare COUNT                           those ordered from now on leave a connection's first requests and answers
+                                          alone, so many together: its log-in
 
 A stream's first chunk stands for the whole of a request or an answer.
 """
@@ -57,6 +59,7 @@ class _Cue:
     action: str
     turns: int
     amount: float
+    spared: int
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +69,7 @@ class _Connection:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     spoke_last: str = ""
+    turns: int = 0
     answered: bool = False
     orphaned: bool = False  # the client is gone, and the server not told
 
@@ -85,6 +89,7 @@ class TcpGate:
     """
 
     _cut_bytes: int | None
+    _spared: int
 
     def __init__(
         self, upstream_port: int, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
@@ -127,7 +132,9 @@ class TcpGate:
             case ["nth", turns, "request" | "answer" as side, action, amount] if action in _CUES:
                 if action == "orphan" and side == "answer":
                     raise ValueError("only a request can be orphaned")
-                self._cues.append(_Cue(side, action, int(turns), float(amount)))
+                self._cues.append(_Cue(side, action, int(turns), float(amount), self._spared))
+            case ["spare", count]:
+                self._spared = int(count)
             case ["clear"]:
                 self._clear()
                 self._call(self._listen())
@@ -151,6 +158,7 @@ class TcpGate:
         self._hangs = False
         self._swallowed = False
         self._cues: list[_Cue] = []
+        self._spared = 0
         self._garbles = False
         self._delay_seconds = 0.0
         self._piece_bytes = 0
@@ -226,10 +234,11 @@ class TcpGate:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK_BYTES):
                 begins, link.spoke_last = link.spoke_last != side, side
+                link.turns += begins
                 link.answered = link.answered or answers
                 if link.orphaned:
                     continue
-                cue = self._due(side) if begins and not self._hangs else None
+                cue = self._due(side, link) if begins and not self._hangs else None
                 late_seconds = cue.amount if cue and cue.action == "late" else self._delay_seconds if answers else 0
                 if late_seconds:
                     await asyncio.sleep(late_seconds)
@@ -261,12 +270,12 @@ class TcpGate:
                     if step < len(data):
                         await asyncio.sleep(self._piece_seconds)
 
-    def _due(self, side: str) -> _Cue | None:
+    def _due(self, side: str, link: _Connection) -> _Cue | None:
         """A turn of that side begins: the fault that waited for it, if one did."""
         cues = self._cues
         due: _Cue | None = None
         for cue in list(cues):
-            if cue.side == side:
+            if cue.side == side and link.turns > cue.spared:
                 cue.turns -= 1
                 due = due or (cue if cue.turns <= 0 else None)
         if due is not None:

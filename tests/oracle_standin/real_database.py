@@ -48,6 +48,8 @@ class RealDatabase(Standin):
         with oracledb.connect(user=self.user, password=self.password, dsn=self._dsn) as connection:
             cursor = connection.cursor()
             cursor.execute(text)
+            if cursor.warning is not None:  # a trigger was created and does not compile
+                raise oracledb.DatabaseError(cursor.warning)
             if cursor.description is not None:
                 return [[_plain(value) for value in row] for row in cursor.fetchall()]
             connection.commit()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import oracledb
 import pytest
 from oracle_standin.process import Standin, StandinError
-from oracle_standin.real_database import database_under_test
+from oracle_standin.real_database import RealDatabase, database_under_test
 from plant.process import ModbusPlant
 from runs.agent_process import AgentProcess
 
@@ -108,10 +108,16 @@ def _microseconds(text: str) -> int:
 class Database:
     """The stand-in (not Oracle), or the real database that the environment names, with the table and what is in it."""
 
-    def __init__(self, server: Standin) -> None:
+    def __init__(self, server: Standin, *ddl: str) -> None:
+        """``ddl`` makes another table of that name, and whatever goes when it is dropped."""
         self.server = server
         self.drop()
-        server.sql(TABLE)
+        for statement in ddl or (TABLE,):
+            server.sql(statement)
+
+    @property
+    def real(self) -> bool:
+        return isinstance(self.server, RealDatabase)
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -124,7 +130,7 @@ class Database:
     def drop(self) -> None:
         """Leave no table behind."""
         with suppress(oracledb.DatabaseError, StandinError):
-            self.server.sql("DROP TABLE TAG_DATA")
+            self.server.sql("DROP TABLE TAG_DATA PURGE")
 
     @contextmanager
     def behind_a_gate(self) -> Iterator[tuple[TcpGate, Mapping[str, str]]]:

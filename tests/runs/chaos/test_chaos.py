@@ -1,6 +1,8 @@
-"""A seeded storm of faults between the agent and the database (stand-in, not Oracle): nothing lost, nothing twice.
+"""A seeded storm of faults between the agent and the database: nothing lost, nothing twice.
 
-``CHAOS_SEED`` repeats a run's faults; the seed is printed at the start and named when the test fails.
+The network's faults hit a stand-in (not Oracle) or, where ORACLE_TEST_DSN names one, a real database; faults inside the
+database only the stand-in has on cue. ``CHAOS_SEED`` repeats a run's faults; the seed is printed at the start and named
+when the test fails.
 """
 
 from __future__ import annotations
@@ -8,17 +10,19 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
-from oracle_standin.process import Standin
+from oracle_standin.real_database import database_under_test
 from runs.agent_process import AgentProcess
-from runs.chaos.faults import Chaos
-from runs.conftest import Case
-from runs.counting.counted_run import CountedRun, create_trigger
-from runs.counting.counting_source import TABLE, Numbering
+from runs.chaos.control_port import ControlPortFaults
+from runs.chaos.gate import GateFaults
+from runs.chaos.storm import REAL, STANDIN, Faults, Pace, Storm
+from runs.conftest import Case, Database
+from runs.counting.counted_run import CountedRun
+from runs.counting.counting_source import TABLE, TRIGGER, Numbering
 from runs.counting.tally import Found, rows_in_files, rows_in_table
 
 Say = Callable[[str], None]
@@ -51,10 +55,33 @@ def seed() -> int:
 
 
 @pytest.fixture
-def server() -> Iterator[Standin]:
-    with Standin(ddl=[TABLE]) as server:
-        create_trigger(server)
-        yield server
+def database() -> Iterator[Database]:
+    with database_under_test() as server:
+        database = Database(server, TABLE, TRIGGER)
+        yield database
+        database.drop()
+
+
+@pytest.fixture
+def pace(database: Database) -> Pace:
+    return REAL if database.real else STANDIN
+
+
+@dataclass(frozen=True)
+class Weather:
+    """Where the faults come from, and the variables that lead the agent through it."""
+
+    faults: Faults
+    environ: Mapping[str, str]
+
+
+@pytest.fixture(params=["in_the_database", pytest.param("in_the_network", marks=pytest.mark.chaos)])
+def weather(request: pytest.FixtureRequest, database: Database, pace: Pace) -> Iterator[Weather]:
+    if request.param == "in_the_database":
+        yield Weather(ControlPortFaults(database.server), database.environ)
+        return
+    with database.behind_a_gate() as (gate, environ):
+        yield Weather(GateFaults(gate, pace.call_seconds), environ)
 
 
 @pytest.fixture
@@ -80,9 +107,11 @@ def named(seed: int) -> Iterator[None]:
         raise
 
 
-def words(scale: Scale, workers: int, replay: str = "automatic", first: int = 0) -> dict[str, object]:
+def words(scale: Scale, pace: Pace, workers: int, replay: str = "automatic", first: int = 0) -> dict[str, object]:
     """What the YAML wants to know."""
     return {
+        "CALL_TIMEOUT": f"{pace.call_seconds}s",
+        "LOGIN_TIMEOUT": f"{pace.login_seconds}s",
         "MAX_FILE_AGE": scale.max_file_age,
         "FIRST": first,
         "AT_LEAST": scale.values,
@@ -94,13 +123,12 @@ def words(scale: Scale, workers: int, replay: str = "automatic", first: int = 0)
     }
 
 
-def storm(run: CountedRun, agent: AgentProcess, scale: Scale, seed: int, say: Say) -> int:
-    """Inject faults until enough have happened and the source has ended; how many happened."""
-    chaos = Chaos(run.server, seed)
+def storm(run: CountedRun, agent: AgentProcess, faults: Faults, scale: Scale, pace: Pace, seed: int, say: Say) -> Storm:
+    """Inject faults until enough have happened and the source has ended."""
+    storm = Storm(faults, seed)
     began = reported = time.monotonic()
-    happened = 0
     while not run.ended:
-        happened = chaos.step()
+        happened = storm.step()
         if happened >= scale.faults:
             run.enough()
         now = time.monotonic()
@@ -108,53 +136,56 @@ def storm(run: CountedRun, agent: AgentProcess, scale: Scale, seed: int, say: Sa
             reported = now
             say(f"{now - began:4.0f} s: {happened} faults; {run.status}")
         assert agent.running(), agent.output
-        assert now - began < scale.storm_seconds, f"{happened} faults in {now - began:.0f} s:\n{agent.output[-3000:]}"
-    return happened
+        assert now - began < scale.storm_seconds * pace.patience, (
+            f"{happened} faults in {now - began:.0f} s:\n{agent.output[-3000:]}"
+        )
+    return storm
 
 
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("scale", SCALES)
 def test_after_the_storm_each_value_is_in_the_table_once(
-    case: Case, server: Standin, scale: Scale, workers: int, seed: int, say: Say
+    case: Case, database: Database, weather: Weather, pace: Pace, scale: Scale, workers: int, seed: int, say: Say
 ) -> None:
-    run = CountedRun(case, server, NUMBERING)
+    run = CountedRun(case, database.server, NUMBERING)
     say(f"seed {seed}, {workers} workers")
     began = time.monotonic()
     with named(seed):
-        with run.agent(words(scale, workers)) as agent:
-            happened = storm(run, agent, scale, seed, say)
+        with run.agent(words(scale, pace, workers), weather.environ) as agent:
+            happened = storm(run, agent, weather.faults, scale, pace, seed, say).happened
             stormed = time.monotonic() - began
-            run.wait_for_catch_up(scale.catch_up_seconds)
+            run.wait_for_catch_up(scale.catch_up_seconds * pace.patience)
             took = time.monotonic() - began
             run.stop()
-        server.clear_faults()  # those that are left are not for this test's own calls
+        weather.faults.clear()  # those that are left are not for this test's own calls
         tally = run.tally()
         ledger = agent.ledger("warehouse")
         assert ledger["collected"] == tally.in_table + tally.rejected
         assert ledger["dropped"] == ledger["pending"] == 0
         assert ledger["diverted"] > 0, "no outage was long enough"
-        assert happened >= scale.faults
-        assert server.failures() == []
+        assert happened.total() >= scale.faults
+        assert database.server.failures() == []
     say(
-        f"{ledger['collected']:,} values, {happened} faults in {stormed:.0f} s, caught up after {took:.0f} s: "
+        f"{ledger['collected']:,} values, {happened.total()} faults in {stormed:.0f} s, caught up after {took:.0f} s: "
         f"{tally.in_table:,} in the table once, {tally.rejected:,} rejected; {ledger['diverted']:,} by the fallback; "
         f"{ledger['duplicates']:,} recognised"
     )
+    say(", ".join(f"{kind}: {count}" for kind, count in sorted(happened.items()) if count))
 
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_before_the_catch_up_only_an_ambiguous_commit_puts_a_value_into_both_places(
-    case: Case, server: Standin, workers: int, seed: int, say: Say
+    case: Case, database: Database, weather: Weather, pace: Pace, workers: int, seed: int, say: Say
 ) -> None:
-    run = CountedRun(case, server, NUMBERING)
+    run = CountedRun(case, database.server, NUMBERING)
     say(f"seed {seed}, {workers} workers")
     with named(seed):
-        with run.agent(words(BRIEF, workers, replay="off")) as agent:
-            storm(run, agent, BRIEF, seed, say)
+        with run.agent(words(BRIEF, pace, workers, replay="off"), weather.environ) as agent:
+            storm(run, agent, weather.faults, BRIEF, pace, seed, say)
             run.stop()
-        server.clear_faults()
+        weather.faults.clear()
         waiting = list(rows_in_files(run.waiting_files()))
-        both = in_both(rows_in_table(server), waiting)
+        both = in_both(rows_in_table(database.server), waiting)
         assert {row.reason for row in both} <= {"ambiguous_commit"}, both[:5]
         ledger = agent.ledger("warehouse")
         assert len(waiting) == ledger["diverted"]
@@ -163,9 +194,8 @@ def test_before_the_catch_up_only_an_ambiguous_commit_puts_a_value_into_both_pla
         )
 
         # The next run goes on counting, and writes the backlog of the one before.
-        create_trigger(server)
-        with run.agent(words(replace(BRIEF, values=1000), workers, first=run.emitted)):
-            run.wait_for_catch_up(BRIEF.catch_up_seconds)
+        with run.agent(words(replace(BRIEF, values=1000), pace, workers, first=run.emitted), weather.environ):
+            run.wait_for_catch_up(BRIEF.catch_up_seconds * pace.patience)
             run.stop()
         run.tally()
 

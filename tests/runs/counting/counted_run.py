@@ -1,4 +1,4 @@
-"""CountedRun: a case whose source is counting_source and whose database is the stand-in (not Oracle)."""
+"""CountedRun: a case whose source is counting_source, on the stand-in (not Oracle) or on a real database."""
 
 from __future__ import annotations
 
@@ -74,7 +74,11 @@ class CountedRun:
         def caught_up() -> bool:
             return self.ended and "pending 0 " in f"{self.status} " and not self.waiting_files()
 
-        wait_until(caught_up, seconds, f"the catch-up of {self.case.folder}")
+        try:
+            wait_until(caught_up, seconds, "the catch-up")
+        except AssertionError as error:
+            error.add_note(self._output[-3000:])
+            raise
 
     def stop(self) -> None:
         """Stop the agent; its output is kept in the folder."""
@@ -94,8 +98,3 @@ class CountedRun:
     def _output(self) -> str:
         assert self._agent is not None
         return self._agent.output
-
-
-def create_trigger(server: Standin) -> None:
-    """Refuse the rows AGAINST_TRIGGER, as a trigger of the plant's own would."""
-    server.fault("execute", "ora", code=20001, value=r"^-\d", times=0)

@@ -48,6 +48,13 @@ TABLE: Final = f"""
         CONSTRAINT PK_TAG_DATA PRIMARY KEY (tag_name, timestamp))"""
 """Refuses every poison but the last by itself."""
 
+TRIGGER: Final = """
+    CREATE OR REPLACE TRIGGER TR_TAG_DATA BEFORE INSERT ON TAG_DATA FOR EACH ROW WHEN (NEW.tag_value < 0)
+    BEGIN
+        raise_application_error(-20001, 'a value is below zero');
+    END;"""
+"""Refuses the last, as a trigger of the plant's own would."""
+
 
 class Numbering(NamedTuple):
     """Which numbers are poison or contested; 0 for none."""

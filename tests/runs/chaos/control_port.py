@@ -1,67 +1,57 @@
-"""Faults: what goes wrong with the database (stand-in, not Oracle), in an order that a seed fixes."""
+"""ControlPortFaults: what goes wrong inside the database, which only the stand-in (not Oracle) can do on cue."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from oracle_standin.process import Standin
-
-CALL_TIMEOUT_SECONDS: Final = 0.3
-"""As in agent.yaml."""
-
-_PENDING: Final = 5
-"""So many faults of executes and commits may wait for their call; log-ins, look-ups and rollbacks are rarer."""
+from runs.chaos.storm import STANDIN, Inject, Seen, hold
 
 _SPREAD: Final = 40
 """A fault hits one of so many calls to come; in between there is time for rows to go in."""
 
-Inject = Callable[[Standin, random.Random], None]
+On = Callable[[Standin, random.Random], None]
 
 
-def _rule(point: str, action: str, **fields: Any) -> Inject:
+def _rule(point: str, action: str, **fields: Any) -> On:
     def inject(server: Standin, chance: random.Random) -> None:
         server.fault(point, action, nth=chance.randint(1, _SPREAD), **fields)
 
     return inject
 
 
-def _next(point: str, action: str, **fields: Any) -> Inject:
+def _next(point: str, action: str, **fields: Any) -> On:
     def inject(server: Standin, chance: random.Random) -> None:
         server.fault(point, action, **fields)
 
     return inject
 
 
-def _slow(point: str, action: str, **fields: Any) -> Inject:
-    """An answer that comes too late; sometimes it is only late."""
+def _slow(point: str, action: str, **fields: Any) -> On:
+    """An answer that comes too late; sometimes it is only late. In units of the agent's limit for one call."""
 
     def inject(server: Standin, chance: random.Random) -> None:
-        seconds = CALL_TIMEOUT_SECONDS * chance.uniform(0.5, 3.0)
+        seconds = STANDIN.call_seconds * chance.uniform(0.5, 3.0)
         server.fault(point, action, nth=chance.randint(1, _SPREAD), seconds=seconds, **fields)
 
     return inject
 
 
-def _hold(chance: random.Random) -> None:
-    """How long an outage lasts: from a hiccup to longer than the retries."""
-    time.sleep(chance.uniform(0.01, 0.3))
-
-
 def _refused(server: Standin, chance: random.Random) -> None:
     server.listener_stop()
     server.drop_sessions(rst=chance.random() < 0.5)
-    _hold(chance)
+    hold(chance)
     server.listener_start()
 
 
 def _silent(server: Standin, chance: random.Random) -> None:
     server.black_hole(True)
     server.drop_sessions()
-    _hold(chance)
+    hold(chance)
     server.black_hole(False)
 
 
@@ -81,11 +71,11 @@ def _unknown_service(server: Standin, chance: random.Random) -> None:
 def _expired(server: Standin, chance: random.Random) -> None:
     server.expire_password()
     server.drop_sessions()
-    _hold(chance)
+    hold(chance)
     server.change_password(server.password)
 
 
-OUTAGES: Final[dict[str, Inject]] = {
+_OUTAGES: Final[dict[str, On]] = {
     "connection refused": _refused,
     "accepted, never answered": _silent,
     "sessions killed": _killed,
@@ -94,7 +84,7 @@ OUTAGES: Final[dict[str, Inject]] = {
 }
 """Each counts as one fault; the others are counted by the stand-in when they hit a call."""
 
-CALLS: Final[dict[str, Inject]] = {
+_CALLS: Final[dict[str, On]] = {
     "drop before execute": _rule("execute", "drop"),
     "reset before execute": _rule("execute", "rst"),
     "drop after execute": _rule("execute", "drop", when="after"),
@@ -125,33 +115,31 @@ CALLS: Final[dict[str, Inject]] = {
 }
 
 
-class Chaos:
-    """Injects faults into a running stand-in. The order and what each does depend on the seed alone."""
+class ControlPortFaults:
+    """Faults of a running stand-in."""
 
-    def __init__(self, server: Standin, seed: int) -> None:
+    def __init__(self, server: Standin) -> None:
         self._server = server
-        self._chance = random.Random(seed)
-        self._outages = 0
-        self._rules_before = sum(rule["fired"] for rule in server.faults() if not rule["value"])
-        self.injected: Counter[str] = Counter()
+        self._outages: Counter[str] = Counter()
+        self.outages: Mapping[str, Inject] = {name: self._outage(name, on) for name, on in _OUTAGES.items()}
+        self.calls: Mapping[str, Inject] = {name: partial(on, server) for name, on in _CALLS.items()}
 
-    def step(self) -> int:
-        """Inject one fault, and wait (two seconds at most) while too many have not hit a call yet; how many have."""
-        # Faults of single calls are the finer tool; each outage hits every session at once.
-        kinds = OUTAGES if self._chance.random() < 0.1 else CALLS
-        name = self._chance.choice(list(kinds))
-        kinds[name](self._server, self._chance)
-        self.injected[name] += 1
-        self._outages += kinds is OUTAGES
-        time.sleep(self._chance.expovariate(1 / 0.02))
-        end = time.monotonic() + 2
-        while (counted := self._hits())[1] > _PENDING and time.monotonic() < end:
-            time.sleep(0.05)
-        return counted[0]
+    def seen(self) -> Seen:
+        happened = self._outages.copy()
+        waiting = 0
+        for rule in self._server.faults():
+            code = f" ORA-{rule['code']:05}" if rule["code"] else ""
+            happened[f"{rule['action']}{code} {rule['when']} {rule['point']}"] += rule["fired"]
+            # Log-ins, look-ups and rollbacks are rarer: what waits for them holds nothing up.
+            waiting += rule["fired"] == 0 and rule["point"] in ("execute", "commit")
+        return Seen(happened, waiting)
 
-    def _hits(self) -> tuple[int, int]:
-        """Faults that have happened, and rules that have not yet."""
-        rules = [rule for rule in self._server.faults() if not rule["value"]]
-        fired = sum(rule["fired"] for rule in rules) - self._rules_before
-        waiting = sum(rule["fired"] == 0 and rule["point"] in ("execute", "commit") for rule in rules)
-        return self._outages + fired, waiting
+    def clear(self) -> None:
+        self._server.clear_faults()
+
+    def _outage(self, name: str, on: On) -> Inject:
+        def inject(chance: random.Random) -> None:
+            on(self._server, chance)
+            self._outages[name] += 1
+
+        return inject
