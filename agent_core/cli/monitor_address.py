@@ -10,7 +10,7 @@ from typing import Final
 from agent_core.api import AgentError, Config, Secret
 from agent_core.cli.monitor_client import MonitorClient
 from agent_core.cli.subcommand import add_file_argument
-from agent_core.config import load_config
+from agent_core.config import load_extensions
 from agent_core.registry import Registry
 
 TOKEN_VARIABLE: Final = "AGENT_TOKEN"  # noqa: S105 - the name of a variable
@@ -48,7 +48,7 @@ def monitor_client(arguments: argparse.Namespace) -> MonitorClient:
 
 def _listening(file: Path) -> Config:
     """The config of the first extension that listens; the core knows no extension by name."""
-    for extension in load_config(file, Registry()).extensions:
+    for extension in load_extensions(file, Registry()):
         if isinstance(extension.config.get("listen"), str):
             return extension.config
     raise AgentError(f"{file}: no extension listens; add a monitor to extensions:, or say --url")

@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Final, cast
 
 from agent_core.api import AgentError
@@ -53,7 +54,7 @@ class MonitorClient:
         except urllib.error.HTTPError as error:
             with error:
                 raise MonitorRefused(f"{self.url}: {_detail(error.read()) or f'HTTP {error.code}'}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise MonitorUnreachable(
                 f"no agent answers at {self.url}: {reason}; is it running, and does it have a monitor?"

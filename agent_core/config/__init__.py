@@ -1,6 +1,6 @@
 """YAML -> validated, frozen configuration. No network."""
 
-from agent_core.config.loading import load_config
+from agent_core.config.loading import load_config, load_extensions
 from agent_core.config.model import (
     AgentConfig,
     BatchConfig,
@@ -42,6 +42,7 @@ __all__ = [
     "SourceConfig",
     "TransformConfig",
     "load_config",
+    "load_extensions",
     "merged_schema",
     "place_problems",
 ]

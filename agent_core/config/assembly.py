@@ -42,7 +42,7 @@ def assemble(file: Path, mapping: Config, warnings: Iterable[ConfigProblem]) -> 
         log=_log(log),
         sources=sources,
         sinks=tuple(_sink(entry, mapping, sources) for entry in _mappings(mapping, "sinks")),
-        extensions=_extensions(mapping),
+        extensions=assemble_extensions(mapping),
         mapping=mapping,
         warnings=tuple(warnings),
     )
@@ -101,7 +101,8 @@ def _fallback(entry: Config) -> FallbackConfig:
     )
 
 
-def _extensions(root: Config) -> tuple[ExtensionConfig, ...]:
+def assemble_extensions(root: Config) -> tuple[ExtensionConfig, ...]:
+    """The typed form of ``extensions:``; the other sections may be missing."""
     entries = _mappings(root, "extensions")
     taken = {
         str(entry["id"])

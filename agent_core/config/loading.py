@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -13,11 +13,11 @@ from typing import cast
 from agent_core.api import Config, ConfigError, ConfigProblem, Secret
 from agent_core.config import checks
 from agent_core.config.applicable import SchemaWalk
-from agent_core.config.assembly import assemble
+from agent_core.config.assembly import assemble, assemble_extensions
 from agent_core.config.conversion import adapt, convert
 from agent_core.config.document import PathKey, read_document
 from agent_core.config.interpolation import ResolveError, Resolver, has_reference
-from agent_core.config.model import AgentConfig
+from agent_core.config.model import AgentConfig, ExtensionConfig
 from agent_core.config.naming import NamedPlugins, Registry
 from agent_core.config.placing import in_order, place_problem
 from agent_core.config.redaction import Redaction
@@ -40,6 +40,15 @@ def load_config(
     return _Loading(path, registry, environ, Redaction() if redaction is None else redaction).run()
 
 
+def load_extensions(path: Path, registry: Registry) -> Sequence[ExtensionConfig]:
+    """The extensions of ``path`` alone, for whoever asks a running agent.
+
+    Of the other sections nothing is validated, imported or resolved: a sink's password may be away at the moment.
+    Raises ConfigError.
+    """
+    return _Loading(path, registry, os.environ, Redaction()).extensions()
+
+
 class _Loading:
     def __init__(self, path: Path, registry: Registry, environ: Mapping[str, str], redaction: Redaction) -> None:
         self._file = path.absolute()
@@ -54,17 +63,36 @@ class _Loading:
 
     def run(self) -> AgentConfig:
         document = self._document
-        if not isinstance(document.root, dict):
+        config = self._converted(document.root, whole=True)
+        self._problems.extend(checks.problems_of_fallbacks(document, config))
+        found_by_plugins = self._registry.check_config(config)
+        self._problems.extend(place_problem(document, problem, self._redaction) for problem in found_by_plugins)
+        if any(not problem.warning for problem in self._problems):
+            raise self._error()
+        return assemble(self._file, config, in_order(self._problems))
+
+    def extensions(self) -> Sequence[ExtensionConfig]:
+        root = self._document.root
+        if isinstance(root, dict):
+            root = {key: root[key] for key in ("plugins", "extensions") if key in root}
+        return assemble_extensions(self._converted(root, whole=False))
+
+    def _converted(self, given: object, *, whole: bool) -> Config:
+        """``given`` validated and frozen; not ``whole``: sections may be missing. Raises ConfigError."""
+        document = self._document
+        if not isinstance(given, dict):
             if not self._problems:
                 self._problems.append(document.problem("expected a mapping (key: value), such as sources: and sinks:"))
             raise self._error()
-        self._switch_plugins(document.root)
-        root = cast("dict[str, object]", self._interpolate(document.root, ()))
+        self._switch_plugins(given)
+        root = cast("dict[str, object]", self._interpolate(given, ()))
         self._fill_in_buffer(root)
         root = cast("dict[str, object]", adapt(SchemaWalk(core_schema()), root, self._templates))
         self._plugins.load(root, passed_over=self._unresolved)
         self._problems.extend(self._plugins.problems)
         schema = merged_schema(self._plugins.factories.values())
+        if not whole:
+            del schema["required"]
         walk = SchemaWalk(schema)
         root = cast("dict[str, object]", adapt(walk, root, self._templates))
         quiet = self._unresolved | self._plugins.failed
@@ -74,13 +102,7 @@ class _Loading:
         self._problems.extend(problem for problem in names if problem.path not in quiet)
         if any(not problem.warning for problem in self._problems):
             raise self._error()
-        config = cast(Config, convert(walk, root, self._file.parent, self._make_secret))
-        self._problems.extend(checks.problems_of_fallbacks(document, config))
-        found_by_plugins = self._registry.check_config(config)
-        self._problems.extend(place_problem(document, problem, self._redaction) for problem in found_by_plugins)
-        if any(not problem.warning for problem in self._problems):
-            raise self._error()
-        return assemble(self._file, config, in_order(self._problems))
+        return cast(Config, convert(walk, root, self._file.parent, self._make_secret))
 
     def _switch_plugins(self, root: Mapping[str, object]) -> None:
         """``plugins:`` comes first: a plugin enabled there may resolve the rest of the file."""

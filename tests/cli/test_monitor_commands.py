@@ -153,6 +153,7 @@ def test_an_agent_that_does_not_answer_is_critical(capsys: pytest.CaptureFixture
     code, out, _ = shown(capsys, "status", "--url", "http://127.0.0.1:1")
     assert code == 2
     assert out.startswith("CRITICAL no agent answers at http://127.0.0.1:1: ")
+    assert "nonnumeric port" in shown(capsys, "status", "--url", "127.0.0.1:x")[1]
     code, out, _ = shown(capsys, "status", "--url", "127.0.0.1:1", "--json")
     assert json.loads(out)["status"] == "critical"
 
@@ -227,6 +228,33 @@ extensions: {extensions}
     code, _, err = shown(capsys, "trigger", "ORDER_START", str(file))
     assert code == 1
     assert "no extension listens" in err
+
+
+@pytest.mark.parametrize("command", [["status"], ["top"], ["trigger", "ORDER_START"]])
+def test_a_secret_of_a_sink_that_is_missing_keeps_nobody_from_asking(
+    served: Served, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: list[str]
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(
+        f"""
+sources: [{{id: line1, type: polling_source, config: {{devices: "${{file:devices}}"}}}}]
+sinks: [{{id: w, type: oracle_sink, config: {{user: u, dsn: d, table: T, password: "${{file:pw}}"}}}}]
+extensions: [{{type: http_monitor, config: {{listen: "127.0.0.1:{served.port}"}}}}]
+""",
+        encoding="utf-8",
+    )
+    code, out, err = shown(capsys, *command, str(file))
+    assert (code, "pw" in out + err) == (0, False), out + err
+
+
+def test_a_token_that_cannot_be_read_is_said_with_its_place(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text('extensions: [{type: http_monitor, config: {token: "${file:token}"}}]\n', encoding="utf-8")
+    code, out, _ = shown(capsys, "status", str(file))
+    assert code == 3
+    assert out.startswith("UNKNOWN ")
+    assert "agent.yaml:1:" in out
+    assert "no such file: " in out
 
 
 def test_top_is_printed_once_where_no_terminal_listens(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
