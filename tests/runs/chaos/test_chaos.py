@@ -75,7 +75,7 @@ class Weather:
     environ: Mapping[str, str]
 
 
-@pytest.fixture(params=["in_the_database", pytest.param("in_the_network", marks=pytest.mark.chaos)])
+@pytest.fixture(params=["in_the_database", "in_the_network"])
 def weather(request: pytest.FixtureRequest, database: Database, pace: Pace) -> Iterator[Weather]:
     if request.param == "in_the_database":
         yield Weather(ControlPortFaults(database.server), database.environ)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import oracledb
@@ -28,6 +29,7 @@ from oracle_sink.login import Logins, close_quietly, password_of
 _SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
 """The driver sets the client's offset; TIMESTAMP WITH LOCAL TIME ZONE columns are read and written in it."""
 
+_ROLLBACKS: Final = 3
 _PING_AFTER_SECONDS: Final = 60.0
 _PING_TIMEOUT_MS: Final = 2000
 _WARN_INTERVAL_SECONDS: Final = 86_400.0
@@ -174,7 +176,7 @@ class Connections:
                 self._forget_one()
             self._changed.notify()
         if not keep:
-            close_quietly(session.connection.close)
+            close_quietly(partial(_give_up, session.connection))
 
     def _made(self) -> Session:
         """A new session; the caller has counted it in ``_live``."""
@@ -220,3 +222,19 @@ class Connections:
             "password nearly expired: sink=%s user=%s days=%s warning=%s%s; have it changed, the agent reads it anew",
             self._component_id, self._config.user, "?" if warning.days is None else warning.days, warning.text, repeats,
         )  # fmt: skip
+
+
+def _give_up(connection: oracledb.Connection) -> None:
+    """Close a connection whose last call failed.
+
+    ``close`` rolls back first, and where that fails it leaves the socket open (seen with python-oracledb 26.1): then
+    the session keeps its row locks, and whoever writes the same rows waits for them. The roll-back does fail when the
+    answer to a call and the break after its time-out have crossed: the break then hits the next call, with ORA-01013.
+    """
+    for _ in range(_ROLLBACKS):
+        try:
+            connection.rollback()
+        except DRIVER_ERRORS:
+            continue  # a connection that is gone says so at once
+        break
+    connection.close()
