@@ -89,7 +89,8 @@ class ReplayStatus:
 
     They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait, those of
     rejected rows not counted. ``automatic``: they are written back by themselves; else only those that somebody asks
-    for. ``requested_files`` were asked for and wait; ``current_file`` is being written back.
+    for. ``requested_files`` were asked for and wait; ``current_file`` is being written back. ``refusal``: why a replay
+    would be refused, as far as is known now.
     """
 
     read: int = 0
@@ -100,6 +101,7 @@ class ReplayStatus:
     automatic: bool = True
     requested_files: tuple[str, ...] = ()
     current_file: str | None = None
+    refusal: str | None = None
 
     def plus(self, outcome: WriteOutcome) -> ReplayStatus:
         """With one more write counted."""

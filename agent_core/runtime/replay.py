@@ -170,15 +170,12 @@ class Replayer:
         with self._gate.changed:
             requested = tuple(self._requested)
         with self._lock:
-            return replace(self._status, requested_files=requested)
+            return replace(self._status, requested_files=requested, refusal=self._refusal())
 
     def request(self, file: str) -> None:
         """Replay ``file`` next; from any thread. Raises UnknownBackupError, ReplayRefused or OSError."""
-        if self._primary.idempotent is False:
-            raise ReplayRefused(
-                f"{self._sink_id} cannot recognise rows that it has, so a replay might double some; "
-                "if that is acceptable, stop the agent and run: agent replay --accept-duplicates"
-            )
+        if (refusal := self._refusal()) is not None:
+            raise ReplayRefused(refusal)
         if file not in {waiting.name for waiting in self._replayable.backlog()}:
             raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {self._sink_id}")
         with self._gate.changed:
@@ -186,6 +183,14 @@ class Replayer:
                 self._requested.append(file)
             self._woken = True
             self._gate.changed.notify_all()
+
+    def _refusal(self) -> str | None:
+        if self._primary.idempotent is not False:
+            return None
+        return (
+            f"{self._sink_id} cannot recognise rows that it has, so a replay might double some; "
+            "if that is acceptable, stop the agent and run: agent replay --accept-duplicates"
+        )
 
     def stop(self) -> None:
         """Begin no further batch: the rest of the shutdown's time belongs to live data."""

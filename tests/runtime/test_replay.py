@@ -388,8 +388,9 @@ def test_a_sink_that_cannot_recognise_rows_is_spared_a_replay(make_rig: MakeRig)
     rig.sink.wait_until(lambda sink: sink.opens == 1)
     rig.clock.wait_for_waiters(2)
     assert (rig.sink.attempts, replay_of(rig).requested_files) == (0, ()), "what nobody knew when it was asked for"
-    with pytest.raises(ReplayRefused, match="--accept-duplicates"):
+    with pytest.raises(ReplayRefused, match="--accept-duplicates") as refused:
         rig.delivery.replay_backup("backup_0.csv")
+    assert replay_of(rig).refusal == str(refused.value), "so nobody has to ask to learn it"
 
 
 def test_a_replayed_file_that_is_put_back_is_replayed_whole(make_rig: MakeRig) -> None:

@@ -239,3 +239,12 @@ def test_texts_of_another_encoding_break_no_answer(monitored: Monitored) -> None
     monitored.tick()
     assert monitored.client.get("/api/live").json()["sinks"][0]["writer"]["last_error"] == "cannot open b\\udcff"
     assert monitored.client.get("/api/buffer/health").status == 503
+
+
+def test_a_replay_that_would_be_refused_is_known_before_anybody_asks(waiting: Monitored) -> None:
+    stands(waiting, ReplayStatus(automatic=True, refusal="warehouse cannot recognise rows that it has"))
+    live = waiting.client.get("/api/live").json()
+    assert live["sinks"][0]["replay"]["refusal"] == "warehouse cannot recognise rows that it has"
+    [alert] = [alert for alert in live["alerts"] if alert["code"] == "backlog_waits"]
+    assert alert["next_step"] == "warehouse cannot recognise rows that it has."
+    assert [file["automatic"] for file in waiting.client.get("/api/backups").json()["files"]] == [False, False]

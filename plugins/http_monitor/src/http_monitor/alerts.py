@@ -182,13 +182,14 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "The sink is slower than the sources: raise max_records of its batch, or its workers.",
         )
     waiting = [file for file in storage.backlog.get(id_, ()) if not file.rejected]
-    if waiting and sink.state is SinkState.UP and not (sink.replay and sink.replay.automatic):
+    refusal = sink.replay.refusal if sink.replay else None
+    if waiting and sink.state is SinkState.UP and (refusal or not (sink.replay and sink.replay.automatic)):
         yield Alert(
             Severity.WARNING,
             "backlog_waits",
             id_,
             f"{len(waiting):,} backup {'file waits' if len(waiting) == 1 else 'files wait'} and nothing replays them",
-            "Replay them on the dashboard, or say replay: automatic in its fallback.",
+            f"{refusal}." if refusal else "Replay them on the dashboard, or say replay: automatic in its fallback.",
         )
     if not ledger.balanced:
         yield Alert(

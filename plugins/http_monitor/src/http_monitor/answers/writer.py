@@ -76,6 +76,7 @@ class ReplayAnswer(Answer):
     automatic: bool = Field(description="True when they come back by themselves; else only when asked for.")
     requested_files: tuple[Text, ...] = Field(description="Files that were asked for, the next one first.")
     current_file: Text | None = Field(description="The file that is being written back now; null: none.")
+    refusal: Text | None = Field(description="Why asking for one would be refused; null: it would not.")
 
 
 class BackupState(StrEnum):
@@ -208,6 +209,7 @@ def replay_answer(replay: ReplayStatus) -> ReplayAnswer:
         automatic=replay.automatic,
         requested_files=replay.requested_files,
         current_file=replay.current_file,
+        refusal=replay.refusal,
     )
 
 
@@ -236,7 +238,7 @@ def backup_files(storage: StorageSnapshot, sinks: Sequence[SinkStatus]) -> Backu
             records=file.records,
             rejected=file.rejected,
             state=_state(file.name, replay),
-            automatic=replay.automatic and not file.rejected,
+            automatic=replay.automatic and not file.rejected and replay.refusal is None,
         )
         for sink, replay in ((sink, sink.replay or ReplayStatus(automatic=False)) for sink in sinks)
         for file in storage.backlog.get(sink.sink_id, ())

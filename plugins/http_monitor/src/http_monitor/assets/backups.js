@@ -11,7 +11,6 @@ export class Backups {
     this.list = byId("backups");
     this.answer = null;
     this.sinks = new Map();
-    this.refused = new Map(); // by sink: why a replay was refused, and the state that the sink was in
   }
 
   /** Something that changes whenever the files do: then they are worth asking for. */
@@ -23,7 +22,6 @@ export class Backups {
   follow(live) {
     this.stopping = live.agent.phase !== "running";
     this.sinks = new Map(live.sinks.map((sink) => [sink.sink_id, sink]));
-    for (const [id, { state }] of this.refused) if (this.sinks.get(id)?.state !== state) this.refused.delete(id);
     this.draw();
   }
 
@@ -36,11 +34,6 @@ export class Backups {
   requested(id, name) {
     const { replay } = this.sinks.get(id);
     if (!replay.requested_files.includes(name)) replay.requested_files = [...replay.requested_files, name];
-    this.draw();
-  }
-
-  refuse(id, reason) {
-    this.refused.set(id, { reason, state: this.sinks.get(id)?.state });
     this.draw();
   }
 
@@ -97,8 +90,8 @@ export class Backups {
   /** Why the file cannot be written back, or null. */
   blocked({ sink_id }) {
     if (this.stopping) return "the agent is stopping";
-    if (!this.sinks.get(sink_id)?.replay) return "rows cannot be read back from this fallback";
-    return this.refused.get(sink_id)?.reason ?? null;
+    const replay = this.sinks.get(sink_id)?.replay;
+    return replay ? replay.refusal : "rows cannot be read back from this fallback";
   }
 
   stand(file) {
@@ -107,8 +100,7 @@ export class Backups {
     if (replay?.current_file === file.name) return ["replaying", "being written back now"];
     const place = replay?.requested_files.indexOf(file.name) ?? -1;
     if (place >= 0) return ["requested", until ? `asked for: goes in${until}` : place ? `asked for: ${place} before it` : "asked for: goes in next"];
-    const refusal = this.refused.get(file.sink_id)?.reason;
-    if (!file.automatic && refusal) return ["refused", refusal];
+    if (replay?.refusal) return ["refused", replay.refusal];
     if (file.automatic) return ["itself", `comes back by itself${until}`];
     return ["yours", file.rejected ? "refused for their content: mend the cause, then replay" : "waits for you: replay is off"];
   }

@@ -121,7 +121,7 @@ function drawLost() {
 // --- changing ---
 
 /** The answer; null when the user gave up or it failed. A conflict is told to onConflict, in the answer's own words. */
-async function change(path, button, what, onConflict) {
+async function change(path, button, what) {
   button.classList.add("busy");
   try {
     const result = await agent.change(path);
@@ -129,7 +129,6 @@ async function change(path, button, what, onConflict) {
     return result;
   } catch (error) {
     toast(`${what}: ${error.message}`, false);
-    if (error.status === 409) onConflict?.(error.message);
     return null;
   } finally {
     button.classList.remove("busy");
@@ -145,7 +144,7 @@ async function onReplay({ sink_id: id, name, rejected }, button, blocked) {
   if (blocked) return toast(`${name} is not replayed: ${blocked}`, false);
   if (rejected && !(await confirmed(`Replay ${name}?`, `${id} refused these rows for their content. Rows that it refuses again come back as a new file; the others go in.`, "Replay", false))) return;
   const path = `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}/replay`;
-  if (await change(path, button, `replay ${name}`, (reason) => backups.refuse(id, reason))) backups.requested(id, name);
+  if (await change(path, button, `replay ${name}`)) backups.requested(id, name);
 }
 
 function confirmed(title, words, yes, risky = true) {
