@@ -12,6 +12,7 @@ from oracle_standin.process import Standin
 
 from agent_core.api import Batch, Origin, RetryableError, WriteOutcome
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.tcp_gate import TcpGate
 
 # The driver drops a socket that was reset without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -70,6 +71,26 @@ def test_a_connection_lost_while_inserting_is_not_ambiguous(
         sink.write(numbered(10))
     assert not raised.value.ambiguous
     assert sink.write(numbered(10)) == WriteOutcome(inserted=10)
+
+
+def test_a_session_given_up_leaves_no_row_locks_when_answer_and_break_have_crossed(
+    make_sink: MakeSink, database: Standin
+) -> None:
+    address, _, service = database.dsn.rpartition("/")
+    host, _, port = address.partition(":")
+    gate = TcpGate(int(port or 1521), host)
+    limits = SHORT | {"call": 0.5, "login": 5.0, "wait": 5.0}
+    sink = make_sink(dsn=f"127.0.0.1:{gate.port}/{service}", timeouts=limits)
+    sink.open()
+    sink.write(numbered(10))
+    gate.obey(f"nth 2 answer late {limits['call'] * 1.5}")  # after the INSERT, that to the look-up
+    with pytest.raises(RetryableError, match="DPY-40"):
+        sink.write(numbered(20))
+    assert gate.happened == {"answer late": 1}
+    with within(5):
+        assert sink.write(numbered(20)) == WriteOutcome(inserted=10, duplicates=10)
+    sink.close()
+    gate.close()
 
 
 def test_a_connection_lost_while_looking_up_duplicates_is_retried(sink: OracleSink, database: Standin) -> None:
