@@ -173,6 +173,9 @@ def test_after_the_storm_each_value_is_in_the_table_once(
     say(", ".join(f"{kind}: {count}" for kind, count in sorted(happened.items()) if count))
 
 
+@pytest.mark.parametrize(
+    "weather", ["in_the_database", pytest.param("in_the_network", marks=pytest.mark.chaos)], indirect=True
+)
 @pytest.mark.parametrize("workers", WORKERS)
 def test_before_the_catch_up_only_an_ambiguous_commit_puts_a_value_into_both_places(
     case: Case, database: Database, weather: Weather, pace: Pace, workers: int, seed: int, say: Say
