@@ -6,7 +6,6 @@ import logging
 
 from agent_core.api import Batch, Clock, DivertReason, DropReason, RateLimit, SinkState, hookimpl
 
-
 FLAP_SECONDS = 10.0
 
 

@@ -82,7 +82,7 @@ class _Connection:
 
 
 class TcpGate:
-    """Listens from the moment it is made, in a thread of its own. ``port`` 0 takes a free one and keeps it.
+    """Listens on 127.0.0.1 from the moment it is made, in its own thread. ``port`` 0 takes a free one and keeps it.
 
     With ``tls`` its clients speak TLS to it, and it alone speaks plainly to the server. ``happened`` counts what did
     happen to a connection, by what it was: an order that finds none to hit is not in it.
@@ -92,9 +92,9 @@ class TcpGate:
     _spared: int
 
     def __init__(
-        self, upstream_port: int, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+        self, upstream_port: int, upstream_host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._host = host
+        self._upstream_host = upstream_host
         self.port = port
         self._upstream_port = upstream_port
         self._tls = tls
@@ -170,7 +170,7 @@ class TcpGate:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._pass_on, self._host, self.port, ssl=self._tls)
+            self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port, ssl=self._tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop_listening(self) -> None:
@@ -204,7 +204,7 @@ class TcpGate:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._upstream_port)
+            upstream_reader, upstream_writer = await asyncio.open_connection(self._upstream_host, self._upstream_port)
         except OSError:
             writer.transport.abort()
             return

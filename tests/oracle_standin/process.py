@@ -63,6 +63,13 @@ class Standin:
         """EZConnect string."""
         return f"127.0.0.1:{self.port}/{self.service}"
 
+    @property
+    def address(self) -> tuple[str, int, str]:
+        """Host, port and service of the dsn."""
+        where, _, service = self.dsn.rpartition("/")
+        host, _, port = where.partition(":")
+        return host, int(port or 1521), service
+
     # ------------------------------------------------------------------ life
 
     def start(self) -> Standin:

@@ -135,9 +135,8 @@ class Database:
     @contextmanager
     def behind_a_gate(self) -> Iterator[tuple[TcpGate, Mapping[str, str]]]:
         """A gate that can refuse and swallow, and the variables that lead the agent through it."""
-        address, _, service = self.server.dsn.rpartition("/")
-        host, _, port = address.partition(":")
-        gate = TcpGate(int(port), host)
+        host, port, service = self.server.address
+        gate = TcpGate(port, host)
         try:
             yield gate, {**self.environ, "ORACLE_DSN": f"127.0.0.1:{gate.port}/{service}"}
         finally:

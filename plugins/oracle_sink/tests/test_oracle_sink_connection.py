@@ -38,9 +38,7 @@ class Address(NamedTuple):
 
 @pytest.fixture
 def address(database: Standin) -> Address:
-    where, _, service = database.dsn.rpartition("/")
-    host, _, port = where.partition(":")
-    return Address(host, int(port or 1521), service)
+    return Address(*database.address)
 
 
 @pytest.fixture

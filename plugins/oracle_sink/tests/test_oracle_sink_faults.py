@@ -76,9 +76,8 @@ def test_a_connection_lost_while_inserting_is_not_ambiguous(
 def test_a_session_given_up_leaves_no_row_locks_when_answer_and_break_have_crossed(
     make_sink: MakeSink, database: Standin
 ) -> None:
-    address, _, service = database.dsn.rpartition("/")
-    host, _, port = address.partition(":")
-    gate = TcpGate(int(port or 1521), host)
+    host, port, service = database.address
+    gate = TcpGate(port, host)
     limits = SHORT | {"call": 0.5, "login": 5.0, "wait": 5.0}
     sink = make_sink(dsn=f"127.0.0.1:{gate.port}/{service}", timeouts=limits)
     sink.open()
