@@ -129,7 +129,7 @@ def storm(run: CountedRun, agent: AgentProcess, faults: Faults, scale: Scale, pa
     began = reported = time.monotonic()
     while not run.ended:
         happened = storm.step()
-        if happened >= scale.faults:
+        if happened >= scale.faults and "diverted" in run.status:  # an outage was long enough
             run.enough()
         now = time.monotonic()
         if now - reported >= 10:
