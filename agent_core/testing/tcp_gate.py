@@ -40,6 +40,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _CHUNK_BYTES = 65536
+_END_SECONDS = 5.0
 _JOINING_SECONDS = 0.0005
 """Without a pause the kernel joins the pieces again."""
 
@@ -184,14 +185,12 @@ class TcpGate:
 
     async def _end(self) -> None:
         await self._stop_listening()
-        self._abort_all()
-        if connections := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(connections, timeout=5)
-        self._abort_all()
-
-    def _abort_all(self) -> None:
-        for connection in list(self._connections):
-            connection.abort()
+        ends_at = self._loop.time() + _END_SECONDS
+        # What was accepted a moment ago becomes a connection only now.
+        while (tasks := asyncio.all_tasks() - {asyncio.current_task()}) and self._loop.time() < ends_at:
+            for connection in list(self._connections):
+                connection.abort()
+            await asyncio.wait(tasks, timeout=0.05)
 
     async def _drop(self, kind: str) -> None:
         dropped = [connection for connection in self._connections if not connection.orphaned]
