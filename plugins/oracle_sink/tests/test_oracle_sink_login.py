@@ -123,7 +123,7 @@ def test_a_locked_account_is_asked_again_at_each_probe(make_sink: MakeSink, data
 def test_a_password_that_expires_while_writing_stops_nothing_until_a_session_is_lost(
     make_sink: MakeSink, database: Standin
 ) -> None:
-    vault = Vault("tiger")
+    vault = Vault(database.password)
     sink = make_sink(password=vault.secret)
     sink.open()
     database.expire_password()
@@ -186,7 +186,7 @@ def test_a_password_about_to_expire_is_advice_until_a_log_in_no_longer_says_so(
 
 
 def test_a_changed_password_ends_the_advice_while_sessions_live_on(make_sink: MakeSink, database: Standin) -> None:
-    clock, vault = ManualClock(), Vault("tiger")
+    clock, vault = ManualClock(), Vault(database.password)
     database.expire_soon(3)
     sink = make_sink(clock, password=vault.secret)
     sink.open()
@@ -232,7 +232,7 @@ def test_a_wallet_password_that_cannot_be_read_is_a_fault_of_the_configuration(m
 def test_a_password_file_that_is_away_for_a_moment_is_a_refused_log_in_without_an_attempt(
     make_sink: MakeSink, database: Standin, content: str | None
 ) -> None:
-    vault = Vault("tiger")
+    vault = Vault(database.password)
 
     def read() -> str:
         if content is None and not vault.text:
