@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt requirements.txt requirements-dev.txt $
 	@touch $@
 
 demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink, a status line a second; Ctrl-C ends it
-	@exec $(BIN)/agent run agent.yaml --status-every 1s
+	@exec $(BIN)/tagferry run agent.yaml --status-every 1s
 
 plant: setup  ## the main job: a Modbus server of 3,491 tags -> agent -> Oracle stand-in, compared row by row
 	@PYTHONPATH=tests $(BIN)/python -m runs.reference_plant

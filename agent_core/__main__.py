@@ -1,4 +1,4 @@
-"""``python -m agent_core`` is the command ``agent``."""
+"""``python -m agent_core`` is the command ``tagferry``."""
 
 import sys
 

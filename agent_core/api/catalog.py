@@ -40,7 +40,7 @@ class Conversion:
 
 
 class CatalogConverter(Protocol):
-    """Optional on a source's factory: ``agent catalog`` is its command."""
+    """Optional on a source's factory: ``tagferry catalog`` is its command."""
 
     @property
     def forms(self) -> Mapping[str, str]:

@@ -302,7 +302,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of ``agent doctor``, or one advice of a part that runs."""
+    """One line of ``tagferry doctor``, or one advice of a part that runs."""
 
     severity: Severity
     subject: str

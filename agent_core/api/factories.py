@@ -41,7 +41,7 @@ class Factory(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class SourceFactory(Factory[Source]):
-    """Makes a source. ``catalog`` turns the lists of tags that it reads into one another (``agent catalog``)."""
+    """Makes a source. ``catalog`` turns the lists of tags that it reads into one another (``tagferry catalog``)."""
 
     catalog: CatalogConverter | None = None
     kind: ClassVar[str] = "source"

@@ -77,7 +77,7 @@ class PlannedDevice:
 
 @runtime_checkable
 class Plannable(Protocol):
-    """Optional on a source: what ``agent check`` asks it before anything is opened. Pure apart from local files."""
+    """Optional on a source: what ``tagferry check`` asks it before anything is opened. Pure apart from local files."""
 
     def check(self) -> Sequence[ConfigProblem]:
         """What JSON Schema and ``agent_check_config`` cannot see, such as addresses that only the driver understands.

@@ -1,1 +1,1 @@
-"""The command ``agent``: parsing and printing only."""
+"""The command ``tagferry``: parsing and printing only."""

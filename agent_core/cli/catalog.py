@@ -1,4 +1,4 @@
-"""``agent catalog``: lists of groups and tags from one form into another."""
+"""``tagferry catalog``: lists of groups and tags from one form into another."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "bring groups and tags from one form into another: YAML, CSV, SQLite",
         f"{_FORMS}\nEvery row that is wrong is named by line or id; nothing is written before all are right, unless\n"
         "--leave-out says so. No file is written over without --force.",
-        "  agent catalog import scada.db --to tags.csv --to groups.yaml\n"
-        "  agent catalog import tags.csv --device PLC01 --interval 1s --to groups.yaml\n"
-        "  agent catalog export --to scada.db         what ./agent.yaml polls",
+        "  tagferry catalog import scada.db --to tags.csv --to groups.yaml\n"
+        "  tagferry catalog import tags.csv --device PLC01 --interval 1s --to groups.yaml\n"
+        "  tagferry catalog export --to scada.db         what ./agent.yaml polls",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_import(actions)
@@ -41,7 +41,7 @@ def _add_import(actions: Subcommands[argparse.ArgumentParser]) -> None:
         "import",
         "from a file",
         f"Reads groups and tags from FILE. {_FORMS}\nThe options fill in what a form leaves unsaid.",
-        "  agent catalog import scada.db --driver melsec_driver --string-length 16 --to groups.yaml",
+        "  tagferry catalog import scada.db --driver melsec_driver --string-length 16 --to groups.yaml",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="scada.db, tags.csv, groups.yaml or an agent.yaml")
     parser.add_argument("--type", metavar="TYPE", help="the source whose lists they are, where several could")
@@ -62,7 +62,7 @@ def _add_export(actions: Subcommands[argparse.ArgumentParser]) -> None:
         "export",
         "what a configuration polls",
         f"Writes the groups and tags that FILE polls, wherever they are listed. {_FORMS}",
-        "  agent catalog export --to tags.csv\n  agent catalog export line2.yaml --source line2 --to scada.db",
+        "  tagferry catalog export --to tags.csv\n  tagferry catalog export line2.yaml --source line2 --to scada.db",
     )
     add_file_argument(parser)
     parser.add_argument("--source", metavar="ID", help="needed when several sources have lists of tags")

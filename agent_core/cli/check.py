@@ -1,4 +1,4 @@
-"""``agent check``: validate a configuration without touching the network."""
+"""``tagferry check``: validate a configuration without touching the network."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "Reads FILE, resolves its variables, loads the plugins it names, checks every key, and reads the tag lists:\n"
         "addresses that a driver does not know are found here. All problems are reported at once as\n"
         "file:line:column: path: message. Nothing is contacted and nothing is written.",
-        "  agent check\n  agent check line2.yaml --json\n"
-        "  agent check --plan      how the devices will be read: requests, words wasted, estimated times",
+        "  tagferry check\n  tagferry check line2.yaml --json\n"
+        "  tagferry check --plan      how the devices will be read: requests, words wasted, estimated times",
     )
     add_file_argument(parser)
     parser.add_argument("--plan", action="store_true", help="show how the sources will read their devices")

@@ -15,17 +15,17 @@ _DESCRIPTION = """\
 Collects values from PLCs and delivers each of them once.
 
 A YAML file says what is collected (sources), where it waits (buffer) and where it goes (sinks).
-Every part is a plugin; `agent plugins` lists what is installed."""
+Every part is a plugin; `tagferry plugins` lists what is installed."""
 
 _EPILOG = """\
 examples:
-  agent check                   validate ./agent.yaml without touching the network
-  agent run                     run ./agent.yaml; Ctrl-C ends it in order
-  agent run line2.yaml --status-every 5s
-  agent status                  how the running agent is; exit codes for monitoring
-  agent plugins                 what is installed, and what is broken
-  agent schema -o agent.schema.json
-                                completion and checks while you type, in any editor that knows JSON Schema
+  tagferry check                   validate ./agent.yaml without touching the network
+  tagferry run                     run ./agent.yaml; Ctrl-C ends it in order
+  tagferry run line2.yaml --status-every 5s
+  tagferry status                  how the running agent is; exit codes for monitoring
+  tagferry plugins                 what is installed, and what is broken
+  tagferry schema -o agent.schema.json
+                                   completion and checks while you type, in any editor that knows JSON Schema
 
 exit codes:
   0 done   1 failed while running   2 mistake in the file or on the command line   130 interrupted by Ctrl-C"""
@@ -51,12 +51,12 @@ def run_command(argv: Sequence[str] | None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="agent",
+        prog="tagferry",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"agent {__version__}")
+    parser.add_argument("--version", action="version", version=f"tagferry {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (run, check, doctor, replay, status, top, trigger, catalog, plugins, schema):

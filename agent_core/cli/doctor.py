@@ -1,4 +1,4 @@
-"""``agent doctor``: check the live environment of a configuration."""
+"""``tagferry doctor``: check the live environment of a configuration."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "do the columns fit, is there room on the disk. Every line that is not ok says what to do next. Nothing is\n"
         "left behind, so it may be run beside a running agent.\n"
         "Exit code: 0 when nothing failed (warnings are no failure), 1 otherwise, 2 when FILE is not valid.",
-        "  agent doctor\n  agent doctor line2.yaml --json\n  agent doctor --ddl > create_tables.sql",
+        "  tagferry doctor\n  tagferry doctor line2.yaml --json\n  tagferry doctor --ddl > create_tables.sql",
     )
     add_file_argument(parser)
     parser.add_argument(

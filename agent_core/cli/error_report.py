@@ -19,7 +19,7 @@ def report_error(error: Exception, *, debug: bool, redact: Callable[[str], str] 
     else:
         print(f"error: {redact(_one_line(error))}", file=sys.stderr)
         if not _expected(error) and not debug:
-            print("this is a defect of the agent or of a plugin; agent --debug shows where", file=sys.stderr)
+            print("this is a defect of the agent or of a plugin; tagferry --debug shows where", file=sys.stderr)
     if debug:
         print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
     return exit_code.USER_MISTAKE if isinstance(error, (ConfigError, PluginError)) else exit_code.FAILED

@@ -26,7 +26,7 @@ FIXED_KEYS: Final = ("time", "level", "logger", "event", "message", "exception")
 _PYTHON_WARNINGS: Final = "py.warnings"
 """Python itself shows each of them once."""
 
-_ALLOWED: Final = "tag_agent_allowed"
+_ALLOWED: Final = "tagferry_allowed"
 """The mark of a record that a handler has asked about already."""
 
 _TRACEBACK_INDENT = "    "

@@ -1,4 +1,4 @@
-"""``agent``: where the command begins."""
+"""``tagferry``: where the command begins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ninterrupted", file=sys.stderr)
         return exit_code.INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough (`agent plugins | head`). Python would complain again when it flushes at exit.
+        # The reader has seen enough (`tagferry plugins | head`). Python would complain again when it flushes at exit.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_code.OK

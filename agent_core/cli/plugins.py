@@ -1,4 +1,4 @@
-"""``agent plugins``: what is installed, and what is broken."""
+"""``tagferry plugins``: what is installed, and what is broken."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "list the installed plugins",
         "Imports every installed plugin and lists what it provides. A plugin that cannot be used is listed with the\n"
         "reason; the others are not affected.",
-        "  agent plugins\n  agent plugins --json",
+        "  tagferry plugins\n  tagferry plugins --json",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object")
     parser.set_defaults(command=plugins)
@@ -40,7 +40,7 @@ def plugins(arguments: argparse.Namespace) -> int:
         ]
         print("\n".join(text_table(["type", "kind", "version", "distribution", "summary"], rows)))
     else:
-        print("no plugins are installed; they come as separate distributions, such as tag-agent-memory-buffer")
+        print("no plugins are installed; they come as separate distributions, such as tagferry-memory-buffer")
     if catalog.broken:
         print("\nbroken:")
         for broken in catalog.broken:

@@ -1,4 +1,4 @@
-"""``agent replay``: write CSV backups into a sink."""
+"""``tagferry replay``: write CSV backups into a sink."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "Writes the backlog of a sink's fallback, or the CSV files that are named, into the sink: shows first what\n"
         "there is and asks. Rows that the sink has already are recognised, so it can be stopped (Ctrl-C, or worse)\n"
         "and repeated at any time; the same command goes on where it ended. Files from elsewhere are only read.",
-        "  agent replay                                   the backlog of the only sink of ./agent.yaml\n"
-        "  agent replay --preview                         only show what waits\n"
-        "  agent replay agent.yaml old/*.csv --sink warehouse\n"
-        "  agent replay --from 2026-01-01T06:00 --to 2026-01-01T07:00 --tag 'LINE1_*'\n"
-        "  agent replay --rejected --yes --json           no question, a summary for scripts",
+        "  tagferry replay                                   the backlog of the only sink of ./agent.yaml\n"
+        "  tagferry replay --preview                         only show what waits\n"
+        "  tagferry replay agent.yaml old/*.csv --sink warehouse\n"
+        "  tagferry replay --from 2026-01-01T06:00 --to 2026-01-01T07:00 --tag 'LINE1_*'\n"
+        "  tagferry replay --rejected --yes --json           no question, a summary for scripts",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="FILE.yaml (default: ./agent.yaml), then any backup files"

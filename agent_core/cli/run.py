@@ -1,4 +1,4 @@
-"""``agent run``: run a configuration until it is told to stop."""
+"""``tagferry run``: run a configuration until it is told to stop."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "collect and deliver until stopped",
         "Runs FILE until Ctrl-C or SIGTERM, then stops in order: no more values are collected, the buffers are\n"
         "drained, and a ledger says where every value went.",
-        "  agent run\n  agent run line2.yaml\n  agent run --status-every 5s",
+        "  tagferry run\n  tagferry run line2.yaml\n  tagferry run --status-every 5s",
     )
     add_file_argument(parser)
     parser.add_argument(

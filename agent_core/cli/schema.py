@@ -1,4 +1,4 @@
-"""``agent schema``: the one JSON Schema of agent.yaml, merged from the installed plugins."""
+"""``tagferry schema``: the one JSON Schema of agent.yaml, merged from the installed plugins."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "schema",
         "print the JSON Schema of agent.yaml",
         "Prints one JSON Schema (2020-12), merged from the core and every installed plugin. It is the schema that\n"
-        "`agent check` and `agent run` validate with. Editors complete and check with it when the file begins with\n"
+        "`tagferry check` and `tagferry run` validate with. Editors use it for completion when the file begins with\n"
         "  # yaml-language-server: $schema=./agent.schema.json",
-        "  agent schema -o agent.schema.json",
+        "  tagferry schema -o agent.schema.json",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of standard output")
     parser.set_defaults(command=schema)

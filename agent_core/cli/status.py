@@ -1,4 +1,4 @@
-"""``agent status``: one look at a running agent, with exit codes that monitoring systems know."""
+"""``tagferry status``: one look at a running agent, with exit codes that monitoring systems know."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "one look at a running agent, for people and for monitoring",
         "Asks the monitor of a running agent how it is: its sinks, the age of the last commit, its groups and alerts.\n"
         "Exit code: 0 ok, 1 warning, 2 critical or no agent answers, 3 it could not be asked.",
-        "  agent status\n  agent status --max-age 60s\n  agent status --url http://10.0.0.5:8080 --json",
+        "  tagferry status\n  tagferry status --max-age 60s\n  tagferry status --url http://10.0.0.5:8080 --json",
     )
     add_monitor_arguments(parser)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""``agent top``: the dashboard for a machine without a browser."""
+"""``tagferry top``: the dashboard for a machine without a browser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "watch a running agent in the terminal",
         "Shows what the dashboard shows: the pipeline with live numbers, alerts with the next step, groups.\n"
         "Ctrl-C ends it; the agent goes on.",
-        "  agent top\n  agent top --url http://10.0.0.5:8080\n  agent top --once",
+        "  tagferry top\n  tagferry top --url http://10.0.0.5:8080\n  tagferry top --once",
     )
     add_monitor_arguments(parser)
     parser.add_argument("--once", action="store_true", help="print it once; the default where no terminal listens")
@@ -44,7 +44,7 @@ def top(arguments: argparse.Namespace) -> int:
     try:
         from rich.console import Console
     except ImportError:
-        raise AgentError("agent top needs the package rich: pip install rich") from None
+        raise AgentError("tagferry top needs the package rich: pip install rich") from None
     from agent_core.cli.top_view import TopView
 
     client, console, view = monitor_client(arguments), Console(), TopView()

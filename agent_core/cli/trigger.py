@@ -1,4 +1,4 @@
-"""``agent trigger``: poll a handshake group of a running agent now."""
+"""``tagferry trigger``: poll a handshake group of a running agent now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "poll a handshake group of a running agent now",
         "Asks the running agent to poll GROUP and waits for the result. Triggers within a second share one poll.\n"
         "Exit code: 0 when the group was polled, 1 otherwise.",
-        "  agent trigger ORDER_START\n  agent trigger ORDER_START --url http://10.0.0.5:8080",
+        "  tagferry trigger ORDER_START\n  tagferry trigger ORDER_START --url http://10.0.0.5:8080",
     )
     parser.add_argument("group", metavar="GROUP", help="id of the polling group")
     add_monitor_arguments(parser)

@@ -302,7 +302,7 @@ def _read_text(path: Path, document: Document) -> str | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        problem("no such file", hint="name it: agent check FILE")
+        problem("no such file", hint="name it: tagferry check FILE")
         return None
     except IsADirectoryError:
         problem("this is a folder, not a file")

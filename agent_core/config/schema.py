@@ -1,6 +1,6 @@
 """The one JSON Schema of ``agent.yaml``: the core's own part merged with the fragment of every plugin.
 
-The same document validates the file and is what ``agent schema`` prints, so an editor and the agent never disagree.
+The same document validates the file and is what ``tagferry schema`` prints, so an editor and the agent never disagree.
 Each plugin's fragment lies under ``$defs`` as ``<kind>.<type>``; ``if``/``then`` on ``type`` leads there. A key marked
 ``x-plugin-ref`` in a fragment (a device's ``driver``) gets the same treatment: the keys beside it are those of the
 host and of the plugin that it names.

@@ -72,7 +72,7 @@ class Registry:
         installed = self._installed.get(name)
         if installed is None:
             near = get_close_matches(name, self._installed, n=1)
-            hint = f"did you mean {near[0]}?" if near else "`agent plugins` lists what is installed"
+            hint = f"did you mean {near[0]}?" if near else "`tagferry plugins` lists what is installed"
             raise PluginError(f"no plugin is called {name!r}; {hint}")
         try:
             self._loaded[name] = self._load(installed)

@@ -1,4 +1,4 @@
-"""BackupSelection: which backup files one ``agent replay`` reads, and who reads them."""
+"""BackupSelection: which backup files one ``tagferry replay`` reads, and who reads them."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class BackupSelection:
         if len(readers) == 1:
             return next(iter(readers.values()))
         if not readers:
-            raise ReplayRefused("no installed plugin reads backup files; tag-agent-csv-sink reads CSV")
+            raise ReplayRefused("no installed plugin reads backup files; tagferry-csv-sink reads CSV")
         raise ReplayRefused(
             f"several plugins read backup files ({', '.join(readers)}); give sink {self._sink.id} a fallback of the "
             "type that wrote these"

@@ -45,8 +45,8 @@ class Diverter:
     def open(self) -> None:
         """Open the fallback, if there is one. Raises what its ``open`` raises, but for RetryableError.
 
-        ``agent replay`` may hold the backlog: that must not keep values from being collected. The fallback opens when
-        it is needed; until then what it cannot take is counted as dropped.
+        ``tagferry replay`` may hold the backlog: that must not keep values from being collected. The fallback opens
+        when it is needed; until then what it cannot take is counted as dropped.
         """
         if self._fallback is not None:
             try:

@@ -120,7 +120,7 @@ class _Check:
             self._tell(Finding(Severity.FAILED, "check", str(error)))
         except Exception as error:
             _logger.exception("check failed: part=%s", self._patient)
-            step = f"this is a defect of {self._patient.type or 'the agent'}; agent --debug doctor shows where"
+            step = f"this is a defect of {self._patient.type or 'the agent'}; tagferry --debug doctor shows where"
             self._tell(Finding(Severity.FAILED, "check", f"{type(error).__name__}: {error}", step))
         with self._changed:
             self._ended = True

@@ -189,7 +189,7 @@ class Replayer:
             return None
         return (
             f"{self._sink_id} cannot recognise rows that it has, so a replay might double some; "
-            "if that is acceptable, stop the agent and run: agent replay --accept-duplicates"
+            "if that is acceptable, stop the agent and run: tagferry replay --accept-duplicates"
         )
 
     def stop(self) -> None:
@@ -290,7 +290,7 @@ class Replayer:
         if (repeats := self._faults.allow("idempotent")) is not None:
             self._log.warning(
                 "backlog kept: sink=%s%s; it cannot recognise rows it has, so a replay might double some; "
-                "run: agent replay --accept-duplicates",
+                "run: tagferry replay --accept-duplicates",
                 self._sink_id,
                 repeats,
             )

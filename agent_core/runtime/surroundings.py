@@ -82,7 +82,7 @@ def _place(folder: Path) -> Path:
 
 def _write_in(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"agent doctor\n")
+        file.write(b"tagferry doctor\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""FakeAgent: does what ``agent run`` needs of an Agent, as a test tells it."""
+"""FakeAgent: does what ``tagferry run`` needs of an Agent, as a test tells it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``agent catalog``: over the shipped polling source, and over fakes."""
+"""``tagferry catalog``: over the shipped polling source, and over fakes."""
 
 from __future__ import annotations
 

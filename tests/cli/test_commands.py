@@ -18,7 +18,7 @@ from agent_core.cli.main import main
 def test_help_teaches_with_examples(agent: Command) -> None:
     result = agent("--help")
     assert result.code == 0
-    assert "agent run line2.yaml --status-every 5s" in result.out
+    assert "tagferry run line2.yaml --status-every 5s" in result.out
     assert "exit codes:" in result.out
 
 
@@ -26,11 +26,11 @@ def test_help_teaches_with_examples(agent: Command) -> None:
 def test_every_command_has_help_with_examples(agent: Command, command: str) -> None:
     result = agent(command, "--help")
     assert result.code == 0
-    assert f"examples:\n  agent {command}" in result.out
+    assert f"examples:\n  tagferry {command}" in result.out
 
 
 def test_version(agent: Command) -> None:
-    assert agent("--version").out == f"agent {__version__}\n"
+    assert agent("--version").out == f"tagferry {__version__}\n"
 
 
 def test_check_shows_the_parts_and_the_advice_of_plugins(agent: Command) -> None:
@@ -120,7 +120,7 @@ def test_a_create_that_fails_is_one_line_and_debug_shows_where(agent: Command) -
     result = agent.process("run")
     assert result.code == 1
     assert "Traceback" not in result.err
-    assert "this is a defect of the agent or of a plugin; agent --debug shows where" in result.err
+    assert "this is a defect of the agent or of a plugin; tagferry --debug shows where" in result.err
     assert "Traceback" in agent.process("--debug", "run").err
 
 

@@ -1,4 +1,4 @@
-"""``agent doctor`` as a command: what it prints and returns."""
+"""``tagferry doctor`` as a command: what it prints and returns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WARNING = Finding(Severity.WARNING, "account", "the password expires in 3 days",
 
 def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--help"]) == 0
-    assert "examples:\n  agent doctor" in capsys.readouterr().out
+    assert "examples:\n  tagferry doctor" in capsys.readouterr().out
 
 
 def test_lines_are_grouped_by_part_and_say_what_to_do(

@@ -1,4 +1,4 @@
-"""``agent status``, ``agent top`` and ``agent trigger``, over HTTP, against the real monitor of a fake agent."""
+"""``tagferry status``, ``top`` and ``trigger``, over HTTP, against the real monitor of a fake agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``agent check``: wrong addresses by file and line, and ``--plan``, over the shipped plugins and no device."""
+"""``tagferry check``: wrong addresses by file and line, and ``--plan``, over the shipped plugins and no device."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_plan_says_what_will_be_asked_for(folder: Path, capsys: pytest.Captu
         "  LINE, every 10 s: 2 tags in 2 requests, 0 of 3 words wasted, about 20 ms",
         "    hr 1: 1 tag",
         "    hr 30 to 31: 1 tag",
-        "line1: 4 tags, 2 rows/s; times are estimates at 10 ms a request, agent doctor measures them",
+        "line1: 4 tags, 2 rows/s; times are estimates at 10 ms a request, tagferry doctor measures them",
         "",
         "agent.yaml is valid",
     ]

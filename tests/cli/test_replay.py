@@ -1,4 +1,4 @@
-"""``agent replay`` as a command: what it prints, asks and returns."""
+"""``tagferry replay`` as a command: what it prints, asks and returns."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Answer(io.StringIO):
 
 def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--help"]) == 0
-    assert "examples:\n  agent replay" in capsys.readouterr().out
+    assert "examples:\n  tagferry replay" in capsys.readouterr().out
 
 
 def test_it_shows_asks_writes_and_accounts(

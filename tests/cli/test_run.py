@@ -1,4 +1,4 @@
-"""``agent run`` around an Agent: status lines, signals, the end."""
+"""``tagferry run`` around an Agent: status lines, signals, the end."""
 
 from __future__ import annotations
 

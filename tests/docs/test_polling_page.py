@@ -16,7 +16,7 @@ COMMANDS = [
     line.split()[1:]
     for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
-    if line.startswith("agent ")
+    if line.startswith("tagferry ")
 ]
 
 

@@ -40,9 +40,9 @@ def test_every_plugin_folder_looks_the_same(folder: Path) -> None:
 def test_one_name_everywhere(folder: Path) -> None:
     name = folder.name
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["name"] == f"tag-agent-{name.replace('_', '-')}"
+    assert project["name"] == f"tagferry-{name.replace('_', '-')}"
     assert project["entry-points"]["agent_core"] == {name: f"{name}.plugin"}
-    assert any(re.fullmatch(r"tag-agent\b.*", dependency) for dependency in project["dependencies"])
+    assert any(re.fullmatch(r"tagferry\b.*", dependency) for dependency in project["dependencies"])
     registry = Registry()
     registry.load_all()
     [plugin] = [plugin for plugin in registry.catalog.plugins if plugin.name == name]
@@ -80,7 +80,7 @@ def test_the_commands_in_the_documents_exist(file: Path) -> None:
         words = line.split()
         if words[0] == "make":
             assert words[1] in targets, line
-        elif words[0].endswith(("agent", "agent.exe")) and len(words) > 1 and not words[1].startswith("-"):
+        elif words[0].endswith(("tagferry", "tagferry.exe")) and len(words) > 1 and not words[1].startswith("-"):
             assert words[1] in subcommands.choices, line
 
 

@@ -18,9 +18,9 @@ def catalog() -> Catalog:
     driver = DriverFactory("bus", SCHEMA, lambda config, context: pytest.fail("create was called"), "a driver")
     return Catalog(
         [
-            Plugin("oracle_sink", "tag-agent-oracle-sink", "1", "s", (sink("oracle_sink"),)),
-            Plugin("csv_sink", "tag-agent-csv-sink", "1", "s", (sink("csv_sink"),)),
-            Plugin("ring", "tag-agent-ring", "1", "s", (buffer, driver.__class__("ring", SCHEMA, driver.create, "d"))),
+            Plugin("oracle_sink", "tagferry-oracle-sink", "1", "s", (sink("oracle_sink"),)),
+            Plugin("csv_sink", "tagferry-csv-sink", "1", "s", (sink("csv_sink"),)),
+            Plugin("ring", "tagferry-ring", "1", "s", (buffer, driver.__class__("ring", SCHEMA, driver.create, "d"))),
         ],
         [BrokenPlugin("mqtt_sink", "vendor", "1", "no module named paho")],
     )

@@ -1,4 +1,4 @@
-"""AgentProcess: ``agent run`` as a user starts it, in a process of its own."""
+"""AgentProcess: ``tagferry run`` as a user starts it, in a process of its own."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Case:
         }
 
     def agent(self, *environs: Mapping[str, str], echo: bool = False) -> AgentProcess:
-        """``agent run`` in the folder, with these variables on top."""
+        """``tagferry run`` in the folder, with these variables on top."""
         environ = dict(self.environ)
         for more in environs:
             environ |= more

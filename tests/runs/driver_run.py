@@ -1,4 +1,4 @@
-"""DriverRun: ``agent run`` with one device of one driver, whose rows land in a file that a test can look into."""
+"""DriverRun: ``tagferry run`` with one device of one driver, whose rows land in a file that a test can look into."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_findings_come_as_they_are_made(place: Place, mocker: MockerFixture) -> 
     [
         (AgentError("the listener is gone"), "the listener is gone", None),
         (OSError(28, "No space left on device"), "No space left on device", None),
-        (KeyError("boom"), "KeyError: 'boom'", "this is a defect of sqlite_sink; agent --debug doctor shows where"),
+        (KeyError("boom"), "KeyError: 'boom'", "this is a defect of sqlite_sink; tagferry --debug doctor shows where"),
     ],
 )
 def test_a_check_that_raises_is_a_finding(

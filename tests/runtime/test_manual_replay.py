@@ -1,4 +1,4 @@
-"""``agent replay`` below the command: files into a sink, looked at first, stopped anywhere and gone on with."""
+"""``tagferry replay`` below the command: files into a sink, looked at first, stopped anywhere and gone on with."""
 
 from __future__ import annotations
 

@@ -294,4 +294,4 @@ def test_the_doctor_names_files_with_damaged_lines(sink: CsvSink, folder: Path) 
     assert finding.severity is Severity.WARNING
     assert f"1 file with damaged lines in {folder / 'damaged'}" in finding.message
     assert finding.next_step is not None
-    assert "agent replay" in finding.next_step
+    assert "tagferry replay" in finding.next_step

@@ -42,7 +42,7 @@ class Case:
 
 def codes(alerts: Sequence[Alert]) -> list[str]:
     for alert in alerts:
-        assert alert.next_step.endswith((".", "agent replay")), alert
+        assert alert.next_step.endswith((".", "tagferry replay")), alert
         assert alert.message, alert
     return [alert.code for alert in alerts]
 

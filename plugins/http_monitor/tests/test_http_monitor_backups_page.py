@@ -193,7 +193,7 @@ def test_a_replay_that_would_be_refused_says_why_before_anybody_asks(open_page: 
     expect(file.locator(".how")).to_contain_text("archive cannot recognise rows that it has")
     expect(button).to_have_attribute("aria-disabled", "true")
     expect(button).to_have_accessible_name(re.compile("not possible, archive cannot recognise"))
-    expect(button).to_have_attribute("title", re.compile("agent replay --accept-duplicates"))
+    expect(button).to_have_attribute("title", re.compile("tagferry replay --accept-duplicates"))
     button.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".toast", has_text="is not replayed")).to_be_visible()

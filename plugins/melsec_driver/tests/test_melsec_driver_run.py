@@ -1,4 +1,4 @@
-"""``agent run`` with a PLC: values as the PLC holds them, through its death and return, in both codes."""
+"""``tagferry run`` with a PLC: values as the PLC holds them, through its death and return, in both codes."""
 
 from __future__ import annotations
 

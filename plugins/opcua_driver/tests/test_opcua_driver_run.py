@@ -1,4 +1,4 @@
-"""``agent run`` with a server: values with its own times and qualities, through its death and return."""
+"""``tagferry run`` with a server: values with its own times and qualities, through its death and return."""
 
 from __future__ import annotations
 

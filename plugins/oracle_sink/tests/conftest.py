@@ -1,8 +1,8 @@
 """Fixtures: a database, a table in it, and sinks that write to it.
 
 The database is the stand-in (not Oracle), unless ORACLE_TEST_DSN, ORACLE_TEST_USER and ORACLE_TEST_PASSWORD name a
-real one; then tests that need faults or counters are skipped. They create and drop the table TAG_AGENT_TEST, the
-sequence TAG_AGENT_TEST_SEQ, and nothing else.
+real one; then tests that need faults or counters are skipped. They create and drop the table TAGFERRY_TEST, the
+sequence TAGFERRY_TEST_SEQ, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from oracle_standin.real_database import database_under_test
 
 from agent_core.api import Clock, ComponentContext, Config, Secret, SystemClock
 
-TAG_DATA = """CREATE TABLE tag_agent_test (
+TAG_DATA = """CREATE TABLE tagferry_test (
     tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp TIMESTAMP(6) NOT NULL,
-    quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp))"""
+    quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp))"""
 
 DEFAULTS: dict[str, object] = {
-    "table": "TAG_AGENT_TEST",
+    "table": "TAGFERRY_TEST",
     "columns": {"TAG_NAME": "name", "TAG_VALUE": "value", "TIMESTAMP": "timestamp", "QUALITY": "quality"},
     "on_conflict": "keep",
     "bad_value_text": "BAD",
@@ -41,7 +41,7 @@ DEFAULTS: dict[str, object] = {
     "wallet_location": None,
     "wallet_password": None,
     "disable_oob": False,
-    "program": "tag-agent",
+    "program": "tagferry",
     "module": None,
     "thick": None,
 }
@@ -79,7 +79,7 @@ def recreate(database: Standin) -> Recreate:
 
 
 def _drop(database: Standin) -> None:
-    for statement in ("DROP TABLE tag_agent_test", "DROP SEQUENCE tag_agent_test_seq"):
+    for statement in ("DROP TABLE tagferry_test", "DROP SEQUENCE tagferry_test_seq"):
         with suppress(oracledb.DatabaseError, StandinError):
             database.sql(statement)
 

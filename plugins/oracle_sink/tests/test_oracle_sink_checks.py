@@ -1,4 +1,4 @@
-"""What ``agent check`` says without a network."""
+"""What ``tagferry check`` says without a network."""
 
 from __future__ import annotations
 

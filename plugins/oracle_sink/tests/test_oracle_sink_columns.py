@@ -34,7 +34,7 @@ def plant(recreate: Recreate, make_sink: MakeSink) -> Callable[..., OracleSink]:
     """``plant(columns_sql, columns_mapping, **config)``: an open sink for a table of those columns."""
 
     def build(sql: str, columns: dict[str, object], **config: object) -> OracleSink:
-        recreate(f"CREATE TABLE tag_agent_test ({sql})")
+        recreate(f"CREATE TABLE tagferry_test ({sql})")
         sink = make_sink(columns=columns, **config)
         sink.open()
         return sink
@@ -43,14 +43,14 @@ def plant(recreate: Recreate, make_sink: MakeSink) -> Callable[..., OracleSink]:
 
 
 def select(database: Standin, columns: str = "*", order: str = "1") -> list[list[Any]]:
-    found: list[list[Any]] = database.sql(f"SELECT {columns} FROM tag_agent_test ORDER BY {order}")
+    found: list[list[Any]] = database.sql(f"SELECT {columns} FROM tagferry_test ORDER BY {order}")
     return found
 
 
 def test_numbers_and_texts_go_into_columns_of_their_own(plant: Callable[..., OracleSink], database: Standin) -> None:
     sink = plant(
         "tag VARCHAR2(50) NOT NULL, num BINARY_DOUBLE, txt VARCHAR2(20), typ VARCHAR2(10), ts TIMESTAMP(6) NOT NULL, "
-        "q NUMBER(3), CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag, ts)",
+        "q NUMBER(3), CONSTRAINT pk_tagferry_test PRIMARY KEY (tag, ts)",
         {"tag": "name", "num": "value_number", "txt": "value_text", "typ": "value_type", "ts": "timestamp",
          "q": "quality_code"},
     )  # fmt: skip
@@ -112,13 +112,13 @@ def test_constants_and_expressions_are_stored_and_not_compared(
     recreate: Recreate, make_sink: MakeSink, database: Standin
 ) -> None:
     recreate(
-        "CREATE TABLE tag_agent_test (id NUMBER NOT NULL, line VARCHAR2(10), num NUMBER, loaded TIMESTAMP(6) WITH TIME "
+        "CREATE TABLE tagferry_test (id NUMBER NOT NULL, line VARCHAR2(10), num NUMBER, loaded TIMESTAMP(6) WITH TIME "
         "ZONE, tag VARCHAR2(50) NOT NULL, val VARCHAR2(50), ts TIMESTAMP(6) NOT NULL, src VARCHAR2(20), dev "
         "VARCHAR2(20), grp VARCHAR2(20), agt VARCHAR2(20), PRIMARY KEY (id), CONSTRAINT uq UNIQUE (tag, ts))"
     )
-    database.sql("CREATE SEQUENCE tag_agent_test_seq")
+    database.sql("CREATE SEQUENCE tagferry_test_seq")
     columns = {
-        "id": {"expression": "tag_agent_test_seq.nextval"},
+        "id": {"expression": "tagferry_test_seq.nextval"},
         "line": {"constant": "LINE-1"},
         "num": {"constant": 7},
         "loaded": {"expression": "SYSTIMESTAMP"},

@@ -70,7 +70,7 @@ def writes(sink: OracleSink, database: Standin) -> bool:
     """Whether a row goes through it."""
     sink.open()
     sink.write(batch_of(1))
-    return bool(database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[1]])
+    return bool(database.sql("SELECT COUNT(*) FROM tagferry_test") == [[1]])
 
 
 def test_a_name_from_tnsnames_leads_to_the_database(

@@ -29,7 +29,7 @@ class TestOracleSinkContract(SinkContract):
         return self._make_sink()
 
     def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
-        rows: list[list[Any]] = self._standin.sql("SELECT tag_name, tag_value, timestamp, quality FROM tag_agent_test")
+        rows: list[list[Any]] = self._standin.sql("SELECT tag_name, tag_value, timestamp, quality FROM tagferry_test")
         return [StoredRow(name, value, _ns(stamp), QUALITY_VALUES[quality]) for name, value, stamp, quality in rows]
 
     def stored_value(self, value: Value) -> object:

@@ -39,7 +39,7 @@ def test_the_scripts_are_what_is_rendered(storage: Storage, config: OracleSinkCo
 def test_a_script_makes_a_table_that_the_sink_fills(
     storage: Storage, make_sink: MakeSink, recreate: Callable[[str], None], database: Standin, config: OracleSinkConfig
 ) -> None:
-    create, index = render(replace(config, table="tag_agent_test"), storage).removesuffix(";").split(";\n")
+    create, index = render(replace(config, table="tagferry_test"), storage).removesuffix(";").split(";\n")
     recreate(create)
     database.sql(index.removesuffix(" LOCAL"))  # which the stand-in does not parse
     sink = make_sink()

@@ -1,4 +1,4 @@
-"""What ``agent doctor`` says. Shown on the stand-in, not Oracle."""
+"""What ``tagferry doctor`` says. Shown on the stand-in, not Oracle."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_a_healthy_database_has_nothing_but_good_findings_and_is_left_as_it_was(
         "OPEN",
     ):
         assert expected in text
-    assert database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[0]]
-    assert [session for session in database.sessions() if session["program"] == "tag-agent"] == []
+    assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[0]]
+    assert [session for session in database.sessions() if session["program"] == "tagferry"] == []
 
 
 def test_a_missing_table_comes_with_the_statement_that_creates_it(make_sink: MakeSink, database: Standin) -> None:
-    sink = make_sink(table="tag_agent_other")
+    sink = make_sink(table="tagferry_other")
     (finding,) = bad(findings(sink))
     assert finding.severity is Severity.FAILED
-    assert 'CREATE TABLE "TAG_AGENT_OTHER"' in (finding.next_step or "")
+    assert 'CREATE TABLE "TAGFERRY_OTHER"' in (finding.next_step or "")
     assert "ask the DBA for SELECT and INSERT on it" in (finding.next_step or "")
 
 
@@ -149,8 +149,8 @@ def test_a_trial_row_that_is_refused_for_its_content_says_what_is_in_it(
     column: str, message: str, make_sink: MakeSink, recreate: Callable[[str], None]
 ) -> None:
     recreate(
-        f"CREATE TABLE tag_agent_test ({column}, tag_value VARCHAR2(50), timestamp TIMESTAMP, quality VARCHAR2(20), "
-        "CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp))"
+        f"CREATE TABLE tagferry_test ({column}, tag_value VARCHAR2(50), timestamp TIMESTAMP, quality VARCHAR2(20), "
+        "CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp))"
     )
     (finding,) = bad(findings(make_sink()))
     assert message in finding.message
@@ -158,24 +158,24 @@ def test_a_trial_row_that_is_refused_for_its_content_says_what_is_in_it(
 
 
 def test_a_sequence_gives_no_number_to_a_diagnosis(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("CREATE SEQUENCE tag_agent_test_seq")
+    database.sql("CREATE SEQUENCE tagferry_test_seq")
     columns = {
         "TAG_NAME": "name",
-        "TAG_VALUE": {"expression": "tag_agent_test_seq.NEXTVAL"},
+        "TAG_VALUE": {"expression": "tagferry_test_seq.NEXTVAL"},
         "TIMESTAMP": "timestamp",
         "QUALITY": "value",
     }
     found = findings(make_sink(columns=columns))
     assert bad(found) == []
     assert "parsed" in found[-1].message
-    assert database.sql("SELECT tag_agent_test_seq.NEXTVAL FROM dual") == [[1]]
+    assert database.sql("SELECT tagferry_test_seq.NEXTVAL FROM dual") == [[1]]
 
 
 def test_a_column_that_only_a_trigger_can_fill_is_a_warning(
     make_sink: MakeSink, recreate: Callable[[str], None]
 ) -> None:
     recreate(
-        "CREATE TABLE tag_agent_test (tag_name VARCHAR2(50), tag_value VARCHAR2(50), timestamp TIMESTAMP, "
+        "CREATE TABLE tagferry_test (tag_name VARCHAR2(50), tag_value VARCHAR2(50), timestamp TIMESTAMP, "
         "quality VARCHAR2(20), id NUMBER NOT NULL)"
     )
     found = bad(findings(make_sink()))

@@ -1,4 +1,4 @@
-"""What ``agent check`` says about a dsn, without a network."""
+"""What ``tagferry check`` says about a dsn, without a network."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_password_in_it_is_not_repeated(dsn: str) -> None:
 
 def test_a_name_is_fine_where_something_says_where_tnsnames_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistake("PLANT") is not None
-    assert mistake("PLANT", config_dir=tmp_path) is None  # whether it is in that file is for agent doctor
+    assert mistake("PLANT", config_dir=tmp_path) is None  # whether it is in that file is for tagferry doctor
     monkeypatch.setattr(oracledb.defaults, "config_dir", str(tmp_path))  # TNS_ADMIN
     assert mistake("PLANT") is None
 

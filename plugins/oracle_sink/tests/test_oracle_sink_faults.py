@@ -50,7 +50,7 @@ def test_a_lost_commit_reply_is_ambiguous_and_the_retry_finds_its_rows(
         sink.write(numbered(10))
     assert raised.value.ambiguous
     assert sink.write(numbered(10)) == WriteOutcome(inserted=0, duplicates=10)
-    assert database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[10]]
+    assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[10]]
 
 
 def test_a_commit_that_never_came_is_ambiguous_too_and_the_retry_inserts(sink: OracleSink, database: Standin) -> None:
@@ -184,7 +184,7 @@ def test_locks_of_a_session_that_the_server_still_believes_in_are_waited_for_no_
     assert (raised.value.code, raised.value.ambiguous) == ("DPY-4024", False)
     database.clear_faults()
     assert sink.write(numbered(3)).total == 3
-    assert database.sql("SELECT COUNT(*) FROM tag_agent_test") == [[3]]
+    assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[3]]
 
 
 def test_close_does_not_wait_for_a_silent_peer(sink: OracleSink, database: Standin) -> None:

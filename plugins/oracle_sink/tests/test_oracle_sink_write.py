@@ -45,14 +45,14 @@ def numbered(count: int, at: int = START) -> Batch:
 
 
 def count(database: Standin) -> int:
-    found: int = database.sql("SELECT COUNT(*) FROM tag_agent_test")[0][0]
+    found: int = database.sql("SELECT COUNT(*) FROM tagferry_test")[0][0]
     return found
 
 
 def ddl(value: str = "VARCHAR2(255) NOT NULL", name: str = "VARCHAR2(100) NOT NULL", more: str = "") -> str:
     return (
-        f"CREATE TABLE tag_agent_test (tag_name {name}, tag_value {value}, timestamp TIMESTAMP NOT NULL, "
-        f"quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp){more})"
+        f"CREATE TABLE tagferry_test (tag_name {name}, tag_value {value}, timestamp TIMESTAMP NOT NULL, "
+        f"quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp){more})"
     )
 
 
@@ -69,7 +69,7 @@ def sink(make_sink: MakeSink) -> OracleSink:
 
 def test_microseconds_survive(sink: OracleSink, database: Standin) -> None:
     assert sink.write(rows(("A", 1.0), at=START + 123_456_789)).inserted == 1
-    assert database.sql("SELECT timestamp FROM tag_agent_test") == [["2026-01-01T00:00:00.123456"]]
+    assert database.sql("SELECT timestamp FROM tagferry_test") == [["2026-01-01T00:00:00.123456"]]
 
 
 def test_two_rows_within_a_second_both_land_on_every_write_of_a_session(sink: OracleSink, database: Standin) -> None:
@@ -91,7 +91,7 @@ def test_good_rows_commit_beside_a_duplicate_and_a_poison_row(
         outcome = sink.write(rows(("E", "evil"), ("A", 1.0), ("B", 2.0), ("C", "x" * 256), ("D", 4)))
         assert (outcome.inserted, outcome.duplicates) == (2, 1)
         assert codes(outcome) == [(0, "ORA-02290"), (3, "ORA-12899")]
-        assert server.sql("SELECT tag_name FROM tag_agent_test ORDER BY tag_name") == [["A"], ["B"], ["D"]]
+        assert server.sql("SELECT tag_name FROM tagferry_test ORDER BY tag_name") == [["A"], ["B"], ["D"]]
         sink.close()
 
 
@@ -120,7 +120,7 @@ def test_a_hangul_tag_of_34_syllables_is_refused_where_the_column_counts_bytes(s
     assert outcome.inserted == 1
     assert outcome.rejected == (
         Rejection(
-            1, "ORA-12899", 'value too large for column "TAG_AGENT_TEST"."TAG_NAME" (actual: 102, maximum: 100)'
+            1, "ORA-12899", 'value too large for column "TAGFERRY_TEST"."TAG_NAME" (actual: 102, maximum: 100)'
         ),
     )  # fmt: skip
 
@@ -144,11 +144,11 @@ def test_nan_and_infinities_are_texts_like_any_other(sink: OracleSink, database:
     batch = rows(("A", float("nan")), ("B", float("inf")), ("C", float("-inf")))
     assert sink.write(batch) == WriteOutcome(inserted=3)
     assert sink.write(batch) == WriteOutcome(inserted=0, duplicates=3)
-    assert database.sql("SELECT tag_value FROM tag_agent_test ORDER BY tag_name") == [["nan"], ["inf"], ["-inf"]]
+    assert database.sql("SELECT tag_value FROM tagferry_test ORDER BY tag_name") == [["nan"], ["inf"], ["-inf"]]
 
 
 def test_another_unique_index_is_not_a_replay(make_sink: MakeSink, database: Standin) -> None:
-    database.sql("CREATE UNIQUE INDEX one_value ON tag_agent_test (tag_value)")
+    database.sql("CREATE UNIQUE INDEX one_value ON tagferry_test (tag_value)")
     sink = make_sink()
     sink.open()
     assert sink.write(rows(("A", 1.0))).inserted == 1
@@ -176,7 +176,7 @@ def test_with_update_the_later_row_replaces_the_one_in_the_table(make_sink: Make
     sink.open()
     sink.write(rows(("A", 1.0), ("B", 1.0)))
     assert sink.write(rows(("A", 2.0), ("B", 1.0), ("A", 3.0))) == WriteOutcome(inserted=2, duplicates=1)
-    assert database.sql("SELECT tag_name, tag_value FROM tag_agent_test ORDER BY tag_name") == [
+    assert database.sql("SELECT tag_name, tag_value FROM tagferry_test ORDER BY tag_name") == [
         ["A", "3.0"],
         ["B", "1.0"],
     ]
@@ -305,11 +305,11 @@ def test_a_column_that_nobody_fills_is_a_fault_of_the_configuration(
 def test_a_missing_table_is_a_fault_of_the_configuration_and_heals(
     make_sink: MakeSink, recreate: Recreate, database: Standin
 ) -> None:
-    database.sql("DROP TABLE tag_agent_test")
+    database.sql("DROP TABLE tagferry_test")
     sink = make_sink()
-    with pytest.raises(ConfigurationError, match=r"not found as \w+\.TAG_AGENT_TEST"):
+    with pytest.raises(ConfigurationError, match=r"not found as \w+\.TAGFERRY_TEST"):
         sink.open()
-    recreate(ddl().replace(", CONSTRAINT pk_tag_agent_test PRIMARY KEY (tag_name, timestamp)", ""))
+    recreate(ddl().replace(", CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp)", ""))
     sink.open()
     assert not sink.idempotent
     assert sink.write(rows(("A", 1.0), ("A", 1.0))) == WriteOutcome(inserted=2)
@@ -317,7 +317,7 @@ def test_a_missing_table_is_a_fault_of_the_configuration_and_heals(
 
 def test_a_table_dropped_while_writing_is_a_fault_of_the_configuration(sink: OracleSink, database: Standin) -> None:
     sink.write(rows(("A", 1.0)))
-    database.sql("DROP TABLE tag_agent_test")
+    database.sql("DROP TABLE tagferry_test")
     with pytest.raises(ConfigurationError) as raised:
         sink.write(rows(("B", 1.0)))
     assert raised.value.code == "ORA-00942"
@@ -331,7 +331,7 @@ def test_values_of_every_type_are_formatted_by_the_client(make_sink: MakeSink, d
         ("h", None),
     )  # fmt: skip
     assert sink.write(rows(*items)).inserted == 8
-    stored = database.sql("SELECT tag_value FROM tag_agent_test ORDER BY tag_name")
+    stored = database.sql("SELECT tag_value FROM tagferry_test ORDER BY tag_name")
     assert [text for (text,) in stored] == ["0.1", "1e+22", "7", "TRUE", "FALSE", "텍스트", "1.50", "N/A"]
 
 
@@ -342,7 +342,7 @@ def test_an_empty_value_follows_the_column(make_sink: MakeSink, recreate: Recrea
     batch = Batch.of(ORIGIN, ("A", "B", ""), ("", None, 1.0), START, bytes((GOOD, BAD, GOOD)))
     outcome = sink.write(batch)
     assert (outcome.inserted, codes(outcome)) == (2, [(2, "ORA-01400")])
-    assert database.sql("SELECT tag_value FROM tag_agent_test") == [[None], [None]]
+    assert database.sql("SELECT tag_value FROM tagferry_test") == [[None], [None]]
     assert sink.write(batch).duplicates == 2
 
 

@@ -1,4 +1,4 @@
-"""What ``agent check`` finds without a network."""
+"""What ``tagferry check`` finds without a network."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ def group_configs(draw: st.DrawFn) -> GroupConfig:
     mode = draw(st.sampled_from(list(GroupMode))) if bit is None else GroupMode.HANDSHAKE
     needs_interval = mode is GroupMode.FIXED or bit is not None
     interval = draw(durations.filter(lambda seconds: (seconds or 0) >= 0.01)) if needs_interval else None
-    # Of a stale_after shorter than its interval, agent check complains.
+    # Of a stale_after shorter than its interval, tagferry check complains.
     stale = draw(durations.filter(lambda seconds: seconds is None or seconds >= (interval or 0)))
     return GroupConfig("G", draw(st.sampled_from(["PLC 1", "설비1"])), mode, interval, trigger, stale, draw(durations))
 

@@ -1,4 +1,4 @@
-"""What ``agent doctor`` finds on devices, without a thread."""
+"""What ``tagferry doctor`` finds on devices, without a thread."""
 
 from __future__ import annotations
 

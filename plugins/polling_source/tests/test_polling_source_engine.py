@@ -445,4 +445,4 @@ def test_wrong_tags_stop_the_start_or_are_left_out_as_configured(
     batches = Line(source, clock).run(0.9)
     assert [batch.names for batch in batches] == [("D1", "D2"), ("D9",)]
     assert caplog.messages[0].startswith("tag left out: problem=groups[0].tags[4]: tag Q0: 'Q0': write D100")
-    assert caplog.messages[5] == "tags left out: count=9; agent check names each"
+    assert caplog.messages[5] == "tags left out: count=9; tagferry check names each"

@@ -25,7 +25,7 @@ class CountedRun:
         self._agent: AgentProcess | None = None
 
     def agent(self, words: Mapping[str, object], environ: Mapping[str, str] | None = None) -> AgentProcess:
-        """``agent run`` with the capital words of the YAML filled in."""
+        """``tagferry run`` with the capital words of the YAML filled in."""
         text = self._template
         for word, value in words.items():
             text, found = re.subn(rf"\b{word}\b", str(value), text)

@@ -1,4 +1,4 @@
-"""``agent doctor`` against a real Modbus server and the database (stand-in, not Oracle), healthy and not."""
+"""``tagferry doctor`` against a real Modbus server and the database (stand-in, not Oracle), healthy and not."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Site:
 
     def __init__(self, folder: Path, without: str) -> None:
         folder.mkdir()
-        gone = f"tag_agent_{without}-"
+        gone = f"tagferry_{without}-"
         for entry in Path(sysconfig.get_path("purelib")).iterdir():
             if not entry.name.startswith((gone, f"__editable__.{gone}")):
                 (folder / entry.name).symlink_to(entry)

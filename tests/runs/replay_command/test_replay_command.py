@@ -1,4 +1,4 @@
-"""``agent replay`` into the table (stand-in, not Oracle): killed, beside a running agent, after one that died."""
+"""``tagferry replay`` into the table (stand-in, not Oracle): killed, beside a running agent, after one that died."""
 
 from __future__ import annotations
 

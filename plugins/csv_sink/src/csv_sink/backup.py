@@ -1,4 +1,4 @@
-"""CsvBackups: reads backup files wherever they lie, for ``agent replay FILE.csv``."""
+"""CsvBackups: reads backup files wherever they lie, for ``tagferry replay FILE.csv``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diagnosis: what ``agent doctor`` says about the folder."""
+"""Diagnosis: what ``tagferry doctor`` says about the folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
     place = _nearest(folder.path)
     try:
         with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"agent doctor\n")
+            file.write(b"tagferry doctor\n")
             file.flush()
             os.fsync(file.fileno())
         free = shutil.disk_usage(place).free
@@ -36,11 +36,11 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk, subject)
     files = folder.complete()
     for kind, what, next_step in (
-        (Kind.BACKUP, "of rows that wait for replay", "they are replayed while the sink is up, or by: agent replay"),
+        (Kind.BACKUP, "of rows that wait for replay", "they are replayed while the sink is up, or by: tagferry replay"),
         (
             Kind.REJECTED,
             "of rows that were rejected for their content",
-            "the column reason says why; mend the cause, then: agent replay --rejected",
+            "the column reason says why; mend the cause, then: tagferry replay --rejected",
         ),
     ):
         sizes = [size for path, size in files if kind_of(path) is kind]
@@ -49,7 +49,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
             yield Finding(Severity.WARNING, subject, message, next_step)
     if damaged := folder.with_damage():
         message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other rows were replayed"
-        next_step = "mend the lines and name the file to: agent replay; then delete it"
+        next_step = "mend the lines and name the file to: tagferry replay; then delete it"
         yield Finding(Severity.WARNING, subject, message, next_step)
 
 

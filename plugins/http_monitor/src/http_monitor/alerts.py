@@ -59,12 +59,12 @@ _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
     SinkState.LOCKED_OUT: (
         Severity.CRITICAL,
         "the account or its rights are refused",
-        "Check password, account and rights (agent doctor says which); a new password is read without a restart.",
+        "Check password, account and rights (tagferry doctor says which); a new password is read without a restart.",
     ),
     SinkState.MISCONFIGURED: (
         Severity.CRITICAL,
         "the destination cannot be used as configured",
-        "Compare address, table and columns with the YAML (agent doctor names the difference).",
+        "Compare address, table and columns with the YAML (tagferry doctor names the difference).",
     ),
     SinkState.PAUSED: (
         Severity.WARNING,

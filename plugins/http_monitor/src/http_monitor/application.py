@@ -37,7 +37,7 @@ def build(
 ) -> ASGIApp:
     """Everything that answers. No path of it loads anything from elsewhere, so it works offline."""
     application = FastAPI(
-        title="tag-agent monitor",
+        title="tagferry monitor",
         version=core_version() or "0",
         description=_DESCRIPTION,
         docs_url=None,  # the interactive pages load scripts from the internet

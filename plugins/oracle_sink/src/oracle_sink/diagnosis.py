@@ -1,4 +1,4 @@
-"""Diagnosis: what ``agent doctor`` says about the database. Leaves nothing behind."""
+"""Diagnosis: what ``tagferry doctor`` says about the database. Leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A database locks an account after a few refused passwords (FAILED_LOGIN_ATTEMPTS of its profile, often 10). All sinks,
 pools and checks of a process that use the same (dsn, user) therefore share one latch, and what was refused is kept
-beside the agent for the next process: a restart, ``agent doctor``, ``agent replay``.
+beside the agent for the next process: a restart, ``tagferry doctor``, ``tagferry replay``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""RefusalFile: what outlives the process of a refused log-in, so that a restart or ``agent doctor`` does not repeat it.
+"""RefusalFile: what outlives the process of a refused log-in, so that neither a restart nor the doctor repeats it.
 
 It holds no secret. The password is there as two bytes of a salted, slow hash: enough to tell that it has changed, and
 whoever guesses is left with one of each 65,536 passwords as well.

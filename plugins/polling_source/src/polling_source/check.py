@@ -1,4 +1,4 @@
-"""The plugin's part of ``agent check``: catalogues, and whether the buffers can keep up.
+"""The plugin's part of ``tagferry check``: catalogues, and whether the buffers can keep up.
 
 Pure apart from reading the tag lists that the configuration names.
 """

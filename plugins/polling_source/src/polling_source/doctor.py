@@ -1,4 +1,4 @@
-"""Doctor: what ``agent doctor`` finds on the devices of a source: each is connected, and each block read once."""
+"""Doctor: what ``tagferry doctor`` finds on the devices of a source: each is connected, and each block read once."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from polling_source.lineup import Lineup
 
 REQUEST_SECONDS: Final = 0.010
 """What a request is taken to cost as long as nobody has asked: a PLC mostly answers once a cycle of its program,
-whatever the size of the block. ``agent doctor`` measures it.
+whatever the size of the block. ``tagferry doctor`` measures it.
 """
 
 
@@ -39,7 +39,7 @@ class ReadReport:
                     f"{_milliseconds(REQUEST_SECONDS)} a request, so cycles will be missed"
                 )
                 path = ("devices", ids.index(device.device_id))
-                yield ConfigProblem(message, path, "agent check --plan shows the requests", warning=True)
+                yield ConfigProblem(message, path, "tagferry check --plan shows the requests", warning=True)
 
     def lines(self, source_id: str) -> Iterator[str]:
         """Devices, below them their groups, below them each request."""
@@ -62,7 +62,7 @@ class ReadReport:
         tags = sum(group.tags for device in self.devices for group in device.groups)
         yield (
             f"{source_id}: {_count(tags, 'tag')}, {rate:,.0f} rows/s; times are estimates at "
-            f"{_milliseconds(REQUEST_SECONDS)} a request, agent doctor measures them"
+            f"{_milliseconds(REQUEST_SECONDS)} a request, tagferry doctor measures them"
         )
 
 

@@ -143,4 +143,4 @@ class PollingSource:
         for problem in problems[:NAMES_IN_A_LOG_LINE]:
             self._context.logger.warning("tag left out: problem=%s", problem)
         if len(problems) > NAMES_IN_A_LOG_LINE:
-            self._context.logger.warning("tags left out: count=%d; agent check names each", len(problems))
+            self._context.logger.warning("tags left out: count=%d; tagferry check names each", len(problems))

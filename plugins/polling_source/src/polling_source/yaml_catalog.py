@@ -40,7 +40,7 @@ class YamlCatalog:
     def read(cls, file: Path) -> YamlCatalog:
         """Every ``groups:`` and ``devices:`` list, wherever it stands. Raises ConfigError when there is no group.
 
-        Whether the groups are right is for ``agent check`` to say.
+        Whether the groups are right is for ``tagferry check`` to say.
         """
         try:
             root = yaml.load(file.read_text(encoding="utf-8-sig"), _TextLoader)  # noqa: S506 - safe: it makes texts

@@ -1,4 +1,4 @@
-"""Diagnosis: what ``agent doctor`` says about the file."""
+"""Diagnosis: what ``tagferry doctor`` says about the file."""
 
 from __future__ import annotations
 

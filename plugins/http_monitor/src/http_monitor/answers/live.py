@@ -147,7 +147,7 @@ def history(monitor: Monitor) -> History:
 def core_version() -> str:
     """Of the installed core; empty when it runs from a folder that is not installed."""
     try:
-        return version("tag-agent")
+        return version("tagferry")
     except PackageNotFoundError:
         return ""
 

@@ -50,7 +50,7 @@ function drawHead(live) {
   const { name, version, uptime_seconds, health, phase } = live.agent;
   text(byId("agent-name"), name);
   const stage = phase === "running" ? `up for ${span(uptime_seconds)}` : phase;
-  text(byId("agent-detail"), `tag-agent ${version}, ${stage}`);
+  text(byId("agent-detail"), `tagferry ${version}, ${stage}`);
   let [state, words] = HEALTH[health];
   if (phase === "stopping") [state, words] = ["is-warn", "Stopping"];
   mark(byId("health"), state);
@@ -107,7 +107,7 @@ function onLink(state) {
   } else {
     mark(byId("health"), "");
     text(byId("health").lastChild, "Not known");
-    document.title = `✕ ${latest?.agent.name ?? "tag-agent"}: no connection`;
+    document.title = `✕ ${latest?.agent.name ?? "tagferry"}: no connection`;
     drawIcon("lost");
   }
 }
