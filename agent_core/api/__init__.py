@@ -15,7 +15,6 @@ from agent_core.api.batch import (
     Segment,
     Value,
 )
-from agent_core.api.catalog import CatalogConverter, Conversion, ConversionOptions
 from agent_core.api.clock import Clock, SystemClock
 from agent_core.api.components import (
     Advising,
@@ -92,8 +91,8 @@ from agent_core.api.factories import (
     load_schema,
 )
 from agent_core.api.markers import PROJECT, hookimpl, hookspec
-from agent_core.api.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
-from agent_core.api.polling import (
+from agent_core.api.polling.catalog import CatalogConverter, Conversion, ConversionOptions
+from agent_core.api.polling.driver import (
     Area,
     BitWriter,
     BlockDriver,
@@ -109,6 +108,7 @@ from agent_core.api.polling import (
     float32_to_shortest,
     float32s_to_shortest,
 )
+from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
 from agent_core.api.rate_limit import RateLimit, Repeats
 from agent_core.api.secret import Secret
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import ClassVar, Generic, TypeVar
 
-from agent_core.api.catalog import CatalogConverter
 from agent_core.api.components import BackupReader, Buffer, Config, Extension, Sink, Source, Transform
 from agent_core.api.context import ComponentContext
-from agent_core.api.polling import Driver
+from agent_core.api.polling.catalog import CatalogConverter
+from agent_core.api.polling.driver import Driver
 
 T_co = TypeVar("T_co", covariant=True)
 Schema = Mapping[str, object]

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from agent_core import __version__
-from agent_core.cli import catalog, check, doctor, exit_code, plugins, replay, run, schema, status, top, trigger
-from agent_core.cli.error_report import report_error
+from agent_core.cli import exit_code
+from agent_core.cli.commands import catalog, check, doctor, plugins, replay, run, schema, status, top, trigger
+from agent_core.cli.text.error_report import report_error
 
 _DESCRIPTION = """\
 Collects values from PLCs and delivers each of them once.

@@ -1,5 +1,6 @@
 """YAML -> validated, frozen configuration. No network."""
 
+from agent_core.config.document.placing import place_problems
 from agent_core.config.loading import load_config, load_extensions
 from agent_core.config.model import (
     AgentConfig,
@@ -19,9 +20,8 @@ from agent_core.config.model import (
     SourceConfig,
     TransformConfig,
 )
-from agent_core.config.placing import place_problems
 from agent_core.config.redaction import Redaction
-from agent_core.config.schema import merged_schema
+from agent_core.config.schema.merged import merged_schema
 
 __all__ = [
     "AgentConfig",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from agent_core.api import Config, ConfigProblem
-from agent_core.config.document import Document, PathKey
+from agent_core.config.document.document import Document, PathKey
 
 SECTIONS = ("sources", "sinks", "extensions")
 

@@ -12,17 +12,17 @@ from typing import cast
 
 from agent_core.api import Config, ConfigError, ConfigProblem, Secret
 from agent_core.config import checks
-from agent_core.config.applicable import SchemaWalk
 from agent_core.config.assembly import assemble, assemble_extensions
-from agent_core.config.conversion import adapt, convert
-from agent_core.config.document import PathKey, read_document
-from agent_core.config.interpolation import ResolveError, Resolver, has_reference
+from agent_core.config.document.document import PathKey, read_document
+from agent_core.config.document.interpolation import ResolveError, Resolver, has_reference
+from agent_core.config.document.placing import in_order, place_problem
 from agent_core.config.model import AgentConfig, ExtensionConfig
-from agent_core.config.naming import NamedPlugins, Registry
-from agent_core.config.placing import in_order, place_problem
 from agent_core.config.redaction import Redaction
-from agent_core.config.schema import core_schema, merged_schema
-from agent_core.config.validation import Validation
+from agent_core.config.schema.applicable import SchemaWalk
+from agent_core.config.schema.conversion import adapt, convert
+from agent_core.config.schema.merged import core_schema, merged_schema
+from agent_core.config.schema.naming import NamedPlugins, Registry
+from agent_core.config.schema.validation import Validation
 
 
 def load_config(

@@ -14,10 +14,10 @@ from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.assembly import Assembly
 from agent_core.runtime.deadline import run_until
-from agent_core.runtime.delivery import Delivery
+from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.event_log import EventLog
+from agent_core.runtime.examination.source_check import below_source
 from agent_core.runtime.group_control import GroupControl
-from agent_core.runtime.source_check import below_source
 from agent_core.runtime.state_lock import LOOK_SECONDS, state_lock
 
 SOURCES_STOPPED_BY = 0.2

@@ -10,15 +10,15 @@ from agent_core.api import Clock, Extension, Source
 from agent_core.config.model import AgentConfig, Divert, Replay, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
-from agent_core.runtime.carrier import CarrierSettings
 from agent_core.runtime.components import Components
-from agent_core.runtime.delivery import Delivery
-from agent_core.runtime.fallback import Fallback
-from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.delivery.carrier import CarrierSettings
+from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.delivery.fallback import Fallback
+from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.delivery.sink_gate import ProbeIntervals
 from agent_core.runtime.pipeline import Pipeline, Route
-from agent_core.runtime.replay import ReplaySettings
-from agent_core.runtime.retry import Backoff
-from agent_core.runtime.sink_gate import ProbeIntervals
+from agent_core.runtime.replay.replayer import ReplaySettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from agent_core.api import (
     Transform,
 )
 from agent_core.registry.events import Events
-from agent_core.runtime.delivery import Delivery
-from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.well_formed import well_formed
 
 

@@ -19,12 +19,12 @@ from memory_buffer.plugin import create as create_memory_buffer
 
 from agent_core.api import Batch, ComponentContext, Origin, WriteOutcome
 from agent_core.registry.events import Events
-from agent_core.runtime.carrier import CarrierSettings
-from agent_core.runtime.delivery import Delivery
-from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.delivery.carrier import CarrierSettings
+from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.delivery.sink_gate import ProbeIntervals
 from agent_core.runtime.pipeline import Pipeline, Route
-from agent_core.runtime.retry import Backoff
-from agent_core.runtime.sink_gate import ProbeIntervals
 from agent_core.testing.clock import ManualClock
 
 ROWS = 350

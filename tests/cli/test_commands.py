@@ -128,7 +128,7 @@ def test_ctrl_c_before_anything_runs_is_130(agent: Command, monkeypatch: pytest.
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent_core.cli.check.load_config", interrupted)
+    monkeypatch.setattr("agent_core.cli.commands.check.load_config", interrupted)
     result = agent("check")
     assert result.code == 130
     assert result.err == "\ninterrupted\n"
@@ -163,6 +163,6 @@ def test_main_never_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def broken(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("agent_core.cli.plugins.Registry", broken)
+    monkeypatch.setattr("agent_core.cli.commands.plugins.Registry", broken)
     assert main(["plugins"]) == 1
     assert capsys.readouterr().err.startswith("error: RuntimeError: a defect\n")

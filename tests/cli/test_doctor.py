@@ -16,10 +16,10 @@ from runtime.backups import YAML, Place
 from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import Finding, Severity
-from agent_core.cli.doctor import TextReport
+from agent_core.cli.commands.doctor import TextReport
 from agent_core.cli.main import main
-from agent_core.cli.terminal import Terminal
-from agent_core.runtime.doctor import Patient
+from agent_core.cli.text.terminal import Terminal
+from agent_core.runtime.examination.doctor import Patient
 from agent_core.testing.clock import ManualClock
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from agent_core.api import ConfigError
 from agent_core.cli import exit_code
-from agent_core.cli.log_file import LogFile
-from agent_core.cli.log_format import logging_to
+from agent_core.cli.logging.file import LogFile
+from agent_core.cli.logging.format import logging_to
 from agent_core.cli.main import main
 from agent_core.config import LogConfig, LogFileConfig, LogFormat, Redaction
 from agent_core.testing.clock import ManualClock

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_core.api import Repeats, SinkState
-from agent_core.cli.log_format import FIXED_KEYS, ConsoleFormatter, ForeignLimit, JsonFormatter, logging_to
+from agent_core.cli.logging.format import FIXED_KEYS, ConsoleFormatter, ForeignLimit, JsonFormatter, logging_to
 from agent_core.config import LogConfig, LogFormat, Redaction
 from agent_core.testing.clock import ManualClock
 
@@ -114,7 +114,7 @@ def test_records_of_others_have_a_message_only(logger: str) -> None:
     assert set(found) == {"time", "level", "logger", "message"}
 
 
-@pytest.mark.parametrize("logger", ["agent_core.cli.run", "csv_sink.part"])
+@pytest.mark.parametrize("logger", ["agent_core.cli.commands.run", "csv_sink.part"])
 def test_the_agent_and_its_plugins_are_no_others(logger: str) -> None:
     assert fields(record("connection lost: host=%s", "plc", logger=logger)) == {"host": "plc"}
 

@@ -26,11 +26,11 @@ from agent_core.api import (
     SinkState,
     TriggerResult,
 )
-from agent_core.cli.live_status import LiveStatus
 from agent_core.cli.main import main
-from agent_core.cli.monitor_client import MonitorClient, MonitorRefused
-from agent_core.cli.span_text import span_text
-from agent_core.cli.top_view import TopView
+from agent_core.cli.monitor.client import MonitorClient, MonitorRefused
+from agent_core.cli.monitor.live_status import LiveStatus
+from agent_core.cli.monitor.top_view import TopView
+from agent_core.cli.text.span_text import span_text
 from agent_core.registry import Events
 
 TOKEN = "0123456789abcdef"

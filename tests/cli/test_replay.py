@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from runtime.backups import YAML, Place, names, rows
 
-from agent_core.cli.duration import duration
+from agent_core.cli.commands.replay import Meter, _rate, _time
 from agent_core.cli.main import main
-from agent_core.cli.replay import Meter, _rate, _time
-from agent_core.cli.replay_text import progress_text
-from agent_core.cli.terminal import Terminal
-from agent_core.runtime.replay_report import ReplayProgress
+from agent_core.cli.text.duration import duration
+from agent_core.cli.text.replay_text import progress_text
+from agent_core.cli.text.terminal import Terminal
+from agent_core.runtime.replay.report import ReplayProgress
 from agent_core.testing.clock import START_NS, ManualClock
 
 

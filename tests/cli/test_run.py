@@ -17,8 +17,8 @@ from cli.fake_agent import FakeAgent, agent_status, sink_status
 
 from agent_core.api import AgentError, AgentStatus, LedgerSnapshot, SystemClock
 from agent_core.cli import exit_code
-from agent_core.cli.run import Run
-from agent_core.cli.terminal import Terminal
+from agent_core.cli.commands.run import Run
+from agent_core.cli.text.terminal import Terminal
 
 REPOSITORY = Path(__file__).parents[2]
 SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="a test cannot send Ctrl-C to itself on Windows")
@@ -158,8 +158,8 @@ import sys
 sys.path.insert(0, {tests!r})
 from cli.fake_agent import FakeAgent
 from agent_core.api import SystemClock
-from agent_core.cli.run import Run
-from agent_core.cli.terminal import Terminal
+from agent_core.cli.commands.run import Run
+from agent_core.cli.text.terminal import Terminal
 agent = FakeAgent()
 agent.shutdown = lambda: print("shut down", flush=True) or True
 print("ready", flush=True)

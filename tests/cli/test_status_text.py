@@ -5,7 +5,7 @@ from dataclasses import replace
 from cli.fake_agent import agent_status, sink_status
 
 from agent_core.api import LedgerSnapshot, ReplayStatus, SinkState
-from agent_core.cli.status_text import StatusLine, ledger_lines, waiting_text
+from agent_core.cli.text.status_text import StatusLine, ledger_lines, waiting_text
 
 
 def test_the_line_shows_the_ledger_and_the_rate() -> None:

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from agent_core.cli.terminal import Terminal, TerminalHandler
-from agent_core.cli.text_table import display_width, text_table
+from agent_core.cli.text.table import display_width, text_table
+from agent_core.cli.text.terminal import Terminal, TerminalHandler
 
 
 class Screen(io.StringIO):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from config.conftest import VALID, Yaml
 
-from agent_core.config.document import Document, read_document
+from agent_core.config.document.document import Document, read_document
 
 
 def document(folder: Path, data: str | bytes) -> Document:
@@ -135,7 +135,7 @@ def test_windows_line_ends_change_no_place(tmp_path: Path) -> None:
 
 
 def test_aliases_cannot_multiply_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_core.config.document.MAX_VALUES", 10_000)
+    monkeypatch.setattr("agent_core.config.document.document.MAX_VALUES", 10_000)
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     found = document(tmp_path, "\n".join(lines))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.config.formats import parse_bytes, parse_duration
+from agent_core.config.schema.formats import parse_bytes, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_core.api import ConfigError, PluginError, Secret
-from agent_core.config.interpolation import ResolveError, Resolver
+from agent_core.config.document.interpolation import ResolveError, Resolver
 
 DATABASE = """\
 sources: [{id: line1, type: polling_source, config: {devices: [{id: A, driver: simulator_driver}]}}]

@@ -12,8 +12,8 @@ from config.installed import MODBUS, POLLING, Installed
 from jsonschema import Draft202012Validator
 
 from agent_core.config import merged_schema
-from agent_core.config.applicable import SchemaWalk
-from agent_core.config.schema import core_schema
+from agent_core.config.schema.applicable import SchemaWalk
+from agent_core.config.schema.merged import core_schema
 
 
 @pytest.fixture

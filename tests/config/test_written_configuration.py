@@ -17,7 +17,7 @@ from config.conftest import Yaml
 from agent_core.api import ConfigError
 from agent_core.cli.exit_code import FAILED, INTERRUPTED, OK, USER_MISTAKE
 from agent_core.config import load_config
-from agent_core.config.schema import core_schema
+from agent_core.config.schema.merged import core_schema
 from agent_core.registry import Registry
 
 REPOSITORY = Path(__file__).parents[2]

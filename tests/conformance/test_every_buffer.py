@@ -14,9 +14,9 @@ from typing import cast
 import pytest
 
 from agent_core.api import Buffer, BufferFactory, Clock, ComponentContext, Config, Secret
-from agent_core.config.applicable import SchemaWalk
-from agent_core.config.conversion import convert
-from agent_core.config.document import PathKey
+from agent_core.config.document.document import PathKey
+from agent_core.config.schema.applicable import SchemaWalk
+from agent_core.config.schema.conversion import convert
 from agent_core.registry.loader import Registry
 from agent_core.testing.buffers import BufferContract
 

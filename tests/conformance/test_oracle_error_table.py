@@ -7,7 +7,7 @@ import pytest
 from oracle_sink.errors import Action, action_of, failure
 
 from agent_core.api import SinkState
-from agent_core.runtime.sink_gate import ProbeIntervals
+from agent_core.runtime.delivery.sink_gate import ProbeIntervals
 
 ROWS = (12899, 1401, 1438, 1722, 1400, 1407, 2290, 2291, 1830, 1841, 1843, 1847, 1858, 1861, 14400, 14300, 14401, 1461)
 ROWS_DRIVER = (3002, 3003, 3013, 4003, 4004, 4009, 4010)

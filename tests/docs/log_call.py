@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from agent_core.cli.log_event import PLACEHOLDER
-from agent_core.cli.log_format import FIXED_KEYS
+from agent_core.cli.logging.event import PLACEHOLDER
+from agent_core.cli.logging.format import FIXED_KEYS
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {name: name for name in ("debug", "info", "warning", "error", "critical")} | {"exception": "error"}
@@ -19,13 +19,13 @@ REFUSED = ("log", "warn", "fatal")
 
 # A module that is handed its logger -> the name of the one that it is handed.
 HANDED = {
-    "agent_core/runtime/carrier.py": "agent_core.delivery",
-    "agent_core/runtime/delivery.py": "agent_core.delivery",
-    "agent_core/runtime/diverter.py": "agent_core.delivery",
+    "agent_core/runtime/delivery/carrier.py": "agent_core.delivery",
+    "agent_core/runtime/delivery/delivery.py": "agent_core.delivery",
+    "agent_core/runtime/delivery/diverter.py": "agent_core.delivery",
     "agent_core/runtime/event_log.py": "agent_core.agent",
     "agent_core/runtime/pipeline.py": "agent_core.pipeline",
-    "agent_core/runtime/replay.py": "agent_core.delivery",
-    "agent_core/runtime/replay_writer.py": "agent_core.replay",
+    "agent_core/runtime/replay/replayer.py": "agent_core.delivery",
+    "agent_core/runtime/replay/writer.py": "agent_core.replay",
 }
 
 _LOGGER = re.compile(r"_*log(ger)?", re.IGNORECASE)

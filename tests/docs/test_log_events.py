@@ -12,7 +12,7 @@ import pytest
 from docs.log_call import LEVELS, ROOT, LogCall, log_calls, sources
 
 from agent_core.api import Repeats
-from agent_core.cli.log_format import ConsoleFormatter, JsonFormatter
+from agent_core.cli.logging.format import ConsoleFormatter, JsonFormatter
 from agent_core.config import Redaction
 
 PAGE = ROOT / "docs" / "log-events.md"

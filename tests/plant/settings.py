@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import cast
 
 from agent_core.api import Secret, load_schema
-from agent_core.config.applicable import SchemaWalk
-from agent_core.config.conversion import convert
-from agent_core.config.document import PathKey
+from agent_core.config.document.document import PathKey
+from agent_core.config.schema.applicable import SchemaWalk
+from agent_core.config.schema.conversion import convert
 
 
 def settings_of(plugin: str, **changes: object) -> dict[str, object]:

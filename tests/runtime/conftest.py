@@ -13,13 +13,13 @@ from memory_buffer.plugin import create as create_memory_buffer
 
 from agent_core.api import Batch, Buffer, ComponentContext, LedgerSnapshot, Sink, SinkState
 from agent_core.registry.events import Events
-from agent_core.runtime.carrier import CarrierSettings
-from agent_core.runtime.delivery import Delivery
-from agent_core.runtime.fallback import Fallback
-from agent_core.runtime.ledger import Ledger
-from agent_core.runtime.replay import ReplaySettings
-from agent_core.runtime.retry import Backoff
-from agent_core.runtime.sink_gate import ProbeIntervals
+from agent_core.runtime.delivery.carrier import CarrierSettings
+from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.delivery.fallback import Fallback
+from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.delivery.sink_gate import ProbeIntervals
+from agent_core.runtime.replay.replayer import ReplaySettings
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeFallback, FakeObserver, FakeSink
 

@@ -6,9 +6,9 @@ import pytest
 
 from agent_core.api import Account, Batch, DivertReason, DropReason, Rejection, WriteOutcome
 from agent_core.registry.events import Events
-from agent_core.runtime.diverter import Diverter
-from agent_core.runtime.fallback import Fallback
-from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.delivery.diverter import Diverter
+from agent_core.runtime.delivery.fallback import Fallback
+from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
 

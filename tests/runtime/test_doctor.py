@@ -15,9 +15,9 @@ from sqlite_sink.sink import SqliteSink
 from agent_core.api import AgentError, Finding, Severity, SystemClock
 from agent_core.config import load_config
 from agent_core.registry import Registry
-from agent_core.runtime.doctor import Doctor, Patient, table_definitions
+from agent_core.runtime.examination.doctor import Doctor, Patient, table_definitions
+from agent_core.runtime.examination.surroundings import diagnose_surroundings
 from agent_core.runtime.state_lock import state_lock
-from agent_core.runtime.surroundings import diagnose_surroundings
 from agent_core.testing.clock import START_NS, ManualClock
 
 from .backups import YAML, Place

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from agent_core.api import Account, DivertReason, DropReason
-from agent_core.runtime.ledger import Ledger
+from agent_core.runtime.delivery.ledger import Ledger
 
 
 def test_a_fresh_ledger_balances_at_zero() -> None:

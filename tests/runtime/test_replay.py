@@ -22,7 +22,7 @@ from agent_core.api import (
     UnknownBackupError,
     WriteOutcome,
 )
-from agent_core.runtime.replay import LOOK_INTERVAL_SECONDS, STRIKES
+from agent_core.runtime.replay.replayer import LOOK_INTERVAL_SECONDS, STRIKES
 from agent_core.testing.fakes import FakeBacklog, FakeSink, batch_of
 
 from .conftest import PROBE_SECONDS, MakeRig, Rig

@@ -15,8 +15,8 @@ from agent_core.api import (
     WriteOutcome,
 )
 from agent_core.registry.events import Events
-from agent_core.runtime.replay_writer import ReplayInterrupted, ReplayStopped, ReplayWriter
-from agent_core.runtime.retry import Backoff
+from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.replay.writer import ReplayInterrupted, ReplayStopped, ReplayWriter
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from agent_core.runtime.retry import Backoff
+from agent_core.runtime.delivery.retry import Backoff
 
 
 def test_three_retries_wait_one_two_and_four_seconds() -> None:

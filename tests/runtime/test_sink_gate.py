@@ -1,7 +1,7 @@
 import threading
 
 from agent_core.api import SinkState
-from agent_core.runtime.sink_gate import SinkGate
+from agent_core.runtime.delivery.sink_gate import SinkGate
 from agent_core.testing.clock import ManualClock
 
 

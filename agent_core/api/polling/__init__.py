@@ -1,0 +1,1 @@
+"""Polling: drivers, their reading plans, and lists of tags."""

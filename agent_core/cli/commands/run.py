@@ -1,0 +1,207 @@
+"""``tagferry run``: run a configuration until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from agent_core.api import AgentStatus, Clock, ConfigError, SystemClock
+from agent_core.cli import exit_code
+from agent_core.cli.logging.file import LogFile
+from agent_core.cli.logging.format import logging_to
+from agent_core.cli.process_end import end_process_if_held
+from agent_core.cli.signals import signal_handlers
+from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
+from agent_core.cli.text.duration import interval
+from agent_core.cli.text.error_report import report_error
+from agent_core.cli.text.problem_report import problem_line
+from agent_core.cli.text.status_text import StatusLine, ledger_lines, waiting_text
+from agent_core.cli.text.terminal import Terminal, TerminalHandler
+from agent_core.config import LogConfig, LogFormat, Redaction, load_config, place_problems
+from agent_core.registry import Registry
+
+_logger = logging.getLogger(__name__)
+
+TERMINAL_INTERVAL_SECONDS: Final = 1.0
+LOG_INTERVAL_SECONDS: Final = 60.0
+WAIT_SECONDS: Final = 0.25
+"""On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
+
+
+class Runnable(Protocol):
+    """What this command needs of an Agent."""
+
+    def start(self) -> None: ...
+    def wait(self, timeout_seconds: float) -> bool: ...
+    def request_stop(self, reason: str) -> None: ...
+    def shutdown(self) -> bool: ...
+    def status(self) -> AgentStatus: ...
+
+
+def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = command_parser(
+        commands,
+        "run",
+        "collect and deliver until stopped",
+        "Runs FILE until Ctrl-C or SIGTERM, then stops in order: no more values are collected, the buffers are\n"
+        "drained, and a ledger says where every value went.",
+        "  tagferry run\n  tagferry run line2.yaml\n  tagferry run --status-every 5s",
+    )
+    add_file_argument(parser)
+    parser.add_argument(
+        "--status-every",
+        type=interval,
+        metavar="DURATION",
+        help="print a status line this often; default: 1s on a terminal, else a log entry each minute",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # Here, not above: the other commands need nothing that moves.
+    from agent_core.runtime.agent import Agent
+
+    redaction = Redaction()
+    registry = Registry()
+    config = load_config(arguments.file, registry, redaction=redaction)
+    terminal, clock = Terminal(sys.stderr), SystemClock()
+    try:
+        handlers = _handlers(terminal, config.log, clock)
+    except ConfigError as error:
+        raise ConfigError(place_problems(arguments.file, error.problems, redaction)) from error
+    with logging_to(handlers, config.log, redaction, registry.names):
+        for warning in config.warnings:
+            _logger.warning("configuration doubted: problem=%s", problem_line(warning))
+        try:
+            agent = Agent(config, registry.catalog, registry.events, clock)
+            foreground = Run(
+                agent,
+                terminal,
+                clock,
+                arguments.status_every,
+                config.shutdown_timeout_seconds,
+                as_log=config.log.format is LogFormat.JSON,
+            )
+            code = foreground.until_stopped()
+            stopped = code == exit_code.OK
+        except ConfigError as error:
+            placed = ConfigError(place_problems(arguments.file, error.problems, redaction))
+            code = report_error(placed, debug=arguments.debug, redact=redaction.redact)
+            stopped = True
+        except Exception as error:
+            code = report_error(error, debug=arguments.debug, redact=redaction.redact)
+            stopped = True
+        end_process_if_held(code, stopped=stopped)
+        return code
+
+
+def _handlers(terminal: Terminal, config: LogConfig, clock: Clock) -> list[logging.Handler]:
+    handlers: list[logging.Handler] = [TerminalHandler(terminal)]
+    if config.file is not None:
+        handlers.append(LogFile(config.file, clock))
+    return handlers
+
+
+class Run:
+    """One run in the foreground.
+
+    ``status_seconds`` None means the default for this kind of terminal. ``as_log`` puts the status into the log rather
+    than on lines of its own, so that whoever reads the log as JSON finds nothing else in it.
+    """
+
+    def __init__(
+        self,
+        agent: Runnable,
+        terminal: Terminal,
+        clock: Clock,
+        status_seconds: float | None,
+        shutdown_timeout_seconds: float,
+        *,
+        as_log: bool = False,
+    ) -> None:
+        self._agent = agent
+        self._terminal = terminal
+        self._clock = clock
+        self._as_log = as_log or (status_seconds is None and not terminal.interactive)
+        self._interval = status_seconds or (LOG_INTERVAL_SECONDS if self._as_log else TERMINAL_INTERVAL_SECONDS)
+        self._shutdown_timeout = shutdown_timeout_seconds
+        self._status_line = StatusLine()
+        # SimpleQueue.put is reentrant, which a signal handler needs; None ends the narrator.
+        self._impatience: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._started = False
+        self._stopping = False
+
+    def until_stopped(self) -> int:
+        """Start, run, stop, print the ledger; the exit code."""
+        with signal_handlers(self._stop), self._narrator():
+            self._agent.start()
+            self._started = True
+            try:
+                self._watch()
+            finally:
+                self._stopping = True
+                self._terminal.end_status()
+                clean = self._agent.shutdown()
+        status = self._agent.status()
+        print("\n".join(ledger_lines(status)), flush=True)
+        if clean:
+            return exit_code.OK
+        balanced = all(sink.ledger.balanced for sink in status.sinks)
+        reason = "a part did not stop in time" if balanced else "the ledger does not balance: this is a defect"
+        print(f"error: the stop was not clean: {reason}; see the log", file=sys.stderr)
+        return exit_code.FAILED
+
+    def _watch(self) -> None:
+        due = self._clock.monotonic() + self._interval
+        while not self._agent.wait(min(WAIT_SECONDS, self._interval)):
+            now = self._clock.monotonic()
+            if now < due:
+                continue
+            due = max(due + self._interval, now)
+            status = self._agent.status()
+            text = self._status_line.text(status)
+            if self._as_log:
+                ledgers = [sink.ledger for sink in status.sinks]
+                _logger.info(
+                    "status taken: collected=%d delivered=%d pending=%d dropped=%d summary=%s",
+                    sum(source.collected for source in status.sources),
+                    sum(ledger.delivered for ledger in ledgers),
+                    sum(ledger.pending for ledger in ledgers),
+                    sum(ledger.dropped for ledger in ledgers),
+                    text,
+                )
+            else:
+                self._terminal.status(text)
+
+    def _stop(self, reason: str) -> None:
+        """Called from a signal handler: takes no lock."""
+        if self._stopping:
+            self._impatience.put(reason)
+        self._stopping = True
+        self._agent.request_stop(reason)
+
+    @contextmanager
+    def _narrator(self) -> Iterator[None]:
+        """Answer whoever presses Ctrl-C again, in a thread of its own: the main thread is busy stopping."""
+        narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
+        narrator.start()
+        try:
+            yield
+        finally:
+            self._impatience.put(None)
+            narrator.join(1.0)
+
+    def _narrate(self) -> None:
+        while self._impatience.get() is not None:
+            if self._started:
+                waiting = waiting_text(self._agent.status())
+                bound = f"it ends by itself within {self._shutdown_timeout:g} s of the first signal"
+                self._terminal.line(f"still stopping: {waiting}; {bound}")
+            else:
+                self._terminal.line("still starting: it stops as soon as every part is open")

@@ -1,0 +1,128 @@
+"""``tagferry status``: one look at a running agent, with exit codes that monitoring systems know."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Final
+
+from agent_core.api import AgentError
+from agent_core.cli.monitor.address import add_monitor_arguments, monitor_client
+from agent_core.cli.monitor.client import MonitorUnreachable
+from agent_core.cli.monitor.live_status import LiveStatus, SinkLine
+from agent_core.cli.subcommand import Subcommands, command_parser
+from agent_core.cli.text.duration import duration
+from agent_core.cli.text.span_text import span_text
+
+OK: Final = 0
+WARNING: Final = 1
+CRITICAL: Final = 2
+UNKNOWN: Final = 3
+"""The codes of Nagios' plugins (Monitoring Plugins Development Guidelines, section 2.3), which most systems know."""
+
+_WORDS: Final = {OK: "OK", WARNING: "WARNING", CRITICAL: "CRITICAL", UNKNOWN: "UNKNOWN"}
+_HEALTH: Final = {"ok": OK, "degraded": WARNING, "failing": CRITICAL}
+
+
+def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = command_parser(
+        commands,
+        "status",
+        "one look at a running agent, for people and for monitoring",
+        "Asks the monitor of a running agent how it is: its sinks, the age of the last commit, its groups and alerts.\n"
+        "Exit code: 0 ok, 1 warning, 2 critical or no agent answers, 3 it could not be asked.",
+        "  tagferry status\n  tagferry status --max-age 60s\n  tagferry status --url http://10.0.0.5:8080 --json",
+    )
+    add_monitor_arguments(parser)
+    parser.add_argument(
+        "--max-age", type=duration, metavar="DURATION", help="critical when a sink's last commit is older, such as 60s"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=status)
+
+
+def status(arguments: argparse.Namespace) -> int:
+    try:
+        live = LiveStatus.of(monitor_client(arguments).get("/api/live"))
+    except MonitorUnreachable as error:
+        return _failed(CRITICAL, str(error), as_json=arguments.json)
+    except (AgentError, OSError) as error:
+        return _failed(UNKNOWN, str(error), as_json=arguments.json)
+    code, problems = _judge(live, arguments.max_age)
+    if arguments.json:
+        print(json.dumps(_as_json(live, code, problems), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(live, code, problems)))
+    return code
+
+
+def _judge(live: LiveStatus, max_age_seconds: float | None) -> tuple[int, list[str]]:
+    """The exit code, and what this command itself finds wrong."""
+    code, problems = _HEALTH.get(live.health, UNKNOWN), []
+    if live.phase != "running":
+        problems.append(f"the agent is {live.phase}")
+        code = max(code, WARNING)
+    for sink in live.sinks if max_age_seconds is not None else ():
+        age = live.uptime_seconds if sink.last_commit_age_seconds is None else sink.last_commit_age_seconds
+        if max_age_seconds is not None and age > max_age_seconds:
+            problems.append(f"{sink.sink_id}: the last commit is {span_text(age)} old, more than --max-age")
+            code = CRITICAL
+    return code, problems
+
+
+def _lines(live: LiveStatus, code: int, problems: list[str]) -> list[str]:
+    age = live.last_commit_age_seconds
+    commit = "nothing committed yet" if age is None else f"last commit {span_text(age)} ago"
+    first = f"{_WORDS[code]} {live.name}: {live.values_per_second:,.0f} values/s, {commit}"
+    lines = [f"{first}, up for {span_text(live.uptime_seconds)}"]
+    lines += [_sink_line(sink) for sink in live.sinks]
+    if live.groups:
+        stopped = sum(group.state == "stopped" for group in live.groups)
+        away = sum(group.state == "backing_off" for group in live.groups)
+        lines.append(
+            f"  groups: {len(live.groups) - stopped - away} running, {stopped} stopped, {away} without their device"
+        )
+    if live.tags_not_good:
+        lines.append(f"  tags: {live.tags_not_good:,} of {live.tags:,} are not good")
+    lines += [f"! {problem}" for problem in problems]
+    for alert in live.alerts:
+        lines.append(f"{'!!' if alert.critical else '!'} {alert.subject}: {alert.message}")
+        lines.append(f"   next step: {alert.next_step}")
+    return lines
+
+
+def _sink_line(sink: SinkLine) -> str:
+    age = sink.last_commit_age_seconds
+    parts = [
+        f"  {sink.sink_id} {sink.state}: {sink.delivered:,} rows written",
+        f"{sink.pending:,} waiting ({sink.fill_pct:.0f} % full)",
+        "no commit yet" if age is None else f"last commit {span_text(age)} ago",
+    ]
+    if sink.dropped:
+        parts.append(f"{sink.dropped:,} LOST")
+    if sink.backlog_text:
+        parts.append(sink.backlog_text)
+    if sink.next_probe_seconds is not None:
+        parts.append(f"next try in {span_text(sink.next_probe_seconds)}")
+    return ", ".join(parts)
+
+
+def _as_json(live: LiveStatus, code: int, problems: list[str]) -> dict[str, object]:
+    found = asdict(live)
+    return {
+        "status": _WORDS[code].lower(),
+        "exit_code": code,
+        "last_commit_age_seconds": live.last_commit_age_seconds,
+        "problems": problems,
+        **found,
+    }
+
+
+def _failed(code: int, message: str, *, as_json: bool) -> int:
+    if as_json:
+        found = {"status": _WORDS[code].lower(), "exit_code": code, "problems": [message]}
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        print(f"{_WORDS[code]} {message}")
+    return code

@@ -1,0 +1,1 @@
+"""Logging: to standard error and, optionally, to a file."""

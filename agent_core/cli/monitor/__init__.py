@@ -1,0 +1,1 @@
+"""The monitor of a running agent, seen from a terminal."""

@@ -1,0 +1,156 @@
+"""TopView: the agent as a page of a terminal, drawn with rich."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from agent_core.cli.monitor.live_status import AlertLine, GroupLine, LiveStatus, SinkLine
+from agent_core.cli.text.span_text import span_text
+
+SPARK_POINTS: Final = 300
+FILL_CELLS: Final = 8
+MOST_ALERTS: Final = 4
+WIDE: Final = 110
+"""Terminals at least this wide have room for more columns."""
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_GOOD: Final = "green"
+_LOOK: Final = "yellow"
+_BAD: Final = "bold red"
+_HEALTH: Final = {"ok": (_GOOD, "all is well"), "degraded": (_LOOK, "needs a look"), "failing": (_BAD, "needs action")}
+_STATES: Final = {"up": _GOOD, "running": _GOOD, "retrying": _LOOK, "paused": _LOOK, "stopped": _LOOK}
+
+
+class TopView:
+    """Holds the last status, and since when nothing newer has come. Never empty after the first ``update``."""
+
+    def __init__(self) -> None:
+        self._status: LiveStatus | None = None
+        self._rates: deque[float] = deque(maxlen=SPARK_POINTS)
+        self._seen_at = time.monotonic()
+        self._problem = ""
+
+    def update(self, status: LiveStatus, history: Sequence[float] = ()) -> None:
+        """Show this from now on."""
+        self._rates.extend(history)
+        self._rates.append(status.values_per_second)
+        self._status, self._seen_at, self._problem = status, time.monotonic(), ""
+
+    def lost(self, problem: str) -> None:
+        """Go on showing the last status, and say how old it is."""
+        self._problem = problem
+
+    def render(self, width: int, height: int | None) -> RenderableType:
+        """The page; ``height`` None: as long as it gets."""
+        status = self._status
+        if status is None:
+            return Text("waiting for the agent")
+        parts: list[RenderableType] = [self._head(status, width)]
+        if self._problem:
+            age = span_text(time.monotonic() - self._seen_at)
+            parts.append(Panel(Text(f"What you see is {age} old. {self._problem}"), style=_BAD, box=box.HEAVY))
+        parts.append(_sinks(status.sinks, wide=width >= WIDE))
+        backlogs = [(sink.sink_id, sink.backlog_text) for sink in status.sinks if sink.backlog_text]
+        for sink_id, text in backlogs:
+            parts.append(Text.assemble((sink_id, "bold"), f": {text}", style=_LOOK, no_wrap=True, overflow="ellipsis"))
+        shown = status.alerts[:MOST_ALERTS]
+        parts += [_alert(alert) for alert in shown]
+        if len(status.alerts) > len(shown):
+            parts.append(Text(f"and {len(status.alerts) - len(shown)} more alerts", style=_LOOK))
+        used = 14 + 2 * len(shown) + len(status.sinks) + len(backlogs)
+        room = len(status.groups) if height is None else max(1, height - used)
+        if status.groups:
+            parts.append(_groups(status.groups, room))
+        return Group(*parts)
+
+    def _head(self, status: LiveStatus, width: int) -> RenderableType:
+        colour, words = _HEALTH.get(status.health, (_LOOK, status.health))
+        if status.phase != "running":
+            colour, words = _LOOK, status.phase
+        first = Text.assemble(
+            (status.name, "bold"), "  ", (f" {words} ", f"reverse {colour}"), "  ",
+            (f"{status.values_per_second:,.0f}", "bold"), " values/s  ",
+            (f"up for {span_text(status.uptime_seconds)}", "dim"),
+            ("  Ctrl-C ends this view", "dim"), no_wrap=True, overflow="ellipsis",
+        )  # fmt: skip
+        tags = f"{status.tags:,} tags" + (f", {status.tags_not_good:,} not good" if status.tags_not_good else "")
+        points = list(self._rates)[-max(10, width - len(tags) - 8) :]
+        second = Text.assemble((_spark(points), "cyan"), "  ", (tags, _LOOK if status.tags_not_good else "dim"))
+        return Panel(Group(first, second), box=box.ROUNDED, border_style=colour)
+
+
+def _spark(points: Iterable[float]) -> str:
+    values = list(points)
+    top = max(values, default=0.0)
+    return "".join(_BARS[min(7, int(value / top * 7.999))] if top > 0 else _BARS[0] for value in values)
+
+
+def _alert(alert: AlertLine) -> RenderableType:
+    style = _BAD if alert.critical else _LOOK
+    return Text.assemble(
+        ("!! " if alert.critical else " ! ", style), (alert.subject, f"bold {style}" if alert.critical else style),
+        f" for {span_text(alert.since_seconds)}: {alert.message}\n   ", (alert.next_step, "italic"),
+        no_wrap=True, overflow="ellipsis",
+    )  # fmt: skip
+
+
+def _sinks(sinks: Sequence[SinkLine], *, wide: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
+    for name in ("sink", "state", "buffer"):
+        table.add_column(name, no_wrap=True)
+    for name in ("waiting", "rows/s", "write", "commit", "written", "lost") if wide else ("waiting", "commit", "lost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for sink in sinks:
+        age = sink.last_commit_age_seconds
+        state = Text(sink.state, style=_STATES.get(sink.state, _BAD))
+        if sink.next_probe_seconds is not None:
+            state.append(f" {span_text(sink.next_probe_seconds)}", style="dim")
+        title = Text.assemble((sink.sink_id, "bold"), (f" {sink.type}" if wide else "", "dim"))
+        waiting, commit = f"{sink.pending:,}", "none yet" if age is None else span_text(age)
+        lost = Text(f"{sink.dropped:,}", style=_BAD if sink.dropped else "dim")
+        if wide:
+            rates = (f"{sink.rows_per_second:,.0f}", f"{sink.write_ms:.1f} ms")
+            table.add_row(title, state, _bar(sink.fill_pct), waiting, *rates, commit, f"{sink.delivered:,}", lost)
+        else:
+            table.add_row(title, state, _bar(sink.fill_pct), waiting, commit, lost)
+    return table
+
+
+def _bar(fill_pct: float) -> Text:
+    filled = min(FILL_CELLS, round(fill_pct / 100 * FILL_CELLS))
+    colour = _BAD if fill_pct >= 95 else _LOOK if fill_pct >= 70 else "cyan"
+    return Text.assemble(("█" * filled, colour), ("░" * (FILL_CELLS - filled), "dim"), f" {fill_pct:.0f} %")
+
+
+def _groups(groups: Sequence[GroupLine], room: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
+    for name in ("group", "state", "device"):
+        table.add_column(name, no_wrap=True)
+    for name in ("tags", "every", "last poll", "failed", "missed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    in_trouble_first = sorted(groups, key=lambda group: group.state == "running" and not group.stale)
+    for group in in_trouble_first[:room]:
+        state, style = (group.state, _STATES.get(group.state, _BAD)) if not group.stale else ("stale", _BAD)
+        age, interval = group.last_poll_age_seconds, group.interval_seconds
+        table.add_row(
+            Text(group.group_id, style="bold"),
+            Text(state.replace("_", " "), style=style),
+            group.device_id,
+            f"{group.tags:,}",
+            "on trigger" if interval is None else span_text(interval),
+            "not yet" if age is None else span_text(age),
+            Text(f"{group.failed:,}", style=_LOOK if group.failed else "dim"),
+            Text(f"{group.missed:,}", style=_LOOK if group.missed else "dim"),
+        )
+    if len(groups) > room:
+        table.add_row(Text(f"and {len(groups) - room} more", style="dim"))
+    return table

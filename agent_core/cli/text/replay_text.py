@@ -1,0 +1,183 @@
+"""A replay as text and as JSON: what it would do, how far it is, what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from agent_core.cli.text.table import text_table
+
+if TYPE_CHECKING:
+    from agent_core.runtime.replay.file import FilePreview
+    from agent_core.runtime.replay.report import FileLedger, ReplayPreview, ReplayProgress, ReplayResult
+
+BAD_LINES_SHOWN: Final = 20
+"""Unreadable lines of one file that are shown; JSON has more."""
+
+_DAMAGED_FILES: Final = (
+    "a file of the backlog with unreadable lines is kept: csv_sink moves it to damaged/, not to done/"
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ACCOUNTS: Final = ("inserted", "duplicates", "rejected", "skipped", "remaining")
+
+
+def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
+    """One row a file, then what cannot be read and what is left out."""
+    header = ["file", "rows", *(["wanted"] if filtered else []), "from (UTC)", "to (UTC)", "note"]
+    rows = [
+        [
+            file.file.name,
+            f"{file.rows:,}",
+            *([f"{file.wanted:,}"] if filtered else []),
+            time_text(file.oldest_ns),
+            time_text(file.newest_ns),
+            _note(file),
+        ]
+        for file in preview.files
+    ]
+    lines = text_table(header, rows) if rows else []
+    bad_lines = [line for file in preview.files for line in _bad_lines(file)]
+    lines += [*bad_lines, _DAMAGED_FILES] if bad_lines else []
+    if preview.left_out:
+        lines.append(
+            f"left out, as their rows were refused for their content (--rejected takes them): "
+            f"{', '.join(preview.left_out)}"
+        )
+    if preview.files:
+        wanted = f", {preview.wanted:,} of them wanted" if filtered else ""
+        lines.append(f"{preview.rows:,} rows in {_count(len(preview.files), 'file')}{wanted}")
+    return lines
+
+
+def progress_text(progress: ReplayProgress, rows_per_second: float | None) -> str:
+    """``13%  12,000 of 90,000 rows  4,000 rows/s  0:00:20 left  backup_20260101_000000.csv (2 of 7)``.
+
+    What matters most comes first: a narrow terminal cuts the rest off.
+    """
+    where = f"{progress.file} ({progress.number} of {progress.files})"
+    if progress.rows_total is None:
+        return f"looking at {progress.rows:,} rows  {where}"
+    share = progress.rows / progress.rows_total if progress.rows_total else 1.0
+    parts = [f"{share:.0%}", f"{progress.rows:,} of {progress.rows_total:,} rows"]
+    if rows_per_second:
+        left = timedelta(seconds=round(max(0, progress.rows_total - progress.rows) / rows_per_second))
+        parts += [f"{rows_per_second:,.0f} rows/s", f"{left} left"]
+    return "  ".join([*parts, where])
+
+
+def result_lines(result: ReplayResult) -> list[str]:
+    """The ledger, where rejected rows are, which files moved, and where it goes on."""
+    total = result.total
+    amounts = [f"{getattr(total, name):,}" for name in ("read", *_ACCOUNTS)]
+    lines = text_table(
+        ["sink", "read", *_ACCOUNTS, "balances"],
+        [[result.sink_id, *amounts, "yes" if balanced(result) else "NO"]],
+        right_from=1,
+    )
+    if total.rejected:
+        codes = ", ".join(f"{code} {count:,}" for code, count in sorted(result.rejected_codes.items()))
+        where = f"; kept in {', '.join(result.rejected_files)}" if result.rejected_files else ""
+        lines.append(f"rejected: {codes}{where}")
+    if total.bad_lines:
+        lines.append(f"unreadable: {_count(total.bad_lines, 'line')}, named above, left as they are in the file")
+        lines.append(_DAMAGED_FILES)
+    moved = sum(file.moved for file in result.files)
+    if moved:
+        lines.append(f"{_count(moved, 'file')} moved out of the backlog")
+    staying = [file for file in result.files if file.own and not file.moved and not file.remaining and file.skipped]
+    if staying:
+        lines.append(
+            f"{_count(len(staying), 'file')} left in the backlog, since the filter passed over some of the rows"
+        )
+    unfinished = next((file for file in result.files if file.remaining), None)
+    if unfinished is not None:
+        lines.append(f"the same command goes on at record {unfinished.next_record:,} of {unfinished.file}")
+    lines.append(f"{result.end} after {timedelta(seconds=round(result.elapsed_seconds))}")
+    return lines
+
+
+def balanced(result: ReplayResult) -> bool:
+    """Every row of every file is accounted for."""
+    return all(file.balanced for file in result.files)
+
+
+def preview_json(preview: ReplayPreview) -> dict[str, object]:
+    return {
+        "sink": preview.sink_id,
+        "type": preview.sink_type,
+        "rows": preview.rows,
+        "wanted": preview.wanted,
+        "files": [_file_json(file) for file in preview.files],
+        "left_out": list(preview.left_out),
+    }
+
+
+def result_json(result: ReplayResult) -> dict[str, object]:
+    return {
+        "sink": result.sink_id,
+        "end": str(result.end),
+        "error": result.error,
+        "elapsed_seconds": round(result.elapsed_seconds, 3),
+        "balanced": balanced(result),
+        "ledger": _ledger_json(result.total),
+        "rejected_codes": dict(result.rejected_codes),
+        "rejected_files": list(result.rejected_files),
+        "files": [
+            {
+                "file": file.file,
+                **_ledger_json(file),
+                "next_record": file.next_record,
+                "moved": file.moved,
+            }
+            for file in result.files
+        ],
+    }
+
+
+def time_text(timestamp_ns: int | None) -> str:
+    """``2026-01-01 12:00:00``, in UTC."""
+    if timestamp_ns is None:
+        return ""
+    return (_EPOCH + timedelta(microseconds=timestamp_ns // 1000)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _note(file: FilePreview) -> str:
+    notes = []
+    if file.start:
+        notes.append(f"goes on at record {file.start:,}")
+    if file.file.rejected:
+        notes.append("refused before for their content")
+    if file.bad_line_count:
+        notes.append(f"{_count(file.bad_line_count, 'line')} unreadable")
+    return ", ".join(notes)
+
+
+def _bad_lines(file: FilePreview) -> Sequence[str]:
+    shown = [f"{file.file.name}:{bad.line}: unreadable: {bad.message}" for bad in file.bad_lines[:BAD_LINES_SHOWN]]
+    more = file.bad_line_count - len(shown)
+    return [*shown, f"{file.file.name}: and {_count(more, 'line')} more"] if more > 0 else shown
+
+
+def _file_json(file: FilePreview) -> dict[str, object]:
+    return {
+        "file": file.file.name,
+        "size_bytes": file.file.size_bytes,
+        "from_record": file.start,
+        "rows": file.rows,
+        "wanted": file.wanted,
+        "oldest_ns": file.oldest_ns,
+        "newest_ns": file.newest_ns,
+        "rejected": file.file.rejected,
+        "bad_line_count": file.bad_line_count,
+        "bad_lines": [{"line": bad.line, "message": bad.message} for bad in file.bad_lines],
+    }
+
+
+def _ledger_json(ledger: FileLedger) -> dict[str, object]:
+    return {name: getattr(ledger, name) for name in ("read", *_ACCOUNTS, "bad_lines")}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

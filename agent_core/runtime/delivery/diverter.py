@@ -1,0 +1,130 @@
+"""Diverter: hands rows to the fallback of one sink, and counts what became of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from agent_core.api import EMPTY, Account, Batch, Clock, Diversion, DivertReason, DropReason, RateLimit, RetryableError
+from agent_core.registry.events import Events
+from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
+from agent_core.runtime.delivery.ledger import Ledger
+
+
+class Stored(NamedTuple):
+    """What became of rows in the fallback: ``kept`` are durable, ``refused`` it does not take for their content."""
+
+    kept: Batch
+    refused: Batch
+
+
+class Diverter:
+    """Moves pending rows of one sink to ``diverted``, ``rejected`` or ``dropped``. Thread-safe.
+
+    It depends on no worker, retry or state: source threads use it while the sink is away.
+    """
+
+    def __init__(
+        self,
+        sink_id: str,
+        fallback: Fallback | None,
+        ledger: Ledger,
+        events: Events,
+        clock: Clock,
+        logger: logging.Logger,
+    ) -> None:
+        self.available = fallback is not None
+        self._sink_id = sink_id
+        self._fallback = fallback
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._log = logger
+        self._faults = RateLimit(clock)
+
+    def open(self) -> None:
+        """Open the fallback, if there is one. Raises what its ``open`` raises, but for RetryableError.
+
+        ``tagferry replay`` may hold the backlog: that must not keep values from being collected. The fallback opens
+        when it is needed; until then what it cannot take is counted as dropped.
+        """
+        if self._fallback is not None:
+            try:
+                self._fallback.open()
+            except RetryableError as error:
+                self._tell_not_open(error)
+
+    def ready(self) -> bool:
+        """True when the fallback is open now, after a try if it was not. Never raises."""
+        if self._fallback is None:
+            return False
+        try:
+            self._fallback.open()
+        except Exception as error:
+            self._tell_not_open(error)
+            return False
+        return True
+
+    def _tell_not_open(self, error: Exception) -> None:
+        if (repeats := self._faults.allow("open")) is not None:
+            self._log.warning("fallback not opened yet: sink=%s error=%s%s", self._sink_id, error, repeats)
+
+    def close(self) -> None:
+        """Close the fallback."""
+        if self._fallback is not None:
+            self._fallback.close()
+
+    def store(
+        self, batch: Batch, reason: DivertReason, attempted_at_ns: int, details: tuple[str, ...] | None
+    ) -> Stored | None:
+        """Make rows durable in the fallback; None, with a line in the log, when it fails. Counts nothing."""
+        assert self._fallback is not None
+        try:
+            refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
+        except FallbackFailed as error:
+            if (repeats := self._faults.allow("fallback")) is not None:
+                self._log.error("fallback failed: sink=%s error=%s%s", self._sink_id, error, repeats)
+            return None
+        if not refused:
+            return Stored(batch, EMPTY)
+        if (repeats := self._faults.allow("refused")) is not None:
+            self._log.error(
+                "fallback refused rows: sink=%s rows=%d code=%s error=%s%s",
+                self._sink_id,
+                len(refused),
+                refused[0].code,
+                refused[0].message,
+                repeats,
+            )
+        rows = {rejection.row for rejection in refused}
+        kept = [row for row in range(len(batch)) if row not in rows]
+        return Stored(batch.select(kept), batch.select(sorted(rows)))
+
+    def count_diverted(self, stored: Stored, reason: DivertReason) -> None:
+        """Count and announce rows that ``store`` took from the buffer."""
+        assert self._fallback is not None
+        if stored.kept:
+            self._ledger.move(self._sink_id, Account.PENDING, Account.DIVERTED, len(stored.kept), reason)
+            self._events.batch_diverted(self._sink_id, self._fallback.fallback_id, stored.kept, reason)
+        if stored.refused:
+            self.drop(stored.refused, DropReason.FALLBACK_FAILED)
+
+    def count_rejected(self, stored: Stored) -> None:
+        """Count rows that the sink rejected, after ``store`` took them."""
+        self._ledger.move(self._sink_id, Account.PENDING, Account.REJECTED, len(stored.kept))
+        if stored.refused:
+            self.drop(stored.refused, DropReason.FALLBACK_FAILED)
+
+    def divert_or_drop(self, batch: Batch, divert: DivertReason, drop: DropReason) -> None:
+        """One try with the fallback; without one, or when it fails, the rows are dropped with a reason."""
+        if not self.available:
+            self.drop(batch, drop)
+        elif (stored := self.store(batch, divert, self._clock.time_ns(), None)) is not None:
+            self.count_diverted(stored, divert)
+        else:
+            self.drop(batch, DropReason.FALLBACK_FAILED)
+
+    def drop(self, batch: Batch, reason: DropReason) -> None:
+        """Count and announce rows that are lost for good."""
+        self._ledger.move(self._sink_id, Account.PENDING, Account.DROPPED, len(batch), reason)
+        self._events.records_dropped(self._sink_id, len(batch), reason)

@@ -1,0 +1,1 @@
+"""Replay: what waits in a fallback is written back into the sink, automatically or by command."""
