@@ -114,7 +114,7 @@ def test_records_of_others_have_a_message_only(logger: str) -> None:
     assert set(found) == {"time", "level", "logger", "message"}
 
 
-@pytest.mark.parametrize("logger", ["agent_core.cli.commands.run", "csv_sink.part"])
+@pytest.mark.parametrize("logger", ["agent_core.cli.commands.run", "csv_sink.files.part"])
 def test_the_agent_and_its_plugins_are_no_others(logger: str) -> None:
     assert fields(record("connection lost: host=%s", "plc", logger=logger)) == {"host": "plc"}
 

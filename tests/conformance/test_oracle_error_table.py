@@ -4,7 +4,7 @@ Written out from the database's and the driver's documentation, not from the sin
 """
 
 import pytest
-from oracle_sink.errors import Action, action_of, failure
+from oracle_sink.session.errors import Action, action_of, failure
 
 from agent_core.api import SinkState
 from agent_core.runtime.delivery.sink_gate import ProbeIntervals

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from http_monitor.extension import HttpMonitor
-from http_monitor.monitor import Monitor
+from http_monitor.state.monitor import Monitor
 
 from agent_core.registry import Events
 from agent_core.testing.clock import ManualClock

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from polling_source.block_reader import BlockReader
-from polling_source.plan import ReadPlan
+from polling_source.reading.block_reader import BlockReader
+from polling_source.reading.plan import ReadPlan
 
 from agent_core.api import BlockDriver, TagSpec
 

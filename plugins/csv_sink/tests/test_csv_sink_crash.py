@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from csv_sink.line import HEADER, LineWriter
-from csv_sink.part import salvage
+from csv_sink.files.part import salvage
+from csv_sink.format.line import HEADER, LineWriter
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
 
@@ -64,7 +64,7 @@ class Disk:
                     raise OSError(errno.EIO, "Input/output error")
                 return super().truncate(size)
 
-        mocker.patch("csv_sink.part.FileIO", File)
+        mocker.patch("csv_sink.files.part.FileIO", File)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from csv_sink.part import Part
+from csv_sink.files.part import Part
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
 
@@ -451,7 +451,7 @@ def test_a_folder_in_use_is_refused_and_names_the_process(sink: CsvSink, make_si
 def test_the_lock_dies_with_its_process(make_sink: Callable[..., CsvSink], folder: Path) -> None:
     folder.mkdir(parents=True)
     script = (
-        "import sys, pathlib; from csv_sink.lock import FolderLock\n"
+        "import sys, pathlib; from csv_sink.files.lock import FolderLock\n"
         "lock = FolderLock(pathlib.Path(sys.argv[1])); lock.acquire(); print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -9,10 +9,10 @@ from array import array
 from decimal import Decimal
 
 import pytest
-from csv_sink.field import parse_value, split_line, text_field, value_fields
-from csv_sink.line import COLUMNS, HEADER, LineWriter
-from csv_sink.reader import Reader, replay_batches
-from csv_sink.timestamp import parse_timestamp, timestamp_text
+from csv_sink.format.field import parse_value, split_line, text_field, value_fields
+from csv_sink.format.line import COLUMNS, HEADER, LineWriter
+from csv_sink.format.reader import Reader, replay_batches
+from csv_sink.format.timestamp import parse_timestamp, timestamp_text
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from csv_sink.line import HEADER, LineWriter
+from csv_sink.format.line import HEADER, LineWriter
+from csv_sink.format.reader import Reader, replay_batches
 from csv_sink.plugin import agent_register_sink
-from csv_sink.reader import Reader, replay_batches
 from csv_sink.sink import CsvSink
 
 from agent_core.api import BadLine, Batch, Diversion, DivertReason, Origin, Severity, Value
@@ -67,7 +67,7 @@ def test_a_quote_too_many_at_the_end_of_a_row_costs_that_row_only() -> None:
 
 
 def test_a_quote_that_is_never_closed_is_followed_so_far_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("csv_sink.reader._LONGEST_RECORD_BYTES", 200)
+    monkeypatch.setattr("csv_sink.format.reader._LONGEST_RECORD_BYTES", 200)
     rows = lines(*range(50))
     names, bad = read(HEADER + b'"\n' + b"".join(rows))
     assert (len(names), len(bad)) == (50, 1)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from http_monitor.access import Access
-from http_monitor.address import Address
-from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.door.access import Access
+from http_monitor.door.address import Address
+from http_monitor.door.application import build
 from http_monitor.extension import HttpMonitor
-from http_monitor.monitor import Monitor
-from http_monitor.observer import Observer
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
+from http_monitor.state.monitor import Monitor
+from http_monitor.state.observer import Observer
 from monitored.app_client import AppClient
 from monitored.fake_agent import FakeAgent
 from monitored.http_client import HttpClient

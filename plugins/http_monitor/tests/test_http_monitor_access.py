@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from http_monitor.access import Access, Request, to_protocol
-from http_monitor.address import Address
 from http_monitor.config import Protect
+from http_monitor.door.access import Access, Request, to_protocol
+from http_monitor.door.address import Address
 from hypothesis import given
 from hypothesis import strategies as st
 

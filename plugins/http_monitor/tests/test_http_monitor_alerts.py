@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from http_monitor.alerts import Alert, AlertBoard, Severity
-from http_monitor.storage import StorageSnapshot
+from http_monitor.state.alerts import Alert, AlertBoard, Severity
+from http_monitor.state.storage import StorageSnapshot
 from monitored.fake_agent import FakeAgent, group_status, sink_status
 
 from agent_core.api import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from http_monitor.metrics import registry_of
+from http_monitor.answers.metrics import registry_of
 from monitored.fake_agent import group_status, sink_status
 from monitored.running import MakeMonitored, Monitored
 from prometheus_client.parser import text_string_to_metric_families

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import schemathesis
-from http_monitor.access import Access
-from http_monitor.address import Address
-from http_monitor.application import build
 from http_monitor.config import Protect
-from http_monitor.monitor import Monitor
+from http_monitor.door.access import Access
+from http_monitor.door.address import Address
+from http_monitor.door.application import build
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
+from http_monitor.state.monitor import Monitor
 from hypothesis import HealthCheck, Phase, settings
 from monitored.fake_agent import FakeAgent
 from schemathesis.checks import not_a_server_error

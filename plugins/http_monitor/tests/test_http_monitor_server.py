@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from http_monitor.address import Address
 from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.door.address import Address
 from http_monitor.extension import HttpMonitor
 from monitored.http_client import HttpClient
 from monitored.running import MakeServed, Served
@@ -109,7 +109,7 @@ def test_many_requests_that_are_no_http_disturb_nobody(served: Served) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("http_monitor.server.RESTART_SECONDS", 0.02)
+    monkeypatch.setattr("http_monitor.door.server.RESTART_SECONDS", 0.02)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 
-from http_monitor.tag_table import HISTORY_CELLS, HISTORY_POINTS, MAX_NOTED_BATCHES, TagTable
+from http_monitor.state.tag_table import HISTORY_CELLS, HISTORY_POINTS, MAX_NOTED_BATCHES, TagTable
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from http_monitor.growth import Growth
-from http_monitor.timeline import POINTS, Rates, Timeline
-from http_monitor.write_stats import WriteSnapshot, WriteStats
+from http_monitor.state.growth import Growth
+from http_monitor.state.timeline import POINTS, Rates, Timeline
+from http_monitor.state.write_stats import WriteSnapshot, WriteStats
 from monitored.fake_agent import FakeAgent, sink_status
 
 from agent_core.api import LedgerSnapshot

@@ -25,7 +25,7 @@ from opcua_driver.plugin import create
 from plant.peer import PeerProcess
 from plant.scan_times import Cost, ScanTimes, fastest, verdict
 from plant.settings import settings_of
-from polling_source.item_reader import ItemReader
+from polling_source.reading.item_reader import ItemReader
 
 from agent_core.api import ComponentContext, DataType, TagSpec
 

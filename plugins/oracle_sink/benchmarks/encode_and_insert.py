@@ -18,12 +18,12 @@ from pathlib import Path
 
 import oracledb
 from oracle_sink.config import OnConflict, OracleSinkConfig
-from oracle_sink.facts import read_facts
-from oracle_sink.identifiers import TableName
-from oracle_sink.latch import Latches
-from oracle_sink.layout import plan_layout
-from oracle_sink.rows import encode
+from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
+from oracle_sink.table.facts import read_facts
+from oracle_sink.table.identifiers import TableName
+from oracle_sink.table.layout import plan_layout
+from oracle_sink.write.rows import encode
 
 from agent_core.api import Batch, ComponentContext, Origin, Secret, load_schema
 

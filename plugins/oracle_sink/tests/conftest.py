@@ -15,7 +15,7 @@ from pathlib import Path
 import oracledb
 import pytest
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.latch import Latches
+from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin, StandinError
 from oracle_standin.real_database import database_under_test

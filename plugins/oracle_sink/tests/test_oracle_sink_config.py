@@ -12,7 +12,7 @@ import pytest
 import yaml
 from oracle_sink import plugin
 from oracle_sink.config import Field, OnConflict, OracleSinkConfig, PoolConfig, ThickConfig, TimeoutsConfig
-from oracle_sink.identifiers import TableName, parse_column, parse_table
+from oracle_sink.table.identifiers import TableName, parse_column, parse_table
 
 from agent_core.api import ComponentContext, Secret, load_schema
 

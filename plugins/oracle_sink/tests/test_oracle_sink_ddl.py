@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 import sqlglot
 from oracle_sink.config import ColumnSpec, Field, OracleSinkConfig
-from oracle_sink.ddl import Storage, render
 from oracle_sink.sink import OracleSink
+from oracle_sink.table.ddl import Storage, render
 from oracle_standin.process import Standin
 
 from agent_core.api import Batch, Origin, Secret, WriteOutcome, load_schema

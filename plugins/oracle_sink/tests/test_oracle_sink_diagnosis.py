@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from oracle_sink.latch import Latches
+from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 

@@ -6,7 +6,7 @@ import ssl
 
 import oracledb
 import pytest
-from oracle_sink.errors import (
+from oracle_sink.session.errors import (
     Action,
     action_of,
     code_of,

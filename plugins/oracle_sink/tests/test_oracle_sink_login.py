@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from oracle_sink.latch import LONGEST_PAUSE_SECONDS, Latches
+from oracle_sink.session.latch import LONGEST_PAUSE_SECONDS, Latches
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 

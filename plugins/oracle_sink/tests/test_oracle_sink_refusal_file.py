@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from oracle_sink.refusal_file import Refusal, RefusalFile
+from oracle_sink.session.refusal_file import Refusal, RefusalFile
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 

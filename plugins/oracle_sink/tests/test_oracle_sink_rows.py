@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle_sink.binding import Refusals
 from oracle_sink.config import ColumnSpec, Field, OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
-from oracle_sink.facts import Column, Key, Kind, TableFacts
-from oracle_sink.identifiers import TableName
-from oracle_sink.layout import Layout, plan_layout
-from oracle_sink.numbers import NumberColumn, Refused
-from oracle_sink.rows import encode
-from oracle_sink.texts import TextColumn
-from oracle_sink.times import Times, repeated_hour
+from oracle_sink.table.binding import Refusals
+from oracle_sink.table.facts import Column, Key, Kind, TableFacts
+from oracle_sink.table.identifiers import TableName
+from oracle_sink.table.layout import Layout, plan_layout
+from oracle_sink.table.numbers import NumberColumn, Refused
+from oracle_sink.table.texts import TextColumn
+from oracle_sink.table.times import Times, repeated_hour
+from oracle_sink.write.rows import encode
 
 from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch, Origin, Secret, Value
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import pytest
 from oracle_sink.config import OnConflict
-from oracle_sink.doubt import Doubt
 from oracle_sink.sink import OracleSink
-from oracle_sink.write import BatchWrite
+from oracle_sink.write.batch_write import BatchWrite
+from oracle_sink.write.doubt import Doubt
 from oracle_standin.process import Standin
 
 from agent_core.api import (

@@ -24,12 +24,12 @@ from pathlib import Path
 from modbus_driver.plugin import agent_register_driver
 from plant.process import ModbusPlant
 from plant.scan_times import fastest
-from polling_source.block_reader import BlockReader
-from polling_source.clock_jump import ClockJump
 from polling_source.config import BackoffConfig, PollingSourceConfig
-from polling_source.device import DeviceWorker
+from polling_source.engine.clock_jump import ClockJump
+from polling_source.engine.device import DeviceWorker
 from polling_source.lineup import Lineup
-from polling_source.plan import Block
+from polling_source.reading.block_reader import BlockReader
+from polling_source.reading.plan import Block
 from pymodbus.client import ModbusTcpClient
 
 from agent_core.api import Batch, ComponentContext, SystemClock

@@ -18,9 +18,9 @@ from polling_source.config import (
     PollingSourceConfig,
     TriggerConfig,
 )
-from polling_source.csv_tags import COLUMNS
 from polling_source.plugin import agent_register_source, create
-from polling_source.tag import FIELDS, REQUIRED
+from polling_source.tags.csv_tags import COLUMNS
+from polling_source.tags.tag import FIELDS, REQUIRED
 
 from agent_core.api import ComponentContext, ConfigError, load_schema
 

@@ -13,12 +13,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polling_source.config import GroupConfig, TriggerConfig
-from polling_source.contents import Contents, ListedDevice
-from polling_source.conversion import _from_file, _write
-from polling_source.csv_tags import CsvTags
 from polling_source.plugin import agent_register_source
-from polling_source.tag import Place, PlacedTag, parse_tag, tag_fields
-from polling_source.yaml_export import write_yaml
+from polling_source.tags.contents import Contents, ListedDevice
+from polling_source.tags.conversion import _from_file, _write
+from polling_source.tags.csv_tags import CsvTags
+from polling_source.tags.tag import Place, PlacedTag, parse_tag, tag_fields
+from polling_source.tags.yaml_export import write_yaml
 
 from agent_core.api import ConfigError, Conversion, ConversionOptions, DataType, GroupMode
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polling_source.decode import Scaling, compile_decoder, decode_text, scale_value, swap_words
+from polling_source.reading.decode import Scaling, compile_decoder, decode_text, scale_value, swap_words
 
 from agent_core.api import ByteOrder, DataType, Point, TagSpec, Value, WordOrder
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
-from polling_source.device_clock import clock_finding
+from polling_source.examination.device_clock import clock_finding
 from polling_source.source import PollingSource
 from pytest_mock import MockerFixture
 

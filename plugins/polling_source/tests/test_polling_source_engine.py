@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from polling_source.device import DeviceWorker
+from polling_source.engine.device import DeviceWorker
 from polling_source.source import PollingSource
 
 from agent_core.api import BAD, GOOD, UNCERTAIN, Batch, ConfigError, ItemReading, Origin

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
-from polling_source.filter import TagFilter
-from polling_source.rule import TagRule, parse_labels
+from polling_source.engine.filter import TagFilter
 from polling_source.source import PollingSource
+from polling_source.tags.rule import TagRule, parse_labels
 
 from agent_core.api import BAD, GOOD, UNCERTAIN, Batch, Value
 from agent_core.testing.clock import ManualClock

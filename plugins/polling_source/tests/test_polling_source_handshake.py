@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from polling_source.device import DeviceWorker
-from polling_source.group import PollGroup
-from polling_source.handshake import Ticket
+from polling_source.engine.device import DeviceWorker
+from polling_source.engine.group import PollGroup
+from polling_source.engine.handshake import Ticket
 from polling_source.source import PollingSource
 
 from agent_core.api import (

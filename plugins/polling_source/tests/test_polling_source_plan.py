@@ -7,8 +7,8 @@ import struct
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polling_source.plan import ReadPlan, locate_tags
-from polling_source.tag import Place, PlacedTag
+from polling_source.reading.plan import ReadPlan, locate_tags
+from polling_source.tags.tag import Place, PlacedTag
 
 from agent_core.api import DataType, TagSpec, Value, WordOrder, float32_to_shortest
 from agent_core.testing.fake_drivers import FakeBlockDriver

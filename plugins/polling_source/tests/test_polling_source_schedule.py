@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polling_source.backoff import Backoff
 from polling_source.config import BackoffConfig
-from polling_source.schedule import Schedule
+from polling_source.engine.backoff import Backoff
+from polling_source.engine.schedule import Schedule
 
 
 def test_due_times_lie_on_a_grid_from_the_origin() -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import pytest
-from polling_source.silence import Answers, NoAnswer, Silence
+from polling_source.reading.silence import Answers, NoAnswer, Silence
 from polling_source.source import PollingSource
 
 from agent_core.api import BAD, GOOD, Batch, DeviceUnreachable, ItemReading, ReadRefused, SystemClock, TagSpec

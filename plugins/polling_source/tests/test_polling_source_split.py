@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polling_source.silence import Rows
-from polling_source.split import Budget, SplitReads
+from polling_source.reading.silence import Rows
+from polling_source.reading.split import Budget, SplitReads
 
 from agent_core.api import ReadRefused
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from polling_source.catalog import Catalog
 from polling_source.config import BackoffConfig, BadRows, CatalogConfig, DeviceConfig, PollingSourceConfig, WrongTags
 from polling_source.source import PollingSource
+from polling_source.tags.catalog import Catalog
 
 from agent_core.api import DataType, GroupMode
 from agent_core.testing.fake_drivers import FakeBlockDriver

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from polling_source.catalog import Catalog
 from polling_source.config import BackoffConfig, BadRows, DeviceConfig, GroupConfig, PollingSourceConfig, WrongTags
-from polling_source.tag import Place, PlacedTag, parse_tag
-from polling_source.tag_list import TagList
+from polling_source.tags.catalog import Catalog
+from polling_source.tags.tag import Place, PlacedTag, parse_tag
+from polling_source.tags.tag_list import TagList
 
 from agent_core.api import ByteOrder, ConfigProblem, DataType, GroupMode, TagSpec, WordOrder
 

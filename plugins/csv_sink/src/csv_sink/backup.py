@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent_core.api import BacklogFile, ReplayBatch
-from csv_sink.folder import Kind
-from csv_sink.reader import Reader, replay_batches
+from csv_sink.files.folder import Kind
+from csv_sink.format.reader import Reader, replay_batches
 
 
 class CsvBackups:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_core.api import Finding, Severity
 from csv_sink.config import CsvSinkConfig
-from csv_sink.folder import Folder, Kind, kind_of
+from csv_sink.files.folder import Folder, Kind, kind_of
 
 _MIB = 1024 * 1024
 

@@ -23,12 +23,12 @@ from agent_core.api import (
 )
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
-from csv_sink.failure import lacks_room, translated
-from csv_sink.folder import Folder, Kind, Replayed, kind_of
-from csv_sink.line import LineWriter
-from csv_sink.lock import FolderHeld, FolderLock
-from csv_sink.part import Part, salvage
-from csv_sink.reader import BEGIN, Position, Reader, replay_batches
+from csv_sink.files.failure import lacks_room, translated
+from csv_sink.files.folder import Folder, Kind, Replayed, kind_of
+from csv_sink.files.lock import FolderHeld, FolderLock
+from csv_sink.files.part import Part, salvage
+from csv_sink.format.line import LineWriter
+from csv_sink.format.reader import BEGIN, Position, Reader, replay_batches
 
 _PRUNE_INTERVAL_SECONDS: Final = 3600.0
 

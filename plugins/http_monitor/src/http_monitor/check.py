@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from agent_core.api import AgentError, Config, ConfigProblem
-from http_monitor.address import Address
 from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.door.address import Address
 
 TYPE: Final = "http_monitor"
 LEAST_TOKEN_CHARACTERS: Final = 16

@@ -9,15 +9,15 @@ from contextlib import suppress
 from typing import Final
 
 from agent_core.api import AgentError, ComponentContext, ConfigError, RateLimit
-from http_monitor.access import Access
-from http_monitor.address import Address
-from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig
-from http_monitor.monitor import Monitor
-from http_monitor.observer import Observer
+from http_monitor.door.access import Access
+from http_monitor.door.address import Address
+from http_monitor.door.application import build
+from http_monitor.door.server import Server
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
-from http_monitor.server import Server
+from http_monitor.state.monitor import Monitor
+from http_monitor.state.observer import Observer
 
 TICK_SECONDS: Final = 1.0
 LOOK_TICKS: Final = 5

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent_core.api import AgentError, RateLimit, SinkStatus, TriggerResult
-from http_monitor.guard import LOG_INTERVAL_SECONDS
-from http_monitor.journal import EntryKind
-from http_monitor.monitor import Monitor
+from http_monitor.door.guard import LOG_INTERVAL_SECONDS
+from http_monitor.state.journal import EntryKind
+from http_monitor.state.monitor import Monitor
 
 T = TypeVar("T")
 

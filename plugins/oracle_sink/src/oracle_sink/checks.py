@@ -7,9 +7,9 @@ from typing import cast
 
 from agent_core.api import Config, ConfigProblem
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.dsn import dsn_mistake
-from oracle_sink.identifiers import parse_table
-from oracle_sink.mapping import read_mapping
+from oracle_sink.session.dsn import dsn_mistake
+from oracle_sink.table.identifiers import parse_table
+from oracle_sink.table.mapping import read_mapping
 
 _TYPE = "oracle_sink"
 

@@ -19,11 +19,10 @@ from agent_core.api import (
     Severity,
     SinkError,
 )
-from oracle_sink.address import addresses_of, reach
 from oracle_sink.config import OnConflict, OracleSinkConfig
-from oracle_sink.ddl import Storage, render
-from oracle_sink.driver import DRIVER_ERRORS
-from oracle_sink.errors import (
+from oracle_sink.session.address import addresses_of, reach
+from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.errors import (
     DOUBTFUL,
     EXPIRES_SOON,
     NO_TABLE,
@@ -35,13 +34,14 @@ from oracle_sink.errors import (
     text_of,
     translate,
 )
-from oracle_sink.facts import read_facts
-from oracle_sink.identifiers import parse_table
-from oracle_sink.latch import Latch
-from oracle_sink.layout import Layout, plan_layout, warnings_of
-from oracle_sink.login import Logins, close_quietly, password_of
-from oracle_sink.mapping import read_mapping
-from oracle_sink.rows import Row, encode
+from oracle_sink.session.latch import Latch
+from oracle_sink.session.login import Logins, close_quietly, password_of
+from oracle_sink.table.ddl import Storage, render
+from oracle_sink.table.facts import read_facts
+from oracle_sink.table.identifiers import parse_table
+from oracle_sink.table.layout import Layout, plan_layout, warnings_of
+from oracle_sink.table.mapping import read_mapping
+from oracle_sink.write.rows import Row, encode
 
 _OLDEST: Final = (12, 1)
 _CLOCK_SECONDS: Final = 5.0

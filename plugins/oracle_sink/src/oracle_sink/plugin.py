@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent_core.api import ComponentContext, Config, ConfigError, ConfigProblem, SinkFactory, hookimpl, load_schema
-from oracle_sink.latch import Latches
+from oracle_sink.session.latch import Latches
 
 if TYPE_CHECKING:
     from oracle_sink.sink import OracleSink

@@ -16,20 +16,20 @@ from agent_core.api import (
     RetryableError,
     WriteOutcome,
 )
-from oracle_sink.binding import CONFLICT
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.connection import Connections, Session
-from oracle_sink.ddl import Storage, render
-from oracle_sink.doubt import Doubt
-from oracle_sink.driver import DRIVER_ERRORS
-from oracle_sink.errors import translate
-from oracle_sink.facts import read_facts
-from oracle_sink.identifiers import parse_table
-from oracle_sink.known import KnownSpan
-from oracle_sink.latch import Latch
-from oracle_sink.layout import Layout, plan_layout, warnings_of
-from oracle_sink.rows import ConflictError, Rows, encode
-from oracle_sink.write import BatchWrite
+from oracle_sink.session.connection import Connections, Session
+from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.errors import translate
+from oracle_sink.session.latch import Latch
+from oracle_sink.table.binding import CONFLICT
+from oracle_sink.table.ddl import Storage, render
+from oracle_sink.table.facts import read_facts
+from oracle_sink.table.identifiers import parse_table
+from oracle_sink.table.layout import Layout, plan_layout, warnings_of
+from oracle_sink.write.batch_write import BatchWrite
+from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.known import KnownSpan
+from oracle_sink.write.rows import ConflictError, Rows, encode
 
 _NS: Final = 1_000_000_000
 

@@ -18,16 +18,16 @@ from agent_core.api import (
     ItemDriver,
     TagSpec,
 )
-from polling_source.block_reader import BlockReader
-from polling_source.catalog import Catalog
 from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig, TriggerConfig, WrongTags
-from polling_source.group import PollGroup
-from polling_source.handshake import TriggerBit
-from polling_source.item_reader import ItemReader, check_items
-from polling_source.plan import ReadPlan, locate_tags
-from polling_source.reading import Reader
-from polling_source.silence import Answers
-from polling_source.tag import Place, PlacedTag
+from polling_source.engine.group import PollGroup
+from polling_source.engine.handshake import TriggerBit
+from polling_source.reading.block_reader import BlockReader
+from polling_source.reading.item_reader import ItemReader, check_items
+from polling_source.reading.plan import ReadPlan, locate_tags
+from polling_source.reading.reading import Reader
+from polling_source.reading.silence import Answers
+from polling_source.tags.catalog import Catalog
+from polling_source.tags.tag import Place, PlacedTag
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Catalogues:
     }
 
     def convert(self, origin: Path | Config, targets: Sequence[Path], options: ConversionOptions) -> Conversion:
-        from polling_source.conversion import convert
+        from polling_source.tags.conversion import convert
 
         return convert(origin, targets, options)
 
@@ -57,6 +57,6 @@ def agent_register_source() -> SourceFactory:
 
 @hookimpl
 def agent_check_config(config: Config) -> Sequence[ConfigProblem]:
-    from polling_source.check import check_config
+    from polling_source.examination.check import check_config
 
     return check_config(config)

@@ -16,13 +16,13 @@ from agent_core.api import (
     TriggerResult,
     UnknownGroupError,
 )
-from polling_source import doctor
-from polling_source.clock_jump import ClockJump
 from polling_source.config import PollingSourceConfig
-from polling_source.device import DeviceWorker
-from polling_source.group import NAMES_IN_A_LOG_LINE, PollGroup
+from polling_source.engine.clock_jump import ClockJump
+from polling_source.engine.device import DeviceWorker
+from polling_source.engine.group import NAMES_IN_A_LOG_LINE, PollGroup
+from polling_source.examination import doctor
+from polling_source.examination.read_report import ReadReport
 from polling_source.lineup import Lineup, create_drivers
-from polling_source.read_report import ReadReport
 
 
 class PollingSource:

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from csv_sink import part, sink
-from csv_sink.line import HEADER
+from csv_sink import sink
+from csv_sink.files import part
+from csv_sink.format.line import HEADER
 from csv_sink.plugin import create as create_csv_sink
 from csv_sink.sink import CsvSink
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from http_monitor.answers.model import Answer, Text, iso_time
 from http_monitor.answers.tags import TagValue, tag_value
-from http_monitor.journal import Entry, Journal, RejectedRow
+from http_monitor.state.journal import Entry, Journal, RejectedRow
 
 
 class EventAnswer(Answer):

@@ -21,7 +21,7 @@ from http_monitor.answers.writer import (
     replay_answer,
     sink_writer,
 )
-from http_monitor.monitor import Health, Monitor, Now, Phase
+from http_monitor.state.monitor import Health, Monitor, Now, Phase
 
 
 class LiveAgent(Answer):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from agent_core.api import QUALITY_NAMES, Value
 from http_monitor.answers.model import Answer, age_seconds, iso_time, rounded
-from http_monitor.tag_table import TagPage, TagRow
+from http_monitor.state.tag_table import TagPage, TagRow
 
 TagValue = float | int | bool | str | None
 """As JSON: a number that JSON or a browser cannot hold exactly is a string."""

@@ -11,9 +11,9 @@ from agent_core.api import BacklogFile, LedgerSnapshot, ReplayStatus, SinkState,
 from http_monitor.answers.buffer import BufferStatus, buffer_status
 from http_monitor.answers.model import Answer, Text, iso_time, rounded
 from http_monitor.answers.polling import ControlResult
-from http_monitor.monitor import Monitor, Now
-from http_monitor.storage import StorageSnapshot
-from http_monitor.write_stats import WriteSnapshot
+from http_monitor.state.monitor import Monitor, Now
+from http_monitor.state.storage import StorageSnapshot
+from http_monitor.state.write_stats import WriteSnapshot
 
 
 class SinkWriter(Answer):

@@ -7,9 +7,9 @@ from typing import Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from http_monitor.access import LIVE_PROTOCOL
 from http_monitor.answers.live import live
-from http_monitor.monitor import Monitor
+from http_monitor.door.access import LIVE_PROTOCOL
+from http_monitor.state.monitor import Monitor
 
 MAX_CLIENTS: Final = 50
 SEND_TIMEOUT_SECONDS: Final = 10.0

@@ -8,7 +8,6 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from http_monitor.access import Access
 from http_monitor.answers.access import AccessAnswer
 from http_monitor.answers.buffer import BufferHealth, BufferStatus, buffer_health, buffer_status
 from http_monitor.answers.incidents import Events, Rejected, events, rejected
@@ -31,8 +30,9 @@ from http_monitor.answers.writer import (
     buffer_metrics,
     writer_metrics,
 )
-from http_monitor.monitor import Monitor, Phase
+from http_monitor.door.access import Access
 from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN
+from http_monitor.state.monitor import Monitor, Phase
 
 GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]

@@ -1,0 +1,1 @@
+"""The files: the folder, its lock, and the file that is being written."""

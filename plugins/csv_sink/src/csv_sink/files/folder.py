@@ -1,0 +1,129 @@
+"""Folder: the files of one sink, by name and age."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from csv_sink.files.part import SUFFIX, sync_folder
+from csv_sink.format.timestamp import file_stamp
+
+DONE: Final = "done"
+DAMAGED: Final = "damaged"
+
+_NAME: Final = re.compile(r"(backup|rejected)_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?:\.part)?", re.ASCII)
+
+
+class Kind(StrEnum):
+    """Good rows that wait for their destination, or rows that it refused for their content."""
+
+    BACKUP = "backup"
+    REJECTED = "rejected"
+
+
+class Replayed(NamedTuple):
+    """A file in ``done``: since when (UTC ns), where, how large."""
+
+    since_ns: int
+    path: Path
+    size_bytes: int
+
+
+class Folder:
+    """``<directory>/<sink id>``. Holds no state: what it says is what the file system says at that moment."""
+
+    def __init__(self, directory: Path, sink_id: str) -> None:
+        self.directory = directory
+        self.path = directory / sink_id
+        self.done = self.path / DONE
+        self.damaged = self.path / DAMAGED
+
+    def make(self) -> None:
+        """Make the folder, for its owner only."""
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.directory, self.path):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def parts(self) -> list[Path]:
+        """Files that are not complete."""
+        return [path for path in self._files(self.path) if path.name.endswith(SUFFIX)]
+
+    def complete(self) -> list[tuple[Path, int]]:
+        """Files to replay, oldest first, with their sizes in bytes."""
+        found = []
+        for path in self._files(self.path):
+            if not path.name.endswith(SUFFIX):
+                with suppress(FileNotFoundError):  # whoever holds the folder has just moved it
+                    found.append((path, path.stat().st_size))
+        return found
+
+    def new_part(self, kind: Kind, time_ns: int) -> Path:
+        """A name that no file here, in ``done`` or in ``damaged`` has."""
+        return self.path / f"{self._free_name(kind, file_stamp(time_ns))}{SUFFIX}"
+
+    def file(self, name: str) -> Path:
+        """The complete file of that name. Raises FileNotFoundError; a name from elsewhere leads nowhere."""
+        path = self.path / name
+        if not _NAME.fullmatch(name) or name.endswith(SUFFIX) or not path.is_file():
+            raise FileNotFoundError(f"{self.path} has no complete file {name!r}")
+        return path
+
+    def finish(self, name: str, since_ns: int, *, damaged: bool) -> Path:
+        """Move a complete file to ``done`` (since now, UTC ns), or to ``damaged``; returns its new path.
+
+        Its name is another one when a file there has it already: a copy was put back, say.
+        """
+        path, folder = self.file(name), self.damaged if damaged else self.done
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / name
+        if os.path.lexists(target):
+            stamp, _, kind = _age(path)
+            target = folder / self._free_name(kind, stamp)
+        with suppress(OSError):  # then the retention counts from the last row, as good as any
+            os.utime(path, ns=(since_ns, since_ns))
+        path.rename(target)
+        sync_folder(folder)
+        sync_folder(self.path)
+        return target
+
+    def replayed(self) -> list[Replayed]:
+        """Files in ``done``, the longest there first."""
+        found = []
+        for path in self._files(self.done):
+            with suppress(OSError):
+                stat = path.stat()
+                found.append(Replayed(stat.st_mtime_ns, path, stat.st_size))
+        return sorted(found)
+
+    def with_damage(self) -> list[Path]:
+        """Files in ``damaged``."""
+        return self._files(self.damaged)
+
+    def _free_name(self, kind: str, stamp: str) -> str:
+        names = (f"{kind}_{stamp}{f'_{number:03d}' if number else ''}.csv" for number in count())
+        return next(name for name in names if not self._is_taken(name))
+
+    def _is_taken(self, name: str) -> bool:
+        """Asks for the name alone: to list a large folder takes a second."""
+        places = (self.path / name, self.path / f"{name}{SUFFIX}", self.done / name, self.damaged / name)
+        return any(map(os.path.lexists, places))
+
+    def _files(self, folder: Path) -> list[Path]:
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []
+        return sorted(found, key=_age)
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file of ours holds."""
+    return Kind(path.name.partition("_")[0])
+
+
+def _age(path: Path) -> tuple[str, int, str]:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return match[2], int(match[3] or 0), match[1]

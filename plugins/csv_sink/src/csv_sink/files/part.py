@@ -1,0 +1,152 @@
+"""Part: the file that rows are appended to, ``*.csv.part`` until it is complete.
+
+::
+
+    create -> append, append ... -> complete (renamed to *.csv)
+                 |
+                 `- a write failed: cut back to the last good length
+
+Whatever kills the process, the file holds whole lines of accepted rows, then perhaps a torn one, which ``salvage``
+cuts off at the next start.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from csv_sink.format.line import HEADER
+from csv_sink.format.reader import Reader, Step
+
+SUFFIX: Final = ".part"
+
+_ROWS_AT_A_TIME: Final = 10_000
+
+
+class Part:
+    """An open file. Not thread-safe; raises OSError."""
+
+    def __init__(self, path: Path, created_at: float) -> None:
+        """Make the file ``path`` (which ends in ``.csv.part``), new and for its owner only.
+
+        ``created_at``: monotonic seconds. The file is empty until the first ``append`` writes the header too.
+        """
+        self.path = path
+        self.created_at = created_at
+        self.records = 0
+        self.size_bytes = 0
+        self.torn = False
+        self._file = FileIO(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+    @property
+    def in_place(self) -> bool:
+        """True while the name still leads to this file; False when somebody removed or replaced it."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
+    def append(self, lines: bytes, records: int) -> None:
+        """Write whole lines and return when they are on disk. After an error the file is as it was before.
+
+        When even cutting off what was half written failed, ``torn`` is True: abandon the file, ``salvage`` mends it.
+        """
+        data = lines if self.size_bytes else HEADER + lines
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+            os.fsync(self._file.fileno())
+            if not self.size_bytes:
+                sync_folder(self.path.parent)
+        except BaseException:
+            # Also after a failed fsync: the kernel may have forgotten the pages, so they are written anew next time.
+            self.torn = True
+            self._file.truncate(self.size_bytes)
+            self._file.seek(self.size_bytes)
+            os.fsync(self._file.fileno())
+            self.torn = False
+            raise
+        self.size_bytes += len(data)
+        self.records += records
+
+    def complete(self) -> Path | None:
+        """Close the file and take ``.part`` off its name; returns the new path. A file without rows is removed.
+
+        After an OSError the file is closed and for ``salvage`` to complete.
+        """
+        self._file.close()
+        if not self.records:
+            self.path.unlink(missing_ok=True)
+            return None
+        return publish(self.path)
+
+    def abandon(self) -> None:
+        """Close a file that is torn or no longer in place, and leave it."""
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What became of a part that its process did not complete. ``path`` is None when there was no row in it."""
+
+    path: Path | None
+    records: int
+    torn_bytes: int
+
+
+def salvage(path: Path) -> Salvaged:
+    """Cut a torn last line off a part and complete it. Reads the whole file.
+
+    Nothing before a whole row is ever cut: a line damaged in the middle stays, for ``read`` to name it.
+    """
+    records = 0
+    torn_at: int | None = None
+    with path.open("r+b") as file:
+        reader = Reader(file)
+        start = 0
+        while (step := reader.step()) is not None:
+            if step is Step.WHOLE:
+                records += start > 0  # the header is no record
+                torn_at = None
+            elif step is not Step.DAMAGED and torn_at is None:
+                torn_at = start
+            start = reader.position.offset
+            if len(reader.builder) >= _ROWS_AT_A_TIME:
+                reader.builder.take()
+        whole_bytes = start if torn_at is None else torn_at
+        if whole_bytes > len(HEADER) and whole_bytes < start:
+            file.truncate(whole_bytes)
+            os.fsync(file.fileno())
+    if whole_bytes <= len(HEADER):
+        path.unlink()
+        return Salvaged(None, 0, start - whole_bytes)
+    return Salvaged(publish(path), records, start - whole_bytes)
+
+
+def publish(part: Path) -> Path:
+    """Take ``.part`` off the name of a closed file, durably; returns the new path.
+
+    Raises OSError, also when somebody has put another file there: it waits until that one is replayed.
+    """
+    path = part.with_suffix("")
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "another file has the name", str(path))
+    part.rename(path)
+    sync_folder(path.parent)
+    return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable. Windows has no such call and does it by itself (NTFS journals names)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The format: records as lines of a CSV file, and back."""

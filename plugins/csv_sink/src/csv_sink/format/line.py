@@ -1,0 +1,155 @@
+"""Line: one row of a batch in a backup file, and back.
+
+The lines of a file end in LF; LF and CR within a text are quoted, so a line may run over several *physical* lines.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import repeat
+from operator import itemgetter
+from typing import Final
+
+from agent_core.api import QUALITY_NAMES, QUALITY_VALUES, Batch, Origin, Segment, Value
+from csv_sink.format.field import parse_text, parse_value, split_line, text_field, value_fields
+from csv_sink.format.timestamp import parse_timestamp, timestamp_text
+
+COLUMNS: Final = (
+    "timestamp",
+    "tag_name",
+    "tag_value",
+    "value_type",
+    "quality",
+    "source",
+    "device",
+    "group",
+    "insertion_attempt_time",
+    "reason",
+)
+HEADER: Final = (",".join(COLUMNS) + "\n").encode()
+
+_SEMICOLONS: Final = "the columns are separated by ; instead of commas; save it with commas, or use the original file"
+
+# More than any tag list; one that is longer is merely slower.
+_NAMES_REMEMBERED: Final = 65_536
+_STAMPS_REMEMBERED: Final = 4_096
+
+
+class LineWriter:
+    """Turns batches into lines. Remembers what tag names look like, since each poll brings the same ones."""
+
+    def __init__(self) -> None:
+        self._name: Callable[[str], str] = lru_cache(_NAMES_REMEMBERED)(text_field)
+
+    def lines(self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> bytes:
+        """The rows of a batch as one piece of UTF-8. ``reasons`` is one text for all rows, or one a row.
+
+        A text that is not valid Unicode breaks the contract of Batch; it is escaped rather than lost.
+        """
+        attempted_at = timestamp_text(attempted_at_ns)
+        tails = repeat(text_field(reasons)) if isinstance(reasons, str) else map(text_field, reasons)
+        places: list[str] = []
+        for (source, device, group), _, start, stop in batch.segments:
+            place = f"{text_field(source)},{text_field(device)},{text_field(group)},{attempted_at}"
+            places.extend(repeat(place, stop - start))
+        text = "".join(
+            [
+                f"{stamp},{name},{fields},{QUALITY_NAMES[quality]},{place},{tail}\n"
+                for stamp, name, fields, quality, place, tail in zip(
+                    _stamp_texts(batch),
+                    map(self._name, batch.names),
+                    map(value_fields, batch.values),
+                    batch.qualities,
+                    places,
+                    tails,
+                    strict=False,
+                )
+            ]
+        )
+        return text.encode("utf-8", "backslashreplace")
+
+
+class BatchBuilder:
+    """Collects lines of a file into batches. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._origins: dict[tuple[str, str, str], Origin] = {}
+        self._stamp = lru_cache(_STAMPS_REMEMBERED)(parse_timestamp)
+        self._origin: Origin | None = None
+        self._width = len(COLUMNS)
+        self._arranged: Callable[[Sequence[str]], Sequence[str]] | None = None
+        self._names: list[str] = []
+        self._values: list[Value] = []
+        self._stamps = array("q")
+        self._qualities = bytearray()
+        self._segments: list[Segment] = []
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def arrange(self, header: str) -> None:
+        """Read the lines to come as a header without its line end says: any order, columns of others among them.
+
+        Raises ValueError when it does not name each of ours once; lines are then read in the order of ``COLUMNS``.
+        """
+        names = split_line(header)
+        if any(names.count(column) != 1 for column in COLUMNS):
+            raise ValueError(_SEMICOLONS if _has_semicolons(header) else f"the header is not {','.join(COLUMNS)}")
+        self._width = len(names)
+        self._arranged = None if names == list(COLUMNS) else itemgetter(*map(names.index, COLUMNS))
+
+    def add(self, line: str) -> None:
+        """Add the row of one line without its line end. Raises ValueError, and then has added nothing."""
+        fields: Sequence[str] = split_line(line)
+        if len(fields) != self._width:
+            wrong = f"{len(fields)} columns instead of {self._width}"
+            raise ValueError(_SEMICOLONS if _has_semicolons(line) else wrong)
+        if self._arranged is not None:
+            fields = self._arranged(fields)
+        stamp, name, value_text, value_type, quality_name, source, device, group, _, _ = fields
+        timestamp_ns = self._stamp(stamp)
+        value = parse_value(value_text, value_type)
+        quality = QUALITY_VALUES.get(quality_name)
+        if quality is None:
+            raise ValueError(f"{quality_name[:40]!r} is no quality; known: {', '.join(QUALITY_VALUES)}")
+        place = (source, device, group)
+        origin = self._origins.get(place)
+        if origin is None:
+            origin = self._origins[place] = Origin(*map(parse_text, place))
+        if origin is not self._origin:
+            self._end_segment()
+            self._origin = origin
+        self._names.append(parse_text(name))
+        self._values.append(value)
+        self._stamps.append(timestamp_ns)
+        self._qualities.append(quality)
+
+    def take(self) -> Batch:
+        """The rows added since the last call."""
+        self._end_segment()
+        batch = Batch(
+            tuple(self._names), tuple(self._values), self._stamps, bytes(self._qualities), tuple(self._segments)
+        )
+        # The batch owns its array from here on.
+        self._names, self._values, self._stamps = [], [], array("q")
+        self._qualities, self._segments, self._origin = bytearray(), [], None
+        return batch
+
+    def _end_segment(self) -> None:
+        start, stop = (self._segments[-1].stop if self._segments else 0), len(self._names)
+        if stop > start and self._origin is not None:
+            self._segments.append(Segment(self._origin, 0, start, stop))
+
+
+def _has_semicolons(line: str) -> bool:
+    return line.count(";") >= len(COLUMNS) - 1
+
+
+def _stamp_texts(batch: Batch) -> Sequence[str] | map[str] | repeat[str]:
+    stamps = batch.timestamps_ns
+    if isinstance(stamps, int):
+        return repeat(timestamp_text(stamps))
+    texts = {stamp: timestamp_text(stamp) for stamp in set(stamps)}
+    return map(texts.__getitem__, stamps)

@@ -1,0 +1,1 @@
+"""The door: where the monitor listens, and who may ask for what."""

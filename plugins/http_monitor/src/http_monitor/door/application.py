@@ -1,0 +1,67 @@
+"""The application: paths, the guard before them, and how problems are answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Security
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp
+
+from agent_core.api import AgentError, UnknownBackupError, UnknownGroupError, UnknownSinkError
+from http_monitor.answers.live import core_version
+from http_monitor.answers.metrics import registry_of
+from http_monitor.answers.model import sendable
+from http_monitor.door.access import Access
+from http_monitor.door.guard import Guard
+from http_monitor.operator_actions import OperatorActions
+from http_monitor.routes.changing import ChangingRoutes
+from http_monitor.routes.live_socket import LiveSocket
+from http_monitor.routes.page import PageRoutes
+from http_monitor.routes.reading import ReadingRoutes
+from http_monitor.state.monitor import Monitor, NotRunning
+
+Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
+
+_DESCRIPTION = """\
+What the running agent knows about itself, and the switches to steer it. Units are in the names or the descriptions;
+times are UTC. `WS /ws/polling` pushes the answer of `/api/live` once a second; where reading is protected the token
+comes as the subprotocol `bearer.` followed by the token's UTF-8 bytes in hex, beside the subprotocol `agent-live`.
+State-changing calls need the bearer token where one is configured."""
+
+
+def build(
+    monitor: Monitor, access: Access, socket: LiveSocket, actions: OperatorActions, logger: logging.Logger
+) -> ASGIApp:
+    """Everything that answers. No path of it loads anything from elsewhere, so it works offline."""
+    application = FastAPI(
+        title="tagferry monitor",
+        version=core_version() or "0",
+        description=_DESCRIPTION,
+        docs_url=None,  # the interactive pages load scripts from the internet
+        redoc_url=None,
+    )
+    bearer = Security(HTTPBearer(auto_error=False, description="The token: of the extension's config"))
+    reading = ReadingRoutes(monitor, access, registry_of(monitor))
+    application.include_router(reading.router())
+    application.include_router(reading.probes())
+    application.include_router(ChangingRoutes(actions, access).router(), dependencies=[bearer])
+    application.include_router(socket.router())
+    application.include_router(PageRoutes().router())
+    application.add_exception_handler(NotRunning, _problem(503))
+    application.add_exception_handler(UnknownGroupError, _problem(404))
+    application.add_exception_handler(UnknownSinkError, _problem(404))
+    application.add_exception_handler(UnknownBackupError, _problem(404))
+    application.add_exception_handler(AgentError, _problem(409))
+    return Guard(application, access, monitor.clock, logger)
+
+
+def _problem(status: int) -> Handler:
+    """Answers an exception's message under an HTTP status."""
+
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": sendable(str(error))}, status)
+
+    return answer

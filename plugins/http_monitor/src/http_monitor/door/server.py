@@ -1,0 +1,169 @@
+"""Server: uvicorn on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from agent_core.api import AgentError, Clock, RateLimit
+from http_monitor.door.address import Address
+
+START_SECONDS: Final = 10.0
+RESTART_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 4.0
+MAX_CONNECTIONS: Final = 200
+"""More than any plant has browsers; what comes beyond is answered with 503 instead of piling up."""
+
+Background = Callable[[], Awaitable[None]]
+
+
+class Server:
+    """Binds in ``start``, so that a port in use is an error there; answers until ``stop``.
+
+    Whatever ends it before that, it starts again after a pause. ``background`` runs in the server's loop beside it; it
+    is cancelled with the loop and called again in the next one.
+    """
+
+    def __init__(
+        self, app: ASGIApp, address: Address, background: Background, clock: Clock, logger: logging.Logger
+    ) -> None:
+        self._address = address
+        self._background = background
+        self._log = logger
+        self._faults = RateLimit(clock)
+        self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._stopping = threading.Event()
+        self._config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="wsproto",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=1,
+            timeout_notify=0,
+            callback_notify=self._see_whether_it_listens,
+            h11_max_incomplete_event_size=16 * 1024,
+            ws_max_size=4096,
+            ws_ping_interval=20.0,
+            ws_ping_timeout=20.0,
+        )
+        self._uvicorn = uvicorn.Server(self._config)
+
+    @property
+    def address(self) -> Address:
+        """Where it really listens; differs from the wish when that had port 0."""
+        return self._address
+
+    def start(self) -> None:
+        """Take the port and answer. Raises AgentError when the port cannot be had."""
+        self._socket = self._bind()
+        self._address = Address(self._address.host, self._socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._run, name="http_monitor", daemon=True)
+        self._thread.start()
+        end = time.monotonic() + START_SECONDS
+        while not self._uvicorn.started:
+            if self._failure is not None or time.monotonic() > end:
+                failure = self._failure
+                self.stop()
+                raise AgentError(f"http_monitor could not start: {failure or 'it took too long'}") from failure
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Let go of the port. Safe without ``start``, and twice."""
+        self._stopping.set()
+        self._uvicorn.should_exit = True
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(STOP_SECONDS)
+            if thread.is_alive():
+                self._uvicorn.force_exit = True
+                thread.join(1.0)
+                self._log.warning("http server not ended in time: waited=%.3gs", STOP_SECONDS)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _bind(self) -> socket.socket:
+        host, port = self._address.host, self._address.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            # create_server sets SO_REUSEADDR on POSIX alone: on Windows it would let two programs share the port.
+            return socket.create_server((host, port), family=family, backlog=128)
+        except OSError as error:
+            reason = (error.strerror or str(error)).partition(" (while ")[0]
+            raise AgentError(
+                f"http_monitor cannot listen on {self._address}: {reason.lower()}; stop what uses the port, "
+                "or change listen:"
+            ) from error
+
+    def _run(self) -> None:
+        """Serve until stopped: years of answers must not end with one fault."""
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._serve())
+                error: BaseException = AgentError("it came to an end")
+            except BaseException as raised:
+                error = raised
+            self._failure = error
+            if self._stopping.is_set():
+                return
+            if (repeats := self._faults.allow("ended")) is not None:
+                self._log.error(
+                    "http server ended by itself: address=%s error=%r restart_in=%.3gs%s",
+                    self._address,
+                    error,
+                    RESTART_SECONDS,
+                    repeats,
+                    exc_info=None if isinstance(error, AgentError) else error,
+                )
+            self._stopping.wait(RESTART_SECONDS)
+
+    async def _serve(self) -> None:
+        if self._socket is None or self._socket.fileno() < 0:
+            self._socket = self._bind()
+        self._uvicorn = uvicorn.Server(self._config)
+        if self._stopping.is_set():  # stop may not have seen the new one
+            return
+        beside = asyncio.ensure_future(self._background())
+        try:
+            await self._uvicorn.serve(sockets=[self._socket])
+        except Exception:
+            await self._let_go(self._socket)
+            raise
+        finally:
+            beside.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beside
+
+    async def _let_go(self, listening: socket.socket) -> None:
+        """Close what a server that failed has left open: nobody shall wait for an answer of it."""
+        with contextlib.suppress(Exception):  # this may be what has failed
+            await self._uvicorn.shutdown(sockets=[listening])
+        for connection in self._uvicorn.server_state.connections:
+            connection.transport.abort()
+        await asyncio.sleep(0)  # that is when they are closed
+
+    async def _see_whether_it_listens(self) -> None:
+        """Once a second. asyncio closes a socket whose accept failed, on Windows when a client goes at that moment, and
+        uvicorn goes on as if it listened.
+        """
+        if self._socket is None or self._socket.fileno() < 0:
+            raise AgentError("its listening socket was closed")

@@ -1,0 +1,1 @@
+"""The state: what the monitor knows of the running agent."""

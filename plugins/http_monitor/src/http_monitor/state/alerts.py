@@ -1,0 +1,278 @@
+"""Alerts: what is wrong now, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from agent_core.api import AgentStatus, GroupState, GroupStatus, SinkState, SinkStatus
+from http_monitor.state.growth import Growth
+from http_monitor.state.storage import StorageSnapshot
+
+FILL_WARNING_PCT: Final = 70.0
+FILL_CRITICAL_PCT: Final = 95.0
+OLDEST_ROW_WARNING_SECONDS: Final = 60.0
+DISK_WARNING_PCT: Final = 10.0
+DISK_CRITICAL_PCT: Final = 3.0
+MAX_ERROR_CHARACTERS: Final = 160
+DISK_ENOUGH_BYTES: Final = 20 * 10**9
+"""A share of a large disk is still a lot; with this much free there is no alert."""
+
+
+class Severity(StrEnum):
+    """``critical`` means that values are being lost or cannot reach their destination; it makes health answer 503."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """``code`` is stable, for scripts; ``subject`` is the id of a sink or a group, or the agent's name."""
+
+    severity: Severity
+    code: str
+    subject: str
+    message: str
+    next_step: str
+    since_seconds: float = 0.0
+
+
+_SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
+    SinkState.RETRYING: (
+        Severity.WARNING,
+        "a write failed and is tried again",
+        "Nothing to do yet: the rows wait in the buffer.",
+    ),
+    SinkState.OPEN: (
+        Severity.CRITICAL,
+        "writes fail",
+        "Check that the server runs and can be reached from here, and read the error; it is probed by itself.",
+    ),
+    SinkState.THROTTLED: (
+        Severity.CRITICAL,
+        "the destination takes no rows for now",
+        "Make room there, or make it writable, as the error says; it is probed slowly until it takes rows again.",
+    ),
+    SinkState.LOCKED_OUT: (
+        Severity.CRITICAL,
+        "the account or its rights are refused",
+        "Check password, account and rights (tagferry doctor says which); a new password is read without a restart.",
+    ),
+    SinkState.MISCONFIGURED: (
+        Severity.CRITICAL,
+        "the destination cannot be used as configured",
+        "Compare address, table and columns with the YAML (tagferry doctor names the difference).",
+    ),
+    SinkState.PAUSED: (
+        Severity.WARNING,
+        "paused by an operator; nothing is written",
+        "Resume it before the buffer is full.",
+    ),
+}
+
+
+_STEP_OF_THE_ERROR: Final = frozenset(
+    {SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED}
+)
+"""In these states somebody has to act: what the error itself says comes before what is true of the state."""
+
+
+class AlertBoard:
+    """Judges snapshots; remembers since when each alert has stood. Used from one thread at a time."""
+
+    def __init__(self) -> None:
+        self._growth = Growth()
+        self._since: dict[tuple[str, str], float] = {}
+
+    def judge(
+        self, status: AgentStatus, groups: Sequence[GroupStatus], storage: StorageSnapshot, now_seconds: float
+    ) -> tuple[Alert, ...]:
+        """The alerts that stand now, critical ones first. ``now_seconds`` is monotonic."""
+
+        def grown(counter: str, total: int) -> int:
+            return self._growth.update(counter, total, now_seconds)
+
+        found: list[Alert] = []
+        for sink in status.sinks:
+            found.extend(_sink_alerts(sink, storage, grown))
+        for group in groups:
+            found.extend(_group_alerts(group, grown))
+        found.extend(_disk_alerts(status.name, storage))
+        self._since = {
+            key: self._since.get(key, now_seconds) for key in ((alert.code, alert.subject) for alert in found)
+        }
+        standing = [
+            Alert(
+                alert.severity,
+                alert.code,
+                alert.subject,
+                alert.message,
+                alert.next_step,
+                now_seconds - self._since[alert.code, alert.subject],
+            )
+            for alert in found
+        ]
+        return tuple(sorted(standing, key=lambda alert: alert.severity is not Severity.CRITICAL))
+
+
+Grown = Callable[[str, int], int]
+"""``(counter, total)`` -> by how much it grew within the last five minutes."""
+
+
+def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> Iterator[Alert]:
+    id_, ledger = sink.sink_id, sink.ledger
+    known = _SINK_STATES.get(sink.state)
+    if known is not None:
+        severity, message, next_step = known
+        error = sink.last_error or ""
+        if sink.next_step and sink.state in _STEP_OF_THE_ERROR:
+            error, next_step = error.removesuffix(f" ({sink.next_step})"), _sentence(sink.next_step)
+        detail = f": {_short(error)}" if error and sink.state is not SinkState.PAUSED else ""
+        yield Alert(severity, f"sink_{sink.state}", id_, f"{message}{detail}", next_step)
+    for advice in sink.advice:
+        step = _sentence(advice.next_step or "see what the sink's documentation says about it")
+        yield Alert(Severity.WARNING, "sink_advice", id_, f"{advice.subject}: {advice.message}", step)
+    fill = 100.0 * sink.buffer.pending_records / max(1, sink.buffer.capacity_records)
+    overflow = grown(f"overflow {id_}", overflow_count(sink))
+    dropped = grown(f"dropped {id_}", ledger.dropped)
+    rejected = grown(f"rejected {id_}", ledger.rejected)
+    if fill >= FILL_WARNING_PCT:
+        severity = Severity.CRITICAL if fill >= FILL_CRITICAL_PCT else Severity.WARNING
+        yield Alert(
+            severity,
+            "buffer_filling",
+            id_,
+            f"the buffer is {fill:.0f} % full ({sink.buffer.pending_records:,} rows)",
+            "Bring the destination back, or give the buffer a capacity that covers such outages.",
+        )
+    if dropped:
+        yield Alert(
+            Severity.CRITICAL,
+            "rows_dropped",
+            id_,
+            f"{dropped:,} rows were lost in the last 5 minutes ({_reasons(ledger.dropped_by_reason)})",
+            "Give the sink a fallback, such as csv_sink, or free the disk that its fallback writes to.",
+        )
+    if overflow:
+        yield Alert(
+            Severity.WARNING,
+            "buffer_overflow",
+            id_,
+            f"{overflow:,} rows did not fit into the buffer in the last 5 minutes",
+            "They are in the fallback if there is one, and come back by replay. Raise the capacity or the workers.",
+        )
+    if rejected:
+        yield Alert(
+            Severity.WARNING,
+            "rows_rejected",
+            id_,
+            f"{rejected:,} rows were refused for their content in the last 5 minutes",
+            "The dashboard shows the reason beside each row: mend its cause, then replay the file there.",
+        )
+    oldest = sink.buffer.oldest_age_seconds
+    if oldest >= OLDEST_ROW_WARNING_SECONDS and sink.state is SinkState.UP:
+        yield Alert(
+            Severity.WARNING,
+            "sink_behind",
+            id_,
+            f"the oldest row has waited {oldest:.0f} s although the sink is up",
+            "The sink is slower than the sources: raise max_records of its batch, or its workers.",
+        )
+    waiting = [file for file in storage.backlog.get(id_, ()) if not file.rejected]
+    refusal = sink.replay.refusal if sink.replay else None
+    if waiting and sink.state is SinkState.UP and (refusal or not (sink.replay and sink.replay.automatic)):
+        yield Alert(
+            Severity.WARNING,
+            "backlog_waits",
+            id_,
+            f"{len(waiting):,} backup {'file waits' if len(waiting) == 1 else 'files wait'} and nothing replays them",
+            f"{refusal}." if refusal else "Replay them on the dashboard, or say replay: automatic in its fallback.",
+        )
+    if not ledger.balanced:
+        yield Alert(
+            Severity.CRITICAL,
+            "ledger_unbalanced",
+            id_,
+            "the ledger does not balance: this is a defect of the agent",
+            "Keep the log and report it; compare the table with the tags before you trust the counts.",
+        )
+
+
+def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
+    missed = grown(f"missed {group.source_id} {group.group_id}", group.missed)
+    error = _short(group.last_error)
+    detail = f": {error}" if error else ""
+    if group.state is GroupState.STOPPED:
+        yield Alert(
+            Severity.WARNING,
+            "group_stopped",
+            group.group_id,
+            "stopped by an operator",
+            "Start it when it may poll again.",
+        )
+    elif group.state is GroupState.BACKING_OFF:
+        yield Alert(
+            Severity.CRITICAL,
+            "device_away",
+            group.group_id,
+            f"{group.device_id} does not answer{detail}",
+            "Check the device's power, its cable and its address; it is tried again by itself.",
+        )
+    elif group.stale:
+        yield Alert(
+            Severity.CRITICAL,
+            "group_stale",
+            group.group_id,
+            f"no good poll for too long{detail}",
+            "Check the device and the addresses of the group's tags.",
+        )
+    elif missed:
+        yield Alert(
+            Severity.WARNING,
+            "polls_missed",
+            group.group_id,
+            f"{missed:,} polls were skipped in the last 5 minutes",
+            f"A poll takes {_milliseconds(group.last_duration_seconds)}: lengthen the interval, or poll fewer tags.",
+        )
+
+
+def _disk_alerts(name: str, storage: StorageSnapshot) -> Iterator[Alert]:
+    free, total = storage.disk_free_bytes, storage.disk_total_bytes
+    if free is None or not total or free >= DISK_ENOUGH_BYTES or 100.0 * free / total >= DISK_WARNING_PCT:
+        return
+    share = 100.0 * free / total
+    severity = Severity.CRITICAL if share < DISK_CRITICAL_PCT else Severity.WARNING
+    yield Alert(
+        severity,
+        "disk_low",
+        name,
+        f"{share:.1f} % of the disk is free ({free / 1e9:.1f} GB)",
+        "Free some: backups and buffers need it when the destination is away.",
+    )
+
+
+def overflow_count(sink: SinkStatus) -> int:
+    """Rows that did not fit into the sink's buffer since the start, wherever they went."""
+    ledger = sink.ledger
+    return ledger.dropped_by_reason.get("buffer_full", 0) + ledger.diverted_by_reason.get("buffer_full", 0)
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(reason for reason, count in sorted(reasons.items()) if count)
+
+
+def _sentence(step: str) -> str:
+    return step[:1].upper() + step[1:].rstrip(".:") + "."
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "too long" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def _short(error: str | None) -> str:
+    """One line of an error's message: the whole of it is in the log and on the sink or group itself."""
+    text = " ".join((error or "").split())
+    return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[:MAX_ERROR_CHARACTERS]}..."

@@ -1,0 +1,76 @@
+"""Replays: the backup files that operators asked for, and what became of each."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from agent_core.api import AgentView, ReplayStatus, WriteOutcome
+from http_monitor.state.journal import EntryKind, Journal
+
+MAX_FILES: Final = 200
+"""Files whose rows are remembered: any of them may turn out to be asked for."""
+
+File = tuple[str, str]
+"""The id of its sink, and its name."""
+
+
+class Replays:
+    """Thread-safe. Counts the rows of the last files, and notes the end of those that somebody asked for."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._asked: set[File] = set()
+        self._written: dict[File, ReplayStatus] = {}
+
+    def asked_for(self, sink_id: str, file: str) -> None:
+        """An operator asked for ``file``, and the agent agreed."""
+        with self._lock:
+            self._asked.add((sink_id, file))
+
+    def wrote(self, sink_id: str, file: str, outcome: WriteOutcome) -> None:
+        """Count rows of ``file``; once a batch, in a data thread."""
+        with self._lock:
+            before = self._written.pop((sink_id, file), ReplayStatus())
+            self._written[sink_id, file] = before.plus(outcome)
+            if len(self._written) > MAX_FILES:
+                del self._written[next(iter(self._written))]
+
+    def over(self, agent: AgentView) -> set[File]:
+        """Files that were asked for and are so no more."""
+        with self._lock:
+            asked = set(self._asked)  # before the status: what is asked for in between is in neither
+        if not asked:
+            return asked
+        replays = {sink.sink_id: sink.replay or ReplayStatus() for sink in agent.status().sinks}
+        return {
+            (sink_id, file)
+            for sink_id, file in asked
+            if file not in replays[sink_id].requested_files and file != replays[sink_id].current_file
+        }
+
+    def settle(self, agent: AgentView) -> None:
+        """Note in the journal what is over. Reads the disk; a folder that cannot be read now is for the next time."""
+        for sink_id, file in sorted(self.over(agent)):
+            try:
+                waits = file in {waiting.name for waiting in agent.backlog(sink_id)}
+            except OSError:
+                continue
+            with self._lock:
+                self._asked.discard((sink_id, file))
+                written = self._written.pop((sink_id, file), ReplayStatus())
+            message = f"{file} waits as before; the log says why" if waits else f"{file} {_end(written)}"
+            self._journal.note(EntryKind.REPLAY, sink_id, message)
+
+
+def _end(written: ReplayStatus) -> str:
+    """What became of the rows, as far as they were read since the agent started."""
+    if not written.read:
+        return "is done: no row of it was left to write"
+    counts = (
+        (written.inserted, "inserted"),
+        (written.duplicates, "there already"),
+        (written.rejected, "refused again"),
+    )
+    return f"is written back: {', '.join(f'{count:,} {what}' for count, what in counts if count)}"

@@ -1,0 +1,240 @@
+"""Connection: the sessions of one sink, at most ``pool: max`` of them.
+
+This is not the driver's pool. That one cannot promise one log-in attempt a probe: its background thread answers one
+``acquire`` with a changed password by two log-ins (seen with python-oracledb 26.1), and closing it, which is the only
+way to stop the thread, also closes the sessions that other workers are using and may block for ever. Here each
+log-in is one stand-alone ``connect`` that holds the account's latch, limited in time.
+
+A worker keeps its session between batches, so a batch needs no round trip to get one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
+
+import oracledb
+
+from agent_core.api import ComponentContext, RateLimit, RetryableError, SinkError
+from oracle_sink.config import OracleSinkConfig
+from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.errors import translate
+from oracle_sink.session.expiry import Expiry
+from oracle_sink.session.latch import Latch
+from oracle_sink.session.login import Logins, close_quietly, password_of
+
+_SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
+"""The driver sets the client's offset; TIMESTAMP WITH LOCAL TIME ZONE columns are read and written in it."""
+
+_ROLLBACKS: Final = 3
+_PING_AFTER_SECONDS: Final = 60.0
+_PING_TIMEOUT_MS: Final = 2000
+_WARN_INTERVAL_SECONDS: Final = 86_400.0
+
+
+class Session:
+    """One database session, used by one thread at a time."""
+
+    def __init__(self, connection: oracledb.Connection) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor()
+        self.lost = False
+        """Set by whoever finds that the connection cannot be used again."""
+        self.idle_since = 0.0
+
+
+class Connections:
+    """Lends sessions. Thread-safe; bounded by ``timeouts``."""
+
+    def __init__(
+        self,
+        config: OracleSinkConfig,
+        context: ComponentContext,
+        latch: Latch,
+        inspect: Callable[[oracledb.Connection], object],
+    ) -> None:
+        """``inspect`` sees the first connection after none was left; what it raises ends the attempt."""
+        self._config = config
+        self._logger = context.logger
+        self._component_id = context.component_id
+        self._clock = context.clock
+        self._latch = latch
+        self._inspect = inspect
+        self._module = config.module or f"{context.agent_name} {context.component_id}"[:48]
+        self._logins = Logins(config, context.clock)
+        self._changed = threading.Condition()
+        self._idle: list[Session] = []
+        self._live = 0  # idle, lent and being made
+        self._inspected = False
+        self._is_open = False
+        self._faults = RateLimit(context.clock)
+        self._daily = RateLimit(context.clock, _WARN_INTERVAL_SECONDS)
+        self.expiry = Expiry(config.user, context.clock)
+
+    def open(self) -> None:
+        """Log in until ``pool: min`` sessions are there. Raises SinkError when not even one is."""
+        with self._changed:
+            self._is_open = True
+        with self.session():
+            missing = min(self._config.pool.min, self._config.pool.max) - self._live
+        for _ in range(missing):
+            with self._changed:
+                self._live += 1
+            try:
+                self._put_back(self._made())
+            except SinkError as error:
+                if (repeats := self._faults.allow("spare")) is not None:
+                    self._logger.warning(
+                        "spare session not opened: sink=%s error=%s%s", self._component_id, error, repeats
+                    )
+                break
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session for the time of the block; after an exception its transaction is rolled back.
+
+        Left with ``lost`` set it is dropped, else kept for the next. Raises RetryableError, AuthenticationError or
+        ConfigurationError when there is none.
+        """
+        self.expiry.look_again(self._config.password)
+        session = self._take()
+        try:
+            yield session
+        except BaseException:
+            if not session.lost:
+                try:
+                    session.connection.rollback()
+                except DRIVER_ERRORS:
+                    session.lost = True
+            raise
+        finally:
+            self._put_back(session)
+
+    def close(self) -> None:
+        """Close the sessions; waits a second at most, what does not answer is left to a daemon thread."""
+        with self._changed:
+            self._is_open = False
+            self._inspected = False
+            idle, self._idle = self._idle, []
+            self._live -= len(idle)
+            self._changed.notify_all()
+
+        def close_all() -> None:
+            for session in idle:
+                session.connection.close()
+
+        if idle:
+            close_quietly(close_all)
+
+    def _take(self) -> Session:
+        deadline = self._clock.monotonic() + self._config.timeouts.wait
+        while True:
+            with self._changed:
+                while not self._idle and self._is_open and self._live >= self._config.pool.max:
+                    left = deadline - self._clock.monotonic()
+                    if left <= 0 or not self._clock.wait(self._changed, left):
+                        raise RetryableError(
+                            f"{self._config.dsn}: all {self._config.pool.max} sessions are in use; "
+                            "raise pool: max:, or lower workers:"
+                        )
+                if not self._is_open:
+                    raise RetryableError(f"{self._config.dsn}: the sink is closed")
+                if not self._idle:
+                    self._live += 1
+                    break
+                session = self._idle.pop()
+            if self._answers(session):
+                return session
+            session.lost = True
+            self._put_back(session)
+        return self._made()
+
+    def _answers(self, session: Session) -> bool:
+        """Ask a session that has long been idle whether it is still there; a firewall may have forgotten it."""
+        if self._clock.monotonic() - session.idle_since < _PING_AFTER_SECONDS:
+            return True
+        connection = session.connection
+        limit = connection.call_timeout
+        try:
+            connection.call_timeout = _PING_TIMEOUT_MS
+            connection.ping()
+            connection.call_timeout = limit
+        except DRIVER_ERRORS:
+            return False
+        return True
+
+    def _put_back(self, session: Session) -> None:
+        with self._changed:
+            keep = self._is_open and not session.lost
+            if keep:
+                session.idle_since = self._clock.monotonic()
+                self._idle.append(session)
+            else:
+                self._forget_one()
+            self._changed.notify()
+        if not keep:
+            close_quietly(partial(_give_up, session.connection))
+
+    def _made(self) -> Session:
+        """A new session; the caller has counted it in ``_live``."""
+        try:
+            return self._logged_in()
+        except BaseException:
+            with self._changed:
+                self._forget_one()
+                self._changed.notify()
+            raise
+
+    def _forget_one(self) -> None:
+        self._live -= 1
+        if self._live == 0:  # whatever comes next may be another database: after a switch-over, or a restore
+            self._inspected = False
+
+    def _logged_in(self) -> Session:
+        config = self._config
+        password = password_of(config)
+        with self._latch.turn(password, self._clock, config.login_interval, config.timeouts.login):
+            connection = self._logins.connect(password)
+            try:
+                connection.call_timeout = max(1, round(config.timeouts.call * 1000))
+                connection.module = self._module
+                with connection.cursor() as cursor:
+                    cursor.execute(_SETUP)
+                self._warn_of_expiry(connection, password)
+                if not self._inspected:
+                    self._inspect(connection)
+                    self._inspected = True
+                return Session(connection)
+            except BaseException as error:
+                close_quietly(connection.close)
+                if isinstance(error, DRIVER_ERRORS):
+                    raise translate(error, f"prepare a session of {config.dsn}") from error
+                raise
+
+    def _warn_of_expiry(self, connection: oracledb.Connection, password: str) -> None:
+        warning = self.expiry.learn(connection.warning, password)
+        if warning is None or (repeats := self._daily.allow("expiry")) is None:
+            return
+        self._logger.warning(
+            "password nearly expired: sink=%s user=%s days=%s warning=%s%s; have it changed, the agent reads it anew",
+            self._component_id, self._config.user, "?" if warning.days is None else warning.days, warning.text, repeats,
+        )  # fmt: skip
+
+
+def _give_up(connection: oracledb.Connection) -> None:
+    """Close a connection whose last call failed.
+
+    ``close`` rolls back first, and where that fails it leaves the socket open (seen with python-oracledb 26.1): then
+    the session keeps its row locks, and whoever writes the same rows waits for them. The roll-back does fail when the
+    answer to a call and the break after its time-out have crossed: the break then hits the next call, with ORA-01013.
+    """
+    for _ in range(_ROLLBACKS):
+        try:
+            connection.rollback()
+        except DRIVER_ERRORS:
+            continue  # a connection that is gone says so at once
+        break
+    connection.close()

@@ -1,0 +1,133 @@
+"""Latch: one log-in at a time for one account, and no storm of refused ones.
+
+A database locks an account after a few refused passwords (FAILED_LOGIN_ATTEMPTS of its profile, often 10). All sinks,
+pools and checks of a process that use the same (dsn, user) therefore share one latch, and what was refused is kept
+beside the agent for the next process: a restart, ``tagferry doctor``, ``tagferry replay``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from agent_core.api import AuthenticationError, Clock, RetryableError
+from oracle_sink.session.errors import WRONG_CREDENTIALS, next_step
+from oracle_sink.session.refusal_file import Refusal, RefusalFile
+
+LONGEST_PAUSE_SECONDS: Final = 900.0
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The last refusal as this process knows it: no change of the machine's clock shortens its pause."""
+
+    refusal: Refusal
+    fingerprint: bytes
+    until: float
+
+
+class Latch:
+    """Serialises the log-ins of one account. Thread-safe."""
+
+    def __init__(self, account: str, file: RefusalFile) -> None:
+        self._account = account
+        self._file = file
+        self._turn = threading.Lock()
+        self._refused: Refused | None = None
+        # A password is remembered only as a digest under a key that dies with the process.
+        self._key = secrets.token_bytes(32)
+
+    @contextmanager
+    def turn(self, password: str, clock: Clock, interval_seconds: float, wait_seconds: float) -> Iterator[None]:
+        """Hold the right to log in with ``password``; an AuthenticationError raised inside is remembered.
+
+        Raises that error again, without an attempt, while the same password is refused for less than
+        ``interval_seconds``, doubled with each further refusal of the password itself. RetryableError when another
+        log-in does not end within ``wait_seconds``.
+        """
+        if not self._turn.acquire(timeout=wait_seconds):
+            raise RetryableError(f"log in to {self._account}: another log-in has not ended yet")
+        try:
+            refused = self._known(password, clock, interval_seconds)
+            if refused is not None and (left := refused.until - clock.monotonic()) > 0:
+                known = refused.refusal
+                step = next_step(known.code, known.message)
+                raise AuthenticationError(_again(known, left), code=known.code, next_step=step)
+            try:
+                yield
+            except AuthenticationError as error:
+                count = refused.refusal.count + 1 if refused is not None else 1
+                self._remember(error, password, clock, interval_seconds, count)
+                raise
+            self._refused = None
+            self._file.forget()
+        finally:
+            self._turn.release()
+
+    def _known(self, password: str, clock: Clock, interval_seconds: float) -> Refused | None:
+        """The last refusal of this password, by this process or by another."""
+        fingerprint = self._fingerprint(password)
+        if self._refused is not None and self._refused.fingerprint == fingerprint:
+            return self._refused
+        refusal = self._file.read()
+        if refusal is None or not refusal.concerns(password):
+            return None
+        until = clock.monotonic() + refusal.left_seconds(clock.time_ns(), _longest(interval_seconds))
+        self._refused = Refused(refusal, fingerprint, until)
+        return self._refused
+
+    def _remember(
+        self, error: AuthenticationError, password: str, clock: Clock, interval_seconds: float, count: int
+    ) -> None:
+        # Only a refused password counts towards the lock; a locked account may be asked at any time.
+        factor = 2.0 ** min(count - 1, 16) if error.code == WRONG_CREDENTIALS else 1.0
+        pause = min(interval_seconds * factor, _longest(interval_seconds))
+        refusal = Refusal.of(
+            password,
+            refused_at_ns=clock.time_ns(),
+            pause_seconds=pause,
+            count=count,
+            code=error.code,
+            message=str(error),
+        )
+        self._refused = Refused(refusal, self._fingerprint(password), clock.monotonic() + pause)
+        self._file.keep(refusal)
+
+    def _fingerprint(self, password: str) -> bytes:
+        return hashlib.blake2b(password.encode(), key=self._key).digest()
+
+
+def _longest(interval_seconds: float) -> float:
+    return max(LONGEST_PAUSE_SECONDS, interval_seconds)
+
+
+def _again(refusal: Refusal, left_seconds: float) -> str:
+    at = datetime.fromtimestamp(refusal.refused_at_ns // _NS, UTC)
+    return (
+        f"not tried again for {max(1, round(left_seconds))} s, a changed password is tried at once; "
+        f"refused at {at:%Y-%m-%dT%H:%M:%SZ}: {refusal.message}"
+    )
+
+
+class Latches:
+    """The latches of one process, by (dsn, user). Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latches: dict[tuple[Path, str, str], Latch] = {}
+
+    def of(self, dsn: str, user: str, state_dir: Path) -> Latch:
+        """The latch of an account; the same one for the same account. What it refuses is kept in ``state_dir``."""
+        key = (state_dir, dsn.strip().upper(), user if user.startswith('"') else user.upper())
+        with self._lock:
+            if key not in self._latches:
+                self._latches[key] = Latch(f"{dsn} as {user}", RefusalFile(*key))
+            return self._latches[key]

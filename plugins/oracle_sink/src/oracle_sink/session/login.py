@@ -1,0 +1,181 @@
+"""Login: the parameters of a log-in, and one log-in whose time is limited.
+
+The driver's own limits do not cover a whole log-in: after the TCP connection it waits for the listener for ever
+(python-oracledb #451). So it runs in a daemon thread, and its caller goes on when the time is up.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypedDict
+
+import oracledb
+
+from agent_core.api import AuthenticationError, Clock, ConfigError, ConfigurationError, RetryableError
+from oracle_sink.config import OracleSinkConfig
+from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.errors import NO_CONNECTION, translate
+
+SDU_BYTES: Final = 8192
+"""The driver ignores a partial send, which happens with larger packets under a call time-out; never at this size."""
+
+EXPIRE_TIME_MINUTES: Final = 1
+_LONGEST_HOLD_SECONDS: Final = 600.0
+_FIRST_HOLD_SECONDS: Final = 15.0
+
+
+class Parameters(TypedDict, total=False):
+    """Keyword arguments that ``connect`` and ``create_pool`` share."""
+
+    dsn: str
+    user: str
+    password: str
+    sdu: int
+    tcp_connect_timeout: float
+    retry_count: int
+    expire_time: int
+    disable_oob: bool
+    program: str
+    config_dir: str
+    wallet_location: str
+    wallet_password: str
+
+
+def parameters(config: OracleSinkConfig, password: str) -> Parameters:
+    """The arguments for one log-in. ``retry_count`` 0: the core owns the clock."""
+    found = Parameters(
+        dsn=config.dsn,
+        user=config.user,
+        password=password,
+        sdu=SDU_BYTES,
+        tcp_connect_timeout=config.timeouts.connect,
+        retry_count=0,
+        expire_time=EXPIRE_TIME_MINUTES,
+        disable_oob=config.disable_oob,
+        program=config.program,
+    )
+    if config.config_dir is not None:
+        found["config_dir"] = str(config.config_dir)
+    if config.wallet_location is not None:
+        found["wallet_location"] = str(config.wallet_location)
+    if config.wallet_password is not None:
+        found["wallet_password"] = config.wallet_password.reveal()
+    return found
+
+
+def password_of(config: OracleSinkConfig) -> str:
+    """The password as it is now. Raises AuthenticationError when there is none, so that nothing is tried without it.
+
+    Whoever puts a new one into a file may remove or empty it for a moment.
+    """
+    step = "set the variable or file that password: names; it is read again at each probe"
+    try:
+        password = config.password.reveal()
+    except ConfigError as error:
+        raise AuthenticationError(f"password: {error} ({step})", next_step=step) from error
+    if not password:
+        raise AuthenticationError(f"password: it is empty ({step})", next_step=step)
+    return password
+
+
+def use_thick_mode(config: OracleSinkConfig) -> None:
+    """Load the Oracle Client libraries when ``thick:`` says so. Raises ConfigurationError."""
+    if config.thick is None:
+        return
+    lib_dir = None if config.thick.lib_dir is None else str(config.thick.lib_dir)
+    config_dir = None if config.config_dir is None else str(config.config_dir)
+    try:
+        oracledb.init_oracle_client(lib_dir=lib_dir, config_dir=config_dir)
+    except oracledb.Error as error:
+        raise translate(error, "load the Oracle Client libraries (thick:)") from error
+
+
+class Logins:
+    """Stand-alone log-ins, one at a time. Call it while holding the account's latch.
+
+    A log-in that does not end is left to its thread, which closes the session should it come after all. While such
+    log-ins hang, new ones are begun ever more rarely: a listener that swallows connections for days costs six
+    threads an hour, not one a probe.
+    """
+
+    def __init__(self, config: OracleSinkConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._hanging: list[threading.Thread] = []
+        self._hold_until = 0.0
+
+    def connect(self, password: str) -> oracledb.Connection:
+        """Log in within ``timeouts.login``. Raises what ``translate`` makes of the driver's errors."""
+        doing = f"log in to {self._config.dsn} as {self._config.user}"
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        if self._hanging and (left := self._hold_until - self._clock.monotonic()) > 0:
+            raise RetryableError(
+                f"{doing}: {len(self._hanging)} log-ins got no answer yet; the next begins in {left:.0f} s",
+                code=NO_CONNECTION,
+            )
+        use_thick_mode(self._config)
+        try:
+            arguments = parameters(self._config, password)
+        except ConfigError as error:
+            raise ConfigurationError(f"wallet_password: {error}") from error
+        limit = self._config.timeouts.login
+        results: queue.SimpleQueue[oracledb.Connection | BaseException] = queue.SimpleQueue()
+        given_up = threading.Event()
+        thread = threading.Thread(
+            target=_log_in, args=(arguments, results, given_up), name="oracle_sink-login", daemon=True
+        )
+        thread.start()
+        try:
+            result = results.get(timeout=limit)
+        except queue.Empty:
+            given_up.set()
+            with suppress(queue.Empty):  # it may have come just now
+                late = results.get_nowait()
+                if isinstance(late, oracledb.Connection):
+                    close_quietly(late.close)
+            hold = min(_FIRST_HOLD_SECONDS * 2 ** len(self._hanging), _LONGEST_HOLD_SECONDS)
+            self._hanging.append(thread)
+            self._hold_until = self._clock.monotonic() + hold
+            raise RetryableError(f"{doing}: no answer within {limit:.0f} s", code=NO_CONNECTION) from None
+        if isinstance(result, DRIVER_ERRORS):
+            raise translate(result, doing) from result
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+
+def _log_in(
+    arguments: Parameters,
+    results: queue.SimpleQueue[oracledb.Connection | BaseException],
+    given_up: threading.Event,
+) -> None:
+    try:
+        connection = oracledb.connect(**arguments)
+    except BaseException as error:
+        results.put(error)
+        return
+    results.put(connection)
+    if given_up.is_set():
+        with suppress(queue.Empty):
+            late = results.get_nowait()
+            if isinstance(late, oracledb.Connection):
+                with suppress(*DRIVER_ERRORS):
+                    late.close()
+
+
+def close_quietly(close: Callable[[], object], wait_seconds: float = 1.0) -> None:
+    """Run a call that may block for ever (closing a pool does while a peer is silent) in a daemon thread.
+
+    Returns when it has ended, or after ``wait_seconds``.
+    """
+
+    def run() -> None:
+        with suppress(*DRIVER_ERRORS):
+            close()
+
+    thread = threading.Thread(target=run, name="oracle_sink-close", daemon=True)
+    thread.start()
+    thread.join(wait_seconds)

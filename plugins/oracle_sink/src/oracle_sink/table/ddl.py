@@ -1,0 +1,109 @@
+"""Ddl: the statements that create a table for a configuration. The sink itself never runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+from oracle_sink.config import Field, OracleSinkConfig
+from oracle_sink.table.identifiers import TableName, parse_table
+from oracle_sink.table.mapping import Mapped, read_mapping
+
+_SHORT: Final = 30
+"""Bytes of a name before 12.2."""
+
+_TYPES: Final = {
+    Field.NAME: "VARCHAR2(100 CHAR) NOT NULL",
+    Field.VALUE: "VARCHAR2(255 CHAR) NOT NULL",
+    Field.VALUE_NUMBER: "BINARY_DOUBLE",
+    Field.VALUE_TEXT: "VARCHAR2(255 CHAR)",
+    Field.VALUE_TYPE: "VARCHAR2(10) NOT NULL",
+    Field.TIMESTAMP: "TIMESTAMP(6) NOT NULL",
+    Field.TIMESTAMP_NS: "NUMBER(19) NOT NULL",
+    Field.QUALITY: "VARCHAR2(20) NOT NULL",
+    Field.QUALITY_CODE: "NUMBER(3) NOT NULL",
+    Field.SOURCE: "VARCHAR2(100 CHAR) NOT NULL",
+    Field.DEVICE: "VARCHAR2(100 CHAR) NOT NULL",
+    Field.GROUP: "VARCHAR2(100 CHAR) NOT NULL",
+    Field.AGENT: "VARCHAR2(100 CHAR) NOT NULL",
+}
+_EXPRESSION_TYPES: Final = {"SYSTIMESTAMP": "TIMESTAMP(6) WITH TIME ZONE NOT NULL", "SYSDATE": "DATE NOT NULL"}
+
+
+class Storage(StrEnum):
+    """How the table is kept.
+
+    ``heap``: the plain table, for up to some hundred million rows. ``partitioned``: a partition a day, made by the
+    database as rows come, so that old days are dropped in no time (the Partitioning option, or a free edition).
+    ``index_organised``: the primary key is the table, each tag name stored once a block; half the space, slower to
+    insert out of order.
+    """
+
+    HEAP = "heap"
+    PARTITIONED = "partitioned"
+    INDEX_ORGANISED = "index_organised"
+
+
+def render(config: OracleSinkConfig, storage: Storage) -> str:
+    """The statements, each ended by a semicolon.
+
+    Raises ValueError for ``partitioned`` without a column for the field ``timestamp``, and for ``columns:`` that
+    ``checks`` refuses.
+    """
+    table = parse_table(config.table)
+    mapping, mistakes = read_mapping(config.columns)
+    if mistakes:
+        raise mistakes[0]
+    return "\n".join(_statements(table, mapping, storage))
+
+
+def _statements(table: TableName, mapping: tuple[Mapped, ...], storage: Storage) -> Iterator[str]:
+    time = next((m.name for m in mapping if m.field is Field.TIMESTAMP), None)
+    key = [m.name for m in mapping if m.field is Field.NAME]
+    stamp = time or next((m.name for m in mapping if m.field is Field.TIMESTAMP_NS), None)
+    if stamp is not None:
+        key.append(stamp)
+    for mapped in mapping:
+        if mapped.uses_sequence and mapped.expression is not None:
+            yield f"CREATE SEQUENCE {mapped.expression.removesuffix('.NEXTVAL')} CACHE 1000;"
+    columns = [f'    "{mapped.name}" {_type(mapped)}' for mapped in mapping]
+    partitioned = storage is Storage.PARTITIONED
+    constraint = f'    CONSTRAINT "{_short("PK_" + table.name)}" PRIMARY KEY ({_quoted(key)})'
+    columns.append(constraint + (" USING INDEX LOCAL" if partitioned else ""))
+    yield f"CREATE TABLE {table.sql} (\n" + ",\n".join(columns) + "\n)" + _tail(storage, time)
+    if stamp is not None:
+        owner = f'"{table.owner}".' if table.owner else ""
+        index = f'{owner}"{_short("IX_" + table.name + "_TIME")}"'
+        yield f"CREATE INDEX {index} ON {table.sql} ({_quoted([stamp])}){' LOCAL' if partitioned else ''};"
+
+
+def _tail(storage: Storage, time: str | None) -> str:
+    if storage is Storage.HEAP:
+        return ";"
+    if storage is Storage.INDEX_ORGANISED:
+        return "\nORGANIZATION INDEX COMPRESS 1;"
+    if time is None:
+        raise ValueError("partitions need a column for the field timestamp")
+    return (
+        f"\nPARTITION BY RANGE ({_quoted([time])}) INTERVAL (NUMTODSINTERVAL(1, 'DAY'))\n"
+        "(PARTITION p_first VALUES LESS THAN (TIMESTAMP '2026-01-01 00:00:00'));"
+    )
+
+
+def _type(mapped: Mapped) -> str:
+    if mapped.field is not None:
+        return _TYPES[mapped.field]
+    if mapped.expression is not None:
+        return _EXPRESSION_TYPES.get(mapped.expression, "NUMBER(19) NOT NULL")
+    if isinstance(mapped.constant, str):
+        return f"VARCHAR2({max(len(mapped.constant), 20)} CHAR) NOT NULL"
+    return "NUMBER NOT NULL"
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _short(name: str) -> str:
+    return name.encode()[:_SHORT].decode(errors="ignore")

@@ -1,0 +1,317 @@
+"""Layout: how rows of a batch lie in the table, worked out once from ``columns:`` and the dictionary's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from itertools import repeat
+from typing import Final
+
+from agent_core.api import BAD, GOOD, QUALITY_NAMES, UNCERTAIN, Batch, ConfigurationError, Value
+from oracle_sink.config import Field, OracleSinkConfig
+from oracle_sink.table.binding import Bind, Encoder, InputSize, Refusals
+from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, Key, Kind, TableFacts
+from oracle_sink.table.identifiers import TableName
+from oracle_sink.table.mapping import Mapped, read_mapping
+from oracle_sink.table.numbers import NumberColumn, Numbers, Refused
+from oracle_sink.table.texts import (
+    RepeatedText,
+    TextColumn,
+    ValueText,
+    codec_of,
+    mapped_bytes,
+    origin_texts,
+    type_names,
+)
+from oracle_sink.table.times import Times, repeated_hour
+
+LOOKUP_SIZES: Final = (1, 8, 64)
+"""Keys a look-up asks for. Few sizes, so that the database parses few statements."""
+
+# A quality byte may carry more than its two quality bits; 0x80 is not defined and no better than BAD.
+_QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) for code in range(256))
+_QUALITY_TEXTS: Final = tuple(QUALITY_NAMES[quality] for quality in _QUALITIES)
+
+_KINDS: Final = {
+    Field.NAME: TEXTS,
+    Field.VALUE: TEXTS | NUMBERS,
+    Field.VALUE_NUMBER: NUMBERS,
+    Field.VALUE_TEXT: TEXTS,
+    Field.VALUE_TYPE: TEXTS,
+    Field.TIMESTAMP: TIMES,
+    Field.TIMESTAMP_NS: NUMBERS,
+    Field.QUALITY: TEXTS,
+    Field.QUALITY_CODE: NUMBERS,
+    Field.SOURCE: TEXTS,
+    Field.DEVICE: TEXTS,
+    Field.GROUP: TEXTS,
+    Field.AGENT: TEXTS,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Encoders in the order of the binds: the columns of ``key`` first, so that rows sort by key.
+
+    ``compared`` are the positions of the columns whose content tells a duplicate from a conflict: fields outside the
+    key; constants and expressions are not compared. ``key`` is None where nothing in the table makes a row unique.
+    """
+
+    facts: TableFacts
+    encoders: tuple[Encoder, ...]
+    expressions: tuple[tuple[str, str], ...]
+    key: Key | None
+    compared: tuple[int, ...]
+    time_in_key: bool
+
+    @property
+    def table(self) -> TableName:
+        return self.facts.table
+
+    @property
+    def key_width(self) -> int:
+        """How many of the binds, from the first, are the key."""
+        return len(self.key.columns) if self.key is not None else 0
+
+    @cached_property
+    def input_sizes(self) -> tuple[InputSize, ...]:
+        return tuple(encoder.input_size for encoder in self.encoders)
+
+    @cached_property
+    def insert_sql(self) -> str:
+        names = [encoder.column.sql for encoder in self.encoders] + [f'"{name}"' for name, _ in self.expressions]
+        values = [f":{number + 1}" for number in range(len(self.encoders))] + [sql for _, sql in self.expressions]
+        return f"INSERT INTO {self.table.sql} ({', '.join(names)}) VALUES ({', '.join(values)})"  # noqa: S608
+
+    @cached_property
+    def update_sql(self) -> str:
+        """Binds: the compared columns, then the key as in ``key_binds``."""
+        sets = [f"{self.encoders[p].column.sql} = :{n + 1}" for n, p in enumerate(self.compared)]
+        return f"UPDATE {self.table.sql} SET {', '.join(sets)} WHERE {self._key_condition(len(sets))}"  # noqa: S608
+
+    @cached_property
+    def update_sizes(self) -> tuple[InputSize, ...]:
+        return (*(self.input_sizes[p] for p in self.compared), *self.key_sizes)
+
+    @cached_property
+    def key_sizes(self) -> tuple[InputSize, ...]:
+        return tuple(self.key_binds(self.input_sizes))
+
+    def key_binds(self, row: Sequence[Bind] | Sequence[InputSize]) -> list[Bind | InputSize]:
+        """What the key condition needs of a row: a nullable column twice."""
+        return [row[position] for position in self._key_positions]
+
+    @cached_property
+    def lookup_sqls(self) -> Mapping[int, str]:
+        """For each of LOOKUP_SIZES: reads the compared columns of so many keys, each row with the number of its key.
+
+        One point query for each key, joined by UNION ALL, so that no plan can be but an index look-up: with OR or IN
+        the optimizer may choose to read the whole table.
+        """
+        width = len(self._key_positions)
+        content = "".join(f", {self._read_sql(position)}" for position in self.compared)
+        selects = [
+            f"SELECT {number} AS n{content} FROM {self.table.sql} WHERE {self._key_condition(number * width)}"  # noqa: S608
+            for number in range(LOOKUP_SIZES[-1])
+        ]
+        return {size: " UNION ALL ".join(selects[:size]) for size in LOOKUP_SIZES}
+
+    def same(self, row: Sequence[Bind], stored: Sequence[Bind]) -> bool:
+        """True when what a look-up found has the content of a row. ``stored`` is in the order of ``compared``."""
+        encoders = self.encoders
+        return all(encoders[p].same(row[p], value) for p, value in zip(self.compared, stored, strict=True))
+
+    def shown(self, row: Sequence[Bind]) -> str:
+        """A row's key for messages."""
+        parts = row[: self.key_width]
+        return ", ".join(f"{e.column.name}={part}" for e, part in zip(self.encoders, parts, strict=False))
+
+    def shown_content(self, content: Sequence[Bind]) -> str:
+        """The compared columns for messages."""
+        return ", ".join(str(part) for part in content)
+
+    def content(self, row: Sequence[Bind]) -> tuple[Bind, ...]:
+        """The compared columns of a row."""
+        return tuple(row[position] for position in self.compared)
+
+    @cached_property
+    def _key_positions(self) -> tuple[int, ...]:
+        positions: list[int] = []
+        for position, encoder in enumerate(self.encoders[: self.key_width]):
+            positions.extend((position,) * (2 if encoder.column.nullable else 1))
+        return tuple(positions)
+
+    def _key_condition(self, offset: int) -> str:
+        parts: list[str] = []
+        bind = offset + 1
+        for encoder in self.encoders[: self.key_width]:
+            sql = encoder.column.sql
+            if encoder.column.nullable:
+                parts.append(f"({sql} = :{bind} OR ({sql} IS NULL AND :{bind + 1} IS NULL))")
+                bind += 2
+            else:
+                parts.append(f"{sql} = :{bind}")
+                bind += 1
+        return " AND ".join(parts)
+
+    def _read_sql(self, position: int) -> str:
+        column = self.encoders[position].column
+        return f"SYS_EXTRACT_UTC({column.sql})" if column.kind is Kind.TIMESTAMP_TZ else column.sql
+
+
+class Constant:
+    """The same value in each row."""
+
+    def __init__(self, column: Column, input_size: InputSize, value: Bind) -> None:
+        self.column = column
+        self.input_size = input_size
+        self._value = value
+
+    def encode(self, batch: Batch, refusals: Refusals) -> Sequence[Bind]:  # noqa: ARG002 - an Encoder
+        return (self._value,) * len(batch)
+
+    def same(self, bound: Bind, stored: Bind) -> bool:  # noqa: ARG002 - constants are not compared
+        return True
+
+
+def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) -> Layout:
+    """Fit ``columns:`` to the table. Raises ConfigurationError that names the column and the next step. Pure."""
+    mapping, mistakes = read_mapping(config.columns)
+    if mistakes:
+        raise ConfigurationError(f"columns: {mistakes[0]}")
+    codec = codec_of(facts.character_set)
+    encoders: dict[str, Encoder] = {}
+    expressions: list[tuple[str, str]] = []
+    for mapped in mapping:
+        column = _column(mapped, facts)
+        if mapped.expression is not None:
+            expressions.append((column.name, mapped.expression))
+        elif mapped.field is not None:
+            encoders[column.name] = _field_encoder(mapped, mapped.field, column, config, codec, agent_name)
+        else:
+            encoders[column.name] = _constant(column, mapped.constant, codec)
+    fields = {mapped.name for mapped in mapping if mapped.field is not None}
+    key = next((k for k in facts.keys if set(k.columns) <= set(encoders) and set(k.columns) & fields), None)
+    first = key.columns if key is not None else ()
+    ordered = (*first, *(name for name in encoders if name not in first))
+    compared = tuple(i for i, name in enumerate(ordered) if name in fields and name not in first)
+    times = {mapped.name for mapped in mapping if mapped.field in (Field.TIMESTAMP, Field.TIMESTAMP_NS)}
+    return Layout(
+        facts,
+        tuple(encoders[name] for name in ordered),
+        tuple(expressions),
+        key,
+        compared,
+        time_in_key=not times.isdisjoint(first),
+    )
+
+
+def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
+    """What is not wrong, but should be known: each with its consequence."""
+    facts = layout.facts
+    if layout.key is None:
+        yield (
+            "no primary or unique key is filled by columns: alone, so a row that is written again (after a lost "
+            "connection, or in a replay) is stored again"
+        )
+    elif not layout.time_in_key:
+        yield (
+            f"the key {layout.key.constraint} has no timestamp, so it holds one row a tag: with on_conflict: keep the "
+            "first value stays and all others are rejected; update keeps the last one written"
+        )
+    if codec_of(facts.character_set) != "utf-8":
+        yield f"the character set is {facts.character_set}: texts with characters that it lacks are rejected"
+    filled = {encoder.column.name for encoder in layout.encoders} | {name for name, _ in layout.expressions}
+    for column in facts.columns:
+        if not column.nullable and not column.has_default and column.name not in filled:
+            yield f"{column.name} is NOT NULL, has no DEFAULT and is not in columns: only a trigger can fill it"
+    for encoder in layout.encoders:
+        if isinstance(encoder, Times) and encoder.zone is not None:
+            again = repeated_hour(encoder.zone, now)
+            if again is not None:
+                yield (
+                    f"{encoder.column.name} holds local time of {encoder.zone.key}, where an hour comes twice (next on "
+                    f"{again:%Y-%m-%d}): rows of the second pass meet the keys of the first"
+                )
+
+
+def _column(mapped: Mapped, facts: TableFacts) -> Column:
+    column = facts.column(mapped.name)
+    if column is None:
+        has = ", ".join(c.name for c in facts.columns)
+        raise ConfigurationError(
+            f"columns: table {facts.table} has no column {mapped.name}; it has {has}: set columns: to match",
+            code="ORA-00904",
+        )
+    if column.kind is None and mapped.expression is None:
+        raise ConfigurationError(f"columns: {column} is {column.data_type}, which this sink cannot fill")
+    return column
+
+
+def _constant(column: Column, value: str | int | float | None, codec: str | None) -> Constant:
+    if column.kind in TEXTS:
+        text = TextColumn(column, codec)
+        refusal = text.refusal(str(value))
+        if refusal is not None:
+            raise ConfigurationError(f"columns: constant {value!r}: {refusal.message}", code=refusal.code)
+        return Constant(column, text.input_size, str(value))
+    if column.kind in NUMBERS:
+        number = NumberColumn(column)
+        try:
+            return Constant(column, number.input_size, number.convert(value))
+        except Refused as refused:
+            raise ConfigurationError(f"columns: constant: {refused}", code=refused.refusal.code) from None
+    raise ConfigurationError(f"columns: {column} is {column.data_type}: a constant is for texts and numbers")
+
+
+def _field_encoder(
+    mapped: Mapped, field: Field, column: Column, config: OracleSinkConfig, codec: str | None, agent_name: str
+) -> Encoder:
+    if column.kind not in _KINDS[field]:
+        fitting = ", ".join(sorted(kind.value for kind in _KINDS[field]))
+        raise ConfigurationError(f"columns: {column} is {column.data_type}: field {field} needs one of {fitting}")
+    if mapped.zone is not None and column.kind not in (Kind.DATE, Kind.TIMESTAMP):
+        raise ConfigurationError(f"columns: {column} is {column.data_type}: time_zone: is for DATE and TIMESTAMP")
+    if field is Field.TIMESTAMP:
+        return Times(column, mapped.zone)
+    if column.kind in NUMBERS:
+        values = _number_values(field)
+        return Numbers(NumberColumn(column), values, only_numbers=field is Field.VALUE_NUMBER)
+    text = TextColumn(column, codec)
+    if field in (Field.VALUE, Field.VALUE_TEXT):
+        return ValueText(
+            text,
+            bad_text=config.bad_value_text,
+            true_text=config.true_text,
+            false_text=config.false_text,
+            only_texts=field is Field.VALUE_TEXT,
+        )
+    return RepeatedText(text, _text_values(field, agent_name), required=field is Field.NAME)
+
+
+def _number_values(field: Field) -> Callable[[Batch], Sequence[Value]]:
+    if field is Field.TIMESTAMP_NS:
+        return lambda batch: list(batch.stamps())
+    if field is Field.QUALITY_CODE:
+        return lambda batch: list(map(_QUALITIES.__getitem__, batch.qualities))
+    return lambda batch: batch.values
+
+
+def _text_values(field: Field, agent_name: str) -> Callable[[Batch], Sequence[str]]:
+    match field:
+        case Field.NAME:
+            return lambda batch: batch.names
+        case Field.QUALITY:
+            return lambda batch: mapped_bytes(_QUALITY_TEXTS, batch.qualities)
+        case Field.VALUE_TYPE:
+            return lambda batch: type_names(batch.values)
+        case Field.SOURCE:
+            return origin_texts(lambda origin: origin.source)
+        case Field.DEVICE:
+            return origin_texts(lambda origin: origin.device)
+        case Field.GROUP:
+            return origin_texts(lambda origin: origin.group)
+        case _:
+            return lambda batch: list(repeat(agent_name, len(batch)))

@@ -1,0 +1,91 @@
+"""Mapping: ``columns:`` as far as it can be judged without the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from oracle_sink.config import ColumnSpec, Field
+from oracle_sink.table.identifiers import parse_column, parse_sequence
+
+_EXPRESSIONS: Final = ("SYSTIMESTAMP", "SYSDATE")
+_NEXTVAL: Final = ".NEXTVAL"
+_VALUES: Final = frozenset({Field.VALUE, Field.VALUE_NUMBER, Field.VALUE_TEXT})
+
+
+class MappingError(ValueError):
+    """``columns:`` says something that no table can make right. ``column`` is the key it stands under, or None."""
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One column: ``name`` as the dictionary has it, and one of a field, a constant and an expression's SQL."""
+
+    name: str
+    field: Field | None = None
+    zone: ZoneInfo | None = None
+    constant: str | int | float | None = None
+    expression: str | None = None
+
+    @property
+    def uses_sequence(self) -> bool:
+        return self.expression is not None and self.expression.endswith(_NEXTVAL)
+
+
+def read_mapping(specs: Sequence[ColumnSpec]) -> tuple[tuple[Mapped, ...], tuple[MappingError, ...]]:
+    """The columns, and everything that is wrong with them."""
+    found: list[Mapped] = []
+    errors: list[MappingError] = []
+    for spec in specs:
+        try:
+            mapped = _read(spec)
+        except ValueError as error:
+            errors.append(MappingError(str(error), spec.column))
+            continue
+        if any(mapped.name == other.name for other in found):
+            errors.append(MappingError(f"column {mapped.name} is there twice", spec.column))
+        found.append(mapped)
+    fields = {mapped.field for mapped in found}
+    if errors:  # what is missing may be what could not be read
+        return tuple(found), tuple(errors)
+    if Field.NAME not in fields:
+        errors.append(MappingError("no column has the field name: rows of different tags could not be told apart"))
+    if not fields & _VALUES:
+        errors.append(MappingError(f"no column has one of the fields {', '.join(sorted(_VALUES))}"))
+    return tuple(found), tuple(errors)
+
+
+def _read(spec: ColumnSpec) -> Mapped:
+    name = parse_column(spec.column)
+    if spec.expression is not None:
+        return Mapped(name, expression=_expression(spec.expression))
+    if spec.field is None:
+        return Mapped(name, constant=spec.constant)
+    if spec.time_zone is None:
+        return Mapped(name, spec.field)
+    if spec.field is not Field.TIMESTAMP:
+        raise ValueError(f"time_zone: is for the field timestamp, not for {spec.field}")
+    return Mapped(name, spec.field, zone=_zone(spec.time_zone))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # a bad key, a folder of the zones, a zone that is not there
+        raise ValueError(f"time_zone {name!r} is not known; names are like Asia/Seoul") from None
+
+
+def _expression(text: str) -> str:
+    """The SQL of an expression of the fixed list; a sequence's name is validated and quoted."""
+    upper = text.strip().upper()
+    if upper in _EXPRESSIONS:
+        return upper
+    if upper.endswith(_NEXTVAL):
+        return f"{parse_sequence(text.strip()[: -len(_NEXTVAL)]).sql}{_NEXTVAL}"
+    raise ValueError(f"expression {text!r} is none of SYSTIMESTAMP, SYSDATE and SEQUENCE.NEXTVAL")

@@ -1,0 +1,207 @@
+"""Numbers: NUMBER, FLOAT, BINARY_FLOAT and BINARY_DOUBLE columns.
+
+A number is stored as it is or refused. Two roundings are the column's own choice and not refused: the scale of a
+NUMBER(p, s), and BINARY_FLOAT. They are done here, so that a row read back equals the row that was bound.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Final
+
+import oracledb
+
+from agent_core.api import Batch, Value
+from oracle_sink.table.binding import INEXACT, Bind, InputSize, Refusal, Refusals, null_refusal
+from oracle_sink.table.facts import Column, Kind
+
+_DIGITS: Final = 38
+"""Digits a NUMBER is sure to hold. Source: Oracle Database SQL Language Reference, Data Types, NUMBER."""
+
+_PLAIN_INT: Final = 10**_DIGITS
+_SMALLEST: Final = Decimal("1E-130")
+_BEYOND: Final = Decimal("1E126")
+_WIDE: Final = Context(prec=100, rounding=ROUND_HALF_UP)
+_BITS_TO_DIGITS: Final = 0.30103
+_FLOAT32: Final = struct.Struct(">f")
+
+
+class Refused(Exception):
+    """A number that its column cannot hold."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class NumberColumn:
+    """What one column of numbers takes."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        if column.kind is Kind.BINARY_DOUBLE:
+            self.input_size: InputSize = oracledb.DB_TYPE_BINARY_DOUBLE
+            self.convert: Callable[[Value], Bind] = self._to_double
+        elif column.kind is Kind.BINARY_FLOAT:
+            self.input_size = oracledb.DB_TYPE_BINARY_FLOAT
+            self.convert = self._to_float
+        else:
+            self.input_size = oracledb.DB_TYPE_NUMBER
+            self.convert = self._to_number
+            floating = column.kind is Kind.FLOAT
+            bits = column.precision if floating and column.precision is not None else 126
+            digits = min(_DIGITS, math.ceil(bits * _BITS_TO_DIGITS))
+            self._significant = Context(prec=digits, rounding=ROUND_HALF_UP) if digits < _DIGITS else None
+            # INTEGER is a NUMBER with a scale and no precision.
+            self._scale = None if floating or column.scale is None else Decimal(1).scaleb(-column.scale)
+            whole_digits = None if floating or column.precision is None else column.precision - (column.scale or 0)
+            self._limit = None if whole_digits is None else Decimal(1).scaleb(whole_digits)
+            self._plain = self._significant is None and self._scale is None and self._limit is None
+
+    @property
+    def takes_any_float(self) -> bool:
+        return self.column.kind is Kind.BINARY_DOUBLE
+
+    def same(self, bound: Bind, stored: Bind) -> bool:
+        if bound is None or stored is None:
+            return bound is stored
+        one, other = _exact(bound), _exact(stored)
+        return one == other or (one != one and other != other)
+
+    def _to_double(self, value: Value) -> Bind:
+        if isinstance(value, float):
+            return value
+        if isinstance(value, int):
+            try:
+                double = float(value)
+            except OverflowError:
+                raise self._overflow(value) from None
+            if double != value:
+                raise self._inexact(value)
+            return double
+        if isinstance(value, Decimal) and not value.is_snan():
+            double = float(value)
+            if math.isinf(double) and value.is_finite():
+                raise self._overflow(value)
+            # The shortest decimal that names the double must be the value, or digits are lost.
+            if value.is_finite() and Decimal(repr(double)) != value:
+                raise self._inexact(value)
+            return double
+        raise self._no_number(value)
+
+    def _to_float(self, value: Value) -> Bind:
+        double = self._to_double(value)
+        assert isinstance(double, float)
+        try:
+            (single,) = _FLOAT32.unpack(_FLOAT32.pack(double))
+        except OverflowError:
+            raise self._overflow(value) from None
+        return float(single)
+
+    def _to_number(self, value: Value) -> Bind:
+        if self._plain:  # most values need no arithmetic
+            if isinstance(value, float) and (1e-130 <= abs(value) < 1e126 or value == 0.0):
+                return Decimal(repr(float(value)))
+            if isinstance(value, int) and -_PLAIN_INT < value < _PLAIN_INT:
+                return int(value)
+        if isinstance(value, float):
+            number = Decimal(repr(float(value)))
+        elif isinstance(value, int):
+            number = Decimal(int(value))
+        elif isinstance(value, Decimal):
+            number = value
+        else:
+            raise self._no_number(value)
+        if not number.is_finite():
+            raise self._overflow(value)
+        if self._significant is not None:
+            number = self._significant.plus(number)
+        if self._scale is not None:
+            try:
+                number = number.quantize(self._scale, context=_WIDE)
+            except InvalidOperation:
+                raise self._overflow(value) from None
+        if self._limit is not None and abs(number) >= self._limit:
+            raise Refused(
+                Refusal("ORA-01438", f"value larger than specified precision allowed for column {self.column}: {value}")
+            )
+        if number and not _SMALLEST <= abs(number) < _BEYOND:
+            raise self._overflow(value)
+        if len(number.normalize(_WIDE).as_tuple().digits) > _DIGITS:
+            raise self._inexact(value)
+        return number
+
+    def _overflow(self, value: Value) -> Refused:
+        return Refused(Refusal("ORA-01426", f"numeric overflow: {self.column} cannot hold {_shown(value)}"))
+
+    def _inexact(self, value: Value) -> Refused:
+        return Refused(
+            Refusal(
+                INEXACT,
+                f"{self.column} ({self.column.data_type}) cannot hold {_shown(value)} exactly: "
+                "map the value to a NUMBER or a text column",
+            )
+        )
+
+    def _no_number(self, value: Value) -> Refused:
+        return Refused(Refusal("ORA-01722", f"invalid number: {_shown(value)} for column {self.column}"))
+
+
+class Numbers:
+    """A column of numbers. ``values_of`` says which; ``only_numbers``: a text leaves the column NULL."""
+
+    def __init__(
+        self, number: NumberColumn, values_of: Callable[[Batch], Sequence[Value]], *, only_numbers: bool = False
+    ) -> None:
+        self._number = number
+        self._values_of = values_of
+        self._only_numbers = only_numbers
+
+    @property
+    def column(self) -> Column:
+        return self._number.column
+
+    @property
+    def input_size(self) -> InputSize:
+        return self._number.input_size
+
+    def encode(self, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
+        values = self._values_of(batch)
+        types = set(map(type, values))
+        if types == {float} and self._number.takes_any_float:
+            return values
+        convert, nullable, only_numbers = self._number.convert, self.column.nullable, self._only_numbers
+        found: list[Bind] = []
+        for row, value in enumerate(values):
+            if value is None or (only_numbers and isinstance(value, str)):
+                found.append(None)
+                if not nullable:
+                    refusals.setdefault(row, null_refusal(self.column))
+                continue
+            try:
+                found.append(convert(value))
+            except Refused as refused:
+                found.append(None)
+                refusals.setdefault(row, refused.refusal)
+        return found
+
+    def same(self, bound: Bind, stored: Bind) -> bool:
+        return self._number.same(bound, stored)
+
+
+def _exact(value: Bind) -> Decimal | float | int:
+    """A number that compares exactly with others; NaN stays a float."""
+    if isinstance(value, int | float | Decimal):
+        return value
+    raise TypeError(f"{value!r} is no number")
+
+
+def _shown(value: Value) -> str:
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+    except ValueError:  # an int of more digits than Python prints
+        return "an integer of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,300 @@
+"""Write: one batch into the table, in one transaction.
+
+::
+
+    rows -- insert --> went in ----------------------------------------> inserted
+                  \\--> ORA-00001 --> look up --> same content ---------> duplicate
+                  |                         \\--> other content --------> on_conflict
+                  |                          \\-> not there: another unique index, the row is rejected
+                  |--> the table of errors says: the row -------------> rejected
+                  |--> it cannot say, as a trigger refused it --------> rejected, unless the table seems broken
+                  '--> it says: the database ---> roll back, raise for the whole batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteOutcome
+from oracle_sink.config import OnConflict
+from oracle_sink.session.connection import Session
+from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.errors import (
+    CLIENT_ENCODING,
+    DOUBTFUL,
+    DUPLICATE,
+    NULL_REFUSED,
+    ROLLED_BACK,
+    Action,
+    action_of,
+    code_of,
+    connection_is_lost,
+    failure,
+    one_line,
+    refused_column,
+    text_of,
+    translate,
+    violated_constraint,
+)
+from oracle_sink.table.binding import Bind, InputSize, Refusal
+from oracle_sink.table.layout import LOOKUP_SIZES, Layout
+from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.rows import ConflictError, Row, Rows, conflict
+
+_ROWS_PER_CALL: Final = 20_000
+"""The driver takes at most 65,535 errors a call."""
+
+_NOT_SENT: Final = (TypeError, ValueError, OverflowError)
+"""What the driver raises, beside its own errors, for a value that it cannot encode."""
+
+
+class RowError(NamedTuple):
+    """Row ``row`` of the rows bound was refused."""
+
+    row: int
+    code: str
+    message: str
+
+
+class BatchWrite:
+    """Writes the rows of one batch with one session. Raises SinkError; the session's owner rolls back."""
+
+    def __init__(self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt) -> None:
+        self._session = session
+        self._layout = layout
+        self._on_conflict = on_conflict
+        self._rows = rows
+        self._doubt = doubt
+        self._doing = f"insert into {layout.table}"
+
+    def run(self, *, look_up_first: bool = False) -> WriteOutcome:
+        """Insert, sort the errors, commit. ``look_up_first``: most rows are likely to be there already."""
+        rows = self._rows.rows
+        duplicates: set[int] = set()
+        conflicts: dict[int, Sequence[Bind]] = {}
+        rejected: dict[int, Refusal] = {}
+        wanted: Sequence[int] = range(len(rows))
+        if look_up_first and self._layout.key is not None:
+            self._sort_known(wanted, duplicates, conflicts)
+            wanted = [i for i in wanted if i not in duplicates and i not in conflicts]
+        errors = self._insert(wanted)
+        taken = self._sort_errors(errors, rejected)
+        if taken:
+            self._sort_taken(taken, duplicates, conflicts, rejected)
+        known = len(duplicates) + len(conflicts)
+        self._judge_table(errors, went_in=len(wanted) - len(errors) + known)
+        self._resolve(conflicts, rejected)
+        self._commit()
+        return self._outcome(duplicates, rejected)
+
+    # ---- insert
+
+    def _insert(self, wanted: Sequence[int]) -> list[RowError]:
+        errors: list[RowError] = []
+        for start in range(0, len(wanted), _ROWS_PER_CALL):
+            part = wanted[start : start + _ROWS_PER_CALL]
+            errors.extend(self._array(self._layout.insert_sql, self._layout.input_sizes, part, self._bound(part)))
+        return errors
+
+    def _bound(self, indices: Sequence[int]) -> Sequence[Row]:
+        rows = self._rows.rows
+        return rows if len(indices) == len(rows) else [rows[i] for i in indices]
+
+    def _array(
+        self, sql: str, sizes: Sequence[InputSize], indices: Sequence[int], rows: Sequence[Row]
+    ) -> list[RowError]:
+        """Run array DML; each row changes one row of the table or is among the errors."""
+        cursor = self._session.cursor
+        bound = rows if isinstance(rows, list) else list(rows)
+        try:
+            cursor.setinputsizes(*sizes)
+            cursor.executemany(sql, bound, batcherrors=True, arraydmlrowcounts=True)
+            failed = sorted(cursor.getbatcherrors(), key=lambda error: int(error.offset))
+            counts = cursor.getarraydmlrowcounts()
+        except (*DRIVER_ERRORS, *_NOT_SENT) as error:
+            return self._halve(error, sql, sizes, indices, rows)
+        errors = [RowError(indices[e.offset], e.full_code, e.message or "") for e in failed]
+        offsets = {int(e.offset) for e in failed}
+        changed_one = counts.count(1) == len(rows) - len(failed) and len(counts) == len(rows)
+        if not changed_one or len(offsets) != len(failed) or any(counts[offset] for offset in offsets):
+            self._session.lost = True
+            raise RetryableError(
+                f"{self._doing}: the driver's row counts ({sum(counts)} of {len(rows)}) and errors ({len(failed)}) "
+                "contradict each other"
+            )
+        return errors
+
+    def _halve(
+        self,
+        error: BaseException,
+        sql: str,
+        sizes: Sequence[InputSize],
+        indices: Sequence[int],
+        rows: Sequence[Row],
+    ) -> list[RowError]:
+        """The call failed as a whole. Where a row is to blame, find it by halves: no offset says which it was."""
+        code = code_of(error)
+        blames_a_row = isinstance(error, _NOT_SENT) and not isinstance(error, OSError)
+        if not blames_a_row and code not in CLIENT_ENCODING and action_of(code) is not Action.REJECT:
+            self._raise(error)
+        # Nothing of this call is in the transaction: the driver sent nothing, or the statement was rolled back.
+        if len(indices) == 1:
+            return [RowError(indices[0], code or type(error).__name__, text_of(error))]
+        middle = len(indices) // 2
+        return [
+            *self._array(sql, sizes, indices[:middle], rows[:middle]),
+            *self._array(sql, sizes, indices[middle:], rows[middle:]),
+        ]
+
+    # ---- errors
+
+    def _sort_errors(self, errors: Sequence[RowError], rejected: dict[int, Refusal]) -> list[RowError]:
+        """Enter the rows to reject; return those whose key, or another unique one, was taken. Raises SinkError."""
+        taken: list[RowError] = []
+        for error in errors:
+            if error.code == DUPLICATE:
+                taken.append(error)
+                continue
+            match action_of(error.code):
+                case Action.REJECT:
+                    self._expect_mapped(error)
+                case action if action not in DOUBTFUL:
+                    if connection_is_lost(error.code):
+                        self._session.lost = True
+                    raise failure(error.code, one_line(error.message), self._doing)
+            rejected[error.row] = Refusal(error.code, one_line(error.message))
+        return taken
+
+    def _expect_mapped(self, error: RowError) -> None:
+        """NULL in a column that ``columns:`` does not fill is no fault of the row."""
+        if error.code not in NULL_REFUSED:
+            return
+        column = refused_column(error.message)
+        if column is not None and all(column != encoder.column.name for encoder in self._layout.encoders):
+            text = one_line(error.message)
+            raise ConfigurationError(
+                f"{self._doing}: {text} (map {column} in columns:, or give it a DEFAULT)", code=error.code
+            )
+
+    def _judge_table(self, errors: Sequence[RowError], *, went_in: int) -> None:
+        """A code that may speak of the row or of the table, on every row of several batches, speaks of the table."""
+        if went_in:
+            self._doubt.clear()
+            return
+        for error in errors:
+            if error.code != DUPLICATE and action_of(error.code) in DOUBTFUL:
+                if self._doubt.table_is_broken():
+                    raise failure(
+                        error.code, f"on every row of several batches: {one_line(error.message)}", self._doing
+                    )
+                return
+
+    # ---- rows that are there
+
+    def _sort_taken(
+        self,
+        taken: Sequence[RowError],
+        duplicates: set[int],
+        conflicts: dict[int, Sequence[Bind]],
+        rejected: dict[int, Refusal],
+    ) -> None:
+        """Tell replays from conflicts, and both from rows that another unique index refused.
+
+        The name in the message does not decide it alone: a row that violates two unique indexes is reported under
+        either. A row whose key is there with the same content is a duplicate under any name.
+        """
+        key = self._layout.key
+        if key is not None:
+            self._sort_known([error.row for error in taken], duplicates, conflicts)
+        for error in taken:
+            if error.row in duplicates or error.row in conflicts:
+                continue
+            if key is not None and violated_constraint(error.message) == key.constraint:
+                raise RetryableError(
+                    f"{self._doing}: the row of {self._layout.shown(self._rows.rows[error.row])} was there and is "
+                    "not any more",
+                    code=DUPLICATE,
+                )
+            rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
+
+    def _sort_known(self, indices: Sequence[int], duplicates: set[int], conflicts: dict[int, Sequence[Bind]]) -> None:
+        """Look up the keys of rows; enter those that are there. A look-up is filled up by repeating its last key."""
+        rows, layout = self._rows.rows, self._layout
+        cursor = self._session.cursor
+        done = 0
+        while done < len(indices):
+            left = len(indices) - done
+            size = next((size for size in LOOKUP_SIZES if size >= left), LOOKUP_SIZES[-1])
+            part = indices[done : done + size]
+            filled = [*part, *[part[-1]] * (size - len(part))]
+            binds = [bind for index in filled for bind in layout.key_binds(rows[index])]
+            try:
+                cursor.setinputsizes(*layout.key_sizes * size)
+                cursor.arraysize = size + 1
+                cursor.prefetchrows = size + 1
+                found = cursor.execute(layout.lookup_sqls[size], binds, fetch_decimals=True).fetchall()
+            except DRIVER_ERRORS as error:
+                self._raise(error)
+            for number, *stored in found:
+                if number < len(part):
+                    index = part[int(number)]
+                    if layout.same(rows[index], stored):
+                        duplicates.add(index)
+                    else:
+                        conflicts[index] = stored
+            done += len(part)
+
+    def _resolve(self, conflicts: dict[int, Sequence[Bind]], rejected: dict[int, Refusal]) -> None:
+        """Apply ``on_conflict``."""
+        rows, layout = self._rows.rows, self._layout
+        refusals = {i: conflict(layout, rows[i], stored, "the table") for i, stored in conflicts.items()}
+        if not refusals:
+            return
+        if self._on_conflict is OnConflict.FAIL:
+            raise ConflictError(next(iter(refusals.values())).message)
+        if self._on_conflict is OnConflict.KEEP:
+            rejected.update(refusals)
+            return
+        indices = sorted(refusals)
+        changes = [(*layout.content(rows[i]), *layout.key_binds(rows[i])) for i in indices]
+        errors = self._array(layout.update_sql, layout.update_sizes, indices, changes)
+        for error in self._sort_errors(errors, rejected):
+            rejected[error.row] = Refusal(error.code, one_line(error.message))
+
+    # ---- the end
+
+    def _commit(self) -> None:
+        try:
+            self._session.connection.commit()
+        except DRIVER_ERRORS as error:
+            self._session.lost = True
+            ambiguous = code_of(error) != ROLLED_BACK
+            raise translate(error, f"commit to {self._layout.table}", ambiguous=ambiguous) from error
+
+    def _raise(self, error: BaseException) -> None:
+        if connection_is_lost(code_of(error)):
+            self._session.lost = True
+        raise translate(error, self._doing) from error
+
+    def _outcome(self, duplicates: set[int], rejected: dict[int, Refusal]) -> WriteOutcome:
+        """Account for each row of the batch, those that were not bound included."""
+        rows = self._rows
+        if not (duplicates or rejected or rows.refusals or rows.followers):
+            return WriteOutcome(inserted=len(rows.rows))
+        refusals = dict(rows.refusals)
+        duplicate_count = 0
+        inserted = 0
+        for index, number in enumerate(rows.numbers):
+            group = (number, *rows.followers.get(number, ()))
+            if (refusal := rejected.get(index)) is not None:
+                refusals.update(dict.fromkeys(group, refusal))
+            elif index in duplicates:
+                duplicate_count += len(group)
+            else:
+                # The row itself, and rows of the batch that it has overwritten.
+                fresh = 1 + sum(follower in rows.overwritten for follower in group[1:])
+                inserted += fresh
+                duplicate_count += len(group) - fresh
+        rejections = tuple(Rejection(number, *refusals[number]) for number in sorted(refusals))
+        return WriteOutcome(inserted, duplicate_count, rejections)

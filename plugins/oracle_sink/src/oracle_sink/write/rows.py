@@ -1,0 +1,132 @@
+"""Rows: one batch as the rows that are bound, each key once, in the order of the keys.
+
+The order is the same for every worker, so that two of them never wait for each other's row locks in a circle, and it
+is the order of the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+
+from agent_core.api import Batch
+from oracle_sink.config import OnConflict
+from oracle_sink.table.binding import CONFLICT, FUTURE, Bind, Refusal, Refusals
+from oracle_sink.table.layout import Layout
+
+Row = tuple[Bind, ...]
+
+
+class ConflictError(Exception):
+    """Two rows have one key and other content, and ``on_conflict`` is ``fail``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is bound. ``numbers[i]`` is the number in the batch of ``rows[i]``.
+
+    ``followers``: rows of the batch that are not bound because another with the same key is; they share its fate.
+    ``overwritten`` of them had other content and lost to a later row (``on_conflict: update``). ``refusals``: rows
+    that the table cannot take.
+    """
+
+    rows: Sequence[Row]
+    numbers: Sequence[int]
+    followers: Mapping[int, Sequence[int]]
+    overwritten: frozenset[int]
+    refusals: Refusals
+
+
+def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int) -> Rows:
+    """Make the rows. A row stamped after ``latest_ns`` is refused. Raises ConflictError.
+
+    Works on whole columns: a value costs no function call where all values of the batch are floats or ints.
+    """
+    refusals: Refusals = {}
+    columns = [encoder.encode(batch, refusals) for encoder in layout.encoders]
+    _refuse_future(batch, latest_ns, refusals)
+    rows: list[Row] = list(zip(*columns, strict=True))
+    count = len(rows)
+    numbers: Sequence[int] = range(count)
+    if refusals:
+        numbers = [number for number in numbers if number not in refusals]
+        rows = [rows[number] for number in numbers]
+    width = layout.key_width
+    if not width:
+        return Rows(rows, numbers, {}, frozenset(), refusals)
+    keys = [row[:width] for row in rows]
+    followers: dict[int, list[int]] = {}
+    overwritten: set[int] = set()
+    if len(set(keys)) < len(keys):
+        numbers, rows, keys = _merge(layout, on_conflict, numbers, rows, keys, followers, overwritten, refusals)
+    order = _order(layout, keys)
+    if order is not None:
+        rows = [rows[i] for i in order]
+        numbers = [numbers[i] for i in order]
+    return Rows(rows, numbers, followers, frozenset(overwritten), refusals)
+
+
+def _order(layout: Layout, keys: Sequence[Row]) -> list[int] | None:
+    """The indices that sort the keys; None where they are sorted."""
+    if any(encoder.column.nullable for encoder in layout.encoders[: layout.key_width]):
+        comparable = [tuple((part is not None, part) for part in key) for key in keys]
+        return sorted(range(len(keys)), key=comparable.__getitem__)
+    if all(map(tuple.__le__, keys, keys[1:])):
+        return None
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
+def _merge(
+    layout: Layout,
+    on_conflict: OnConflict,
+    numbers: Sequence[int],
+    rows: Sequence[Row],
+    keys: Sequence[Row],
+    followers: dict[int, list[int]],
+    overwritten: set[int],
+    refusals: Refusals,
+) -> tuple[list[int], list[Row], list[Row]]:
+    """Keep one row of each key; enter what becomes of the others."""
+    kept: dict[Row, tuple[int, Row]] = {}
+    for number, row, key in zip(numbers, rows, keys, strict=True):
+        if key not in kept:
+            kept[key] = (number, row)
+            continue
+        first, present = kept[key]
+        if layout.same(row, layout.content(present)):
+            followers.setdefault(first, []).append(number)
+        elif on_conflict is OnConflict.KEEP:
+            refusals[number] = conflict(layout, row, layout.content(present), "an earlier row of the batch")
+        elif on_conflict is OnConflict.UPDATE:
+            kept[key] = (number, row)
+            followers[number] = [*followers.pop(first, ()), first]
+            overwritten.update(followers[number])
+        else:
+            raise ConflictError(conflict(layout, row, layout.content(present), "an earlier row of the batch").message)
+    return [number for number, _ in kept.values()], [row for _, row in kept.values()], list(kept)
+
+
+def conflict(layout: Layout, row: Row, present: Sequence[Bind], where: str) -> Refusal:
+    """The refusal of a row whose key is there with other content."""
+    return Refusal(
+        CONFLICT,
+        f"{layout.shown(row)}: {where} has {layout.shown_content(present)}, "
+        f"the new row {layout.shown_content(layout.content(row))}",
+    )
+
+
+def _refuse_future(batch: Batch, latest_ns: int, refusals: Refusals) -> None:
+    stamps = batch.timestamps_ns
+    if (stamps if isinstance(stamps, int) else max(stamps, default=latest_ns)) <= latest_ns:
+        return
+    limit = _utc(latest_ns)
+    each = repeat(stamps, len(batch)) if isinstance(stamps, int) else stamps
+    for number, stamp in enumerate(each):
+        if stamp > latest_ns:
+            refusals.setdefault(number, Refusal(FUTURE, f"stamped {_utc(stamp)}, later than {limit} (max_future)"))
+
+
+def _utc(timestamp_ns: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp_ns // 1000)).isoformat()

@@ -1,0 +1,1 @@
+"""Examination: what the commands check and doctor say about a source."""

@@ -1,0 +1,1 @@
+"""Reading: how the tags of one group are read from one device."""

@@ -1,0 +1,216 @@
+"""ItemReader: polls a group through an item driver, as many items a request as it takes."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import NoneType
+from typing import Final
+
+from agent_core.api import (
+    BAD,
+    MAX_TIMESTAMP_NS,
+    MIN_TIMESTAMP_NS,
+    QUALITY_NAMES,
+    UNCERTAIN,
+    AddressError,
+    ConfigProblem,
+    DeviceUnreachable,
+    ItemDriver,
+    ItemReading,
+    PlannedRequest,
+    ReadRefused,
+    SystemClock,
+    TagSpec,
+)
+from polling_source.reading.block_reader import NOT_TRIED, REFUSALS_PER_ATTEMPT, REFUSALS_PER_POLL
+from polling_source.reading.decode import scale_value
+from polling_source.reading.defect import guarded
+from polling_source.reading.reading import Reading
+from polling_source.reading.silence import Answers, Rows, Silence
+from polling_source.reading.split import Budget, SplitReads
+from polling_source.tags.tag import PlacedTag
+
+REPORTED_BAD: Final = "the device says that it is bad"
+_VALUES: Final = (float, int, str, Decimal, NoneType)
+_NOT_READ: Final = ItemReading(None, BAD, None, NOT_TRIED)
+
+
+class ItemReader:
+    """A Reader over items. How many go into one request is known once the driver has connected.
+
+    ``answers`` is shared by all readers of one connection.
+    """
+
+    def __init__(
+        self, driver: ItemDriver, tags: Sequence[TagSpec], retry_seconds: float, answers: Answers | None = None
+    ) -> None:
+        self._driver = driver
+        self._tags = tuple(tags)
+        self._retry_seconds = retry_seconds
+        self._answers = Answers(SystemClock()) if answers is None else answers
+        self._scaled = [row for row, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None]
+        self._requests: list[ItemReads] = []
+        self._order: tuple[int, ...] = ()
+        self._max_items = 0
+
+    @property
+    def tags(self) -> Sequence[TagSpec]:
+        return self._tags
+
+    def plan(self) -> Sequence[PlannedRequest]:
+        return [PlannedRequest("items, in as many requests as the device wants", len(self._tags))]
+
+    def requests(self) -> Sequence[ItemReads]:
+        with guarded(self._driver):
+            self._driver.connect()
+            self._deal_out(max(self._driver.max_items, 1))
+        return self._requests
+
+    def read(self, now: float, time_ns: int) -> Reading:
+        before = self._answers.count
+        readings = [_NOT_READ] * len(self._tags)
+        budget = Budget(REFUSALS_PER_POLL)
+        error: DeviceUnreachable | None = None
+        index = -1
+        try:
+            requests = self.requests()
+            for index in self._order:
+                for rows, parts in requests[index].read(now, budget):
+                    for row, reading in zip(rows, parts, strict=True):
+                        readings[row] = reading
+        except DeviceUnreachable as unreachable:
+            error = unreachable
+            # As in BlockReader: the next poll asks the others first.
+            self._order = (*range(index + 1, len(self._requests)), *range(index + 1))
+        values = [reading.value for reading in readings]
+        qualities = bytes([reading.quality for reading in readings])
+        for row in self._scaled:
+            values[row] = scale_value(self._tags[row], values[row])
+        bad = [row for row, quality in enumerate(qualities) if quality == BAD] if BAD in qualities else []
+        for row in bad:
+            values[row] = None
+        answered_ns = self._answers.since(before)
+        own_times = any(reading.timestamp_ns is not None for reading in readings)
+        other_ns = answered_ns or time_ns
+        times = [other_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings] if own_times else ()
+        reasons = {row: readings[row].reason or REPORTED_BAD for row in bad} if bad and error is None else {}
+        for request in self._requests if reasons else ():
+            reasons |= request.refused
+        return Reading(
+            values,
+            bad,
+            qualities,
+            array("q", times) if own_times else None,
+            error,
+            reasons,
+            answered_ns,
+        )
+
+    def _deal_out(self, max_items: int) -> None:
+        if max_items == self._max_items:
+            return
+        self._max_items = max_items
+        count = len(self._tags)
+        self._requests = [
+            ItemReads(
+                self._driver,
+                self._tags,
+                tuple(range(start, min(start + max_items, count))),
+                self._retry_seconds,
+                self._answers,
+            )
+            for start in range(0, count, max_items)
+        ]
+        self._order = tuple(range(len(self._requests)))
+
+
+class ItemReads:
+    """The items of one request, and the pieces it had to be split into. A Request."""
+
+    def __init__(
+        self, driver: ItemDriver, tags: Sequence[TagSpec], rows: Rows, retry_seconds: float, answers: Answers
+    ) -> None:
+        """``tags``: those of the whole group, ``rows`` the ones of this request."""
+        self.tags = tuple(tags[row] for row in rows)
+        self.what = f"{len(rows)} items from {self.tags[0].address}"
+        self._driver = driver
+        self._all_tags = tags
+        self._rows = rows
+        self._silence = Silence(driver, answers)
+        self._split = SplitReads(rows, self._request, retry_seconds)
+
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """The rows that the device refuses, and why."""
+        return self._split.refused
+
+    def read(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[ItemReading]]]:
+        """What could be read, in parts. Raises DeviceUnreachable."""
+        return self._split.read(now, budget)
+
+    def attempt(self, now: float) -> Mapping[str, str]:
+        read = {
+            row: reading
+            for rows, part in self.read(now, Budget(REFUSALS_PER_ATTEMPT))
+            for row, reading in zip(rows, part, strict=True)
+        }
+        bad: dict[str, str] = {}
+        for row, tag in zip(self._rows, self.tags, strict=True):
+            reading = read.get(row)
+            if reading is None:
+                bad[tag.name] = self.refused.get(row, NOT_TRIED)
+            elif reading.quality == BAD:
+                bad[tag.name] = reading.reason or REPORTED_BAD
+        return bad
+
+    def _request(self, rows: Rows) -> tuple[Rows, Sequence[ItemReading]]:
+        readings = self._silence.ask(rows, lambda: self._readings_of(rows))
+        if len(rows) == len(self._rows):
+            self._silence.forget()
+        return rows, readings
+
+    def _readings_of(self, rows: Rows) -> Sequence[ItemReading]:
+        readings: object = self._driver.read_items([self._all_tags[row] for row in rows])
+        if not isinstance(readings, Sequence):
+            raise ReadRefused(f"a {type(readings).__name__} came where {len(rows)} items belong")
+        if len(readings) != len(rows):
+            raise ReadRefused(f"{len(readings)} items came where {len(rows)} belong")
+        return [_checked(reading) for reading in readings]
+
+
+def _checked(reading: object) -> ItemReading:
+    """The reading, or one that says what is wrong with it: nothing behind the source could carry it."""
+    if not isinstance(reading, ItemReading):
+        return _wrong(f"{type(reading).__name__}, no ItemReading")
+    value: object = reading.value
+    if not isinstance(value, _VALUES):
+        return _wrong(f"{type(value).__name__}, which no tag holds")
+    quality: object = reading.quality
+    if not isinstance(quality, int) or quality not in QUALITY_NAMES:
+        return _wrong(f"quality {quality!r}, which does not exist")
+    if value is None and quality != BAD:
+        return _wrong("no value")
+    time_ns: object = reading.timestamp_ns
+    if time_ns is None or (isinstance(time_ns, int) and MIN_TIMESTAMP_NS <= time_ns <= MAX_TIMESTAMP_NS):
+        return reading
+    return reading._replace(timestamp_ns=None, quality=min(quality, UNCERTAIN))
+
+
+def _wrong(what: str) -> ItemReading:
+    return ItemReading(None, BAD, None, f"the driver gave {what}")
+
+
+def check_items(driver: ItemDriver, tags: Sequence[PlacedTag]) -> tuple[Sequence[PlacedTag], Sequence[ConfigProblem]]:
+    """The tags that the driver can read, and a problem for each of the others."""
+    good: list[PlacedTag] = []
+    problems: list[ConfigProblem] = []
+    for tag in tags:
+        try:
+            driver.check(tag.spec)
+        except AddressError as error:
+            problems.append(tag.place.problem(f"tag {tag.spec.name}: {error}"))
+        else:
+            good.append(tag)
+    return good, problems

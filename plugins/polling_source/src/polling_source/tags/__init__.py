@@ -1,0 +1,1 @@
+"""Tags: groups and tags from YAML, CSV and SQLite."""

@@ -1,0 +1,100 @@
+"""CsvTags: a tag list in a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from agent_core.api import ConfigProblem
+from polling_source.tags.tag import FIELDS, REQUIRED, Place, PlacedTag, parse_tag
+
+GROUP: Final = "group"
+COLUMNS: Final = (*FIELDS, GROUP)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvTags:
+    """The rows of one file: ``(group, tag)``, where group is None when the file has no such column.
+
+    ``problems`` holds what is wrong with the file as such, ``tag_problems`` what is wrong with single rows; the tags
+    are those of the good ones.
+    """
+
+    rows: tuple[tuple[str | None, PlacedTag], ...]
+    problems: tuple[ConfigProblem, ...] = ()
+    tag_problems: tuple[ConfigProblem, ...] = ()
+
+    @classmethod
+    def read(cls, file: Path) -> CsvTags:
+        """Read the whole file: UTF-8, with or without a byte-order mark, the first line names the columns."""
+        try:
+            text = file.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            return cls((), (ConfigProblem(f"cannot read the tag list: {error.strerror or error}", file=str(file)),))
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            hint = "save it as CSV UTF-8"
+            return cls((), (ConfigProblem("the tag list is not UTF-8", file=str(file), line=line, hint=hint),))
+        problems: list[ConfigProblem] = []
+        tag_problems: list[ConfigProblem] = []
+        rows: list[tuple[str | None, PlacedTag]] = []
+        try:
+            for place, header, cells in _records(str(file), text):
+                if cells is None:
+                    problems.extend(_check_header(place, header))
+                    continue
+                if len(cells) > len(header):
+                    message = f"{len(cells)} cells where the first line names {len(header)} columns"
+                    tag_problems.append(place.problem(message))
+                    continue
+                fields = dict(zip(header, cells, strict=False))
+                tag = parse_tag(fields, place)
+                group = fields.get(GROUP, "").strip() if GROUP in header else None
+                if isinstance(tag, list):
+                    tag_problems.extend(tag)
+                elif group == "":
+                    tag_problems.append(place.problem(f"column {GROUP}: is empty"))
+                else:
+                    rows.append((group, tag))
+        except csv.Error as error:
+            problems.append(ConfigProblem(f"the tag list is no CSV: {error}", file=str(file)))
+        return cls(tuple(rows), tuple(problems), tuple(tag_problems))
+
+
+def _records(file: str, text: str) -> Iterator[tuple[Place, Sequence[str], Sequence[str] | None]]:
+    """Place, header and cells of each record that is not blank; for the header itself the cells are None.
+
+    Stops after a header that lacks a column.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: Sequence[str] | None = None
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        place = Place(file=file, line=reader.line_num)
+        if header is None:
+            header = [cell.strip().lower() for cell in cells]
+            yield place, header, None
+            if not set(REQUIRED) <= set(header):
+                return
+        else:
+            yield place, header, cells
+    if header is None:
+        yield Place(file=file, line=1), (), None
+
+
+def _check_header(place: Place, header: Sequence[str]) -> Iterator[ConfigProblem]:
+    for column in REQUIRED:
+        if column not in header:
+            yield place.problem(f"column {column} is missing", hint="separate the columns with commas")
+    for column in sorted(set(header) - set(COLUMNS)):
+        near = get_close_matches(column, COLUMNS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COLUMNS)}"
+        yield place.problem(f"unknown column {column!r}", hint=hint)
+    for column in sorted({column for column in header if header.count(column) > 1}):
+        yield place.problem(f"column {column} appears twice")
