@@ -13,7 +13,7 @@ help:  ## this list
 
 setup: $(STAMP)  ## create .venv with the core and every shipped plugin, editable, versions pinned
 
-$(STAMP): pyproject.toml constraints.txt requirements.txt requirements-dev.txt $(wildcard plugins/*/pyproject.toml)
+$(STAMP): pyproject.toml constraints.txt requirements.txt requirements-dev.txt $(wildcard plugins/*/pyproject.toml kits/*/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make setup PYTHON=python3.12"; exit 1; }
 	@echo "installing the core and its plugins into $(VENV), once; this takes a minute or two ..."
@@ -42,13 +42,13 @@ lint: setup  ## ruff, mypy --strict, import rules
 
 bench: setup  ## every benchmark, as ratios within one run
 	@for file in tests/benchmarks/*.py plugins/*/benchmarks/*.py; do \
-		echo "== $$file"; PYTHONPATH=tests $(BIN)/python $$file || exit 1; done
+		echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 chaos: setup  ## the fault tests at full length
 	@$(BIN)/python -m pytest -m chaos
 
 drivers: setup  ## the Oracle driver's published behaviour, on the oldest and the newest supported version
-	@PYTHONPATH=tests $(BIN)/python -m oracle_standin.check_drivers
+	@$(BIN)/python -m oracle_standin.check_drivers
 
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

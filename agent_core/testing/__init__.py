@@ -11,6 +11,5 @@ if "pytest" in sys.modules:  # a server that a test runs in a process of its own
         "agent_core.testing.backups",
         "agent_core.testing.buffers",
         "agent_core.testing.drivers",
-        "agent_core.testing.driver_faults",
         "agent_core.testing.rows",
     )

@@ -17,9 +17,9 @@ import pytest
 from oracle_standin.process import Standin, StandinError
 from oracle_standin.real_database import RealDatabase, database_under_test
 from plant.process import ModbusPlant
-from runs.agent_process import AgentProcess
+from plant.tcp_gate import TcpGate
 
-from agent_core.testing.tcp_gate import TcpGate
+from agent_core.testing.agent_process import AgentProcess
 
 RUNS = Path(__file__).parent
 EPOCH = datetime(1970, 1, 1)

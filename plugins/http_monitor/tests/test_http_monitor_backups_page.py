@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from monitored.browser import PHONE, TOKEN, WALL, OpenPage, free_port, picture
 from playwright.sync_api import FloatRect, Page, expect
-from runs.agent_process import AgentProcess
+
+from agent_core.testing.agent_process import AgentProcess
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,8 @@ from monitored.browser import PHONE, TOKEN, WALL, OpenPage, free_port, picture
 from monitored.http_client import HttpClient
 from oracle_standin.process import Standin
 from playwright.sync_api import Browser, Page, ViewportSize, expect
-from runs.agent_process import AgentProcess
+
+from agent_core.testing.agent_process import AgentProcess
 
 pytestmark = pytest.mark.browser
 

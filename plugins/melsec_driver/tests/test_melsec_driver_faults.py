@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from melsec_driver.driver import MelsecDriver
 from melsec_driver.end_code import MEANINGS, describe, means_unreachable
+from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
 from plant.scripted_device import Behaviour, scripted_device
 
 from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
-from agent_core.testing.driver_faults import DriverFaultContract
 
 MakeDriver = Callable[..., MelsecDriver]
 HEAD = bytes.fromhex("D0 00 00 FF FF 03 00")

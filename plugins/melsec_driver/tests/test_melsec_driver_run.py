@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from plant.driver_run import DriverRun
 from plant.peer import PeerProcess
-from runs.driver_run import DriverRun
 
 
 @pytest.mark.parametrize("code", ["binary", "ascii"])

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from modbus_driver.driver import ModbusDriver
+from plant.driver_faults import DriverFaultContract
 from plant.process import ModbusPlant
 from plant.scripted_device import Behaviour, scripted_device
 
 from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
-from agent_core.testing.driver_faults import DriverFaultContract
 
 MakeDriver = Callable[..., ModbusDriver]
 

@@ -1,7 +1,7 @@
 """CPU and time of reading 3,491 floats from a server: large requests, one request a tag, and the raw client library.
 
-The server is the asyncua server of ``tests/plant`` in a process of its own (its time is part of the scan time, not of
-the CPU), so run it with ``PYTHONPATH=tests``. All read the same items in the same requests in the same run; the best of
+The server is the asyncua server of ``kits/plant`` in a process of its own (its time is part of the scan time, not of
+the CPU). All read the same items in the same requests in the same run; the best of
 the rounds counts, since other load on the machine only ever adds. The raw library returns values in their envelopes.
 
 ``--limit 1.3`` exits with 1 when the driver needs more CPU for the same requests than that times the raw library.

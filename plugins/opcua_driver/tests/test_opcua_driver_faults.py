@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from opcua_driver.driver import OpcuaDriver
+from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
 
 from agent_core.api import (
@@ -24,7 +25,6 @@ from agent_core.api import (
     Secret,
     TagSpec,
 )
-from agent_core.testing.driver_faults import DriverFaultContract
 
 MakeDriver = Callable[..., OpcuaDriver]
 

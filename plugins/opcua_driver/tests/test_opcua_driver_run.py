@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from plant.driver_run import DriverRun
 from plant.peer import PeerProcess
-from runs.agent_process import wait_until
-from runs.driver_run import DriverRun
+
+from agent_core.testing.agent_process import wait_until
 
 
 def test_values_arrive_as_the_server_has_them_and_again_after_it_was_dead(tmp_path: Path, server: PeerProcess) -> None:

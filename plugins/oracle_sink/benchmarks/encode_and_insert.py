@@ -24,11 +24,9 @@ from oracle_sink.table.facts import read_facts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import plan_layout
 from oracle_sink.write.rows import encode
+from oracle_standin.process import Standin
 
 from agent_core.api import Batch, ComponentContext, Origin, Secret, load_schema
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))
-from oracle_standin.process import Standin
 
 ROWS = 500
 BATCHES = 200

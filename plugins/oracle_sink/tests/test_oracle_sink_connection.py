@@ -13,10 +13,10 @@ import pytest
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 from plant.certificates import Pair, make_pair
+from plant.tcp_gate import TcpGate
 
 from agent_core.api import ConfigurationError, Secret, Severity
 from agent_core.testing.fakes import batch_of
-from agent_core.testing.tcp_gate import TcpGate
 
 MakeSink = Callable[..., OracleSink]
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import pytest
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
+from plant.tcp_gate import TcpGate
 
 from agent_core.api import Batch, Origin, RetryableError, WriteOutcome
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.tcp_gate import TcpGate
 
 # The driver drops a socket that was reset without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

@@ -6,7 +6,7 @@ changes from scan to scan, which is the engine's worst case. The server is a pro
 counted; the best of the rounds counts, since other load on the machine only ever adds. Then the groups are polled
 every second for a while, and the times between the beginnings of a group's polls compared with a second.
 
-Run with ``PYTHONPATH=tests``. ``--maximum-ratio 3`` exits with 1 when the engine needs more than that many times the
+``--maximum-ratio 3`` exits with 1 when the engine needs more than that many times the
 CPU of the bare client, ``--maximum-error 10`` when the 99th percentile of the error is above that percentage.
 """
 

@@ -1,7 +1,7 @@
 """CPU and time of reading 3,491 REALs from a PLC: planned blocks, one request a tag, and the raw client library.
 
-The PLC is the python-snap7 server of ``tests/plant`` in a process of its own (its time is part of the scan time, not of
-the CPU), so run it with ``PYTHONPATH=tests``. All read the same blocks in the same run; the best of the rounds counts,
+The PLC is the python-snap7 server of ``kits/plant`` in a process of its own (its time is part of the scan time, not of
+the CPU). All read the same blocks in the same run; the best of the rounds counts,
 since other load on the machine only ever adds.
 
 ``--limit 1.3`` exits with 1 when the driver needs more CPU for the same blocks than that times the raw library.

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
 from s7_driver.driver import S7Driver
 
 from agent_core.api import ClockReader, DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
-from agent_core.testing.driver_faults import DriverFaultContract
 
 MakeDriver = Callable[..., S7Driver]
 

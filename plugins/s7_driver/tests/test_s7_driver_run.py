@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from plant.driver_run import DriverRun
 from plant.peer import PeerProcess
-from runs.driver_run import DriverRun
 
 
 def test_values_arrive_as_the_plc_holds_them_and_again_after_it_was_dead(tmp_path: Path) -> None:

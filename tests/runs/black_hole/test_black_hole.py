@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from oracle_standin.process import Standin
-from runs.agent_process import AgentProcess, wait_until
 from runs.conftest import Case
 from runs.counting.counted_run import CountedRun
 from runs.counting.counting_source import TABLE
 from runs.counting.tally import rows_in_files, rows_in_table
+
+from agent_core.testing.agent_process import AgentProcess, wait_until
 
 SHUTDOWN_SECONDS = 2.0
 LEEWAY_SECONDS = 1.0

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+from plant.tcp_gate import TcpGate
 from runs.chaos.storm import Inject, Seen, hold
-
-from agent_core.testing.tcp_gate import TcpGate
 
 _SPREAD: Final = 80
 """A fault hits one of so many requests or answers to come, those of all sessions; a batch makes two or three."""

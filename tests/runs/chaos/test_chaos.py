@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 from oracle_standin.real_database import database_under_test
-from runs.agent_process import AgentProcess
 from runs.chaos.control_port import ControlPortFaults
 from runs.chaos.gate import GateFaults
 from runs.chaos.storm import REAL, STANDIN, Faults, Pace, Storm
@@ -24,6 +23,8 @@ from runs.conftest import Case, Database
 from runs.counting.counted_run import CountedRun
 from runs.counting.counting_source import TABLE, TRIGGER, Numbering
 from runs.counting.tally import Found, rows_in_files, rows_in_table
+
+from agent_core.testing.agent_process import AgentProcess
 
 Say = Callable[[str], None]
 

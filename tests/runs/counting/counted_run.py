@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oracle_standin.process import Standin
-from runs.agent_process import AgentProcess, wait_until
 from runs.conftest import RUNS, Case
 from runs.counting.counting_source import Numbering
 from runs.counting.tally import Tally, rows_in_files, rows_in_table
+
+from agent_core.testing.agent_process import AgentProcess, wait_until
 
 
 class CountedRun:

@@ -9,7 +9,7 @@ import urllib.request
 from contextlib import closing
 from pathlib import Path
 
-from runs.agent_process import AgentProcess, wait_until
+from agent_core.testing.agent_process import AgentProcess, wait_until
 
 ROOT = Path(__file__).parents[3]
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import pytest
 from oracle_standin.process import Standin
 from plant.process import ModbusPlant
-from runs.agent_process import AGENT, wait_until
 from runs.conftest import Case, Database
+
+from agent_core.testing.agent_process import AGENT, wait_until
 
 
 class Report(NamedTuple):

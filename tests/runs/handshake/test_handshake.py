@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from monitored.http_client import HttpClient
 from plant.process import ModbusPlant
-from plant.request_log import Outcome
-from runs.agent_process import AGENT, AgentProcess, wait_until
+from plant.servers.request_log import Outcome
 from runs.conftest import Case, Row
+
+from agent_core.testing.agent_process import AGENT, AgentProcess, wait_until
 
 TAGS, GROUPS = 80, 4
 FIXED, ASKED, RESET, RISING = (f"LINE1_PROCESS{number}" for number in range(1, 5))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from plant.process import ModbusPlant
-from plant.request_log import Outcome
-from runs.agent_process import AgentProcess, wait_until
+from plant.servers.request_log import Outcome
 from runs.conftest import Case, Row
 
 from agent_core.api import DataType
+from agent_core.testing.agent_process import AgentProcess, wait_until
 
 DEVICES = ("WELL", "SILENT", "GONE", "UNWILLING")
 SICK = DEVICES[1:]

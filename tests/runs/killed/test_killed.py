@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from oracle_standin.process import Standin
-from runs.agent_process import wait_until
 from runs.conftest import Case
 from runs.counting.counted_run import CountedRun
 from runs.counting.counting_source import TABLE, Numbering
 from runs.counting.tally import rows_in_files, rows_in_table
 from runs.killed.moments import BUFFERS, MOMENTS, POISON_EVERY, Fate, Moment
+
+from agent_core.testing.agent_process import wait_until
 
 PARTS = Path(__file__).parent / "parts"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "guarantees.md"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from plant.process import ModbusPlant
-from runs.agent_process import AgentProcess, wait_until
+from plant.tcp_gate import TcpGate
 from runs.conftest import Case, Database
 
-from agent_core.testing.tcp_gate import TcpGate
+from agent_core.testing.agent_process import AgentProcess, wait_until
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 import sqlite3
 
 from plant.process import ModbusPlant
-from runs.agent_process import wait_until
 from runs.conftest import Case
+
+from agent_core.testing.agent_process import wait_until
 
 
 def test_the_agent_starts_without_the_plc_and_reads_it_when_it_comes(case: Case, plant: ModbusPlant) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 from plant.process import ModbusPlant
-from runs.agent_process import wait_until
 from runs.conftest import Case, Database
 from runs.reference_plant.verdict import verdict
+
+from agent_core.testing.agent_process import wait_until
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from plant.catalogue import PlantTag
 from plant.process import ModbusPlant
+from plant.servers.catalogue import PlantTag
 from runs.conftest import Case, Database
 
 from agent_core.api import DataType, Value

@@ -1,7 +1,8 @@
 """A refused password costs one log-in attempt, whatever the number of sinks and workers; a new one needs no restart."""
 
-from runs.agent_process import wait_until
 from runs.conftest import TABLE, Case, Database
+
+from agent_core.testing.agent_process import wait_until
 
 
 def test_ten_workers_of_two_sinks_make_one_attempt_and_go_on_when_the_password_is_changed(

@@ -17,10 +17,10 @@ from contextlib import suppress
 import pytest
 from csv_sink.config import CsvSinkConfig
 from csv_sink.sink import CsvSink
-from runs.agent_process import AGENT, wait_until
 from runs.conftest import Case, Database, Row
 
 from agent_core.api import Batch, ComponentContext, Diversion, DivertReason, Origin
+from agent_core.testing.agent_process import AGENT, wait_until
 from agent_core.testing.clock import START_NS, ManualClock
 
 SECOND_NS = 1_000_000_000

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from runs.agent_process import wait_until
 from runs.conftest import Case
+
+from agent_core.testing.agent_process import wait_until
 
 PARTS = Path(__file__).parent / "parts"
 

@@ -4,8 +4,9 @@ import csv
 from pathlib import Path
 
 from plant.process import ModbusPlant
-from runs.agent_process import wait_until
 from runs.conftest import Case, Database
+
+from agent_core.testing.agent_process import wait_until
 
 NARROW = """
     CREATE TABLE NARROW (

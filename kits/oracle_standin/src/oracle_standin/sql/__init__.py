@@ -1,0 +1,1 @@
+"""SQL: statements as plans, expressions as closures."""

@@ -1,0 +1,211 @@
+"""Column and bind types: their wire numbers, their limits, and how a value becomes stored bytes.
+
+Rows are stored in Oracle's internal formats, so a bound value that needs no conversion is stored as it came in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+from sqlglot import exp
+
+from oracle_standin.errors import OraError
+from oracle_standin.sql.conversion import Settings, Value, to_datetime, to_float, to_number, to_text, type_name
+from oracle_standin.wire import formats
+from oracle_standin.wire.formats import UTC
+from oracle_standin.wire.release import MAX_STRING_BYTES
+
+Raw: TypeAlias = bytes | None
+Row: TypeAlias = tuple[Raw, ...]
+
+ANY_SCALE = -127  # NUMBER without precision and scale
+_WIDE = decimal.Context(prec=80, rounding=decimal.ROUND_HALF_UP)
+
+
+class Kind(enum.Enum):
+    """A type with its wire number and character set form."""
+
+    VARCHAR = (1, 1)
+    NVARCHAR = (1, 2)  # as a bind only
+    NUMBER = (2, 0)
+    LONG = (8, 1)  # as a bind only: strings beyond 32,767 bytes
+    DATE = (12, 0)
+    RAW = (23, 0)
+    CHAR = (96, 1)
+    FLOAT = (100, 0)
+    DOUBLE = (101, 0)
+    TIMESTAMP = (180, 0)
+    TIMESTAMP_TZ = (181, 0)
+    TIMESTAMP_LTZ = (231, 0)
+    BOOLEAN = (252, 0)  # as a bind only
+
+
+_BY_WIRE = {kind.value: kind for kind in Kind} | {(3, 0): Kind.NUMBER}
+TEXT = frozenset({Kind.VARCHAR, Kind.CHAR, Kind.LONG})
+TIMESTAMPS = frozenset({Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIMESTAMP_LTZ})
+_FIXED_BYTES = {
+    Kind.NUMBER: 22, Kind.DATE: 7, Kind.TIMESTAMP: 11, Kind.TIMESTAMP_TZ: 13, Kind.TIMESTAMP_LTZ: 11,
+    Kind.DOUBLE: 8, Kind.FLOAT: 4,
+}  # fmt: skip
+_NAMES = {Kind.VARCHAR: "VARCHAR2", Kind.DOUBLE: "BINARY_DOUBLE", Kind.FLOAT: "BINARY_FLOAT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Datatype:
+    """A type with its limits. ``size`` counts characters with ``characters``, else bytes; 0 is unlimited."""
+
+    kind: Kind
+    size: int = 0
+    precision: int = 0
+    scale: int = 0
+    characters: bool = False
+
+    @property
+    def name(self) -> str:
+        """DATA_TYPE of ALL_TAB_COLUMNS."""
+        suffix = {Kind.TIMESTAMP_TZ: " WITH TIME ZONE", Kind.TIMESTAMP_LTZ: " WITH LOCAL TIME ZONE"}
+        if self.kind in TIMESTAMPS:
+            return f"TIMESTAMP({self.scale}){suffix.get(self.kind, '')}"
+        return _NAMES.get(self.kind, self.kind.name)
+
+    @property
+    def byte_length(self) -> int:
+        """DATA_LENGTH: what the column can hold in AL32UTF8, at most 4 bytes a character."""
+        return _FIXED_BYTES.get(self.kind) or min(self.size * (4 if self.characters else 1), MAX_STRING_BYTES)
+
+    def decode(self, raw: Raw) -> Value:
+        """Stored bytes to a value."""
+        if raw is None:
+            return None
+        kind = self.kind
+        if kind in TEXT:
+            return raw.decode("utf-8", "replace")
+        if kind is Kind.NUMBER:
+            return formats.decode_number(raw)
+        if kind is Kind.TIMESTAMP_LTZ:  # stored in UTC
+            return formats.decode_timestamp(raw).replace(tzinfo=UTC)
+        if kind is Kind.DATE or kind in TIMESTAMPS:
+            return formats.decode_timestamp(raw)
+        if kind is Kind.DOUBLE or kind is Kind.FLOAT:
+            return formats.decode_binary(raw, ">d" if kind is Kind.DOUBLE else ">f")
+        if kind is Kind.NVARCHAR:
+            return raw.decode("utf-16-be", "replace")
+        return raw if kind is Kind.RAW else raw[0] == 1
+
+    def encode(self, value: Value, column: str, settings: Settings) -> Raw:
+        """A value to stored bytes, with the conversions and limits of an assignment to ``column``."""
+        if value is None or value == "":
+            return None
+        kind = self.kind
+        if kind in TEXT:
+            return self._encode_text(to_text(value, settings), column)
+        if kind is Kind.NUMBER:
+            return self._encode_number(to_number(value))
+        if kind is Kind.DOUBLE or kind is Kind.FLOAT:
+            # Oracle stores -0 as +0
+            return formats.encode_binary(to_float(value) + 0.0, ">d" if kind is Kind.DOUBLE else ">f")
+        if kind is Kind.RAW:
+            if not isinstance(value, bytes):
+                raise OraError(932, expected="BINARY", got=type_name(value))
+            if self.size and len(value) > self.size:
+                raise OraError(12899, name=column, actual=len(value), maximum=self.size)
+            return value
+        return self._encode_datetime(to_datetime(value, settings), settings)
+
+    def _encode_text(self, text: str, column: str) -> bytes:
+        raw = text.encode()
+        actual = len(text) if self.characters else len(raw)
+        if self.size and actual > self.size:
+            raise OraError(12899, name=column, actual=actual, maximum=self.size)
+        return raw + b" " * (self.size - actual) if self.kind is Kind.CHAR else raw
+
+    def _encode_number(self, number: int | Decimal) -> bytes:
+        if self.scale != ANY_SCALE:
+            number = Decimal(number).quantize(Decimal(1).scaleb(-self.scale), context=_WIDE)
+            if self.precision and abs(number) >= Decimal(10) ** (self.precision - self.scale):
+                raise OraError(1438)
+        try:
+            return formats.encode_number(number)
+        except (OverflowError, ValueError):
+            raise OraError(1426) from None
+
+    def _encode_datetime(self, value: dt.datetime, settings: Settings) -> bytes:
+        if self.kind is Kind.DATE:
+            return formats.encode_date(value)
+        if self.scale < 6:
+            unit: int = 10 ** (6 - self.scale)
+            micros = (value.microsecond + unit // 2) // unit * unit
+            value = value.replace(microsecond=0) + dt.timedelta(microseconds=micros)
+        if self.kind is Kind.TIMESTAMP:
+            return formats.encode_timestamp(value)
+        aware = value if value.tzinfo else value.replace(tzinfo=settings.zone)
+        if self.kind is Kind.TIMESTAMP_TZ:
+            return formats.encode_timestamp_tz(aware)
+        return formats.encode_timestamp(aware.astimezone(UTC))
+
+    def encode_reply(self, value: Value, settings: Settings) -> Raw:
+        """A value of a query's column to what the client gets; TIMESTAMP WITH LOCAL TIME ZONE in session time."""
+        if self.kind is Kind.TIMESTAMP_LTZ and isinstance(value, dt.datetime):
+            aware = value if value.tzinfo else value.replace(tzinfo=settings.zone)
+            return formats.encode_timestamp(aware.astimezone(settings.zone))
+        return Datatype(self.kind, scale=ANY_SCALE if self.kind is Kind.NUMBER else 9).encode(value, "", settings)
+
+
+VARCHAR = Datatype(Kind.VARCHAR)
+LITERAL = Datatype(Kind.CHAR)
+NULL = Datatype(Kind.VARCHAR, precision=1)  # of a literal NULL, which gives way to any other type
+NUMBER = Datatype(Kind.NUMBER, scale=ANY_SCALE)
+DOUBLE = Datatype(Kind.DOUBLE)
+DATE = Datatype(Kind.DATE)
+TIMESTAMP = Datatype(Kind.TIMESTAMP, scale=6)
+TIMESTAMP_TZ = Datatype(Kind.TIMESTAMP_TZ, scale=6)
+
+
+def bind_type(wire: int, form: int, size: int) -> Datatype:
+    """The type of a bind from its metadata. A bound local time is a plain timestamp: the column converts it.
+
+    Raises ORA-03115 for a type the stand-in does not know (LOBs, objects, cursors, intervals, JSON, vectors).
+    """
+    kind = _BY_WIRE.get((wire, form)) or _BY_WIRE.get((wire, 0)) or _BY_WIRE.get((wire, 1))
+    if kind is None:
+        raise OraError(3115)
+    if kind is Kind.TIMESTAMP_LTZ:
+        kind = Kind.TIMESTAMP
+    scale = ANY_SCALE if kind is Kind.NUMBER else 9 if kind in TIMESTAMPS else 0
+    return Datatype(kind, size=size if kind in TEXT or kind is Kind.RAW else 0, scale=scale)
+
+
+def column_type(node: exp.DataType) -> Datatype:
+    """The type of a column definition or a CAST. Raises ORA-00902 for one the stand-in does not have."""
+    numbers = [int(p.name) if p.name.isdigit() else 0 for p in node.expressions]
+    match node.this:
+        case exp.DType.VARCHAR | exp.DType.CHAR:
+            kind = Kind.CHAR if node.this is exp.DType.CHAR else Kind.VARCHAR
+            unit = node.expressions[0].args.get("expression") if node.expressions else None
+            size = numbers[0] if numbers else 1
+            if size > MAX_STRING_BYTES:
+                raise OraError(910, "specified length too long for its datatype")
+            return Datatype(kind, size=size, characters=unit is not None and unit.name.upper() == "CHAR")
+        case exp.DType.DECIMAL:
+            if not numbers:
+                return NUMBER
+            return Datatype(Kind.NUMBER, precision=numbers[0] or 38, scale=numbers[1] if len(numbers) > 1 else 0)
+        case exp.DType.INT:
+            return Datatype(Kind.NUMBER, precision=38)
+        case exp.DType.DOUBLE:
+            return DOUBLE
+        case exp.DType.FLOAT:
+            return Datatype(Kind.FLOAT)
+        case exp.DType.DATE:
+            return DATE
+        case exp.DType.TIMESTAMP | exp.DType.TIMESTAMPTZ | exp.DType.TIMESTAMPLTZ:
+            names = {exp.DType.TIMESTAMPTZ: Kind.TIMESTAMP_TZ, exp.DType.TIMESTAMPLTZ: Kind.TIMESTAMP_LTZ}
+            return Datatype(names.get(node.this, Kind.TIMESTAMP), scale=numbers[0] if numbers else 6)
+        case exp.DType.USERDEFINED if str(node.args.get("kind")).upper() == "RAW" and numbers:
+            return Datatype(Kind.RAW, size=numbers[0])
+    raise OraError(902)

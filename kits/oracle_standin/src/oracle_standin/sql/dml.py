@@ -1,0 +1,344 @@
+"""INSERT, UPDATE, DELETE and MERGE as plans that run once for each row of an array.
+
+An INSERT of an array first tries :meth:`Insert.bulk`, which works on whole columns of the bytes as they came in;
+whatever is not plain sailing there is done again row by row, so that each error finds its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from oracle_standin.errors import OraError
+from oracle_standin.sql.conversion import Value
+from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Kind, Raw, Row
+from oracle_standin.sql.expression import Compiler, Condition, Function, conjuncts
+from oracle_standin.sql.probe import candidates, find_probe
+from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
+from oracle_standin.sql.statement import name_of
+from oracle_standin.store.table import Table
+
+if TYPE_CHECKING:
+    from oracle_standin.store.database import Database
+
+
+class Target:
+    """The table a statement changes, with its checks."""
+
+    def __init__(
+        self, database: Database, session: SessionView, node: exp.Expr, types: list[Datatype], privilege: str
+    ) -> None:
+        reference = node.this if isinstance(node, exp.Schema) else node
+        self.table: Table = database.table(reference, session, privilege)
+        table = self.table
+        alias = reference.args.get("alias")
+        columns = [(c.name, c.type, c.nullable) for c in table.columns]
+        self.source = Source(name_of(alias) if alias is not None else table.name, columns, table)
+        self.compiler = Compiler(database, session, types, Scope([self.source]))
+        self.session = session
+        new = Compiler(database, session, [], Scope([Source("NEW", columns, table)]))
+        self._triggers = [(trigger, new.condition(trigger.condition)) for trigger in table.triggers]
+        self._checks = [(check, self.compiler.condition(check.condition)) for check in table.checks]
+        self._names = [table.qualified(i) for i in range(len(table.columns))]
+        # DEFAULTs have no binds and no columns
+        plain = Compiler(database, session, [], Scope([]))
+        self.defaults = {i: plain.compile(c.default)[0] for i, c in enumerate(table.columns) if c.default is not None}
+
+    def encode(self, i: int, value: Value, session: SessionView) -> Raw:
+        return self.table.columns[i].type.encode(value, self._names[i], session.settings)
+
+    def check(self, row: Row, session: SessionView, updating: bool = False) -> None:
+        """Raises ORA-01400 (or, updating, ORA-01407) and ORA-02290."""
+        for i, column in enumerate(self.table.columns):
+            if row[i] is None and not column.nullable:
+                raise OraError(1407 if updating else 1400, name=self._names[i])
+        if self._checks:
+            frame = Frame(session, (), 1)
+            frame.rows[0] = row
+            for check, condition in self._checks:
+                if condition(frame) is False:
+                    raise OraError(2290, name=f"{self.table.schema}.{check.name}")
+
+    def fire_triggers(self, row: Row, session: SessionView) -> None:
+        """Raises what a trigger before INSERT raises."""
+        if not self._triggers:
+            return
+        frame = Frame(session, (), 1)
+        frame.rows[0] = row
+        for trigger, condition in self._triggers:
+            if condition(frame):
+                name = f"{self.table.schema}.{trigger.name}"
+                trace = f"ORA-06512: at \"{name}\", line 1\nORA-04088: error during execution of trigger '{name}'"
+                raise OraError(trigger.code, f"{trigger.message}\n{trace}")
+
+    @property
+    def looks_at_rows(self) -> bool:
+        """A CHECK or a trigger must see each row."""
+        return bool(self._checks or self._triggers)
+
+    def columns(self, nodes: Sequence[exp.Expr] | None) -> list[int]:
+        """Column numbers of an explicit list, or all. Raises ORA-00904 and ORA-00957."""
+        if nodes is None:
+            return list(range(len(self.table.columns)))
+        found = [self.table.position(name_of(node)) for node in nodes]
+        if len(set(found)) != len(found):
+            raise OraError(957)
+        return found
+
+    def insert_row(self, functions: dict[int, Function], frame: Frame) -> None:
+        """Evaluates, checks and inserts one row; columns without a function get their default."""
+        session = frame.session
+        row = tuple(
+            [
+                self.encode(i, f(frame), session) if (f := functions.get(i) or self.defaults.get(i)) else None
+                for i in range(len(self.table.columns))
+            ]
+        )
+        self.fire_triggers(row, session)
+        self.check(row, session)
+        session.transaction.insert(self.table, row, session.settings)
+
+    def update_row(self, rid: int, row: Row, sets: Sequence[tuple[int, Function]], frame: Frame) -> None:
+        new = list(row)
+        for i, function in sets:
+            new[i] = self.encode(i, function(frame), frame.session)
+        self.check(tuple(new), frame.session, updating=True)
+        frame.session.transaction.change(self.table, rid, tuple(new), frame.session.settings)
+
+
+class Insert:
+    """INSERT ... VALUES and INSERT ... SELECT."""
+
+    def __init__(self, database: Database, session: SessionView, node: exp.Insert, types: list[Datatype]) -> None:
+        target = node.this
+        self.target = Target(database, session, target, types, "INSERT")
+        columns = self.target.columns(target.expressions if isinstance(target, exp.Schema) else None)
+        self._types = types
+        self._values: dict[int, Function] = {}
+        self._binds: dict[int, int] = {}  # column -> bind, for plain binds
+        self._bulk = not self.target.looks_at_rows
+        self._select = None
+        source = node.expression
+        if isinstance(source, exp.Values):
+            if len(source.expressions) != 1:
+                raise OraError(933, "SQL command not properly ended")
+            parts = source.expressions[0].expressions
+            self._match(len(columns), len(parts))
+            compiler = Compiler(database, session, types, Scope([]))
+            for column, part in zip(columns, parts, strict=True):
+                if isinstance(part, exp.Var) and part.name.upper() == "DEFAULT":
+                    continue
+                self._values[column] = compiler.compile(part)[0]
+                if isinstance(part, exp.Placeholder):
+                    self._binds[column] = compiler.bind_number(part)
+                elif part.find(exp.Placeholder) is not None or part.find(exp.Query) is not None:
+                    self._bulk = False
+        else:
+            self._bulk = False
+            self._select = database.query(source, session, types, None)
+            self._match(len(columns), len(self._select.columns))
+            self._columns = columns
+
+    @staticmethod
+    def _match(columns: int, values: int) -> None:
+        if columns != values:
+            raise OraError(947 if values < columns else 913)
+
+    def execute(self, frame: Frame) -> int:
+        if self._select is None:
+            self.target.insert_row(self._values, frame)
+            return 1
+        rows = self._select.values(frame)
+        inner = Frame(frame.session, frame.binds, 1)
+        functions = {column: _item(i) for i, column in enumerate(self._columns)}
+        for row in rows:
+            inner.rows[0] = row
+            self.target.insert_row(functions, inner)
+        return len(rows)
+
+    def bulk(self, rows: Sequence[Row], session: SessionView) -> bool:
+        """Inserts an array of raw binds at once; False, with nothing changed, when anything stands in the way."""
+        if not self._bulk or len(rows) < 2:
+            return False
+        count = len(rows)
+        by_bind = list(zip(*rows, strict=True))
+        frame = Frame(session, ())
+        table = self.target.table
+        out: list[Sequence[Raw]] = []
+        for i, column in enumerate(table.columns):
+            function = self._values.get(i) or self.target.defaults.get(i)
+            bind = self._binds.get(i)
+            try:
+                if bind is not None:
+                    values = _convert(by_bind[bind], self._types[bind], column.type, session)
+                elif function is not None:
+                    values = [self.target.encode(i, function(frame), session) for _ in range(count)]
+                else:
+                    values = (None,) * count
+            except (OraError, ValueError):
+                return False
+            if not column.nullable and None in values:
+                return False
+            out.append(values)
+        return session.transaction.insert_many(table, list(zip(*out, strict=True)))
+
+
+def _item(i: int) -> Function:
+    return lambda frame: frame.rows[0][i]
+
+
+def _convert(values: Sequence[Raw], bound: Datatype, column: Datatype, session: SessionView) -> Sequence[Raw]:
+    """A whole column of bound bytes to stored bytes. Raises OraError when one does not fit."""
+    kind = column.kind
+    if kind is Kind.VARCHAR and bound.kind in (Kind.VARCHAR, Kind.CHAR, Kind.LONG):
+        longest = max(map(len, filter(None, values)), default=0)
+        if longest <= column.size:
+            return values
+        if column.characters and all(len(v.decode()) <= column.size for v in values if v):
+            return values
+        raise OraError(12899)
+    if kind is Kind.NUMBER and bound.kind is Kind.NUMBER and column.scale == ANY_SCALE:
+        return values
+    if kind is Kind.TIMESTAMP and bound.kind in (Kind.TIMESTAMP, Kind.DATE) and column.scale >= 6:
+        # a zero fraction is left out in stored bytes (one client writes it, another does not)
+        return [v[:7] if v is not None and v[7:] == b"\0\0\0\0" else v for v in values]
+    if kind is Kind.DATE and bound.kind in (Kind.TIMESTAMP, Kind.DATE):
+        return [None if v is None else v[:7] for v in values]
+    if kind is bound.kind is Kind.DOUBLE or kind is bound.kind is Kind.FLOAT:
+        return values
+    known: dict[Raw, Raw] = {None: None}
+    out = []
+    for value in values:
+        if value not in known:
+            known[value] = column.encode(bound.decode(value), "", session.settings)
+        out.append(known[value])
+    return out
+
+
+class Update:
+    """UPDATE and, without assignments, DELETE."""
+
+    def __init__(self, database: Database, session: SessionView, node: exp.Expr, types: list[Datatype]) -> None:
+        deleting = isinstance(node, exp.Delete)
+        reference = node.this if isinstance(node.this, exp.Expr) else node.args["tables"][0]
+        self.target = Target(database, session, reference, types, "DELETE" if deleting else "UPDATE")
+        compiler = self.target.compiler
+        where = node.args["where"].this if node.args.get("where") else None
+        self._where = compiler.condition(where) if where is not None else None
+        self._probe = find_probe(compiler, conjuncts(where), 0)
+        self._sets = None if deleting else assignments(self.target, compiler, node.expressions)
+
+    def execute(self, frame: Frame) -> int:
+        table, transaction = self.target.table, frame.session.transaction
+        inner = Frame(frame.session, frame.binds, 1)
+        hits: list[int] = []
+        for rid, row in candidates(table, self._probe, inner):
+            inner.rows[0] = row
+            inner.rownum = len(hits) + 1
+            if self._where is None or self._where(inner):
+                hits.append(rid)
+        changed = 0
+        for rid in hits:
+            if not transaction.lock_row(table, rid):
+                continue
+            current = table.rows[rid]
+            assert current is not None
+            inner.rows[0] = current
+            inner.rownum = 1
+            if self._where is not None and not self._where(inner):  # changed while this waited for the lock
+                continue
+            if self._sets is None:
+                transaction.change(table, rid, None, frame.session.settings)
+            else:
+                self.target.update_row(rid, current, self._sets, inner)
+            changed += 1
+        return changed
+
+
+def assignments(target: Target, compiler: Compiler, nodes: Sequence[exp.Expr]) -> list[tuple[int, Function]]:
+    """The columns and values of SET."""
+    out = []
+    for node in nodes:
+        if isinstance(node.expression, exp.Column) and name_of(node.expression) == "DEFAULT":
+            raise OraError(3001)
+        out.append((target.table.position(name_of(node.this)), compiler.compile(node.expression)[0]))
+    return out
+
+
+class Merge:
+    """MERGE with one WHEN MATCHED (UPDATE) and one WHEN NOT MATCHED (INSERT) branch, each optional."""
+
+    def __init__(self, database: Database, session: SessionView, node: exp.Merge, types: list[Datatype]) -> None:
+        self.target = Target(database, session, node.this, types, "INSERT")
+        using, self._rows = database.source(node.args["using"], session, types, None)
+        # the source comes first: a probe of the target may use its columns
+        both = Compiler(database, session, types, Scope([using, self.target.source]))
+        alone = Compiler(database, session, types, Scope([using]))
+        self._using = using
+        self._on = both.condition(node.args["on"])
+        self._probe = find_probe(both, conjuncts(node.args["on"]), 1)
+        self._update: tuple[list[tuple[int, Function]], Condition | None] | None = None
+        self._insert: tuple[dict[int, Function], Condition | None] | None = None
+        for when in node.args["whens"].expressions:
+            then = when.args["then"]
+            where = then.args["where"].this if then.args.get("where") else None
+            if when.args["matched"]:
+                sets = assignments(self.target, both, then.expressions)
+                self._forbid_key_change(node.args["on"], {i for i, _ in sets}, both)
+                self._update = (sets, both.condition(where) if where is not None else None)
+                continue
+            columns = self.target.columns(then.this.expressions if then.this is not None else None)
+            values = then.expression.expressions
+            if len(columns) != len(values):
+                raise OraError(947 if len(values) < len(columns) else 913)
+            functions = {c: alone.compile(v)[0] for c, v in zip(columns, values, strict=True)}
+            self._insert = (functions, alone.condition(where) if where is not None else None)
+
+    def _forbid_key_change(self, on: exp.Expr, changed: set[int], compiler: Compiler) -> None:
+        for column in on.find_all(exp.Column):
+            hit = compiler.scope.find(column)
+            if hit is not None and hit[1] == 1 and hit[2] in changed:
+                raise OraError(38104, name=f'"{self.target.source.name}"."{name_of(column)}"')
+
+    def execute(self, frame: Frame) -> int:
+        session, table = frame.session, self.target.table
+        inner = Frame(session, frame.binds, 2)
+        changed = 0
+        touched: set[int] = set()
+        for row in list(self._source_rows(frame)):
+            inner.rows[0] = row
+            hits = []
+            for rid, candidate in candidates(table, self._probe, inner):
+                inner.rows[1] = candidate
+                if self._on(inner):
+                    hits.append(rid)
+            for rid in hits:
+                if self._update is None or not session.transaction.lock_row(table, rid):
+                    continue
+                current = table.rows[rid]
+                assert current is not None
+                inner.rows[1] = current
+                sets, where = self._update
+                if where is None or where(inner):
+                    if rid in touched:
+                        raise OraError(30926)
+                    touched.add(rid)
+                    self.target.update_row(rid, current, sets, inner)
+                    changed += 1
+            if not hits and self._insert is not None:
+                functions, where = self._insert
+                if where is None or where(inner):
+                    self.target.insert_row(functions, inner)
+                    changed += 1
+        return changed
+
+    def _source_rows(self, frame: Frame) -> Sequence[Sequence[Value]]:
+        if self._rows is not None:
+            return list(self._rows(frame))
+        assert self._using.table is not None
+        return [row for _, row in self._using.table.scan(frame.session.transaction)]
+
+
+Plan = Insert | Update | Merge

@@ -1,0 +1,160 @@
+"""The database: objects by name, privileges, statement and plan caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from oracle_standin.errors import OraError
+from oracle_standin.sql import ddl
+from oracle_standin.sql.conversion import Value
+from oracle_standin.sql.datatype import Datatype
+from oracle_standin.sql.dml import Insert, Merge, Plan, Update
+from oracle_standin.sql.query import Query, Rows, Select, UnionAll
+from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
+from oracle_standin.sql.statement import Statement, What, name_of, table_name
+from oracle_standin.store import dictionary
+from oracle_standin.store.accounts import Accounts
+from oracle_standin.store.table import Sequence as NumberSequence
+from oracle_standin.store.table import Table
+from oracle_standin.store.transaction import Locks
+from oracle_standin.wire.release import Release
+
+if TYPE_CHECKING:
+    from oracle_standin.session import Session
+
+_CACHED = 500
+
+
+class Database:
+    """Everything that outlives a session. Parsing needs no lock; all else is called with ``locks.lock`` held."""
+
+    def __init__(self, release: Release, accounts: Accounts, service: str, count_only: bool) -> None:
+        self.release: Release = release
+        self.accounts = accounts
+        self.service = service
+        self.count_only = count_only
+        self.locks = Locks(release.modern)
+        self.tables: dict[tuple[str, str], Table] = {}
+        self.sequences: dict[tuple[str, str], NumberSequence] = {}
+        self.synonyms: dict[tuple[str, str], tuple[str, str]] = {}  # schema (or PUBLIC) and name -> those of a table
+        self.grants: set[tuple[str, str, str, str]] = set()  # grantee, owner, table, privilege
+        self.sessions: set[Session] = set()
+        self._statements: dict[str, Statement] = {}
+        self._private: dict[tuple[int, str, str], Table] = {}  # a session's rows of a temporary table
+        self._plans: dict[tuple[object, ...], Plan | Query] = {}
+
+    def parse(self, text: str) -> Statement:
+        """Raises ORA-00900 for what is not SQL, ORA-03001 for what the stand-in does not do."""
+        statement = self._statements.get(text)
+        if statement is None:
+            statement = Statement(text)
+            if len(self._statements) >= _CACHED:
+                self._statements.clear()
+            self._statements[text] = statement
+        return statement
+
+    # ------------------------------------------------------------------ names
+
+    def table(self, reference: exp.Expr, session: SessionView, privilege: str) -> Table:
+        """Raises ORA-00942 for a table that is not there or not to be seen, ORA-01031 without the privilege."""
+        schema, name = table_name(reference)
+        owner = schema or session.schema
+        if (owner, name) not in self.tables:
+            public = self.synonyms.get(("PUBLIC", name)) if schema is None else None
+            owner, name = self.synonyms.get((owner, name)) or public or (owner, name)
+        table = self.tables.get((owner, name))
+        granted = {p for who, *what, p in self.grants if who == session.user and what == [owner, name]}
+        if table is None or (owner != session.user and not granted):
+            raise OraError(942, f'table or view "{owner}"."{name}" does not exist' if self.release.modern else None)
+        if owner != session.user and privilege not in granted:
+            raise OraError(1031)
+        if table.temporary and privilege != "DROP":
+            return self._private.setdefault((session.sid, owner, name), table.empty_copy())
+        return table
+
+    def clear_temporary(self, session: SessionView, closing: bool = False) -> None:
+        """Empties or drops the session's temporary tables when its transaction (or, ``closing``, it itself) ends."""
+        for key, table in list(self._private.items()):
+            if key[0] == session.sid and (closing or table.temporary != "preserve"):
+                del self._private[key]
+                self._plans.clear()
+                if table.temporary == "drop":
+                    self.tables.pop(key[1:], None)
+
+    def sequence(self, schema: str | None, name: str, session: SessionView) -> NumberSequence:
+        try:
+            return self.sequences[schema or session.schema, name]
+        except KeyError:
+            raise OraError(2289) from None
+
+    def source(
+        self, item: exp.Expr, session: SessionView, types: list[Datatype], outer: Scope | None
+    ) -> tuple[Source, Rows | None]:
+        """One item of a FROM clause; rows are None for a table, which is scanned by its reader."""
+        alias = item.args.get("alias")
+        label = name_of(alias) if alias is not None else None
+        if isinstance(item, exp.Subquery):
+            query = self.query(item.this, session, types, outer)
+            return Source(label or "", query.columns), lambda frame: query.values(frame.parent or frame)
+        schema, name = table_name(item)
+        view = dictionary.view(name) if schema in (None, "SYS") and (session.schema, name) not in self.tables else None
+        if view is not None:
+            columns = [(column, kind, True) for column, kind in view.columns]
+
+            def rows(frame: Frame) -> Iterable[Sequence[Value]]:
+                assert view is not None
+                return view.rows(self, frame.session)
+
+            return Source(label or name, columns), rows
+        table = self.table(item, session, "SELECT")
+        return Source(label or name, [(c.name, c.type, c.nullable) for c in table.columns], table), None
+
+    # ------------------------------------------------------------------ plans
+
+    def query(self, node: exp.Expr, session: SessionView, types: list[Datatype], outer: Scope | None) -> Query:
+        while isinstance(node, exp.Subquery | exp.Paren):
+            node = node.this
+        if isinstance(node, exp.Union):
+            return UnionAll(self, session, node, types, outer)
+        if not isinstance(node, exp.Select) or node.args.get("with_"):
+            raise OraError(3001)
+        return Select(self, session, node, types, outer)
+
+    def subquery(self, node: exp.Expr, session: SessionView, types: list[Datatype], scope: Scope) -> Query:
+        return self.query(node, session, types, scope)
+
+    def plan(self, statement: Statement, session: SessionView, types: list[Datatype]) -> Plan | Query:
+        """A compiled query or DML statement; cached until the next DDL."""
+        private = session.sid if any(t.temporary for t in self.tables.values()) else 0
+        key = (statement.text, private, session.user, session.schema, *types)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._compile(statement, session, types)
+            if len(self._plans) >= _CACHED:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _compile(self, statement: Statement, session: SessionView, types: list[Datatype]) -> Plan | Query:
+        match statement.tree:
+            case exp.Insert() as node:
+                return Insert(self, session, node, types)
+            case exp.Update() | exp.Delete() as node:
+                return Update(self, session, node, types)
+            case exp.Merge() as node:
+                return Merge(self, session, node, types)
+            case exp.Query() as node:
+                return self.query(node, session, types, None)
+        raise OraError(900)
+
+    def define(self, statement: Statement, session: SessionView) -> None:
+        """Runs DDL; plans and parse trees made before it are void."""
+        assert statement.what is What.DDL
+        try:
+            ddl.execute(self, session, statement)
+        finally:
+            self._plans.clear()
+            self._statements.clear()

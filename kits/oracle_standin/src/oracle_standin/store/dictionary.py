@@ -1,0 +1,202 @@
+"""The data dictionary views that a client of this database looks at, with only the columns it reads.
+
+USER_ views show the user's own schema, ALL_ views (with OWNER first) also what was granted; the constraint and
+index views have a row for each constraint the store keeps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from oracle_standin.sql.conversion import Value
+from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, Kind
+from oracle_standin.sql.scope import SessionView
+
+if TYPE_CHECKING:
+    from oracle_standin.store.database import Database
+    from oracle_standin.store.table import Table
+
+Row: TypeAlias = tuple[Value, ...]
+_TEXT = Datatype(Kind.VARCHAR, size=4000)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Columns and a function that makes the rows."""
+
+    columns: list[tuple[str, Datatype]]
+    rows: Callable[[Database, SessionView], Iterable[Sequence[Value]]]
+
+
+def _columns(names: str) -> list[tuple[str, Datatype]]:
+    """``A B:n C:d``: text, number and date columns."""
+    kinds = {"": _TEXT, "n": NUMBER, "d": DATE}
+    return [(name, kinds[kind]) for name, _, kind in (part.partition(":") for part in names.split())]
+
+
+def _visible(database: Database, session: SessionView) -> list[Table]:
+    granted = {(owner, name) for who, owner, name, _ in database.grants if who == session.user}
+    return [t for t in database.tables.values() if t.schema == session.user or (t.schema, t.name) in granted]
+
+
+def _tab_columns(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for i, column in enumerate(table.columns):
+            kind = column.type
+            number = kind.kind is Kind.NUMBER
+            text = kind.kind in TEXT
+            precision = kind.precision or None if number else None
+            scale = kind.scale if (number and kind.scale != ANY_SCALE) or kind.kind in TIMESTAMPS else None
+            yield (
+                table.schema, table.name, column.name, kind.name, kind.byte_length, precision, scale,
+                "Y" if column.nullable else "N", i + 1, column.default_text,
+                kind.size if text else 0, ("C" if kind.characters else "B") if text else None,
+            )  # fmt: skip
+
+
+def _constraints(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for unique in table.uniques:
+            if unique.constraint:
+                kind = "P" if unique.primary else "U"
+                yield table.schema, unique.name, kind, table.name, "ENABLED", "VALIDATED", unique.name, None
+        for check in table.checks:
+            text = check.condition.sql("oracle")
+            yield table.schema, check.name, "C", table.name, "ENABLED", "VALIDATED", None, text
+        for i, column in enumerate(table.columns):
+            if not column.nullable and not any(u.primary and i in u.columns for u in table.uniques):
+                text = f'"{column.name}" IS NOT NULL'
+                yield table.schema, f"SYS_CNN{i}_{table.name}", "C", table.name, "ENABLED", "VALIDATED", None, text
+
+
+def _cons_columns(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for unique in table.uniques:
+            if unique.constraint:
+                for position, column in enumerate(unique.columns):
+                    yield table.schema, unique.name, table.name, table.columns[column].name, position + 1
+
+
+def _indexes(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for name, uniqueness, _ in _index_list(table):
+            yield table.schema, name, "NORMAL", table.schema, table.name, uniqueness, "VALID", "NO"
+
+
+def _ind_columns(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for name, _, columns in _index_list(table):
+            for position, column in enumerate(columns):
+                yield table.schema, name, table.schema, table.name, column, position + 1, "ASC"
+
+
+def _index_list(table: Table) -> Iterable[tuple[str, str, Sequence[str]]]:
+    for unique in table.uniques:
+        yield unique.name, "UNIQUE", [table.columns[c].name for c in unique.columns]
+    for name, columns in table.indexes.items():
+        yield name, "NONUNIQUE", columns
+
+
+def _tables(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        temporary = "Y" if table.temporary else "N"
+        yield table.schema, table.name, "USERS", "VALID", "NO", temporary, table.count(None)
+
+
+def _tab_privs(database: Database, session: SessionView) -> Iterable[Row]:
+    for grantee, owner, table, privilege in sorted(database.grants):
+        if session.user in (grantee, owner):
+            yield grantee, owner, table, owner, privilege, "NO"
+
+
+def _user(database: Database, session: SessionView) -> Iterable[Row]:
+    account = database.accounts[session.user]
+    locked = account.created if account.locked else None
+    yield account.name, 100, account.status, locked, account.expiry, "USERS", "TEMP", account.created, "DEFAULT"
+
+
+def _nls_parameters(database: Database, session: SessionView) -> Iterable[Row]:
+    fixed = {
+        "NLS_LANGUAGE": "AMERICAN", "NLS_TERRITORY": "AMERICA", "NLS_NUMERIC_CHARACTERS": ".,",
+        "NLS_CHARACTERSET": "AL32UTF8", "NLS_NCHAR_CHARACTERSET": "AL16UTF16", "NLS_LENGTH_SEMANTICS": "BYTE",
+        "NLS_RDBMS_VERSION": database.release.version_text,
+    }  # fmt: skip
+    return (fixed | session.settings.nls).items()
+
+
+def _sessions(database: Database, session: SessionView) -> Iterable[Row]:
+    for other in list(database.sessions):
+        status = "ACTIVE" if other is session else "INACTIVE"
+        yield other.sid, other.serial, other.user, status, other.program, other.machine, other.module, other.action
+
+
+_OWNED = {
+    "TABLES": ("TABLE_NAME TABLESPACE_NAME STATUS PARTITIONED TEMPORARY NUM_ROWS:n", _tables),
+    "TAB_COLUMNS": (
+        """TABLE_NAME COLUMN_NAME DATA_TYPE DATA_LENGTH:n DATA_PRECISION:n DATA_SCALE:n NULLABLE COLUMN_ID:n
+        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED""",
+        _tab_columns,
+    ),
+    "CONSTRAINTS": (
+        "CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION",
+        _constraints,
+    ),
+    "CONS_COLUMNS": ("CONSTRAINT_NAME TABLE_NAME COLUMN_NAME POSITION:n", _cons_columns),
+    "INDEXES": ("INDEX_NAME INDEX_TYPE TABLE_OWNER TABLE_NAME UNIQUENESS STATUS PARTITIONED", _indexes),
+    "IND_COLUMNS": ("INDEX_NAME TABLE_OWNER TABLE_NAME COLUMN_NAME COLUMN_POSITION:n DESCEND", _ind_columns),
+    "SEQUENCES": ("SEQUENCE_NAME", lambda database, session: database.sequences),
+}
+_FIXED = {
+    "DUAL": View(_columns("DUMMY"), lambda database, session: [("X",)]),
+    "USER_USERS": View(
+        _columns("USERNAME USER_ID:n ACCOUNT_STATUS LOCK_DATE:d EXPIRY_DATE:d DEFAULT_TABLESPACE "
+                 "TEMPORARY_TABLESPACE CREATED:d PROFILE"), _user),
+    "USER_TS_QUOTAS": View(
+        _columns("TABLESPACE_NAME BYTES:n MAX_BYTES:n BLOCKS:n MAX_BLOCKS:n DROPPED"),
+        lambda database, session: [("USERS", 65536, -1, 8, -1, "NO")]),
+    "USER_TAB_PRIVS": View(_columns("GRANTEE OWNER TABLE_NAME GRANTOR PRIVILEGE GRANTABLE"), _tab_privs),
+    "ALL_TAB_PRIVS": View(
+        _columns("GRANTOR GRANTEE TABLE_SCHEMA TABLE_NAME PRIVILEGE GRANTABLE"),
+        lambda database, session: [(r[3], r[0], r[1], r[2], r[4], r[5]) for r in _tab_privs(database, session)]),
+    "ALL_SYNONYMS": View(
+        _columns("OWNER SYNONYM_NAME TABLE_OWNER TABLE_NAME DB_LINK"),
+        lambda database, session: [(*name, *target, None) for name, target in database.synonyms.items()]),
+    "SESSION_PRIVS": View(
+        _columns("PRIVILEGE"),
+        lambda database, session: [("CREATE SESSION",), ("CREATE TABLE",), ("CREATE SEQUENCE",)]),
+    "NLS_DATABASE_PARAMETERS": View(_columns("PARAMETER VALUE"), _nls_parameters),
+    "NLS_SESSION_PARAMETERS": View(_columns("PARAMETER VALUE"), _nls_parameters),
+    "V$VERSION": View(
+        _columns("BANNER BANNER_FULL BANNER_LEGACY CON_ID:n"),
+        lambda database, session: [(b := database.release.banner,
+                                    f"{b}\nVersion {database.release.version_text}", b, 0)]),
+    "PRODUCT_COMPONENT_VERSION": View(
+        _columns("PRODUCT VERSION VERSION_FULL STATUS"),
+        lambda database, session: [(database.release.banner, f"{database.release.version[0]}.0.0.0.0",
+                                    database.release.version_text, "Production")]),
+    "V$INSTANCE": View(
+        _columns("INSTANCE_NUMBER:n INSTANCE_NAME HOST_NAME VERSION STATUS DATABASE_STATUS"),
+        lambda database, session: [(1, "standin", os.uname().nodename if hasattr(os, "uname") else "standin",
+                                    database.release.version_text, "OPEN", "ACTIVE")]),
+    "V$SESSION": View(_columns("SID:n SERIAL#:n USERNAME STATUS PROGRAM MACHINE MODULE ACTION"), _sessions),
+}  # fmt: skip
+
+
+def _owned(scope: str, names: str, rows: Callable[[Database, SessionView], Iterable[Sequence[Value]]]) -> View:
+    if scope == "ALL":
+        return View(_columns("OWNER " + names), rows)
+    return View(
+        _columns(names),
+        lambda database, session: [row[1:] for row in rows(database, session) if row[0] == session.user],
+    )
+
+
+_VIEWS = _FIXED | {f"{s}_{name}": _owned(s, *what) for s in ("USER", "ALL") for name, what in _OWNED.items()}
+
+
+def view(name: str) -> View | None:
+    """A view by name; DBA_ views are those of ALL_."""
+    return _VIEWS.get(name.replace("DBA_", "ALL_", 1) if name.startswith("DBA_") else name)

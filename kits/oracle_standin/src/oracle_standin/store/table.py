@@ -1,0 +1,154 @@
+"""Tables as the store keeps them: columns, keys, rows and the rows an open transaction has touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from oracle_standin.errors import OraError
+from oracle_standin.sql.datatype import Datatype, Raw, Row
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from oracle_standin.store.transaction import Transaction
+
+Key: TypeAlias = Raw | Row
+
+
+@dataclass(slots=True)
+class Column:
+    """One column; ``default`` is the parsed DEFAULT expression, ``default_text`` its source."""
+
+    name: str
+    type: Datatype
+    nullable: bool = True
+    default: exp.Expr | None = None
+    default_text: str | None = None
+
+
+class Unique:
+    """A primary key, a unique constraint or a unique index: ``rids`` maps each key to its row number."""
+
+    __slots__ = ("columns", "constraint", "key", "name", "primary", "rids")
+
+    def __init__(self, name: str, columns: tuple[int, ...], primary: bool, constraint: bool) -> None:
+        self.name = name
+        self.columns = columns
+        self.primary = primary
+        self.constraint = constraint
+        self.rids: dict[Key, int] = {}
+        self.key = _key_function(columns)
+
+
+def _key_function(columns: tuple[int, ...]) -> Callable[[Row], Key]:
+    """A row's key, None when every column of it is null (such rows are not indexed)."""
+    if len(columns) == 1:
+        first = columns[0]
+        return lambda row: row[first]
+
+    def key(row: Row) -> Key:
+        values = tuple([row[c] for c in columns])
+        return None if values.count(None) == len(values) else values
+
+    return key
+
+
+@dataclass(slots=True)
+class Pending:
+    """Who has changed a row and not ended yet, and what others still see: None when they see no row."""
+
+    owner: Transaction
+    before: Row | None
+
+
+@dataclass(slots=True)
+class Check:
+    """A CHECK constraint."""
+
+    name: str
+    condition: exp.Expr
+
+
+@dataclass(slots=True)
+class Trigger:
+    """Raises ``code`` with ``message`` for a row, before its INSERT, that meets the condition on NEW."""
+
+    name: str
+    condition: exp.Expr
+    code: int
+    message: str
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """A heap of rows by row number. A deleted row stays as None until its transaction ends."""
+
+    schema: str
+    name: str
+    columns: list[Column]
+    uniques: list[Unique] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # not unique ones: accepted, not used
+    rows: dict[int, Row | None] = field(default_factory=dict)
+    pending: dict[int, Pending] = field(default_factory=dict)
+    reclaimed: set[Transaction] = field(default_factory=set)  # have freed a key and used it again
+    next_rid: int = 0
+    counted: int = 0  # rows seen in count-only mode
+    temporary: str = ""  # "delete" or "preserve" (rows at commit), "drop" (the definition at commit)
+
+    def empty_copy(self) -> Table:
+        """The same definition without rows: one session's part of a temporary table."""
+        uniques = [Unique(u.name, u.columns, u.primary, u.constraint) for u in self.uniques]
+        return Table(self.schema, self.name, self.columns, uniques, self.checks, temporary=self.temporary)
+
+    def position(self, name: str) -> int:
+        """Raises ORA-00904."""
+        for i, column in enumerate(self.columns):
+            if column.name == name:
+                return i
+        raise OraError(904, name=f'"{name}"')
+
+    def qualified(self, i: int) -> str:
+        return f'"{self.schema}"."{self.name}"."{self.columns[i].name}"'
+
+    def scan(self, reader: Transaction) -> Iterator[tuple[int, Row]]:
+        """What ``reader`` sees: committed rows and its own changes."""
+        if not self.pending:
+            yield from self.rows.items()  # type: ignore[misc]  # without pending changes no row is None
+            return
+        pending = self.pending
+        for rid, row in self.rows.items():
+            change = pending.get(rid)
+            if change is not None and change.owner is not reader:
+                row = change.before
+            if row is not None:
+                yield rid, row
+
+    def visible(self, rid: int, reader: Transaction) -> Row | None:
+        change = self.pending.get(rid)
+        if change is not None and change.owner is not reader:
+            return change.before
+        return self.rows.get(rid)
+
+    def count(self, reader: Transaction | None) -> int:
+        """Rows ``reader`` sees; None sees committed rows only."""
+        total = len(self.rows) + self.counted
+        for rid, change in self.pending.items():
+            row = self.rows[rid] if change.owner is reader else change.before
+            total -= row is None
+        return total
+
+
+@dataclass(slots=True)
+class Sequence:
+    """NEXTVAL outlives a rollback, as Oracle's does."""
+
+    value: int
+    increment: int
+
+    def next(self) -> int:
+        self.value += self.increment
+        return self.value

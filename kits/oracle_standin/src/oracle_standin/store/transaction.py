@@ -1,0 +1,223 @@
+"""Transactions: row locks, unique keys, statement-level and full rollback.
+
+Rows are changed in place; ``Table.pending`` keeps what other transactions still see, and is the row lock. A writer
+that meets a row or a key another open transaction has touched waits until that one ends. All methods must be
+called with the store's lock held.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TypeAlias
+
+from oracle_standin.errors import OraError
+from oracle_standin.sql.conversion import Settings, number_text
+from oracle_standin.sql.datatype import Row
+from oracle_standin.store.table import Key, Pending, Table, Unique
+
+# rows first .. first+count-1 were inserted | a row was changed: what it and its lock were before
+_Undo: TypeAlias = tuple[Table, int, int] | tuple[Table, int, Row | None, Pending | None]
+
+
+class Locks:
+    """The one lock of the store, and the signal that a transaction has ended."""
+
+    def __init__(self, modern: bool) -> None:
+        self.lock = threading.RLock()
+        self.ended = threading.Condition(self.lock)
+        self.modern = modern  # 23ai words ORA-00001 differently
+
+
+class Transaction:
+    """One transaction of one session. ``check`` is called while it waits and may raise (break, kill, lost peer)."""
+
+    def __init__(self, locks: Locks, check: Callable[[], None]) -> None:
+        self._locks = locks
+        self._check = check
+        self._undo: list[_Undo] = []
+        self._waits_for: Transaction | None = None
+        self._ended = False
+        self.savepoints: dict[str, int] = {}
+
+    @property
+    def active(self) -> bool:
+        return bool(self._undo)
+
+    @property
+    def mark(self) -> int:
+        """A point to which :meth:`rollback_to` can go back."""
+        return len(self._undo)
+
+    # ------------------------------------------------------------------ waiting
+
+    def _wait_for(self, other: Transaction) -> None:
+        """Waits until ``other`` has ended. Raises ORA-00060 when it waits for this one, or what ``check`` raises."""
+        seen: Transaction | None = other
+        while seen is not None:
+            if seen is self:
+                raise OraError(60)
+            seen = seen._waits_for
+        self._waits_for = other
+        try:
+            while not other._ended:
+                self._locks.ended.wait(0.02)
+                self._check()
+        finally:
+            self._waits_for = None
+
+    def lock_row(self, table: Table, rid: int) -> bool:
+        """Waits until no other transaction holds the row; False when the row has gone."""
+        while True:
+            change = table.pending.get(rid)
+            if change is None or change.owner is self:
+                return table.rows.get(rid) is not None
+            self._wait_for(change.owner)
+
+    # ------------------------------------------------------------------ changes
+
+    def insert(self, table: Table, row: Row, settings: Settings) -> None:
+        """Inserts one checked row. Raises ORA-00001; may wait for another transaction's key."""
+        keys = [(unique, unique.key(row)) for unique in table.uniques]
+        waited = True
+        while waited:  # a wait gives up the lock, so every key must be looked at again
+            waited = any(key is not None and self._claim(table, u, key, settings) for u, key in keys)
+        rid = table.next_rid
+        table.next_rid = rid + 1
+        for unique, key in keys:
+            if key is not None:
+                unique.rids[key] = rid
+        table.rows[rid] = row
+        table.pending[rid] = Pending(self, None)
+        self._undo.append((table, rid, 1))
+
+    def insert_many(self, table: Table, rows: Sequence[Row]) -> bool:
+        """Inserts checked rows at C speed; False, with nothing changed, when any key is taken or null."""
+        keyed: list[tuple[Unique, list[Key]]] = []
+        for unique in table.uniques:
+            keys = list(map(unique.key, rows))
+            if None in keys or len(set(keys)) != len(keys) or not unique.rids.keys().isdisjoint(keys):
+                return False
+            keyed.append((unique, keys))
+        first = table.next_rid
+        table.next_rid = first + len(rows)
+        rids = range(first, table.next_rid)
+        for unique, keys in keyed:
+            unique.rids.update(zip(keys, rids, strict=True))
+        table.rows.update(zip(rids, rows, strict=True))
+        table.pending.update(dict.fromkeys(rids, Pending(self, None)))
+        self._undo.append((table, first, len(rows)))
+        return True
+
+    def change(self, table: Table, rid: int, new: Row | None, settings: Settings) -> None:
+        """Updates (or with None deletes) a row this transaction may lock."""
+        old = table.rows[rid]
+        before = table.pending.get(rid)
+        self._undo.append((table, rid, old, before))
+        if before is None:
+            table.pending[rid] = Pending(self, old)  # first, as it is the row lock and claiming a key may wait
+        keys = [(u, u.key(new)) for u in table.uniques if new is not None and (old is None or u.key(old) != u.key(new))]
+        waited = True
+        while waited:
+            waited = any(key is not None and self._claim(table, u, key, settings) for u, key in keys)
+        for unique, key in keys:
+            if key is not None:
+                unique.rids[key] = rid
+        table.rows[rid] = new
+
+    def _claim(self, table: Table, unique: Unique, key: Key, settings: Settings) -> bool:
+        """True when it had to wait and must be asked again. Raises ORA-00001 when the key is taken."""
+        rid = unique.rids.get(key)
+        if rid is None:
+            return False
+        change = table.pending.get(rid)
+        if change is not None and change.owner is not self:
+            self._wait_for(change.owner)
+            return True
+        row = table.rows.get(rid)
+        if row is not None and unique.key(row) == key:
+            raise self._duplicate(table, unique, row, settings)
+        table.reclaimed.add(self)  # this transaction itself has freed the key
+        return False
+
+    def _duplicate(self, table: Table, unique: Unique, row: Row, settings: Settings) -> OraError:
+        name = f"{table.schema}.{unique.name}"
+        if not self._locks.modern:
+            return OraError(1, name=name)
+        columns = [table.columns[c] for c in unique.columns]
+        shown = []
+        for c in unique.columns:
+            value = table.columns[c].type.decode(row[c])
+            text = number_text(value) if isinstance(value, int | float | Decimal) else f"'{value!s}'"
+            shown.append(f"{table.columns[c].name}:{'NULL' if value is None else text}")
+        return OraError(
+            1,
+            f"unique constraint ({name}) violated on table {table.schema}.{table.name} "
+            f"columns ({', '.join(c.name for c in columns)})\n"
+            f"ORA-03301: (ORA-00001 details) row with column values ({', '.join(shown)}) already exists",
+        )
+
+    # ------------------------------------------------------------------ the end
+
+    def rollback_to(self, mark: int) -> None:
+        """Undoes what was done since ``mark``."""
+        while len(self._undo) > mark:
+            entry = self._undo.pop()
+            if len(entry) == 3:
+                table, first, count = entry
+                for rid in range(first, first + count):
+                    self._unindex(table, rid, table.rows.pop(rid))
+                    del table.pending[rid]
+                continue
+            table, rid, old, before = entry
+            self._unindex(table, rid, table.rows[rid])
+            table.rows[rid] = old
+            if old is not None:
+                for unique in table.uniques:
+                    if (key := unique.key(old)) is not None:
+                        unique.rids[key] = rid
+            if before is None:
+                del table.pending[rid]
+
+    @staticmethod
+    def _unindex(table: Table, rid: int, row: Row | None) -> None:
+        for unique in table.uniques:
+            key = None if row is None else unique.key(row)
+            if key is not None and unique.rids.get(key) == rid:
+                del unique.rids[key]
+
+    def commit(self) -> None:
+        for entry in self._undo:
+            table, rid = entry[0], entry[1]
+            if len(entry) == 3:
+                for inserted in range(rid, rid + entry[2]):
+                    # a later entry of this transaction may have changed the row; it cleans up itself
+                    table.pending.pop(inserted, None)
+                    if table.rows.get(inserted, ()) is None:
+                        del table.rows[inserted]
+                continue
+            old, new = entry[2], table.rows.get(rid)
+            if old is not None:
+                for unique in table.uniques:
+                    key = unique.key(old)
+                    if key is not None and (new is None or unique.key(new) != key) and unique.rids.get(key) == rid:
+                        del unique.rids[key]
+            table.pending.pop(rid, None)
+            if new is None:
+                table.rows.pop(rid, None)
+        self._end()
+
+    def rollback(self) -> None:
+        tables = {entry[0] for entry in self._undo}
+        self.rollback_to(0)
+        for table in tables:
+            table.reclaimed.discard(self)
+        self._end()
+
+    def _end(self) -> None:
+        for entry in self._undo:
+            entry[0].reclaimed.discard(self)
+        self._undo = []
+        self._ended = True
+        self._locks.ended.notify_all()

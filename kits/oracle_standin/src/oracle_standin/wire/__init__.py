@@ -1,0 +1,1 @@
+"""The wire: TNS packets, TTC messages, and the log-on."""

@@ -1,0 +1,180 @@
+"""DriverFaultContract: what every driver that speaks TCP has to do when its device, or the way there, fails.
+
+It stands beside the contract of the driver's kind. A plugin's author says where a device or a server that stands in
+for one listens, and how to make a driver for it; the contract puts a ``TcpGate`` before it and does the rest::
+
+    class TestMyDriverFaults(DriverFaultContract):
+        def device_port(self): return 5020
+        def make_driver(self, port, timeout_seconds): return MyDriver(f"127.0.0.1:{port}", timeout_seconds)
+        def tags(self): return [TagSpec("A", "D100", DataType.UINT16), TagSpec("B", "D101", DataType.UINT16)]
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
+
+import pytest
+
+from agent_core.api import BitWriter, BlockDriver, ClockReader, DeviceUnreachable, Driver, ItemDriver, TagSpec
+from agent_core.testing.contract import Contract
+from plant.tcp_gate import TcpGate
+
+_PATIENT_SECONDS = 10.0
+_LEEWAY_SECONDS = 1.0
+"""For a machine that is busy with something else."""
+
+
+class DriverFaultContract(Contract):
+    """The behaviour of ``agent_core.api.Driver`` under faults, the same for block and item drivers."""
+
+    timeout_seconds: ClassVar[float] = 0.3
+    """The time-out of the drivers under test; longer for a library that needs longer to connect."""
+
+    connect_timeouts: ClassVar[int] = 1
+    """How many time-outs a connect and a read together may take at the most."""
+
+    def device_port(self) -> int:
+        """The port of the loopback interface where a device listens that is well."""
+        raise NotImplementedError(f"{type(self).__name__}.device_port")
+
+    def make_driver(self, port: int, timeout_seconds: float) -> Driver:
+        """A driver, not connected, that finds the device at that port of 127.0.0.1."""
+        raise NotImplementedError(f"{type(self).__name__}.make_driver")
+
+    def tags(self) -> Sequence[TagSpec]:
+        """Two tags or more of one data type that the device holds, each with another value, which never changes."""
+        raise NotImplementedError(f"{type(self).__name__}.tags")
+
+    def writable_bit(self) -> TagSpec | None:
+        """A bit that a BitWriter may write, left at any state; None for a driver that writes nothing."""
+        return None
+
+    @pytest.fixture
+    def gate(self) -> Iterator[TcpGate]:
+        gate = TcpGate(self.device_port())
+        yield gate
+        gate.close()
+
+    @pytest.fixture
+    def driver(self, gate: TcpGate) -> Iterator[Driver]:
+        """Connected, and it has read something."""
+        driver = self.make_driver(gate.port, self.timeout_seconds)
+        self._read_once_it_is_back(driver, self.tags()[0])
+        yield driver
+        driver.close()
+
+    def test_a_late_answer_is_never_taken_for_that_of_the_next_request(self, gate: TcpGate, driver: Driver) -> None:
+        asked, other = self.tags()[:2]
+        expected = self._read_once_it_is_back(driver, other)
+        assert expected != self._read_once_it_is_back(driver, asked), "tags() says that their values differ"
+        gate.obey(f"delay {1.5 * self.timeout_seconds}")
+        self._is_unreachable_in_time(lambda: _read(driver, asked))
+        gate.obey("clear")
+        for _ in range(3):
+            assert self._read_once_it_is_back(driver, other) == expected
+
+    def test_an_answer_in_many_pieces_is_put_together(self, gate: TcpGate) -> None:
+        driver = self.make_driver(gate.port, _PATIENT_SECONDS)
+        try:
+            whole = [self._read_once_it_is_back(driver, tag) for tag in self.tags()]
+            for size_bytes in (7, 1):
+                gate.obey(f"pieces {size_bytes}")
+                assert [_read(driver, tag) for tag in self.tags()] == whole
+        finally:
+            driver.close()
+
+    def test_an_answer_that_trickles_in_is_given_up_at_the_time_out(self, gate: TcpGate, driver: Driver) -> None:
+        gate.obey(f"pieces 1 {0.4 * self.timeout_seconds}")
+        self._is_unreachable_in_time(lambda: _read(driver, self.tags()[0]))
+        self._is_back(gate, driver)
+
+    def test_an_answer_that_breaks_off_is_unreachable(self, gate: TcpGate, driver: Driver) -> None:
+        gate.obey("cut 3")
+        self._is_unreachable_in_time(lambda: _read(driver, self.tags()[0]))
+        self._is_back(gate, driver)
+
+    def test_garbage_is_unreachable(self, gate: TcpGate, driver: Driver) -> None:
+        gate.obey("garble")
+        for _ in range(2):  # in an answer, then at the log-in
+            self._is_unreachable_in_time(lambda: self._connect_and_read(driver))
+        self._is_back(gate, driver)
+
+    def test_a_connection_that_the_device_closed_between_two_reads_is_made_anew(self, gate: TcpGate) -> None:
+        driver = self.make_driver(gate.port, _PATIENT_SECONDS)
+        try:
+            expected = self._connect_and_read(driver)
+            gate.obey("drop")
+            assert self._read_once_it_is_back(driver, self.tags()[0], failures=1) == expected
+        finally:
+            driver.close()
+
+    def test_a_device_that_goes_and_comes_back_is_found_again(self, gate: TcpGate, driver: Driver) -> None:
+        gate.obey("pause")
+        for _ in range(2):
+            self._is_unreachable_in_time(lambda: self._connect_and_read(driver))
+        self._is_back(gate, driver)
+
+    def test_a_black_hole_is_left_in_time_and_found_again(self, gate: TcpGate, driver: Driver) -> None:
+        gate.obey("hang")
+        for _ in range(2):  # connected, then not
+            self._is_unreachable_in_time(lambda: self._connect_and_read(driver))
+        self._is_back(gate, driver)
+
+    def test_a_write_without_an_answer_is_unreachable(self, gate: TcpGate, driver: Driver) -> None:
+        bit = self.writable_bit()
+        if bit is None:
+            pytest.skip("this driver writes nothing")
+        assert isinstance(driver, BitWriter)
+        driver.write_bit(bit, True)
+        gate.obey("hang")
+        self._is_unreachable_in_time(lambda: driver.write_bit(bit, False))
+        self._is_back(gate, driver)
+
+    def test_a_clock_without_an_answer_is_unreachable(self, gate: TcpGate, driver: Driver) -> None:
+        if not isinstance(driver, ClockReader):
+            pytest.skip("this driver reads no clock")
+        gate.obey("hang")
+        self._is_unreachable_in_time(driver.read_clock)
+        self._is_back(gate, driver)
+
+    def _is_unreachable_in_time(self, act: Callable[[], object]) -> None:
+        start = time.monotonic()
+        with pytest.raises(DeviceUnreachable) as raised:
+            act()
+        assert time.monotonic() - start < self.connect_timeouts * self.timeout_seconds + _LEEWAY_SECONDS
+        assert str(raised.value), "the message says what failed"
+
+    def _is_back(self, gate: TcpGate, driver: Driver) -> None:
+        """The fault is over: every tag reads as a driver reads it that saw no fault."""
+        gate.obey("clear")
+        witness = self.make_driver(self.device_port(), _PATIENT_SECONDS)
+        try:
+            for tag in self.tags():
+                expected = self._read_once_it_is_back(witness, tag)
+                assert self._read_once_it_is_back(driver, tag) == expected
+        finally:
+            witness.close()
+
+    def _read_once_it_is_back(self, driver: Driver, tag: TagSpec, failures: int = 20) -> object:
+        """What the device holds, tried again as the engine would: a busy machine may cost a short time-out."""
+        for _ in range(failures):
+            try:
+                return self._connect_and_read(driver, tag)
+            except DeviceUnreachable:
+                continue
+        return self._connect_and_read(driver, tag)
+
+    def _connect_and_read(self, driver: Driver, tag: TagSpec | None = None) -> object:
+        driver.connect()
+        return _read(driver, tag or self.tags()[0])
+
+
+def _read(driver: Driver, tag: TagSpec) -> object:
+    if isinstance(driver, BlockDriver):
+        point = driver.locate(tag)
+        return driver.read_block(point.area, point.start, point.units)
+    assert isinstance(driver, ItemDriver), "a driver reads blocks or items"
+    [reading] = driver.read_items([tag])
+    return reading.value, reading.quality

@@ -1,0 +1,1 @@
+"""Servers: devices to poll, each in a process of its own, and what their tags hold."""
