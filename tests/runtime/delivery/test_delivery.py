@@ -18,7 +18,7 @@ from agent_core.api import (
 )
 from agent_core.testing.fakes import FakeSink, batch_of
 
-from .conftest import PROBE_SECONDS, THROTTLED_SECONDS, MakeRig
+from ..conftest import PROBE_SECONDS, THROTTLED_SECONDS, MakeRig
 
 
 def away(*, ambiguous: bool = False, throttle: bool = False) -> RetryableError:

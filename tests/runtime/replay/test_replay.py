@@ -25,7 +25,7 @@ from agent_core.api import (
 from agent_core.runtime.replay.replayer import LOOK_INTERVAL_SECONDS, STRIKES
 from agent_core.testing.fakes import FakeBacklog, FakeSink, batch_of
 
-from .conftest import PROBE_SECONDS, MakeRig, Rig
+from ..conftest import PROBE_SECONDS, MakeRig, Rig
 
 
 class WatchedBacklog(FakeBacklog):

@@ -20,7 +20,7 @@ from agent_core.cli import exit_code
 from agent_core.cli.commands.run import Run
 from agent_core.cli.text.terminal import Terminal
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="a test cannot send Ctrl-C to itself on Windows")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agent_core.api import AuthenticationError, Finding, Severity, SinkState
 from agent_core.testing.fakes import FakeSink, batch_of
 
-from .conftest import MakeRig
+from ..conftest import MakeRig
 
 EXPIRES = Finding(Severity.WARNING, "account", "the password expires in 3 days", "have it changed")
 

@@ -20,7 +20,7 @@ from agent_core.runtime.examination.surroundings import diagnose_surroundings
 from agent_core.runtime.state_lock import state_lock
 from agent_core.testing.clock import START_NS, ManualClock
 
-from .backups import YAML, Place
+from ..backups import YAML, Place
 
 
 class Notes:

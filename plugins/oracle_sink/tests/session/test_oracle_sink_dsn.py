@@ -11,7 +11,7 @@ from oracle_sink.session.dsn import DsnMistake, dsn_mistake
 
 from agent_core.api import Secret
 
-from .conftest import DEFAULTS
+from ..conftest import DEFAULTS
 
 DESCRIPTION = "(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST=h)(PORT=%s))(CONNECT_DATA=(SERVICE_NAME=x)))"
 

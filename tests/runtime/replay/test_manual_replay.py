@@ -18,7 +18,7 @@ from agent_core.runtime.replay.writer import ReplayInterrupted
 from agent_core.runtime.state_lock import state_lock
 from agent_core.testing.clock import START_NS
 
-from .backups import SECOND_NS, YAML, Place, ask, ignore, names, rows
+from ..backups import SECOND_NS, YAML, Place, ask, ignore, names, rows
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from oracle_standin.process import Standin
 from agent_core.api import Batch, Origin, Secret, WriteOutcome, load_schema
 
 MakeSink = Callable[..., OracleSink]
-FOLDER = Path(__file__).parents[1] / "ddl"
+FOLDER = Path(__file__).parents[2] / "ddl"
 
 
 @pytest.fixture

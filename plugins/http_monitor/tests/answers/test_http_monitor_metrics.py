@@ -24,7 +24,7 @@ from agent_core.api import (
     WriteOutcome,
 )
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DOCUMENT = ROOT / "docs" / "metrics.md"
 BATCH = Batch.of(Origin("line1", "PLC01", "PROCESS"), ["A", "B"], [1, 2], 0)
 

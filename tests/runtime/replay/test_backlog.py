@@ -3,7 +3,7 @@
 from agent_core.api import Diversion, DivertReason
 from agent_core.testing.fakes import FakeBacklog, batch_of
 
-from .conftest import MakeRig
+from ..conftest import MakeRig
 
 
 def test_the_files_of_a_fallback_are_listed(make_rig: MakeRig) -> None:
