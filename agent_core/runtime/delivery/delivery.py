@@ -39,7 +39,8 @@ from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.primary import Primary
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.sink_gate import DOWN, SinkGate
-from agent_core.runtime.replay.replayer import Replayer, ReplayPosition, ReplaySettings
+from agent_core.runtime.replay.position import ReplayPosition
+from agent_core.runtime.replay.replayer import Replayer, ReplaySettings
 
 WORKER_RESTART_SECONDS = 1.0
 """A worker that a defect threw out of its loop starts over after this time, so that it cannot spin."""

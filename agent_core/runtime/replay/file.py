@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agent_core.api import BadLine, ReplayBatch
-from agent_core.runtime.replay.replayer import ReplayPosition
+from agent_core.runtime.replay.position import ReplayPosition
 from agent_core.runtime.replay.row_filter import RowSelection
 
 BAD_LINES_KEPT = 1000

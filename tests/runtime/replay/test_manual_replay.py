@@ -11,7 +11,7 @@ from pytest_mock import MockerFixture
 from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import Batch, ReplayRefused, RetryableError, SystemClock, WriteOutcome
-from agent_core.runtime.replay.replayer import ReplayPosition, position_key
+from agent_core.runtime.replay.position import ReplayPosition, position_key
 from agent_core.runtime.replay.report import FileLedger, ReplayEnd, ReplayProgress, ReplayResult
 from agent_core.runtime.replay.row_filter import RowFilter
 from agent_core.runtime.replay.writer import ReplayInterrupted
