@@ -5,20 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from agent_core.api import Clock, Extension, Source
+from agent_core.api import Buffer, Clock, Extension, Replayable, Sink, Source
 from agent_core.config.model import AgentConfig, Divert, Replay, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.components import Components
-from agent_core.runtime.delivery.carrier import CarrierSettings
+from agent_core.runtime.delivery.carrier import Carrier, CarrierSettings
 from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.retry import Backoff
-from agent_core.runtime.delivery.sink_gate import ProbeIntervals
+from agent_core.runtime.delivery.settler import Settler
+from agent_core.runtime.delivery.shared_sink import SharedSink
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import ProbeIntervals, SinkGate
+from agent_core.runtime.delivery.workers import Workers
 from agent_core.runtime.pipeline import Pipeline, Route
-from agent_core.runtime.replay.replayer import ReplaySettings
+from agent_core.runtime.replay.position import ReplayPosition
+from agent_core.runtime.replay.replayer import Replayer, ReplaySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +64,45 @@ class Assembly:
         pipeline = Pipeline(routes, self._ledger, self._events, self._clock, logger)
         return Parts(sources, deliveries, extensions, pipeline, self._ledger)
 
-    def _delivery(self, sink: SinkConfig) -> Delivery:
-        buffer = self._components.buffer(sink.id, sink.buffer)
-        intervals = ProbeIntervals(sink.breaker.probe_interval_seconds, sink.breaker.throttled_interval_seconds)
-        fallback, replay = None, None
-        if sink.fallback is not None:
-            fallback = Fallback(sink.fallback.type, self._components.fallback(sink.id, sink.fallback))
-            automatic = sink.fallback.replay is Replay.AUTOMATIC
-            replay = ReplaySettings(sink.batch.max_records, sink.fallback.replay_rate, intervals, automatic)
-        carrier = CarrierSettings(
-            backoff=Backoff.of(sink.retry),
-            probe_intervals=intervals,
-            divert_after_retries=not buffer.durable if sink.divert is None else sink.divert is Divert.AFTER_RETRIES,
-        )
-        return Delivery(
-            sink.id,
-            sink.type,
-            sink.inputs,
-            self._components.sink(sink),
-            buffer,
-            fallback,
-            workers=sink.workers,
-            max_records=sink.batch.max_records,
-            max_wait_seconds=sink.batch.max_wait_seconds,
-            carrier=carrier,
-            replay=replay,
-            state_dir=self._config.state_dir,
-            ledger=self._ledger,
-            events=self._events,
-            clock=self._clock,
-            logger=logging.getLogger("agent_core.delivery"),
-        )
+    def _delivery(self, config: SinkConfig) -> Delivery:
+        logger = logging.getLogger("agent_core.delivery")
+        context = SinkContext(config.id, self._ledger, self._events, self._clock, logger)
+        sink = self._components.sink(config)
+        buffer = self._components.buffer(config.id, config.buffer)
+        fallback = None
+        if config.fallback is not None:
+            fallback = Fallback(config.fallback.type, self._components.fallback(config.id, config.fallback))
+        return delivery_path(context, config, sink, buffer, fallback, self._config.state_dir)
+
+
+def delivery_path(
+    context: SinkContext, config: SinkConfig, sink: Sink, buffer: Buffer, fallback: Fallback | None, state_dir: Path
+) -> Delivery:
+    """Connect the whole way of one sink's records.
+
+    ::
+
+        accept -> buffer -> workers: carrier -> gate -> sink -> settler
+                     | evicted          | given up               | rejected
+                     `------------------+------ diverter <-------'
+                                                    |
+                     sink <- gate <- replay <- fallback
+    """
+    intervals = ProbeIntervals(config.breaker.probe_interval_seconds, config.breaker.throttled_interval_seconds)
+    backoff = Backoff.of(config.retry)
+    divert_after_retries = not buffer.durable if config.divert is None else config.divert is Divert.AFTER_RETRIES
+    carrying = CarrierSettings(backoff, intervals, divert_after_retries)
+
+    gate = SinkGate(context.clock, context.announce_state)
+    shared = SharedSink(sink, gate, context.clock)
+    diverter = Diverter(context, fallback)
+    settler = Settler(context, shared, buffer, diverter, backoff)
+    carrier = Carrier(context, shared, buffer, diverter, gate, settler, carrying)
+    workers = Workers(context, config.workers, config.batch, buffer, gate, carrier, settler)
+    replay = None
+    if config.fallback is not None and fallback is not None and isinstance(fallback.sink, Replayable):
+        automatic = config.fallback.replay is Replay.AUTOMATIC
+        replaying = ReplaySettings(config.batch.max_records, config.fallback.replay_rate, intervals, automatic)
+        position = ReplayPosition(state_dir / "replay" / f"{config.id}.json")
+        replay = Replayer(context, shared, fallback.sink, diverter, gate, position, replaying)
+    return Delivery(context, config, buffer, gate, shared, diverter, workers, replay)

@@ -18,12 +18,11 @@ from pathlib import Path
 from memory_buffer.plugin import create as create_memory_buffer
 
 from agent_core.api import Batch, ComponentContext, Origin, WriteOutcome
+from agent_core.config.model import BatchConfig, BreakerConfig, BufferConfig, RetryConfig, SinkConfig
 from agent_core.registry.events import Events
-from agent_core.runtime.delivery.carrier import CarrierSettings
-from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.assembly import delivery_path
 from agent_core.runtime.delivery.ledger import Ledger
-from agent_core.runtime.delivery.retry import Backoff
-from agent_core.runtime.delivery.sink_gate import ProbeIntervals
+from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.testing.clock import ManualClock
 
@@ -50,24 +49,21 @@ def through_the_core(batches: list[Batch]) -> float:
     clock, events, ledger = ManualClock(), Events(), Ledger(["sink"])
     context = ComponentContext("sink", "bench", Path(), logging.getLogger("bench"), clock)
     config = {"capacity": ROWS * BATCHES, "when_full": "drop_oldest", "block_limit": 1.0}
-    delivery = Delivery(
-        "sink",
-        "null",
-        ["source"],
-        NullSink(),
-        create_memory_buffer(config, context),
-        None,
+    sink = SinkConfig(
+        id="sink",
+        type="null",
+        inputs=("source",),
+        config={},
+        buffer=BufferConfig("memory_buffer", config),
+        batch=BatchConfig(max_records=500, max_wait_seconds=0.5),
+        retry=RetryConfig(3, 1, 2, 0, 60),
+        breaker=BreakerConfig(30, 60),
         workers=1,
-        max_records=500,
-        max_wait_seconds=0.5,
-        carrier=CarrierSettings(Backoff(3, 1, 2, 0, 60), ProbeIntervals(30, 60), divert_after_retries=False),
-        replay=None,
-        state_dir=Path(),
-        ledger=ledger,
-        events=events,
-        clock=clock,
-        logger=logging.getLogger("bench"),
+        divert=None,
+        fallback=None,
     )
+    sink_context = SinkContext("sink", ledger, events, clock, logging.getLogger("bench"))
+    delivery = delivery_path(sink_context, sink, NullSink(), create_memory_buffer(config, context), None, Path())
     route = Route("source", "bench", (), (delivery,))
     emit = Pipeline([route], ledger, events, clock, logging.getLogger("bench")).emitter("source")
     delivery.open()

@@ -11,20 +11,30 @@ from pathlib import Path
 import pytest
 from memory_buffer.plugin import create as create_memory_buffer
 
-from agent_core.api import Batch, Buffer, ComponentContext, LedgerSnapshot, Sink, SinkState
+from agent_core.api import Batch, Buffer, ComponentContext, LedgerSnapshot, SinkState
+from agent_core.config.model import (
+    BatchConfig,
+    BreakerConfig,
+    BufferConfig,
+    Divert,
+    FallbackConfig,
+    Replay,
+    RetryConfig,
+    SinkConfig,
+)
 from agent_core.registry.events import Events
-from agent_core.runtime.delivery.carrier import CarrierSettings
+from agent_core.runtime.assembly import delivery_path
 from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.ledger import Ledger
-from agent_core.runtime.delivery.retry import Backoff
-from agent_core.runtime.delivery.sink_gate import ProbeIntervals
-from agent_core.runtime.replay.replayer import ReplaySettings
+from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeFallback, FakeObserver, FakeSink
 
 PROBE_SECONDS = 30.0
 THROTTLED_SECONDS = 60.0
+UNBOUNDED: int = math.inf  # type: ignore[assignment]
+"""A replay rate that never waits for the clock."""
 
 
 @dataclass
@@ -72,6 +82,12 @@ class Rig:
 MakeRig = Callable[..., Rig]
 
 
+def memory_buffer(capacity: int, state_dir: Path, clock: ManualClock) -> Buffer:
+    """A memory_buffer that evicts its oldest records."""
+    context = ComponentContext("sink", "test", state_dir, logging.getLogger("test"), clock)
+    return create_memory_buffer({"capacity": capacity, "when_full": "drop_oldest", "block_limit": 5.0}, context)
+
+
 @pytest.fixture
 def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
     rigs: list[Rig] = []
@@ -92,35 +108,27 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
     ) -> Rig:
         clock, ledger, observer, events = ManualClock(), Ledger(["sink"]), FakeObserver(), Events()
         events.register_observer(observer)
-        context = ComponentContext("sink", "test", tmp_path, logging.getLogger("test"), clock)
-        config = {"capacity": capacity, "when_full": "drop_oldest", "block_limit": 5.0}
-        intervals = ProbeIntervals(probe_seconds, THROTTLED_SECONDS)
         the_sink: FakeSink = FakeSink() if sink is None else sink
         the_fallback = (replayable or FakeFallback()) if fallback else None
-        the_buffer = create_memory_buffer(config, context) if buffer is None else buffer
-        typed_sink: Sink = the_sink
-        delivery = Delivery(
-            "sink",
-            "fake_sink",
-            ["source"],
-            typed_sink,
-            the_buffer,
-            Fallback("fake_fallback", the_fallback) if the_fallback is not None else None,
+        the_buffer = memory_buffer(capacity, tmp_path, clock) if buffer is None else buffer
+        config = SinkConfig(
+            id="sink",
+            type="fake_sink",
+            inputs=("source",),
+            config={},
+            buffer=BufferConfig("memory_buffer", {}),
+            batch=BatchConfig(max_records, max_wait_seconds=0.5),
+            retry=RetryConfig(max_retries, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60),
+            breaker=BreakerConfig(probe_seconds, THROTTLED_SECONDS),
             workers=workers,
-            max_records=max_records,
-            max_wait_seconds=0.5,
-            carrier=CarrierSettings(
-                Backoff(max_retries, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60),
-                intervals,
-                divert_after_retries,
+            divert=Divert.AFTER_RETRIES if divert_after_retries else Divert.UNDER_PRESSURE,
+            fallback=FallbackConfig(
+                "fake_fallback", {}, Replay.AUTOMATIC if automatic_replay else Replay.OFF, replay_rate=UNBOUNDED
             ),
-            replay=ReplaySettings(max_records, math.inf, intervals, automatic_replay),
-            state_dir=tmp_path,
-            ledger=ledger,
-            events=events,
-            clock=clock,
-            logger=logging.getLogger("test"),
         )
+        context = SinkContext("sink", ledger, events, clock, logging.getLogger("test"))
+        behind = None if the_fallback is None else Fallback("fake_fallback", the_fallback)
+        delivery = delivery_path(context, config, the_sink, the_buffer, behind, tmp_path)
         rig = Rig(clock, the_sink, the_fallback, the_buffer, delivery, ledger, observer)
         rigs.append(rig)
         return rig

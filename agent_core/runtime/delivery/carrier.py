@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
-from agent_core.api import (
-    Buffer,
-    Clock,
-    DivertReason,
-    Lease,
-    RateLimit,
-    RetryableError,
-    SinkError,
-    SinkState,
-)
-from agent_core.registry.events import Events
+from agent_core.api import Buffer, DivertReason, Lease, RateLimit, RetryableError, SinkError, SinkState
 from agent_core.runtime.delivery.diverter import Diverter
-from agent_core.runtime.delivery.primary import Primary
+from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.retry import Backoff
-from agent_core.runtime.delivery.settler import Settler, WrittenLease
-from agent_core.runtime.delivery.sink_gate import DOWN, WRITABLE, ProbeIntervals, SinkGate
+from agent_core.runtime.delivery.settler import Settler
+from agent_core.runtime.delivery.shared_sink import SharedSink
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, ProbeIntervals, SinkGate
 
 
 class Turn(Enum):
@@ -31,25 +23,6 @@ class Turn(Enum):
     WRITE = auto()
     DIVERT = auto()
     END = auto()
-
-
-class Flight:
-    """One lease on its way. It is landed once, by the worker that carries it or by the shutdown, never by both."""
-
-    __slots__ = (
-        "ambiguous", "attempted_at_ns", "attempts", "divert_at", "exhausted", "failures", "landed", "lease", "retry_at",
-    )  # fmt: skip
-
-    def __init__(self, lease: Lease) -> None:
-        self.lease = lease
-        self.attempts = 0
-        self.attempted_at_ns = 0
-        self.failures = 0
-        self.retry_at = 0.0
-        self.divert_at = 0.0
-        self.ambiguous = False
-        self.exhausted = False
-        self.landed = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +39,32 @@ class Carrier:
 
     def __init__(
         self,
-        sink_id: str,
-        primary: Primary,
+        context: SinkContext,
+        sink: SharedSink,
         buffer: Buffer,
         diverter: Diverter,
         gate: SinkGate,
         settler: Settler,
         settings: CarrierSettings,
-        events: Events,
-        clock: Clock,
-        logger: logging.Logger,
     ) -> None:
         self.diverts = settings.divert_after_retries and diverter.available
         self.last_delivery_ns: int | None = None
-        self._sink_id = sink_id
-        self._primary = primary
+        self._context = context
+        self._clock = context.clock
+        self._sink = sink
         self._buffer = buffer
         self._diverter = diverter
         self._gate = gate
         self._settler = settler
         self._settings = settings
-        self._events = events
-        self._clock = clock
-        self._log = logger
-        self._faults = RateLimit(clock)
+        self._log = context.logger
+        self._faults = RateLimit(context.clock)
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
-        self._flights: set[Flight] = set()
 
     def carry(self, lease: Lease) -> None:
         """Return once the lease is settled, or released because the gate was closed."""
-        flight = Flight(lease)
-        with self._gate.changed:
-            self._flights.add(flight)
+        flight = LeaseFlight(lease)
+        self._gate.take_off(flight)
         try:
             while (turn := self._next_turn(flight)) is not Turn.END:
                 if turn is Turn.WRITE and self._write(flight):
@@ -105,20 +72,14 @@ class Carrier:
                 if turn is Turn.DIVERT and self._give_up(flight):
                     return
         finally:
-            self._gate.give_back(flight)
-            with self._gate.changed:
-                self._flights.discard(flight)
-                unfinished = _locked_land(flight)
-            if unfinished:
+            if not flight.landed and self._gate.land(flight):
                 self._buffer.release(lease)
 
-    def locked_land_all(self) -> list[Lease]:
-        """Take over every lease still on its way (its worker hangs); called under the gate's lock."""
-        return [flight.lease for flight in self._flights if _locked_land(flight)]
-
-    def _next_turn(self, flight: Flight) -> Turn:
+    def _next_turn(self, flight: LeaseFlight) -> Turn:
         """Wait until there is something to do with the lease."""
         gate = self._gate
+        if not flight.attempts and gate.writable:  # nearly every batch: no lock, nothing to wait for
+            return Turn.WRITE
         with gate.changed:
             while not gate.locked_closed():
                 state, now = gate.locked_state(), self._clock.monotonic()
@@ -127,7 +88,7 @@ class Carrier:
                     if now >= flight.retry_at:
                         return Turn.WRITE
                     wait_until = flight.retry_at
-                elif state in DOWN:
+                elif state in PROBED:
                     if gate.locked_claim_probe(flight):
                         return Turn.WRITE
                     # A probe that is due belongs to somebody else, who will say how it ended.
@@ -139,71 +100,61 @@ class Carrier:
                 self._clock.wait(gate.changed, None if wait_until is None else wait_until - now)
             return Turn.END
 
-    def _write(self, flight: Flight) -> bool:
+    def _write(self, flight: LeaseFlight) -> bool:
         """One attempt; False when it failed, and the gate says what comes next."""
-        flight.attempted_at_ns = self._clock.time_ns()
-        written = self._primary.attempt(flight, flight.lease.batch, lambda error: self._failed(flight, error))
-        if written is None:
+        if not self._sink.attempt(flight, flight, partial(self._failed, flight)):
             return False
-        flight.attempts += 1
         self.last_delivery_ns = self._clock.time_ns()
-        self._gate.up(flight, "a write returned")
-        if self._land(flight):
-            self._settler.settle(WrittenLease(flight.lease, written, flight.attempts, flight.attempted_at_ns))
+        if self._gate.returned(flight):
+            self._settler.settle(flight)
         return True
 
-    def _failed(self, flight: Flight, error: Exception) -> None:
+    def _failed(self, flight: LeaseFlight, error: Exception) -> None:
         """Sort a failure: which state the sink is in now, and when these rows are tried again."""
-        batch, backoff = flight.lease.batch, self._settings.backoff
-        flight.attempts += 1
+        backoff = self._settings.backoff
         flight.failures += 1
-        reason = str(error) or type(error).__name__
         if isinstance(error, RetryableError):
             flight.ambiguous |= error.ambiguous
         elif not isinstance(error, SinkError):
             flight.ambiguous = True
             if (repeats := self._faults.allow("defect")) is not None:
                 self._log.error(
-                    "sink raised an unexpected error: sink=%s error=%r%s", self._sink_id, error, repeats, exc_info=error
+                    "sink raised an unexpected error: sink=%s error=%r%s",
+                    self._context.sink_id,
+                    error,
+                    repeats,
+                    exc_info=error,
                 )
 
         state, probe_in = self._settings.probe_intervals.after(error)
-        if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(reason):
+        if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(error):
             delay = backoff.delay_seconds(flight.failures, self._randomness)
             if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
                 delay = error.retry_after_seconds
             flight.retry_at = self._clock.monotonic() + delay
-            self._events.batch_failed(self._sink_id, batch, error, flight.attempts, delay)
+            self._announce_failure(flight, error, delay)
             return
         flight.failures = 0
         flight.exhausted |= state is SinkState.OPEN
-        self._gate.down(flight, state, reason, probe_in)
+        self._gate.down(flight, state, error, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
-        self._events.batch_failed(self._sink_id, batch, error, flight.attempts, retry_in)
+        self._announce_failure(flight, error, retry_in)
 
-    def _give_up(self, flight: Flight) -> bool:
+    def _announce_failure(self, flight: LeaseFlight, error: Exception, retry_in_seconds: float | None) -> None:
+        self._context.events.batch_failed(self._context.sink_id, flight.batch, error, flight.attempts, retry_in_seconds)
+
+    def _give_up(self, flight: LeaseFlight) -> bool:
         """Hand the rows to the fallback; False when that failed: primary and fallback are then tried in turn."""
         reason = DivertReason.SINK_DOWN
         if flight.ambiguous:
             reason = DivertReason.AMBIGUOUS_COMMIT
         elif flight.exhausted:
             reason = DivertReason.RETRIES_EXHAUSTED
-        batch = flight.lease.batch
-        stored = self._diverter.store(batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None)
+        stored = self._diverter.store(flight.batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None)
         if stored is None:
             flight.divert_at = self._clock.monotonic() + self._settings.probe_intervals.normal
             return False
-        if self._land(flight):
+        if self._gate.land(flight):
             self._diverter.count_diverted(stored, reason)
             self._buffer.settle(flight.lease)
         return True
-
-    def _land(self, flight: Flight) -> bool:
-        with self._gate.changed:
-            return _locked_land(flight)
-
-
-def _locked_land(flight: Flight) -> bool:
-    """Take the right to settle or release the lease; True for exactly one caller."""
-    landed, flight.landed = flight.landed, True
-    return not landed

@@ -10,40 +10,48 @@ an exact account of each row, and a shutdown that ends in time::
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Protocol
 
 from agent_core.api import (
     Account,
-    Advising,
     BacklogFile,
     Batch,
     Buffer,
-    Clock,
     DivertReason,
     DropReason,
     RateLimit,
-    Replayable,
     ReplayRefused,
-    Sink,
-    SinkState,
+    ReplayStatus,
+    SinkError,
     SinkStatus,
 )
-from agent_core.registry.events import Events
-from agent_core.runtime.delivery.carrier import Carrier, CarrierSettings
+from agent_core.config.model import SinkConfig
 from agent_core.runtime.delivery.diverter import Diverter
-from agent_core.runtime.delivery.fallback import Fallback
-from agent_core.runtime.delivery.ledger import Ledger
-from agent_core.runtime.delivery.primary import Primary
-from agent_core.runtime.delivery.settler import Settler
-from agent_core.runtime.delivery.sink_gate import DOWN, SinkGate
-from agent_core.runtime.replay.position import ReplayPosition
-from agent_core.runtime.replay.replayer import Replayer, ReplaySettings
+from agent_core.runtime.delivery.shared_sink import SharedSink
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import SinkGate, text_of
+from agent_core.runtime.delivery.workers import Workers
 
-WORKER_RESTART_SECONDS = 1.0
-"""A worker that a defect threw out of its loop starts over after this time, so that it cannot spin."""
+
+class BacklogReplay(Protocol):
+    """What writes the fallback's backlog back into the sink, next to live data. ``run`` is its thread's body."""
+
+    def run(self) -> None:
+        """Replay until stopped, or until the gate closes."""
+
+    def stop(self) -> None:
+        """Begin no further batch."""
+
+    def status(self) -> ReplayStatus:
+        """A snapshot."""
+
+    def backlog(self) -> Sequence[BacklogFile]:
+        """The files that wait; reads the disk."""
+
+    def request(self, file: str) -> None:
+        """Replay ``file`` next. Raises UnknownBackupError, ReplayRefused or OSError."""
 
 
 class Delivery:
@@ -51,68 +59,30 @@ class Delivery:
 
     def __init__(
         self,
-        sink_id: str,
-        sink_type: str,
-        inputs: Sequence[str],
-        sink: Sink,
+        context: SinkContext,
+        config: SinkConfig,
         buffer: Buffer,
-        fallback: Fallback | None,
-        *,
-        workers: int,
-        max_records: int,
-        max_wait_seconds: float,
-        carrier: CarrierSettings,
-        replay: ReplaySettings | None,
-        state_dir: Path,
-        ledger: Ledger,
-        events: Events,
-        clock: Clock,
-        logger: logging.Logger,
+        gate: SinkGate,
+        sink: SharedSink,
+        diverter: Diverter,
+        workers: Workers,
+        replay: BacklogReplay | None,
     ) -> None:
-        self.sink_id = sink_id
+        self.sink_id = context.sink_id
         self.buffer = buffer
-        self._sink_type = sink_type
-        self._advising = sink if isinstance(sink, Advising) else None
-        self._inputs = tuple(inputs)
+        self._context = context
+        self._config = config
+        self._gate = gate
+        self._sink = sink
+        self._diverter = diverter
         self._workers = workers
-        self._max_records = max_records
-        self._max_wait_seconds = max_wait_seconds
-        self._ledger = ledger
-        self._events = events
-        self._clock = clock
-        self._log = logger
-        self._faults = RateLimit(clock)
-        self._gate = SinkGate(clock, self._announce_state)
-        self._diverter = Diverter(sink_id, fallback, ledger, events, clock, logger)
-        self._primary = Primary(sink, self._gate, clock)
-        self._settler = Settler(sink_id, self._primary, buffer, self._diverter, carrier.backoff, ledger, events, clock)
-        self._carrier = Carrier(
-            sink_id, self._primary, buffer, self._diverter, self._gate, self._settler, carrier, events, clock, logger
-        )
-        self._replayable: Replayable | None = None
-        if fallback is not None and isinstance(fallback.sink, Replayable):
-            self._replayable = fallback.sink
-        self._replayer: Replayer | None = None
-        if replay is not None and self._replayable is not None:
-            position = ReplayPosition(state_dir / "replay" / f"{sink_id}.json")
-            self._replayer = Replayer(
-                sink_id,
-                self._primary,
-                self._replayable,
-                self._diverter,
-                self._gate,
-                position,
-                replay,
-                events,
-                clock,
-                logger,
-            )
-        self._draining = False
-        self._running = 0
+        self._replay = replay
+        self._log = context.logger
+        self._faults = RateLimit(context.clock)
 
     def accept(self, batch: Batch) -> None:
         """Take the rows; on return each is in the buffer, durable in the fallback, or counted as dropped."""
-        self._ledger.move(self.sink_id, Account.COLLECTED, Account.PENDING, len(batch))
+        self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
         try:
             evicted = self.buffer.append(batch)
         except Exception as error:
@@ -125,7 +95,7 @@ class Delivery:
 
     def refuse(self, batch: Batch, divert: DivertReason | None, drop: DropReason) -> None:
         """Account for rows that never reach the buffer: a transform failed, or the agent has stopped its sources."""
-        self._ledger.move(self.sink_id, Account.COLLECTED, Account.PENDING, len(batch))
+        self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
         if divert is None:
             self._diverter.drop(batch, drop)
         else:
@@ -136,15 +106,13 @@ class Delivery:
         self._diverter.open()
         self.buffer.open()
         recovered = self.buffer.stats().recovered_records
-        self._ledger.move(self.sink_id, Account.RECOVERED, Account.PENDING, recovered)
+        self._context.move(Account.RECOVERED, Account.PENDING, recovered)
 
     def start(self) -> None:
-        """Start the workers."""
-        self._running = self._workers
-        for number in range(1, self._workers + 1):
-            threading.Thread(target=self._work, name=f"{self.sink_id}-{number}", daemon=True).start()
-        if self._replayer is not None:
-            threading.Thread(target=self._replayer.run, name=f"{self.sink_id}-replay", daemon=True).start()
+        """Start the workers and the replay."""
+        self._workers.start()
+        if self._replay is not None:
+            threading.Thread(target=self._replay.run, name=f"{self.sink_id}-replay", daemon=True).start()
 
     def drain(self, deadline: float) -> bool:
         """Write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
@@ -152,23 +120,12 @@ class Delivery:
         The sources have stopped. It ends early when waiting cannot help: the sink is down and the rows have another
         safe place. Without one, a last probe is made at once.
         """
-        if self._replayer is not None:
-            self._replayer.stop()
+        if self._replay is not None:
+            self._replay.stop()
         safe_elsewhere = self._diverter.available or self.buffer.durable
         if not safe_elsewhere:
             self._gate.probe_now()
-        self._draining = True
-        self.buffer.stop_waiting()
-        with self._gate.changed:
-            while self._running and (left := deadline - self._clock.monotonic()) > 0:
-                state = self._gate.locked_state()
-                waits_in_vain = state in DOWN and safe_elsewhere and not self._carrier.diverts
-                if waits_in_vain or state is SinkState.PAUSED:
-                    break
-                self._clock.wait(self._gate.changed, left)
-            drained = not self._running
-        self._gate.close()
-        return drained
+        return self._workers.drain(deadline, safe_elsewhere)
 
     def spill(self, deadline: float) -> None:
         """After ``drain``: account for the rest. A durable buffer keeps its rows; others go to the fallback.
@@ -179,31 +136,27 @@ class Delivery:
         Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
         the fallback too, as ambiguous. Rejected rows that wait for the fallback get a last try.
         """
-        with self._gate.changed:
-            while self._running and (left := deadline - self._clock.monotonic()) > 0:
-                self._clock.wait(self._gate.changed, left)
-            stuck = self._carrier.locked_land_all()
-        self._settler.finish()
+        stuck = self._workers.end(deadline)
         if self.buffer.durable:
             return
         for lease in stuck:
             self._diverter.divert_or_drop(lease.batch, DivertReason.AMBIGUOUS_COMMIT, DropReason.SHUTDOWN)
             self.buffer.settle(lease)
-        while (rest := self.buffer.lease(self._max_records, 0)) is not None:
+        while (rest := self.buffer.lease(self._config.batch.max_records, 0)) is not None:
             self._diverter.divert_or_drop(rest.batch, DivertReason.SHUTDOWN, DropReason.SHUTDOWN)
             self.buffer.settle(rest)
         self._drop_missing()
 
     def _drop_missing(self) -> None:
-        missing = self._ledger.snapshot(self.sink_id).pending
+        missing = self._context.ledger.snapshot(self.sink_id).pending
         if missing:
-            self._ledger.move(self.sink_id, Account.PENDING, Account.DROPPED, missing, DropReason.SHUTDOWN)
-            self._events.records_dropped(self.sink_id, missing, DropReason.SHUTDOWN)
+            self._context.move(Account.PENDING, Account.DROPPED, missing, DropReason.SHUTDOWN)
+            self._context.events.records_dropped(self.sink_id, missing, DropReason.SHUTDOWN)
             raise RuntimeError(f"{missing} pending rows are in no lease and not in the buffer")
 
     def close_sink(self) -> None:
         """Close the sink."""
-        self._primary.close()
+        self._sink.close()
 
     def close_fallback(self) -> None:
         """Close the fallback."""
@@ -223,53 +176,28 @@ class Delivery:
 
     def backlog(self) -> Sequence[BacklogFile]:
         """Files that wait in the fallback, if it can list them; reads the disk."""
-        return () if self._replayable is None else self._replayable.backlog()
+        return () if self._replay is None else self._replay.backlog()
 
     def replay_backup(self, file: str) -> None:
         """Write one file of the backlog back next. Raises UnknownBackupError, ReplayRefused or OSError."""
-        if self._replayer is None:
+        if self._replay is None:
             raise ReplayRefused(f"sink {self.sink_id} has no fallback whose rows can be read back")
-        self._replayer.request(file)
+        self._replay.request(file)
 
     def status(self) -> SinkStatus:
         """A snapshot."""
-        last_error = self._gate.last_failure
+        error = self._gate.last_error
         return SinkStatus(
             sink_id=self.sink_id,
-            type=self._sink_type,
+            type=self._config.type,
             state=self._gate.state,
-            ledger=self._ledger.snapshot(self.sink_id),
+            ledger=self._context.ledger.snapshot(self.sink_id),
             buffer=self.buffer.stats(),
-            last_error=last_error,
-            last_delivery_ns=self._carrier.last_delivery_ns,
+            last_error=None if error is None else text_of(error),
+            last_delivery_ns=self._workers.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
-            inputs=self._inputs,
-            replay=None if self._replayer is None else self._replayer.status(),
-            advice=() if self._advising is None else tuple(self._advising.advice()),
-            next_step=self._primary.step_after(last_error),
+            inputs=self._config.inputs,
+            replay=None if self._replay is None else self._replay.status(),
+            advice=tuple(self._sink.advice()),
+            next_step=error.next_step if isinstance(error, SinkError) else None,
         )
-
-    def _work(self) -> None:
-        """One worker: lease and carry until the gate closes, or nothing is left to drain."""
-        try:
-            while not self._gate.closed:
-                try:
-                    lease = self.buffer.lease(self._max_records, self._max_wait_seconds)
-                    if lease is not None:
-                        self._carrier.carry(lease)
-                    elif self._draining:
-                        return
-                    self._settler.try_again()
-                except Exception as error:
-                    if (repeats := self._faults.allow("worker")) is not None:
-                        self._log.exception(
-                            "worker failed and goes on: sink=%s error=%r%s", self.sink_id, error, repeats
-                        )
-                    self._gate.sleep(WORKER_RESTART_SECONDS)
-        finally:
-            with self._gate.changed:
-                self._running -= 1
-                self._gate.changed.notify_all()
-
-    def _announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
-        self._events.sink_state_changed(self.sink_id, old, new, reason, next_probe_seconds)

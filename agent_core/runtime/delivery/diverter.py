@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import NamedTuple
 
-from agent_core.api import EMPTY, Account, Batch, Clock, Diversion, DivertReason, DropReason, RateLimit, RetryableError
-from agent_core.registry.events import Events
+from agent_core.api import EMPTY, Account, Batch, Diversion, DivertReason, DropReason, RateLimit, RetryableError
 from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
-from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.flight import Flight
+from agent_core.runtime.delivery.sink_context import SinkContext
 
 
 class Stored(NamedTuple):
@@ -24,23 +23,12 @@ class Diverter:
     It depends on no worker, retry or state: source threads use it while the sink is away.
     """
 
-    def __init__(
-        self,
-        sink_id: str,
-        fallback: Fallback | None,
-        ledger: Ledger,
-        events: Events,
-        clock: Clock,
-        logger: logging.Logger,
-    ) -> None:
+    def __init__(self, context: SinkContext, fallback: Fallback | None) -> None:
         self.available = fallback is not None
-        self._sink_id = sink_id
+        self._context = context
         self._fallback = fallback
-        self._ledger = ledger
-        self._events = events
-        self._clock = clock
-        self._log = logger
-        self._faults = RateLimit(clock)
+        self._log = context.logger
+        self._faults = RateLimit(context.clock)
 
     def open(self) -> None:
         """Open the fallback, if there is one. Raises what its ``open`` raises, but for RetryableError.
@@ -67,7 +55,7 @@ class Diverter:
 
     def _tell_not_open(self, error: Exception) -> None:
         if (repeats := self._faults.allow("open")) is not None:
-            self._log.warning("fallback not opened yet: sink=%s error=%s%s", self._sink_id, error, repeats)
+            self._log.warning("fallback not opened yet: sink=%s error=%s%s", self._context.sink_id, error, repeats)
 
     def close(self) -> None:
         """Close the fallback."""
@@ -83,14 +71,14 @@ class Diverter:
             refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
         except FallbackFailed as error:
             if (repeats := self._faults.allow("fallback")) is not None:
-                self._log.error("fallback failed: sink=%s error=%s%s", self._sink_id, error, repeats)
+                self._log.error("fallback failed: sink=%s error=%s%s", self._context.sink_id, error, repeats)
             return None
         if not refused:
             return Stored(batch, EMPTY)
         if (repeats := self._faults.allow("refused")) is not None:
             self._log.error(
                 "fallback refused rows: sink=%s rows=%d code=%s error=%s%s",
-                self._sink_id,
+                self._context.sink_id,
                 len(refused),
                 refused[0].code,
                 refused[0].message,
@@ -100,18 +88,23 @@ class Diverter:
         kept = [row for row in range(len(batch)) if row not in rows]
         return Stored(batch.select(kept), batch.select(sorted(rows)))
 
+    def store_rejected(self, flight: Flight) -> Stored | None:
+        """Make the records that the sink rejected durable in the fallback, as ``store`` does."""
+        details = flight.outcome.rejection_details()
+        return self.store(flight.rejected(), DivertReason.REJECTED, flight.attempted_at_ns, details)
+
     def count_diverted(self, stored: Stored, reason: DivertReason) -> None:
         """Count and announce rows that ``store`` took from the buffer."""
         assert self._fallback is not None
         if stored.kept:
-            self._ledger.move(self._sink_id, Account.PENDING, Account.DIVERTED, len(stored.kept), reason)
-            self._events.batch_diverted(self._sink_id, self._fallback.fallback_id, stored.kept, reason)
+            self._context.move(Account.PENDING, Account.DIVERTED, len(stored.kept), reason)
+            self._context.events.batch_diverted(self._context.sink_id, self._fallback.fallback_id, stored.kept, reason)
         if stored.refused:
             self.drop(stored.refused, DropReason.FALLBACK_FAILED)
 
     def count_rejected(self, stored: Stored) -> None:
         """Count rows that the sink rejected, after ``store`` took them."""
-        self._ledger.move(self._sink_id, Account.PENDING, Account.REJECTED, len(stored.kept))
+        self._context.move(Account.PENDING, Account.REJECTED, len(stored.kept))
         if stored.refused:
             self.drop(stored.refused, DropReason.FALLBACK_FAILED)
 
@@ -119,12 +112,12 @@ class Diverter:
         """One try with the fallback; without one, or when it fails, the rows are dropped with a reason."""
         if not self.available:
             self.drop(batch, drop)
-        elif (stored := self.store(batch, divert, self._clock.time_ns(), None)) is not None:
+        elif (stored := self.store(batch, divert, self._context.clock.time_ns(), None)) is not None:
             self.count_diverted(stored, divert)
         else:
             self.drop(batch, DropReason.FALLBACK_FAILED)
 
     def drop(self, batch: Batch, reason: DropReason) -> None:
         """Count and announce rows that are lost for good."""
-        self._ledger.move(self._sink_id, Account.PENDING, Account.DROPPED, len(batch), reason)
-        self._events.records_dropped(self._sink_id, len(batch), reason)
+        self._context.move(Account.PENDING, Account.DROPPED, len(batch), reason)
+        self._context.events.records_dropped(self._context.sink_id, len(batch), reason)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from agent_core.api import AgentError, Batch, Diversion, FallbackSink, Rejection, Sink
-from agent_core.runtime.delivery.primary import check_outcome
+from agent_core.runtime.delivery.shared_sink import check_outcome
 
 
 class FallbackFailed(Exception):

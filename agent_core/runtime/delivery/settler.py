@@ -6,33 +6,13 @@ import math
 import random
 import threading
 from collections import deque
-from dataclasses import dataclass
 
-from agent_core.api import Account, Batch, Buffer, Clock, DivertReason, DropReason, Lease
-from agent_core.registry.events import Events
+from agent_core.api import Account, Buffer, DropReason
 from agent_core.runtime.delivery.diverter import Diverter
-from agent_core.runtime.delivery.ledger import Ledger
-from agent_core.runtime.delivery.primary import Primary, Written
+from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.retry import Backoff
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenLease:
-    """A lease that the sink has no more part in. ``attempted_at_ns`` is when its last attempt began, UTC ns."""
-
-    lease: Lease
-    written: Written
-    attempts: int
-    attempted_at_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Rejected:
-    """Its rejected rows, which wait for the fallback."""
-
-    of: WrittenLease
-    rows: Batch
-    details: tuple[str, ...]
+from agent_core.runtime.delivery.shared_sink import SharedSink
+from agent_core.runtime.delivery.sink_context import SinkContext
 
 
 class Settler:
@@ -43,52 +23,38 @@ class Settler:
     """
 
     def __init__(
-        self,
-        sink_id: str,
-        primary: Primary,
-        buffer: Buffer,
-        diverter: Diverter,
-        backoff: Backoff,
-        ledger: Ledger,
-        events: Events,
-        clock: Clock,
+        self, context: SinkContext, sink: SharedSink, buffer: Buffer, diverter: Diverter, backoff: Backoff
     ) -> None:
-        self._sink_id = sink_id
-        self._primary = primary
+        self._context = context
+        self._sink = sink
         self._buffer = buffer
         self._diverter = diverter
         self._backoff = backoff
-        self._ledger = ledger
-        self._events = events
-        self._clock = clock
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._lock = threading.Lock()
-        self._waiting: deque[_Rejected] = deque()
-        """The oldest first."""
+        self._waiting: deque[LeaseFlight] = deque()
+        """Those whose rejected records wait for the fallback, the oldest first."""
         self._failures = 0
         self._retry_at = 0.0
 
-    def settle(self, written: WrittenLease) -> None:
-        """Account for every row; the lease is settled now, or once the fallback has its rejected rows."""
-        batch, outcome = written.lease.batch, written.written.outcome
-        self._ledger.move(self._sink_id, Account.PENDING, Account.DELIVERED, outcome.inserted)
-        self._ledger.move(self._sink_id, Account.PENDING, Account.DUPLICATES, outcome.duplicates)
+    def settle(self, flight: LeaseFlight) -> None:
+        """Account for every record; the lease is settled now, or once the fallback has its rejected records."""
+        outcome = flight.outcome
+        self._context.move(Account.PENDING, Account.DELIVERED, outcome.inserted)
+        self._context.move(Account.PENDING, Account.DUPLICATES, outcome.duplicates)
         if not outcome.rejected:
-            self._end(written)
-            return
-        rows = batch.select([rejection.row for rejection in outcome.rejected])
-        rejected = _Rejected(written, rows, outcome.rejection_details())
-        if not self._diverter.available:
-            self._drop(rejected, DropReason.REJECTED)
-        elif not self._keep(rejected):
-            self._let_wait(rejected)
+            self._end(flight)
+        elif not self._diverter.available:
+            self._drop(flight, DropReason.REJECTED)
+        elif not self._keep(flight):
+            self._let_wait(flight)
 
     def try_again(self) -> None:
         """Try the fallback again for rejected rows that wait for it, when it is time to."""
-        while (rejected := self._next(self._clock.monotonic())) is not None:
-            if not self._keep(rejected):
+        while (flight := self._next(self._context.clock.monotonic())) is not None:
+            if not self._keep(flight):
                 with self._lock:
-                    self._waiting.appendleft(rejected)
+                    self._waiting.appendleft(flight)
                 return
 
     def finish(self) -> None:
@@ -96,53 +62,50 @@ class Settler:
 
         A durable buffer keeps them, with their batch, if the sink will recognise the rows that it has of that.
         """
-        while (rejected := self._next(math.inf)) is not None:
-            if self._keep(rejected):
+        while (flight := self._next(math.inf)) is not None:
+            if self._keep(flight):
                 continue
-            if self._buffer.durable and self._primary.idempotent:
-                self._buffer.release(rejected.of.lease)
+            if self._buffer.durable and self._sink.idempotent:
+                self._buffer.release(flight.lease)
             else:
-                self._drop(rejected, DropReason.FALLBACK_FAILED)
+                self._drop(flight, DropReason.FALLBACK_FAILED)
 
-    def _end(self, written: WrittenLease) -> None:
-        self._buffer.settle(written.lease)
-        outcome, elapsed = written.written.outcome, written.written.elapsed_seconds
-        self._events.batch_delivered(
-            self._sink_id, written.lease.batch, outcome, written.attempts, elapsed, replay=False
+    def _end(self, flight: LeaseFlight) -> None:
+        self._buffer.settle(flight.lease)
+        self._context.events.batch_delivered(
+            self._context.sink_id, flight.batch, flight.outcome, flight.attempts, flight.elapsed_seconds, replay=False
         )
 
-    def _keep(self, rejected: _Rejected) -> bool:
-        """One try to make rejected rows durable in the fallback."""
-        stored = self._diverter.store(
-            rejected.rows, DivertReason.REJECTED, rejected.of.attempted_at_ns, rejected.details
-        )
+    def _keep(self, flight: LeaseFlight) -> bool:
+        """One try to make rejected records durable in the fallback."""
+        stored = self._diverter.store_rejected(flight)
         with self._lock:
             self._failures = 0 if stored is not None else self._failures + 1
             delay = self._backoff.delay_seconds(self._failures, self._randomness) if self._failures else 0.0
-            self._retry_at = self._clock.monotonic() + delay
+            self._retry_at = self._context.clock.monotonic() + delay
         if stored is None:
             return False
         self._diverter.count_rejected(stored)
-        self._end(rejected.of)
+        self._end(flight)
         return True
 
-    def _let_wait(self, rejected: _Rejected) -> None:
-        """Keep the batch leased, and drop the rejected rows that wait longest rather than crowd out good ones."""
+    def _let_wait(self, flight: LeaseFlight) -> None:
+        """Keep the batch leased, and drop the rejected records that wait longest rather than crowd out good ones."""
         room = self._buffer.stats().capacity_records // 2
-        surplus: list[_Rejected] = []
+        surplus: list[LeaseFlight] = []
         with self._lock:
-            self._waiting.append(rejected)
-            leased = sum(len(one.of.lease.batch) for one in self._waiting)
+            self._waiting.append(flight)
+            leased = sum(len(waiting.batch) for waiting in self._waiting)
             while leased > room and len(self._waiting) > 1:
                 surplus.append(self._waiting.popleft())
-                leased -= len(surplus[-1].of.lease.batch)
-        for one in surplus:
-            self._drop(one, DropReason.FALLBACK_FAILED)
+                leased -= len(surplus[-1].batch)
+        for waiting in surplus:
+            self._drop(waiting, DropReason.FALLBACK_FAILED)
 
-    def _drop(self, rejected: _Rejected, reason: DropReason) -> None:
-        self._diverter.drop(rejected.rows, reason)
-        self._end(rejected.of)
+    def _drop(self, flight: LeaseFlight, reason: DropReason) -> None:
+        self._diverter.drop(flight.rejected(), reason)
+        self._end(flight)
 
-    def _next(self, now: float) -> _Rejected | None:
+    def _next(self, now: float) -> LeaseFlight | None:
         with self._lock:
             return self._waiting.popleft() if self._waiting and now >= self._retry_at else None

@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent_core.api import AuthenticationError, Clock, ConfigurationError, RetryableError, SinkState
+from agent_core.api import AuthenticationError, Clock, ConfigurationError, Lease, RetryableError, SinkState
+from agent_core.runtime.delivery.flight import LeaseFlight
 
 StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
 """``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, by one thread at a time, in order."""
 
 WRITABLE = frozenset({SinkState.UP, SinkState.RETRYING})
-DOWN = frozenset({SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
+PROBED = frozenset({SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
 """States in which exactly one worker writes, as the probe."""
 
 
@@ -39,9 +40,10 @@ class ProbeIntervals:
 
 
 class SinkGate:
-    """Holds the state; all waiting of a delivery's workers is on ``changed``.
+    """Holds the state and the leases that are in flight; all waiting of a delivery's workers is on ``changed``.
 
-    Every method without a leading ``locked_`` takes the lock itself; ``locked_`` methods want it held.
+    ``locked_`` methods want the lock held. ``closed`` and ``writable`` look without it, every other method takes it
+    itself: a write that returns takes it once, and that is all that a batch costs while the sink is up.
     """
 
     def __init__(self, clock: Clock, on_change: StateChanged) -> None:
@@ -52,8 +54,9 @@ class SinkGate:
         self._probe_at = 0.0
         self._prober: object | None = None
         self._before_pause = SinkState.UP
-        self._last_failure: str | None = None
+        self._last_error: Exception | None = None
         self._closed = False
+        self._flights: set[LeaseFlight] = set()
         self._unannounced: deque[tuple[SinkState, SinkState, str, float | None]] = deque()
         self._announcing = False
 
@@ -63,16 +66,24 @@ class SinkGate:
             return self._state
 
     @property
-    def last_failure(self) -> str | None:
+    def last_error(self) -> Exception | None:
         """Why the sink last entered a state other than up; None when it never did."""
         with self.changed:
-            return self._last_failure
+            return self._last_error
 
     @property
     def closed(self) -> bool:
         """True once ``close`` was called: workers hand back what they hold and end."""
-        with self.changed:
-            return self._closed
+        return self._closed
+
+    @property
+    def writable(self) -> bool:
+        """True while every worker may write.
+
+        The lock would add nothing: it is not held during the write, so a state that changes now finds the write under
+        way either way.
+        """
+        return self._state in WRITABLE and not self._closed
 
     def close(self) -> None:
         """Let nobody write any more; wakes every worker."""
@@ -88,13 +99,36 @@ class SinkGate:
                 self._clock.wait(self.changed, left)
             return not self._closed
 
+    def take_off(self, flight: LeaseFlight) -> None:
+        """A worker has leased a batch: the shutdown finds it here if the worker hangs."""
+        self._flights.add(flight)  # atomic, as is the copy that land_all makes
+
+    def returned(self, flight: LeaseFlight) -> bool:
+        """Its write returned: the sink is up, and the flight is over. True when the caller is to settle the lease."""
+        with self.changed:
+            self._locked_up(flight, "a write returned")
+            mine = self._locked_land(flight)
+        self._announce()
+        return mine
+
+    def land(self, flight: LeaseFlight) -> bool:
+        """End a flight in any other way. True when the caller is to settle the lease or release it."""
+        with self.changed:
+            self._locked_end_probe(flight)
+            return self._locked_land(flight)
+
+    def land_all(self) -> list[Lease]:
+        """Take over every lease that is in flight (its worker hangs); the caller is to settle them or release them."""
+        with self.changed:
+            return [flight.lease for flight in tuple(self._flights) if self._locked_land(flight)]
+
     def locked_closed(self) -> bool:
         return self._closed
 
     def next_probe_seconds(self) -> float | None:
         """Seconds until the next probe; None outside the states that probe."""
         with self.changed:
-            return max(0.0, self._probe_at - self._clock.monotonic()) if self._state in DOWN else None
+            return max(0.0, self._probe_at - self._clock.monotonic()) if self._state in PROBED else None
 
     def locked_state(self) -> SinkState:
         return self._state
@@ -105,7 +139,7 @@ class SinkGate:
 
     def locked_claim_probe(self, worker: object) -> bool:
         """True when the probe is due and belongs to ``worker``, which then calls ``up``, ``down`` or ``give_back``."""
-        if self._state not in DOWN:
+        if self._state not in PROBED:
             return False
         if self._prober is None and self._clock.monotonic() >= self._probe_at:
             self._prober = worker
@@ -133,25 +167,20 @@ class SinkGate:
     def up(self, worker: object, reason: str) -> None:
         """A write returned. A paused sink stays paused and resumes as ``up``."""
         with self.changed:
-            self._locked_end_probe(worker)
-            if self._state is SinkState.PAUSED:
-                self._before_pause = SinkState.UP
-                return
-            self._locked_enter(SinkState.UP, reason, None)
-            self.changed.notify_all()
+            self._locked_up(worker, reason)
         self._announce()
 
-    def retrying(self, reason: str) -> bool:
+    def retrying(self, error: Exception) -> bool:
         """A first failure: ``up`` becomes ``retrying``. False when the sink is already down, or paused."""
         with self.changed:
             if self._state not in WRITABLE:
                 return False
-            self._last_failure = reason
-            self._locked_enter(SinkState.RETRYING, reason, None)
+            self._last_error = error
+            self._locked_enter(SinkState.RETRYING, text_of(error), None)
         self._announce()
         return True
 
-    def down(self, worker: object, state: SinkState, reason: str, probe_in_seconds: float) -> None:
+    def down(self, worker: object, state: SinkState, error: Exception, probe_in_seconds: float) -> None:
         """Enter a state that probes. A late failure of another worker than the prober does not put off its probe."""
         with self.changed:
             was_prober = self._prober is worker
@@ -160,10 +189,10 @@ class SinkGate:
             if old is SinkState.PAUSED:
                 self._before_pause = state
                 return
-            if old in DOWN and not was_prober:
+            if old in PROBED and not was_prober:
                 return
-            self._last_failure = reason
-            self._locked_enter(state, reason, probe_in_seconds)
+            self._last_error = error
+            self._locked_enter(state, text_of(error), probe_in_seconds)
             self._probe_at = self._clock.monotonic() + probe_in_seconds
             self.changed.notify_all()
         self._announce()
@@ -188,6 +217,14 @@ class SinkGate:
             self.changed.notify_all()
         self._announce()
 
+    def _locked_up(self, worker: object, reason: str) -> None:
+        self._locked_end_probe(worker)
+        if self._state is SinkState.PAUSED:
+            self._before_pause = SinkState.UP
+        elif self._state is not SinkState.UP:
+            self._locked_enter(SinkState.UP, reason, None)
+            self.changed.notify_all()
+
     def _locked_enter(self, state: SinkState, reason: str, next_probe_seconds: float | None) -> None:
         if self._state is not state:
             self._unannounced.append((self._state, state, reason, next_probe_seconds))
@@ -195,7 +232,7 @@ class SinkGate:
 
     def _announce(self) -> None:
         """Announce what is not announced yet, unless another thread is at it: it then announces this too."""
-        while True:
+        while self._unannounced:  # nearly never: a look without the lock will do, a change of our own is in already
             with self.changed:
                 if self._announcing or not self._unannounced:
                     return
@@ -211,3 +248,13 @@ class SinkGate:
         if self._prober is worker:
             self._prober = None
             self.changed.notify_all()
+
+    def _locked_land(self, flight: LeaseFlight) -> bool:
+        self._flights.discard(flight)
+        landed, flight.landed = flight.landed, True
+        return not landed
+
+
+def text_of(error: Exception) -> str:
+    """What a state change gives as its reason."""
+    return str(error) or type(error).__name__

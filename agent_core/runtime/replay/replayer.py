@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -12,8 +11,6 @@ from agent_core.api import (
     AuthenticationError,
     BacklogFile,
     Batch,
-    Clock,
-    DivertReason,
     RateLimit,
     Replayable,
     ReplayRefused,
@@ -22,11 +19,11 @@ from agent_core.api import (
     SinkError,
     SinkState,
     UnknownBackupError,
-    WriteOutcome,
 )
-from agent_core.registry.events import Events
 from agent_core.runtime.delivery.diverter import Diverter
-from agent_core.runtime.delivery.primary import Primary
+from agent_core.runtime.delivery.flight import Flight
+from agent_core.runtime.delivery.shared_sink import SharedSink
+from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import WRITABLE, ProbeIntervals, SinkGate
 from agent_core.runtime.replay.position import ReplayPosition, position_key
 
@@ -62,28 +59,24 @@ class Replayer:
 
     def __init__(
         self,
-        sink_id: str,
-        primary: Primary,
+        context: SinkContext,
+        sink: SharedSink,
         replayable: Replayable,
         diverter: Diverter,
         gate: SinkGate,
         position: ReplayPosition,
         settings: ReplaySettings,
-        events: Events,
-        clock: Clock,
-        logger: logging.Logger,
     ) -> None:
-        self._sink_id = sink_id
-        self._primary = primary
+        self._context = context
+        self._clock = context.clock
+        self._sink = sink
         self._replayable = replayable
         self._diverter = diverter
         self._gate = gate
         self._position = position
         self._settings = settings
-        self._events = events
-        self._clock = clock
-        self._log = logger
-        self._faults = RateLimit(clock)
+        self._log = context.logger
+        self._faults = RateLimit(context.clock)
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, settings.probe_intervals.normal)
         self._stopped = False
         self._tries = 0
@@ -108,12 +101,16 @@ class Replayer:
         with self._lock:
             return replace(self._status, requested_files=requested, refusal=self._refusal())
 
+    def backlog(self) -> Sequence[BacklogFile]:
+        """The files that wait, rejected rows included; reads the disk."""
+        return self._replayable.backlog()
+
     def request(self, file: str) -> None:
         """Replay ``file`` next; from any thread. Raises UnknownBackupError, ReplayRefused or OSError."""
         if (refusal := self._refusal()) is not None:
             raise ReplayRefused(refusal)
         if file not in {waiting.name for waiting in self._replayable.backlog()}:
-            raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {self._sink_id}")
+            raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {self._context.sink_id}")
         with self._gate.changed:
             if file not in self._requested:
                 self._requested.append(file)
@@ -121,10 +118,10 @@ class Replayer:
             self._gate.changed.notify_all()
 
     def _refusal(self) -> str | None:
-        if self._primary.idempotent is not False:
+        if self._sink.idempotent is not False:
             return None
         return (
-            f"{self._sink_id} cannot recognise rows that it has, so a replay might double some; "
+            f"{self._context.sink_id} cannot recognise rows that it has, so a replay might double some; "
             "if that is acceptable, stop the agent and run: tagferry replay --accept-duplicates"
         )
 
@@ -142,7 +139,7 @@ class Replayer:
                     defect = None if isinstance(error, (OSError, SinkError)) else error
                     self._log.error(
                         "replay failed and goes on: sink=%s file=%s error=%r%s",
-                        self._sink_id,
+                        self._context.sink_id,
                         self._file,
                         error,
                         repeats,
@@ -215,10 +212,10 @@ class Replayer:
 
         A sink that was open before shows nothing: whether it is up again is for the write to find.
         """
-        if self._primary.idempotent is not False:
-            if not self._admitted() or not self._primary.open(self, self._failed_to_open):
+        if self._sink.idempotent is not False:
+            if not self._admitted() or not self._sink.open(self, self._failed_to_open):
                 return False
-            if self._primary.idempotent:
+            if self._sink.idempotent:
                 return True
             self._gate.up(self, "the sink opened")
         with self._gate.changed:
@@ -227,7 +224,7 @@ class Replayer:
             self._log.warning(
                 "backlog kept: sink=%s%s; it cannot recognise rows it has, so a replay might double some; "
                 "run: tagferry replay --accept-duplicates",
-                self._sink_id,
+                self._context.sink_id,
                 repeats,
             )
         return False
@@ -240,7 +237,9 @@ class Replayer:
         """One whole file; False when the sink or the fallback stopped it, and it goes on there later."""
         start = self._position.next_record(position_key(file))
         if (repeats := self._faults.allow("began")) is not None:
-            self._log.info("replay began: sink=%s file=%s from_record=%d%s", self._sink_id, file.name, start, repeats)
+            self._log.info(
+                "replay began: sink=%s file=%s from_record=%d%s", self._context.sink_id, file.name, start, repeats
+            )
         for read in self._replayable.read(file.name, start, self._settings.max_records):
             began = self._clock.monotonic()
             if self._stopped or (read.batch and not self._write(read.batch)):
@@ -249,7 +248,7 @@ class Replayer:
                 if (repeats := self._faults.allow("line")) is not None:
                     self._log.error(
                         "line found unreadable: sink=%s file=%s line=%d error=%s%s",
-                        self._sink_id,
+                        self._context.sink_id,
                         file.name,
                         line.line,
                         line.message,
@@ -262,7 +261,7 @@ class Replayer:
         self._replayable.finish(file.name)
         self._position.drop(position_key(file))
         if (repeats := self._faults.allow("finished")) is not None:
-            self._log.info("replay finished: sink=%s file=%s%s", self._sink_id, file.name, repeats)
+            self._log.info("replay finished: sink=%s file=%s%s", self._context.sink_id, file.name, repeats)
         return True
 
     def _keep_position(self, file: str, next_record: int) -> None:
@@ -272,7 +271,7 @@ class Replayer:
             if (repeats := self._faults.allow("position")) is not None:
                 self._log.warning(
                     "replay position not kept: sink=%s error=%s%s; a restart would begin the file anew",
-                    self._sink_id,
+                    self._context.sink_id,
                     error,
                     repeats,
                 )
@@ -280,19 +279,20 @@ class Replayer:
     def _write(self, batch: Batch) -> bool:
         if not self._admitted():
             return False
-        attempted_at_ns = self._clock.time_ns()
-        written = self._primary.attempt(self, batch, self._failed)
-        if written is None:
+        flight = Flight(batch)
+        if not self._sink.attempt(self, flight, self._failed):
             return False
         self._gate.up(self, "a replayed write returned")
         self._returned = True
-        outcome = written.outcome
-        if outcome.rejected and not self._keep_rejected(batch, outcome, attempted_at_ns):
+        outcome = flight.outcome
+        if outcome.rejected and self._diverter.store_rejected(flight) is None:
             self._blamed = True  # others may have no rows to reject
             return False
         with self._lock:
             self._status = self._status.plus(outcome)
-        self._events.batch_delivered(self._sink_id, batch, outcome, 1, written.elapsed_seconds, replay=True)
+        self._context.events.batch_delivered(
+            self._context.sink_id, batch, outcome, flight.attempts, flight.elapsed_seconds, replay=True
+        )
         return True
 
     def _blame(self, error: Exception) -> None:
@@ -307,11 +307,6 @@ class Replayer:
             self._blamed = self._strikes[self._file] % STRIKES == 0
         if self._blamed:
             self._returned = False
-
-    def _keep_rejected(self, batch: Batch, outcome: WriteOutcome, attempted_at_ns: int) -> bool:
-        rejected = batch.select([rejection.row for rejection in outcome.rejected])
-        details = outcome.rejection_details()
-        return self._diverter.store(rejected, DivertReason.REJECTED, attempted_at_ns, details) is not None
 
     def _failed(self, error: Exception) -> None:
         """A write failed. What is refused as a whole may be so because of what is in the file, such as a conflict with
@@ -331,14 +326,14 @@ class Replayer:
         with self._gate.changed:
             probing = self._gate.locked_is_prober(self)
         if probing or state in concern_live_data:
-            self._gate.down(self, state, str(error), probe_in)
+            self._gate.down(self, state, error, probe_in)
 
     def _tell(self, error: Exception) -> None:
         if (repeats := self._faults.allow("write")) is not None:
             defect = None if isinstance(error, SinkError) else error
             self._log.warning(
                 "replay stopped for now: sink=%s file=%s error=%s%s",
-                self._sink_id,
+                self._context.sink_id,
                 self._file,
                 error,
                 repeats,

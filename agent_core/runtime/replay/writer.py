@@ -21,8 +21,8 @@ from agent_core.api import (
     WriteOutcome,
 )
 from agent_core.registry.events import Events
-from agent_core.runtime.delivery.primary import check_outcome
 from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.delivery.shared_sink import check_outcome
 
 Sleep = Callable[[float], bool]
 """Wait so many seconds; False when the replay is to stop."""

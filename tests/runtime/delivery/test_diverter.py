@@ -9,6 +9,7 @@ from agent_core.registry.events import Events
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
 
@@ -19,7 +20,8 @@ def test_rows_that_it_refuses_for_their_content_are_dropped_and_the_others_kept(
     sink, ledger, events, observer = FakeSink(), Ledger(["warehouse"]), Events(), FakeObserver()
     events.register_observer(observer)
     sink.script.append(lambda _: WriteOutcome(2, 0, (Rejection(1, "CONFLICT", "another value is there"),)))
-    diverter = Diverter("warehouse", Fallback("plain", sink), ledger, events, ManualClock(), logging.getLogger("test"))
+    context = SinkContext("warehouse", ledger, events, ManualClock(), logging.getLogger("test"))
+    diverter = Diverter(context, Fallback("plain", sink))
     ledger.move("warehouse", Account.COLLECTED, Account.PENDING, 3)
     diverter.divert_or_drop(batch_of(1, 2, 3), DivertReason.BUFFER_FULL, DropReason.BUFFER_FULL)
     snapshot = ledger.snapshot("warehouse")

@@ -1,6 +1,6 @@
 import threading
 
-from agent_core.api import SinkState
+from agent_core.api import AuthenticationError, RetryableError, SinkState
 from agent_core.runtime.delivery.sink_gate import SinkGate
 from agent_core.testing.clock import ManualClock
 
@@ -23,7 +23,7 @@ def claim(gate: SinkGate, worker: object) -> bool:
 def test_the_probe_is_due_after_its_interval_and_belongs_to_one_worker() -> None:
     gate, clock, _ = make_gate()
     first, second = Worker(), Worker()
-    gate.down(first, SinkState.OPEN, "away", 30)
+    gate.down(first, SinkState.OPEN, RetryableError("away"), 30)
     assert not claim(gate, first)
     assert gate.next_probe_seconds() == 30
     clock.advance(30)
@@ -35,19 +35,19 @@ def test_the_probe_is_due_after_its_interval_and_belongs_to_one_worker() -> None
 
 def test_a_late_failure_of_another_worker_does_not_put_off_the_probe() -> None:
     gate, clock, _ = make_gate()
-    gate.down(Worker(), SinkState.OPEN, "away", 30)
+    gate.down(Worker(), SinkState.OPEN, RetryableError("away"), 30)
     clock.advance(29)
-    gate.down(Worker(), SinkState.OPEN, "away too", 30)
+    gate.down(Worker(), SinkState.OPEN, RetryableError("away too"), 30)
     assert gate.next_probe_seconds() == 1
 
 
 def test_a_failed_probe_may_change_the_state_and_sets_the_next_probe() -> None:
     gate, clock, changes = make_gate()
     worker = Worker()
-    gate.down(worker, SinkState.OPEN, "away", 30)
+    gate.down(worker, SinkState.OPEN, RetryableError("away"), 30)
     clock.advance(30)
     assert claim(gate, worker)
-    gate.down(worker, SinkState.LOCKED_OUT, "ORA-01017", 30)
+    gate.down(worker, SinkState.LOCKED_OUT, AuthenticationError("ORA-01017"), 30)
     assert gate.state is SinkState.LOCKED_OUT
     assert gate.next_probe_seconds() == 30
     assert changes == [(SinkState.UP, SinkState.OPEN), (SinkState.OPEN, SinkState.LOCKED_OUT)]
@@ -56,7 +56,7 @@ def test_a_failed_probe_may_change_the_state_and_sets_the_next_probe() -> None:
 def test_a_probe_that_is_not_made_can_be_given_back() -> None:
     gate, clock, _ = make_gate()
     first, second = Worker(), Worker()
-    gate.down(first, SinkState.OPEN, "away", 30)
+    gate.down(first, SinkState.OPEN, RetryableError("away"), 30)
     clock.advance(30)
     assert claim(gate, first)
     assert claim(gate, first), "it is still its own"
@@ -70,7 +70,7 @@ def test_a_probe_that_is_not_made_can_be_given_back() -> None:
 def test_a_write_that_returned_ends_every_state_but_paused() -> None:
     gate, _, changes = make_gate()
     worker = Worker()
-    gate.down(worker, SinkState.THROTTLED, "full", 60)
+    gate.down(worker, SinkState.THROTTLED, RetryableError("full"), 60)
     gate.pause()
     gate.up(worker, "a write returned")
     gate.resume()
@@ -80,7 +80,7 @@ def test_a_write_that_returned_ends_every_state_but_paused() -> None:
 def test_a_sink_paused_while_down_resumes_down_with_a_probe_due() -> None:
     gate, _, _ = make_gate()
     worker = Worker()
-    gate.down(worker, SinkState.OPEN, "away", 30)
+    gate.down(worker, SinkState.OPEN, RetryableError("away"), 30)
     gate.pause()
     assert not gate.admits(worker)
     gate.resume()
@@ -90,22 +90,22 @@ def test_a_sink_paused_while_down_resumes_down_with_a_probe_due() -> None:
 
 def test_retrying_is_entered_from_up_only() -> None:
     gate, _, changes = make_gate()
-    assert gate.retrying("away")
-    assert gate.retrying("away again")
-    gate.down(Worker(), SinkState.OPEN, "away", 30)
-    assert not gate.retrying("late")
+    assert gate.retrying(RetryableError("away"))
+    assert gate.retrying(RetryableError("away again"))
+    gate.down(Worker(), SinkState.OPEN, RetryableError("away"), 30)
+    assert not gate.retrying(RetryableError("late"))
     assert changes == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.OPEN)]
 
 
 def test_the_last_failure_is_the_one_that_counts_whoever_saw_it() -> None:
     gate, clock, _ = make_gate()
-    assert gate.last_failure is None
-    gate.down("a worker", SinkState.LOCKED_OUT, "ORA-01031", 30)
+    assert gate.last_error is None
+    gate.down("a worker", SinkState.LOCKED_OUT, AuthenticationError("ORA-01031"), 30)
     clock.advance(30)
     replay = Worker()
     assert claim(gate, replay)
-    gate.down(replay, SinkState.LOCKED_OUT, "ORA-28000", 30)
-    assert gate.last_failure == "ORA-28000"
+    gate.down(replay, SinkState.LOCKED_OUT, AuthenticationError("ORA-28000"), 30)
+    assert str(gate.last_error) == "ORA-28000"
 
 
 def test_changes_are_announced_one_at_a_time_and_in_order() -> None:
@@ -119,7 +119,7 @@ def test_changes_are_announced_one_at_a_time_and_in_order() -> None:
         told.append((old, new))
 
     gate = SinkGate(ManualClock(), slow)
-    failing = threading.Thread(target=gate.retrying, args=("away",))
+    failing = threading.Thread(target=gate.retrying, args=(RetryableError("away"),))
     failing.start()
     assert inside.wait(10)
     gate.up("another worker", "a write returned")

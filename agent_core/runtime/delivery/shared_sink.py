@@ -1,53 +1,43 @@
-"""Primary: the sink itself, opened once for all its workers, with an outcome that is checked."""
+"""SharedSink: one sink for all its workers and the replay, opened once, with outcomes that are checked."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from agent_core.api import Batch, Clock, Sink, SinkError, WriteOutcome
+from agent_core.api import Advising, Clock, Finding, Sink, WriteOutcome
+from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_gate import SinkGate
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A write that returned."""
-
-    outcome: WriteOutcome
-    elapsed_seconds: float
-
 
 Failed = Callable[[Exception], None]
 """Told of a failed attempt, before any other worker makes one: it closes the gate or sets a time for the retry."""
 
 
 class InvalidOutcome(Exception):
-    """A sink's outcome does not account for every row: a defect in the sink."""
+    """A sink's outcome does not account for every record: a defect in the sink."""
 
 
-class Primary:
+class SharedSink:
     """Thread-safe. The sink opens in the first write: a database may be away when the agent starts."""
 
     def __init__(self, sink: Sink, gate: SinkGate, clock: Clock) -> None:
         self._sink = sink
+        self._advising = sink if isinstance(sink, Advising) else None
         self._gate = gate
         self._clock = clock
         self._lock = threading.Lock()
         self._opened = False
         self._failures = 0
         self._failure: Exception | None = None
-        self._last_error: Exception | None = None
-
-    def step_after(self, failure: str | None) -> str | None:
-        """What the sink says to do about its last error, if that is ``failure``."""
-        error = self._last_error
-        return error.next_step if isinstance(error, SinkError) and str(error) == failure else None
 
     @property
     def idempotent(self) -> bool | None:
-        """The sink's word; None before it was opened."""
+        """What the sink says; None before it was opened."""
         return self._sink.idempotent if self._opened else None
+
+    def advice(self) -> Sequence[Finding]:
+        """What the sink itself has to say while it runs; empty when it gives no advice."""
+        return () if self._advising is None else self._advising.advice()
 
     def open(self, worker: object, failed: Failed) -> bool:
         """Open the sink unless it is open; False when it is not.
@@ -60,23 +50,31 @@ class Primary:
         with self._lock:
             return self._locked_open(worker, failed, failures_before)
 
-    def attempt(self, worker: object, batch: Batch, failed: Failed) -> Written | None:
-        """One attempt in the name of ``worker``. None when it failed: then ``failed`` has been called.
+    def attempt(self, worker: object, flight: Flight, failed: Failed) -> bool:
+        """Try to write the flight's batch in the name of ``worker``; True when the write returned.
 
-        It is not called when another worker's failure closed the gate before anything was tried.
+        False when it failed: then ``failed`` has been called. It is not called when another worker's failure closed the
+        gate before anything was tried, which is no attempt.
         """
-        if not self.open(worker, failed):
-            return None
+
+        def count_failure(error: Exception) -> None:
+            flight.attempts += 1
+            failed(error)
+
+        flight.attempted_at_ns = self._clock.time_ns()
+        if not self._opened and not self.open(worker, count_failure):
+            return False
         try:
             started = self._clock.monotonic()
-            outcome = self._sink.write(batch)
-            elapsed = self._clock.monotonic() - started
-            check_outcome(outcome, len(batch))
+            outcome = self._sink.write(flight.batch)
+            flight.elapsed_seconds = self._clock.monotonic() - started
+            check_outcome(outcome, len(flight.batch))
         except Exception as error:
-            self._last_error = error
-            failed(error)
-            return None
-        return Written(outcome, elapsed)
+            count_failure(error)
+            return False
+        flight.attempts += 1
+        flight.outcome = outcome
+        return True
 
     def close(self) -> None:
         """Close the sink."""
@@ -91,7 +89,7 @@ class Primary:
             try:
                 self._sink.open()
             except Exception as error:
-                self._failure = self._last_error = error
+                self._failure = error
                 self._failures += 1
             else:
                 self._opened = True
@@ -101,14 +99,14 @@ class Primary:
 
 
 def check_outcome(outcome: WriteOutcome, count: int) -> None:
-    """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` rows once, with texts that can be kept."""
-    rows = [rejection.row for rejection in outcome.rejected]
+    """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` records once, with texts to keep."""
+    indices = [rejection.row for rejection in outcome.rejected]
     texts = [text for _, *reason in outcome.rejected for text in reason]
     if not all(isinstance(text, str) for text in texts):
         raise InvalidOutcome(f"code and message of a rejected row must be texts: {texts}")
-    in_order = rows == sorted(set(rows)) and all(0 <= row < count for row in rows)
+    in_order = indices == sorted(set(indices)) and all(0 <= index < count for index in indices)
     if outcome.total != count or not in_order or outcome.inserted < 0 or outcome.duplicates < 0:
         raise InvalidOutcome(
             f"the outcome does not account for each of {count} rows once: {outcome.inserted} inserted, "
-            f"{outcome.duplicates} duplicates, rejected rows {rows}"
+            f"{outcome.duplicates} duplicates, rejected rows {indices}"
         )

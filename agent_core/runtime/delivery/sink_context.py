@@ -1,0 +1,31 @@
+"""SinkContext: what all parts on the way to one sink share."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from agent_core.api import Account, Clock, DivertReason, DropReason, SinkState
+from agent_core.registry.events import Events
+from agent_core.runtime.delivery.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """Which sink it is, where its records are counted, who is told, and what time it is."""
+
+    sink_id: str
+    ledger: Ledger
+    events: Events
+    clock: Clock
+    logger: logging.Logger
+
+    def move(
+        self, origin: Account, target: Account, count: int, reason: DropReason | DivertReason | None = None
+    ) -> None:
+        """Move records of this sink in the ledger."""
+        self.ledger.move(self.sink_id, origin, target, count, reason)
+
+    def announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
+        """Tell the observers that the sink's state changed."""
+        self.events.sink_state_changed(self.sink_id, old, new, reason, next_probe_seconds)

@@ -1,0 +1,117 @@
+"""Workers: the threads that carry what one sink's buffer holds."""
+
+from __future__ import annotations
+
+import threading
+
+from agent_core.api import Buffer, Lease, RateLimit, SinkState
+from agent_core.config.model import BatchConfig
+from agent_core.runtime.delivery.carrier import Carrier
+from agent_core.runtime.delivery.settler import Settler
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate
+
+RESTART_SECONDS = 1.0
+"""A worker that a defect threw out of its loop starts over after this time, so that it cannot spin."""
+
+
+class Workers:
+    """Each leases, carries and settles until the gate closes, or nothing is left to drain.
+
+    ``start``, ``drain`` and ``end`` are called from the main thread, in this order.
+    """
+
+    def __init__(
+        self,
+        context: SinkContext,
+        count: int,
+        batch: BatchConfig,
+        buffer: Buffer,
+        gate: SinkGate,
+        carrier: Carrier,
+        settler: Settler,
+    ) -> None:
+        self._context = context
+        self._count = count
+        self._batch = batch
+        self._buffer = buffer
+        self._gate = gate
+        self._carrier = carrier
+        self._settler = settler
+        self._log = context.logger
+        self._faults = RateLimit(context.clock)
+        self._draining = False
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """How many have not ended."""
+        with self._gate.changed:
+            return self._running
+
+    @property
+    def last_delivery_ns(self) -> int | None:
+        """UTC ns of the last write that returned, or None."""
+        return self._carrier.last_delivery_ns
+
+    def start(self) -> None:
+        """Start them all."""
+        self._running = self._count
+        for number in range(1, self._count + 1):
+            threading.Thread(target=self._work, name=f"{self._context.sink_id}-{number}", daemon=True).start()
+
+    def drain(self, deadline: float, safe_elsewhere: bool) -> bool:
+        """Let them write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
+
+        It ends early when waiting cannot help: the sink is paused, or it is down and the records are
+        ``safe_elsewhere``. On return the gate is closed.
+        """
+        clock = self._context.clock
+        self._draining = True
+        self._buffer.stop_waiting()
+        with self._gate.changed:
+            while self._running and (left := deadline - clock.monotonic()) > 0:
+                state = self._gate.locked_state()
+                waits_in_vain = state in PROBED and safe_elsewhere and not self._carrier.diverts
+                if waits_in_vain or state is SinkState.PAUSED:
+                    break
+                clock.wait(self._gate.changed, left)
+            drained = not self._running
+        self._gate.close()
+        return drained
+
+    def end(self, deadline: float) -> list[Lease]:
+        """After ``drain``: wait until ``deadline`` for all to hand back what they carry.
+
+        Returns the leases of those that hang, which are the caller's now. Rejected records that wait for the fallback
+        get a last try.
+        """
+        clock = self._context.clock
+        with self._gate.changed:
+            while self._running and (left := deadline - clock.monotonic()) > 0:
+                clock.wait(self._gate.changed, left)
+        stuck = self._gate.land_all()
+        self._settler.finish()
+        return stuck
+
+    def _work(self) -> None:
+        """One worker."""
+        try:
+            while not self._gate.closed:
+                try:
+                    lease = self._buffer.lease(self._batch.max_records, self._batch.max_wait_seconds)
+                    if lease is not None:
+                        self._carrier.carry(lease)
+                    elif self._draining:
+                        return
+                    self._settler.try_again()
+                except Exception as error:
+                    if (repeats := self._faults.allow("worker")) is not None:
+                        self._log.exception(
+                            "worker failed and goes on: sink=%s error=%r%s", self._context.sink_id, error, repeats
+                        )
+                    self._gate.sleep(RESTART_SECONDS)
+        finally:
+            with self._gate.changed:
+                self._running -= 1
+                self._gate.changed.notify_all()
