@@ -111,8 +111,10 @@ from agent_core.api.polling.driver import (
 from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
 from agent_core.api.rate_limit import RateLimit, Repeats
 from agent_core.api.secret import Secret
+from agent_core.api.version import API_VERSION
 
 __all__ = [
+    "API_VERSION",
     "BAD",
     "EMPTY",
     "GOOD",

@@ -35,13 +35,17 @@ F = TypeVar("F", bound=Factory[object])
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One loaded plugin. ``name`` is that of its entry point; ``factories`` may be empty (a plugin that observes)."""
+    """One loaded plugin. ``name`` is that of its entry point; ``factories`` may be empty (a plugin that observes).
+
+    ``built_for`` says which versions of the core its distribution asks for, such as ``>=0.2,<0.3``; empty for any.
+    """
 
     name: str
     distribution: str
     version: str
     summary: str
     factories: tuple[Factory[object], ...]
+    built_for: str = ""
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from agent_core.api.markers import PROJECT
+
+CORE: Final = "tagferry"
+"""The core's distribution, which every plugin requires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,29 @@ class InstalledPlugin:
         if distribution is None or "Summary" not in distribution.metadata:
             return ""
         return str(distribution.metadata["Summary"])
+
+    @property
+    def built_for(self) -> str:
+        """The versions of the core that the distribution asks for, such as ``>=0.2,<0.3``; empty when any will do."""
+        return ",".join(sorted(map(str, self._versions), reverse=True))
+
+    def fits(self, version: str) -> bool:
+        """Whether the distribution allows this version of the core; a pre-release counts as what it leads to."""
+        return self._versions.contains(Version(version).base_version)
+
+    @property
+    def _versions(self) -> SpecifierSet:
+        distribution = self.entry_points[0].dist
+        versions = SpecifierSet()
+        for line in (distribution.requires if distribution is not None else None) or ():
+            try:
+                requirement = Requirement(line)
+            except InvalidRequirement:
+                continue  # an installer's concern, not ours
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if applies and canonicalize_name(requirement.name) == CORE:
+                versions &= requirement.specifier
+        return versions
 
 
 def installed_plugins() -> Mapping[str, InstalledPlugin]:

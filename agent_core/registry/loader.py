@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import ModuleType
 
+from agent_core import __version__
 from agent_core.api import Config, ConfigProblem, Factory, PluginError
 from agent_core.registry.catalog import FACTORY_CLASSES, BrokenPlugin, Catalog, Plugin
 from agent_core.registry.entrypoints import InstalledPlugin, installed_plugins
@@ -61,7 +62,8 @@ class Registry:
         """Import the plugin and register its hooks; the second time it is only looked up.
 
         Raises PluginError, cause chained: not installed (names the nearest), disabled, claimed by two distributions,
-        its import failed, or what it registers is not what the hooks want. The same error again when asked again.
+        built for another version of the core, its import failed, or what it registers is not what the hooks want.
+        The same error again when asked again.
         """
         if name in self._disabled:
             raise PluginError(f"plugin {name} is disabled (plugins: disabled)")
@@ -137,6 +139,11 @@ class Registry:
             raise PluginError(
                 f"plugin {name} is claimed by more than one distribution: {installed.distribution}; uninstall one"
             )
+        if not installed.fits(__version__):
+            raise PluginError(
+                f"{where} is built for tagferry {installed.built_for}, and this is tagferry {__version__}; install "
+                f"versions that fit each other (pip install --upgrade tagferry {installed.distribution})"
+            )
         entry = installed.entry_points[0]
         try:
             module = entry.load()
@@ -160,7 +167,7 @@ class Registry:
             raise
         self._modules[name] = module
         summary = factories[0].summary if factories else installed.summary
-        return Plugin(name, installed.distribution, installed.version, summary, factories)
+        return Plugin(name, installed.distribution, installed.version, summary, factories, installed.built_for)
 
     def _factories(self, module: ModuleType, name: str, where: str) -> Iterable[Factory[object]]:
         for factory_class in FACTORY_CLASSES:

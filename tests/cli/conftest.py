@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,9 +74,10 @@ class Command:
     monkeypatch: pytest.MonkeyPatch
     homes: list[Path] = field(default_factory=list)
 
-    def add_plugin(self, name: str, source: str, **options: str) -> None:
+    def add_plugin(self, name: str, source: str, *, requires: Sequence[str] = (), **options: str) -> None:
         """Install one more plugin."""
-        self.homes.append(install(self.folder / "site", name, source, monkeypatch=self.monkeypatch, **options))
+        site = self.folder / "site"
+        self.homes.append(install(site, name, source, requires=requires, monkeypatch=self.monkeypatch, **options))
 
     def write(self, text: str | bytes, name: str = "agent.yaml") -> None:
         """Write the configuration."""

@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from cli.conftest import Command
+from cli.conftest import VALID, Command
 from jsonschema import Draft202012Validator
+from registry.distribution import SINK
 
 from agent_core import __version__
+from agent_core.api import API_VERSION
 from agent_core.cli.main import main
 
 
@@ -70,11 +72,36 @@ def test_plugins_lists_what_works_and_what_does_not(agent: Command) -> None:
     assert result.code == 0
     assert result.err == ""
     rows = [line.split() for line in result.out.splitlines()]
-    assert ["table_sink", "sink", "1.2.3", "dist-table-sink", "a", "sink", "for", "tests"] in rows
+    assert ["table_sink", "sink", "1.2.3", "any", "dist-table-sink", "a", "sink", "for", "tests"] in rows
     assert "broken:\n  broken_sink (vendor-broken 0.9): plugin broken_sink of vendor-broken cannot be imported: " in (
         result.out
     )
     assert "No module named 'driver_that_is_nowhere'" in result.out
+
+
+def test_plugins_shows_what_each_is_built_for_and_refuses_what_does_not_fit(agent: Command) -> None:
+    agent.add_plugin("new_sink", SINK, requires=[f"tagferry>={API_VERSION},<99"])
+    agent.add_plugin("old_sink", SINK, requires=["tagferry>=0.0.1,<0.1"], distribution="acme-old", version="0.9")
+    result = agent.process("plugins")
+    assert result.code == 0
+    assert result.err == ""
+    rows = [line.split()[:5] for line in result.out.splitlines()]
+    assert ["new_sink", "sink", "1.2.3", f">={API_VERSION},<99", "dist-new-sink"] in rows
+    assert (
+        "broken:\n  old_sink (acme-old 0.9): plugin old_sink of acme-old is built for tagferry >=0.0.1,<0.1"
+        in result.out
+    )
+
+
+def test_a_plugin_for_another_version_stops_the_start_when_it_is_named(agent: Command) -> None:
+    agent.add_plugin("old_sink", SINK, requires=["tagferry<0.1"], distribution="acme-old")
+    assert agent("check").code == 0
+    agent.write(VALID.replace("table_sink", "old_sink"))
+    for command in ("check", "run"):
+        result = agent(command)
+        assert result.code == 2
+        assert "plugin old_sink of acme-old is built for tagferry <0.1, and this is tagferry" in result.err
+        assert "pip install --upgrade tagferry acme-old" in result.err
 
 
 def test_plugins_as_json(agent: Command) -> None:
@@ -85,6 +112,7 @@ def test_plugins_as_json(agent: Command) -> None:
         "type": "table_sink",
         "kinds": ["sink"],
         "version": "1.2.3",
+        "built_for": "",
         "distribution": "dist-table-sink",
         "summary": "a sink for tests",
     }

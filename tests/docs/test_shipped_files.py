@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.api import BufferFactory, DriverFactory, ExtensionFactory, SinkFactory, SourceFactory, TransformFactory
+from agent_core.api import (
+    API_VERSION,
+    BufferFactory,
+    DriverFactory,
+    ExtensionFactory,
+    SinkFactory,
+    SourceFactory,
+    TransformFactory,
+)
 from agent_core.cli.command_line import build_parser
 from agent_core.config import load_config
 from agent_core.registry import Registry
@@ -18,6 +26,11 @@ KITS = sorted(folder.name for folder in (ROOT / "kits").iterdir() if (folder / "
 SAMPLES = [ROOT / "agent.yaml", *sorted(ROOT.glob("plugins/*/sample.yaml"))]
 ENVIRON = {"ORACLE_DSN": "db.example:1521/PLANT", "ORACLE_USER": "agent", "ORACLE_PASSWORD": "secret"}
 FACTORIES = (SourceFactory, DriverFactory, TransformFactory, BufferFactory, SinkFactory, ExtensionFactory)
+
+
+def next_api_version() -> str:
+    major, minor = map(int, API_VERSION.split("."))
+    return f"{major}.{minor + 1}"
 
 
 def named(folder: Path) -> str:
@@ -43,7 +56,7 @@ def test_one_name_everywhere(folder: Path) -> None:
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == f"tagferry-{name.replace('_', '-')}"
     assert project["entry-points"]["agent_core"] == {name: f"{name}.plugin"}
-    assert any(re.fullmatch(r"tagferry\b.*", dependency) for dependency in project["dependencies"])
+    assert f"tagferry>={API_VERSION},<{next_api_version()}" in project["dependencies"]
     registry = Registry()
     registry.load_all()
     [plugin] = [plugin for plugin in registry.catalog.plugins if plugin.name == name]

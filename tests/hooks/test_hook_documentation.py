@@ -101,7 +101,9 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     metadata = tmp_path / "src" / "acme_jsonl_sink-1.0.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8"
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        + "".join(f"Requires-Dist: {line}\n" for line in project["dependencies"]),
+        encoding="utf-8",
     )
     lines = [f"{name} = {value}" for name, value in project["entry-points"]["agent_core"].items()]
     (metadata / "entry_points.txt").write_text("\n".join(["[agent_core]", *lines, ""]), encoding="utf-8")

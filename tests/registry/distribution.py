@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ class Distributions:
         version: str = "1.2.3",
         entry_point: str | None = None,
         module: str | None = None,
+        requires: Sequence[str] = (),
     ) -> Path:
         """Install a plugin whose module holds ``source`` (``{name}`` and ``{schema}`` filled in); its folder."""
         return install(
@@ -52,6 +54,7 @@ class Distributions:
             version=version,
             entry_point=entry_point,
             module=module,
+            requires=requires,
             monkeypatch=self._monkeypatch,
         )
 
@@ -66,6 +69,7 @@ def install(
     version: str = "1.2.3",
     entry_point: str | None = None,
     module: str | None = None,
+    requires: Sequence[str] = (),
     monkeypatch: pytest.MonkeyPatch | None = None,
 ) -> Path:
     """Write the distribution; put it on ``sys.path`` when there is a ``monkeypatch`` to take it off again."""
@@ -75,7 +79,8 @@ def install(
     metadata = home / f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\nSummary: the distribution's summary\n",
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\nSummary: the distribution's summary\n"
+        + "".join(f"Requires-Dist: {line}\n" for line in requires),
         encoding="utf-8",
     )
     (metadata / "entry_points.txt").write_text(f"[agent_core]\n{plugin} = {entry_point or module}\n", encoding="utf-8")

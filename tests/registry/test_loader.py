@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from registry.distribution import BUFFER, SINK, SOURCE, Distributions
 
-from agent_core.api import ConfigProblem, PluginError, SinkFactory
+from agent_core import __version__
+from agent_core.api import API_VERSION, ConfigProblem, PluginError, SinkFactory
 from agent_core.registry import Registry
+from agent_core.registry.entrypoints import installed_plugins
 
 
 def test_a_plugin_is_imported_only_when_it_is_named(distributions: Distributions) -> None:
@@ -75,6 +77,62 @@ def test_whatever_an_import_raises_is_contained(distributions: Distributions, so
     distributions.add("broken", source)
     with pytest.raises(PluginError, match="cannot be imported"):
         Registry().load("broken")
+
+
+def test_a_plugin_for_another_version_of_the_core_is_refused_before_it_is_imported(
+    distributions: Distributions, caplog: pytest.LogCaptureFixture
+) -> None:
+    distributions.add("old_sink", SINK, distribution="acme-old-sink", requires=["tagferry>=0.0.1,<0.1", "numpy"])
+    distributions.add("new_sink", SINK, requires=[f"tagferry>={API_VERSION},<99"])
+    registry = Registry()
+    with caplog.at_level(logging.WARNING):
+        registry.load_all()
+    assert [plugin.name for plugin in registry.catalog.plugins] == ["new_sink"]
+    (broken,) = registry.catalog.broken
+    assert broken.reason == (
+        f"plugin old_sink of acme-old-sink is built for tagferry >=0.0.1,<0.1, and this is tagferry {__version__}; "
+        "install versions that fit each other (pip install --upgrade tagferry acme-old-sink)"
+    )
+    assert "module_old_sink" not in sys.modules
+    (record,) = caplog.records
+    assert broken.reason in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [
+        [],  # a plugin of one's own, in a folder
+        ["tagferry"],
+        ["tagferry>=0.1"],
+        ["tagferry @ file:///somewhere/tagferry"],
+        ["tagferry<0.1; extra == 'old'", "tagferry<0.1; python_version < '3'"],
+        ["no requirement at all"],
+    ],
+)
+def test_a_plugin_that_sets_no_bound_fits_and_is_no_warning(
+    distributions: Distributions, requires: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    distributions.add("own_sink", SINK, requires=requires)
+    with caplog.at_level(logging.WARNING):
+        assert Registry().load("own_sink").built_for in ("", ">=0.1")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("requires", "fitting", "other"),
+    [
+        (["tagferry>=0.2,<0.3"], "0.2.0 0.2.7 0.2.0rc1 0.2.1.dev4", "0.1.9 0.3.0 0.3.0.dev1 1.0"),
+        (["Tagferry ~= 0.2.1"], "0.2.1 0.2.9", "0.2.0 0.3"),
+        (["tagferry>=0.2", "tagferry[testing]<0.4"], "0.2 0.3", "0.1 0.4"),
+    ],
+)
+def test_a_pre_release_counts_as_what_it_leads_to(
+    distributions: Distributions, requires: list[str], fitting: str, other: str
+) -> None:
+    distributions.add("first_sink", SINK, requires=requires)
+    installed = installed_plugins()["first_sink"]
+    assert [version for version in fitting.split() if not installed.fits(version)] == []
+    assert [version for version in other.split() if installed.fits(version)] == []
 
 
 def test_two_distributions_with_one_name_are_refused_and_both_named(distributions: Distributions) -> None:

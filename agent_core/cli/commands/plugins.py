@@ -35,10 +35,17 @@ def plugins(arguments: argparse.Namespace) -> int:
         return exit_code.OK
     if catalog.plugins:
         rows = [
-            [plugin.name, ", ".join(plugin.kinds) or "observer", plugin.version, plugin.distribution, plugin.summary]
+            [
+                plugin.name,
+                ", ".join(plugin.kinds) or "observer",
+                plugin.version,
+                plugin.built_for or "any",
+                plugin.distribution,
+                plugin.summary,
+            ]
             for plugin in catalog.plugins
         ]
-        print("\n".join(text_table(["type", "kind", "version", "distribution", "summary"], rows)))
+        print("\n".join(text_table(["type", "kind", "version", "for tagferry", "distribution", "summary"], rows)))
     else:
         print("no plugins are installed; they come as separate distributions, such as tagferry-memory-buffer")
     if catalog.broken:
@@ -55,6 +62,7 @@ def _as_json(catalog: Catalog) -> dict[str, object]:
                 "type": plugin.name,
                 "kinds": list(plugin.kinds),
                 "version": plugin.version,
+                "built_for": plugin.built_for,
                 "distribution": plugin.distribution,
                 "summary": plugin.summary,
             }
