@@ -87,12 +87,17 @@ def agent_batch_collected(source_id: str, batch: Batch) -> None:
 
 @hookspec
 def agent_batch_delivered(
-    sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replay: bool
+    sink_id: str,
+    batch: Batch,
+    outcome: WriteOutcome,
+    attempt: int,
+    elapsed_seconds: float,
+    replayed_file: str | None,
 ) -> None:
     """A write returned. Called in the worker's thread, after the ledger has moved the rows.
 
-    ``attempt`` counts from 1; ``elapsed_seconds`` is the time of the write that returned; ``replay`` is True for rows
-    that came back from a fallback.
+    ``attempt`` counts from 1; ``elapsed_seconds`` is the time of the write that returned. ``replayed_file`` is the
+    backup file that the records were read back from, None for live ones.
     """
 
 

@@ -90,7 +90,9 @@ from agent_core.api.factories import (
     TransformFactory,
     load_schema,
 )
+from agent_core.api.log import Log, LogEvent
 from agent_core.api.markers import PROJECT, hookimpl, hookspec
+from agent_core.api.nearest import did_you_mean, nearest
 from agent_core.api.polling.catalog import CatalogConverter, Conversion, ConversionOptions
 from agent_core.api.polling.driver import (
     Area,
@@ -111,6 +113,7 @@ from agent_core.api.polling.driver import (
 from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
 from agent_core.api.rate_limit import RateLimit, Repeats
 from agent_core.api.secret import Secret
+from agent_core.api.settings import settings
 from agent_core.api.version import API_VERSION
 
 __all__ = [
@@ -177,6 +180,8 @@ __all__ = [
     "Lease",
     "LeaseError",
     "LedgerSnapshot",
+    "Log",
+    "LogEvent",
     "Origin",
     "Plannable",
     "PlannedDevice",
@@ -218,9 +223,12 @@ __all__ = [
     "Value",
     "WordOrder",
     "WriteOutcome",
+    "did_you_mean",
     "float32_to_shortest",
     "float32s_to_shortest",
     "hookimpl",
     "hookspec",
     "load_schema",
+    "nearest",
+    "settings",
 ]

@@ -134,9 +134,9 @@ class Buffer(Component, Protocol):
 
 
 class Rejection(NamedTuple):
-    """Row number ``row`` (from 0) of the batch was refused for its content; ``code`` is the backend's own."""
+    """The record at ``position`` (from 0) of the batch was refused for its content; ``code`` is the backend's own."""
 
-    row: int
+    position: int
     code: str
     message: str
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_core.api.clock import Clock, SystemClock
+from agent_core.api.log import Log
 
 if TYPE_CHECKING:
     from agent_core.api.factories import DriverFactory
@@ -19,13 +20,22 @@ class ComponentContext:
     """Handed to ``create``.
 
     ``component_id`` is the id in the YAML; a sink's buffer and fallback carry the sink's id. ``state_dir`` is the
-    agent's folder for files that outlive it (it exists when ``open`` is called). ``logger`` is named after the plugin.
-    ``drivers`` holds the loaded driver factories by type.
+    agent's folder for files that outlive it (it exists when ``open`` is called). ``plugin`` is the plugin's name, which
+    is that of the logger behind ``log`` too. ``drivers`` holds the loaded driver factories by type.
     """
 
     component_id: str
     agent_name: str
     state_dir: Path
-    logger: logging.Logger
+    plugin: str
     clock: Clock = field(default_factory=SystemClock)
     drivers: Mapping[str, DriverFactory] = field(default_factory=dict)
+    log: Log = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log", Log(self.plugin, self.clock))
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger behind ``log``; for libraries that want one."""
+        return self.log.logger

@@ -16,16 +16,16 @@ class SinkState(StrEnum):
     ::
 
                  RetryableError            retries used up
-        up ---------------------> retrying -----------------> open
+        up ---------------------> retrying -----------------> down
          ^                           |                          |
          |<------ a write that returned (one worker probes) ----'
-        throttled, locked_out, misconfigured: entered at once on the error of that name, left like open
+        throttled, locked_out, misconfigured: entered at once on the error of that name, left like down
         paused: by the operator, left by the operator
     """
 
     UP = "up"
     RETRYING = "retrying"
-    OPEN = "open"
+    DOWN = "down"
     THROTTLED = "throttled"
     LOCKED_OUT = "locked_out"
     MISCONFIGURED = "misconfigured"

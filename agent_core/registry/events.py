@@ -79,7 +79,13 @@ class Events:
             caller(source_id=source_id, batch=batch)
 
     def batch_delivered(
-        self, sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replay: bool
+        self,
+        sink_id: str,
+        batch: Batch,
+        outcome: WriteOutcome,
+        attempt: int,
+        elapsed_seconds: float,
+        replayed_file: str | None,
     ) -> None:
         """A write returned."""
         caller = self._hook.agent_batch_delivered
@@ -90,7 +96,7 @@ class Events:
                 outcome=outcome,
                 attempt=attempt,
                 elapsed_seconds=elapsed_seconds,
-                replay=replay,
+                replayed_file=replayed_file,
             )
 
     def batch_failed(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from agent_core.api import Buffer, Clock, ComponentContext, Extension, Sink, Source, Transform
 from agent_core.config.model import (
     AgentConfig,
@@ -53,7 +51,7 @@ class Components:
             component_id=component_id,
             agent_name=self._config.name,
             state_dir=self._config.state_dir,
-            logger=logging.getLogger(plugin_type),
+            plugin=plugin_type,
             clock=self._clock,
             drivers=self._catalog.drivers,
         )

@@ -156,9 +156,15 @@ class FakeObserver:
 
     @hookimpl
     def agent_batch_delivered(
-        self, sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replay: bool
+        self,
+        sink_id: str,
+        batch: Batch,
+        outcome: WriteOutcome,
+        attempt: int,
+        elapsed_seconds: float,
+        replayed_file: str | None,
     ) -> None:
-        self._note("batch_delivered", sink_id, batch, outcome, attempt, elapsed_seconds, replay)
+        self._note("batch_delivered", sink_id, batch, outcome, attempt, elapsed_seconds, replayed_file)
 
     @hookimpl
     def agent_batch_failed(

@@ -132,7 +132,7 @@ class SinkContract(Contract):
         batch = Batch.of(ORIGIN, names, VALUES, START_NS, qualities)
         outcome = sink.write(batch)
         assert outcome.total == len(batch)
-        assert [rejection.row for rejection in outcome.rejected] == [
+        assert [rejection.position for rejection in outcome.rejected] == [
             row for row, value in enumerate(VALUES) if not self.accepts(value)
         ]
         assert all(rejection.code and rejection.message for rejection in outcome.rejected)
@@ -213,7 +213,7 @@ class SinkContract(Contract):
         sink.write(Batch.of(ORIGIN, ("A", "B"), (1.0, 1.0), START_NS))
         outcome = sink.write(Batch.of(ORIGIN, ("A", "B"), (2.0, 1.0), START_NS))
         assert (outcome.total, outcome.duplicates) == (2, 1)
-        assert [rejection.row for rejection in outcome.rejected] == [0] * (1 - outcome.inserted)
+        assert [rejection.position for rejection in outcome.rejected] == [0] * (1 - outcome.inserted)
         kept = 1.0 if outcome.rejected else 2.0
         self._expect_stored(sink, Batch.of(ORIGIN, ("A", "B"), (kept, 1.0), START_NS))
 
@@ -237,7 +237,7 @@ class SinkContract(Contract):
         sink.close()
         sink.close()
 
-    def test_a_sink_opened_again_goes_on_where_it_stopped(self, tmp_path: Path) -> None:
+    def test_a_sink_downed_again_goes_on_where_it_stopped(self, tmp_path: Path) -> None:
         first, second = numbered_batch(5), numbered_batch(5, START_NS + SECOND_NS)
         sink = self.make_sink(tmp_path)
         for batch in (first, second):

@@ -47,7 +47,7 @@ class NullSink:
 def through_the_core(batches: list[Batch]) -> float:
     """CPU seconds for all batches, worker thread included."""
     clock, events, ledger = ManualClock(), Events(), Ledger(["sink"])
-    context = ComponentContext("sink", "bench", Path(), logging.getLogger("bench"), clock)
+    context = ComponentContext("sink", "bench", Path(), "bench", clock)
     config = {"capacity": ROWS * BATCHES, "when_full": "drop_oldest", "block_limit": 1.0}
     sink = SinkConfig(
         id="sink",

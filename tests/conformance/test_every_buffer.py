@@ -6,7 +6,6 @@ A buffer is made as the agent makes it: by its factory, from a configuration wit
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -54,5 +53,5 @@ class TestEveryBuffer(BufferContract):
 
     def make_buffer(self, folder: Path, *, capacity: int, when_full: str, clock: Clock) -> Buffer:
         config = {"capacity": capacity, "when_full": when_full, "block_limit": f"{self.block_limit_seconds}s"}
-        context = ComponentContext("warehouse", "line-1", folder, logging.getLogger(self.factory.type), clock)
+        context = ComponentContext("warehouse", "line-1", folder, self.factory.type, clock)
         return self.factory.create(converted(self.factory, config, folder), context)

@@ -7,7 +7,6 @@ to their own tests; that those run the suite is checked here too.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -54,7 +53,7 @@ def made(factory: SinkFactory, folder: Path) -> Sink:
         raise AssertionError(f"a default that is a secret: {path} {text}")
 
     config = cast(Config, convert(SchemaWalk(factory.schema), {}, folder, no_secret))
-    return factory.create(config, ComponentContext("any", "line-1", folder, logging.getLogger(factory.type)))
+    return factory.create(config, ComponentContext("any", "line-1", folder, factory.type))
 
 
 @pytest.mark.parametrize("factory", installed_sinks(), ids=lambda factory: factory.type)

@@ -29,14 +29,14 @@ TRIGGERS = (4088, 20000, 20001, 20500, 20999)
 UNKNOWN = (1, 21000, 19999, 99999)
 
 TABLE: list[tuple[tuple[int, ...], tuple[int, ...], Action, SinkState]] = [
-    (ROWS, ROWS_DRIVER, Action.REJECT, SinkState.OPEN),
-    (LOST, LOST_DRIVER, Action.RECONNECT, SinkState.OPEN),
-    ((*AWAY, *BUSY), (*AWAY_DRIVER, *BUSY_DRIVER), Action.BACK_OFF, SinkState.OPEN),
+    (ROWS, ROWS_DRIVER, Action.REJECT, SinkState.DOWN),
+    (LOST, LOST_DRIVER, Action.RECONNECT, SinkState.DOWN),
+    ((*AWAY, *BUSY), (*AWAY_DRIVER, *BUSY_DRIVER), Action.BACK_OFF, SinkState.DOWN),
     (FULL, (), Action.THROTTLE, SinkState.THROTTLED),
     (REFUSED, REFUSED_DRIVER, Action.LOCK_OUT, SinkState.LOCKED_OUT),
     (WRONG, WRONG_DRIVER, Action.MISCONFIGURED, SinkState.MISCONFIGURED),
-    (TRIGGERS, (), Action.TRIGGER, SinkState.OPEN),
-    (UNKNOWN, (), Action.UNKNOWN, SinkState.OPEN),
+    (TRIGGERS, (), Action.TRIGGER, SinkState.DOWN),
+    (UNKNOWN, (), Action.UNKNOWN, SinkState.DOWN),
 ]
 CASES = [
     pytest.param(code, action, state, id=f"{code}-{action.name.lower()}")

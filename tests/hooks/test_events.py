@@ -46,7 +46,7 @@ CALLS: dict[str, dict[str, object]] = {
         "outcome": WriteOutcome(1),
         "attempt": 2,
         "elapsed_seconds": 0.5,
-        "replay": False,
+        "replayed_file": None,
     },
     "agent_batch_failed": {
         "sink_id": "db",
@@ -65,7 +65,7 @@ CALLS: dict[str, dict[str, object]] = {
     "agent_sink_state_changed": {
         "sink_id": "db",
         "old": SinkState.UP,
-        "new": SinkState.OPEN,
+        "new": SinkState.DOWN,
         "reason": "away",
         "next_probe_seconds": 30.0,
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -69,7 +68,7 @@ class Place:
     def csv(self, folder: Path | None = None) -> CsvSink:
         """The sink's own fallback, or one of another machine in ``folder``."""
         config = CsvSinkConfig(folder or self.folder / "backup", 1 << 30, 1e9, 0, 1e9)
-        return CsvSink(config, ComponentContext("local", "line-1", self.folder, logging.getLogger("t"), ManualClock()))
+        return CsvSink(config, ComponentContext("local", "line-1", self.folder, "t", ManualClock()))
 
     def divert(self, *batches: Batch, folder: Path | None = None, rejected: bool = False) -> list[Path]:
         """One file a batch; their paths, the fallback's folder being free again."""

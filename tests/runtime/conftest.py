@@ -84,7 +84,7 @@ MakeRig = Callable[..., Rig]
 
 def memory_buffer(capacity: int, state_dir: Path, clock: ManualClock) -> Buffer:
     """A memory_buffer that evicts its oldest records."""
-    context = ComponentContext("sink", "test", state_dir, logging.getLogger("test"), clock)
+    context = ComponentContext("sink", "test", state_dir, "test", clock)
     return create_memory_buffer({"capacity": capacity, "when_full": "drop_oldest", "block_limit": 5.0}, context)
 
 

@@ -9,7 +9,7 @@ from agent_core.api import SinkState
 from agent_core.runtime.event_log import EventLog
 from agent_core.testing.clock import ManualClock
 
-UP, RETRYING, OPEN, PAUSED = SinkState.UP, SinkState.RETRYING, SinkState.OPEN, SinkState.PAUSED
+UP, RETRYING, OPEN, PAUSED = SinkState.UP, SinkState.RETRYING, SinkState.DOWN, SinkState.PAUSED
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_a_state_that_needs_somebody_is_a_warning_with_the_next_probe(
 ) -> None:
     change(events, UP, OPEN, UP, PAUSED)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "sink state changed: sink=db old=up new=open reason=because next_probe=30s"),
-        ("INFO", "sink state changed: sink=db old=open new=up reason=because"),
+        ("WARNING", "sink state changed: sink=db old=up new=down reason=because next_probe=30s"),
+        ("INFO", "sink state changed: sink=db old=down new=up reason=because"),
         ("INFO", "sink state changed: sink=db old=up new=paused reason=because"),
     ]
 
@@ -60,6 +60,6 @@ def test_what_retrying_comes_to_is_always_told(events: EventLog, caplog: pytest.
     assert [message.partition(" reason")[0].partition("sink=db ")[2] for message in caplog.messages] == [
         "old=up new=retrying",
         "old=retrying new=up",
-        "old=retrying new=open",
-        "old=open new=up",
+        "old=retrying new=down",
+        "old=down new=up",
     ]

@@ -127,7 +127,7 @@ class Carrier:
                 )
 
         state, probe_in = self._settings.probe_intervals.after(error)
-        if state is SinkState.OPEN and not backoff.exhausted(flight.failures) and self._gate.retrying(error):
+        if state is SinkState.DOWN and not backoff.exhausted(flight.failures) and self._gate.retrying(error):
             delay = backoff.delay_seconds(flight.failures, self._randomness)
             if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
                 delay = error.retry_after_seconds
@@ -135,7 +135,7 @@ class Carrier:
             self._announce_failure(flight, error, delay)
             return
         flight.failures = 0
-        flight.exhausted |= state is SinkState.OPEN
+        flight.exhausted |= state is SinkState.DOWN
         self._gate.down(flight, state, error, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
         self._announce_failure(flight, error, retry_in)

@@ -84,7 +84,7 @@ class Diverter:
                 refused[0].message,
                 repeats,
             )
-        rows = {rejection.row for rejection in refused}
+        rows = {rejection.position for rejection in refused}
         kept = [row for row in range(len(batch)) if row not in rows]
         return Stored(batch.select(kept), batch.select(sorted(rows)))
 

@@ -28,7 +28,7 @@ class Flight:
 
     def rejected(self) -> Batch:
         """The records that the sink rejected for their content."""
-        return self.batch.select([rejection.row for rejection in self.outcome.rejected])
+        return self.batch.select([rejection.position for rejection in self.outcome.rejected])
 
 
 class LeaseFlight(Flight):

@@ -73,7 +73,12 @@ class Settler:
     def _end(self, flight: LeaseFlight) -> None:
         self._buffer.settle(flight.lease)
         self._context.events.batch_delivered(
-            self._context.sink_id, flight.batch, flight.outcome, flight.attempts, flight.elapsed_seconds, replay=False
+            self._context.sink_id,
+            flight.batch,
+            flight.outcome,
+            flight.attempts,
+            flight.elapsed_seconds,
+            replayed_file=None,
         )
 
     def _keep(self, flight: LeaseFlight) -> bool:

@@ -100,7 +100,7 @@ class SharedSink:
 
 def check_outcome(outcome: WriteOutcome, count: int) -> None:
     """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` records once, with texts to keep."""
-    indices = [rejection.row for rejection in outcome.rejected]
+    indices = [rejection.position for rejection in outcome.rejected]
     texts = [text for _, *reason in outcome.rejected for text in reason]
     if not all(isinstance(text, str) for text in texts):
         raise InvalidOutcome(f"code and message of a rejected row must be texts: {texts}")

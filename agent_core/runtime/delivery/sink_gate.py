@@ -14,7 +14,7 @@ StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
 """``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, by one thread at a time, in order."""
 
 WRITABLE = frozenset({SinkState.UP, SinkState.RETRYING})
-PROBED = frozenset({SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
+PROBED = frozenset({SinkState.DOWN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED})
 """States in which exactly one worker writes, as the probe."""
 
 
@@ -35,8 +35,8 @@ class ProbeIntervals:
             wished = error.retry_after_seconds or 0.0
             if error.throttle:
                 return SinkState.THROTTLED, max(self.slow, wished)
-            return SinkState.OPEN, max(self.normal, wished)
-        return SinkState.OPEN, self.normal
+            return SinkState.DOWN, max(self.normal, wished)
+        return SinkState.DOWN, self.normal
 
 
 class SinkGate:

@@ -209,7 +209,7 @@ class ManualReplay:
         began = self._clock.monotonic()
         batch = Batch.join(pending.batches) if pending.batches else EMPTY
         if batch:
-            written = self._writer.write(batch)
+            written = self._writer.write(batch, preview.file.name)
             self._rejected.keep(batch, written.outcome, written.attempted_at_ns)
             ledger.inserted += written.outcome.inserted
             ledger.duplicates += written.outcome.duplicates

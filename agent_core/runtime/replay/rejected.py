@@ -29,7 +29,7 @@ class RejectedRows:
         self.codes.update(rejection.code for rejection in outcome.rejected)
         if not self._fallbacks:
             return
-        rows = batch.select([rejection.row for rejection in outcome.rejected])
+        rows = batch.select([rejection.position for rejection in outcome.rejected])
         diversion = Diversion(DivertReason.REJECTED, attempted_at_ns, outcome.rejection_details())
         if refused := self._open().divert(rows, diversion):
             raise FallbackFailed(f"{len(refused)} rows refused, first: {refused[0].code}: {refused[0].message}")

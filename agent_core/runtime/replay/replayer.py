@@ -291,7 +291,7 @@ class Replayer:
         with self._lock:
             self._status = self._status.plus(outcome)
         self._context.events.batch_delivered(
-            self._context.sink_id, batch, outcome, flight.attempts, flight.elapsed_seconds, replay=True
+            self._context.sink_id, batch, outcome, flight.attempts, flight.elapsed_seconds, replayed_file=self._file
         )
         return True
 

@@ -70,7 +70,7 @@ class ReplayWriter:
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._opened = False
 
-    def write(self, batch: Batch) -> Write:
+    def write(self, batch: Batch, file: str) -> Write:
         """Return once every row has its outcome.
 
         Raises ReplayStopped when the retries are used up, or at once when only a person can help; ReplayInterrupted
@@ -90,7 +90,7 @@ class ReplayWriter:
                 self._retry_or_stop(batch, error, attempt)
                 continue
             elapsed = self._clock.monotonic() - began
-            self._events.batch_delivered(self._sink_id, batch, outcome, attempt, elapsed, replay=True)
+            self._events.batch_delivered(self._sink_id, batch, outcome, attempt, elapsed, replayed_file=file)
             return Write(outcome, attempted_at_ns)
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def make_sink(tmp_path: Path, clock: ManualClock) -> Iterator[Callable[..., CsvSink]]:
     """Makes a sink that is not open and is closed at the end of the test; keywords change its config."""
     config = CsvSinkConfig(tmp_path / "backup", 64 * 1024 * 1024, 60.0, 0, 30 * 86_400.0)
-    context = ComponentContext("warehouse", "line-1", tmp_path, logging.getLogger("csv_sink"), clock)
+    context = ComponentContext("warehouse", "line-1", tmp_path, "csv_sink", clock)
     with ExitStack() as closing:
 
         def make(**changes: object) -> CsvSink:

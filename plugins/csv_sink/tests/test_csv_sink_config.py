@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,7 +39,7 @@ def test_the_factory_makes_a_sink_without_touching_the_disk(tmp_path: Path) -> N
     assert (factory.kind, factory.type) == ("sink", "csv_sink")
     config = {key: rules["default"] for key, rules in SCHEMA["properties"].items()}
     config |= {"directory": tmp_path / "backup"}
-    context = ComponentContext("warehouse", "line-1", tmp_path, logging.getLogger("csv_sink"))
+    context = ComponentContext("warehouse", "line-1", tmp_path, "csv_sink")
     sink = factory.create(config, context)
     assert not sink.idempotent
     assert list(tmp_path.iterdir()) == []

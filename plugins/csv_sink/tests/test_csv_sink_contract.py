@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from agent_core.testing.sinks import SinkContract, StoredRow
 
 def make_sink(folder: Path) -> CsvSink:
     config = CsvSinkConfig(folder / "backup", 64 * 1024 * 1024, 60.0, 0, 86_400.0)
-    return CsvSink(config, ComponentContext("warehouse", "line-1", folder, logging.getLogger("csv_sink")))
+    return CsvSink(config, ComponentContext("warehouse", "line-1", folder, "csv_sink"))
 
 
 class TestCsvSink(SinkContract):

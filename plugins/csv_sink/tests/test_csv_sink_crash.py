@@ -229,7 +229,7 @@ from agent_core.api import *
 from csv_sink.config import CsvSinkConfig
 from csv_sink.sink import CsvSink
 folder = pathlib.Path(sys.argv[1])
-context = ComponentContext("warehouse", "a", folder, logging.getLogger())
+context = ComponentContext("warehouse", "a", folder, "csv_sink")
 sink = CsvSink(CsvSinkConfig(folder, 20_000, 60.0, 0, 1.0), context)
 sink.open()
 for number in itertools.count():

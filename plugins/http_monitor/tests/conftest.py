@@ -42,7 +42,7 @@ def make_monitored(tmp_path: Path) -> MakeMonitored:
         *, token: str | None = None, protect: Protect = Protect.CHANGES, started: bool = True, name: str = "line-1"
     ) -> Monitored:
         clock, events, agent = ManualClock(), Events(), FakeAgent(name)
-        state = Monitor(ComponentContext("http_monitor", name, tmp_path, LOGGER, clock))
+        state = Monitor(ComponentContext("http_monitor", name, tmp_path, "http_monitor", clock))
         secret = None if token is None else Secret(lambda: token)
         access = Access(Address("127.0.0.1", 8080), secret, protect, ())
         app = build(state, access, LiveSocket(state), OperatorActions(state, LOGGER), LOGGER)
@@ -68,7 +68,7 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
 
         def make(*, token: str | None = None, protect: Protect = Protect.CHANGES, started: bool = True) -> Served:
             secret = None if token is None else Secret(lambda: token)
-            context = ComponentContext("http_monitor", "line-1", tmp_path, LOGGER)
+            context = ComponentContext("http_monitor", "line-1", tmp_path, "http_monitor")
             monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context)
             stack.callback(monitor.close)
             monitor.open()

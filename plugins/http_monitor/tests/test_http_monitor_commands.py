@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +41,7 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
 
     def make(token: str | None = None, protect: Protect = Protect.CHANGES) -> Served:
         secret = None if token is None else Secret(lambda: token)
-        context = ComponentContext("http_monitor", "line-1", tmp_path, logging.getLogger("http_monitor"))
+        context = ComponentContext("http_monitor", "line-1", tmp_path, "http_monitor")
         monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context)
         monitors.append(monitor)
         monitor.open()
@@ -140,12 +139,12 @@ def test_files_that_wait_are_said_with_what_was_asked_for(served: Served, capsys
 
 
 def test_status_is_there_for_scripts(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    judged(served, SinkState.OPEN)
+    judged(served, SinkState.DOWN)
     code, out, _ = shown(capsys, "status", "--json", "--url", url(served))
     found = json.loads(out)
     assert (code, found["exit_code"], found["status"]) == (2, 2, "critical")
     assert found["last_commit_age_seconds"] > 0
-    assert found["sinks"][0]["state"] == "open"
+    assert found["sinks"][0]["state"] == "down"
     assert found["alerts"][0]["next_step"]
 
 
@@ -258,12 +257,12 @@ def test_a_token_that_cannot_be_read_is_said_with_its_place(capsys: pytest.Captu
 
 
 def test_top_is_printed_once_where_no_terminal_listens(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    judged(served, SinkState.OPEN)
+    judged(served, SinkState.DOWN)
     served.agent.polling.stop_group("PROCESS")
     served.monitor.monitor.tick()
     code, out, _ = shown(capsys, "top", "--url", url(served))
     assert code == 0
-    for text in ("line-1", "needs action", "sink0", "open", "ORDER_START", "Check that the server runs"):
+    for text in ("line-1", "needs action", "sink0", "down", "ORDER_START", "Check that the server runs"):
         assert text in out, text
 
 

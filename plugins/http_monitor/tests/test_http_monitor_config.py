@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,7 +46,7 @@ def test_the_sample_is_valid() -> None:
 def test_the_factory_makes_a_monitor_without_taking_the_port(tmp_path: Path) -> None:
     factory = plugin.agent_register_extension()
     assert (factory.kind, factory.type) == ("extension", "http_monitor")
-    context = ComponentContext("http_monitor", "line-1", tmp_path, logging.getLogger("http_monitor"))
+    context = ComponentContext("http_monitor", "line-1", tmp_path, "http_monitor")
     first, second = factory.create(DEFAULTS, context), factory.create(DEFAULTS, context)
     first.close()
     second.close()

@@ -9,7 +9,6 @@ since other load on the machine only ever adds. The raw libraries return Python 
 
 from __future__ import annotations
 
-import logging
 import struct
 import sys
 import tempfile
@@ -32,7 +31,7 @@ def measure(code: str, folder: Path) -> float:
     with PeerProcess("mc_responder", folder, "--code", code) as peer:
         reals = struct.pack(f"<{TAGS}f", *(20 + number / 10 for number in range(TAGS)))
         peer.order("set D0 " + " ".join(str(word) for word in struct.unpack(f"<{2 * TAGS}H", reals)))
-        context = ComponentContext("PLC01", "bench", folder, logging.getLogger("melsec_driver"))
+        context = ComponentContext("PLC01", "bench", folder, "melsec_driver")
         driver = create(settings_of("melsec_driver", address=peer.direct_address, data_code=code, timeout=5.0), context)
         tags = [TagSpec(f"T{number:04}", f"D{2 * number}", DataType.FLOAT32) for number in range(TAGS)]
         times = ScanTimes(TAGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[Make
     made: list[MelsecDriver] = []
 
     def make(**changes: object) -> MelsecDriver:
-        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("melsec_driver"))
+        context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
         made.append(MelsecDriver(MelsecDriverConfig.from_config({**settings, **changes}), context))
         return made[-1]
 

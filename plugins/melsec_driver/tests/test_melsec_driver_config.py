@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -24,7 +23,7 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
 def test_the_factory_makes_a_block_driver_without_touching_the_network(
     tmp_path: Path, settings: Mapping[str, object]
 ) -> None:
-    context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("melsec_driver"))
+    context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
     driver = agent_register_driver().create(settings, context)
     assert isinstance(driver, BlockDriver)
     assert (driver.word_order, driver.byte_order) == ("little", "big")
@@ -57,7 +56,7 @@ def test_an_address_is_a_host_and_a_port(
 def test_the_limits_follow_the_series_and_the_code(
     tmp_path: Path, settings: Mapping[str, object], changes: Mapping[str, object], words: int, bits: int
 ) -> None:
-    context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("melsec_driver"))
+    context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
     create = agent_register_driver().create
     by_words = create({**settings, **changes}, context)
     by_bits = create({**settings, **changes, "bit_access": "bits"}, context)

@@ -7,7 +7,6 @@ other load on the machine only ever adds. Prints one line; ``--minimum 1.0`` exi
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from collections import deque
@@ -40,7 +39,7 @@ NAMES = tuple(f"LINE1_TAG_{tag:03}" for tag in range(BATCH_ROWS))
 
 def buffer_seconds(batches: list[Batch]) -> float:
     """Every row through a MemoryBuffer: lease whenever 500 rows are ready, the rest at the end."""
-    context = ComponentContext("warehouse", "bench", Path(), logging.getLogger("memory_buffer"))
+    context = ComponentContext("warehouse", "bench", Path(), "memory_buffer")
     buffer = MemoryBuffer(MemoryBufferConfig(10_000, WhenFull.DROP_OLDEST, 5.0), context)
     ready = moved = 0
     start = time.perf_counter()

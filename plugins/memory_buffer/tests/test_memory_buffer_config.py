@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def test_the_schema_is_a_valid_schema_and_refuses_what_makes_no_sense() -> None:
 
 @pytest.mark.parametrize("when_full", list(WhenFull))
 def test_the_factory_makes_a_buffer_as_configured(when_full: WhenFull) -> None:
-    context = ComponentContext("warehouse", "line-1", Path(), logging.getLogger("memory_buffer"))
+    context = ComponentContext("warehouse", "line-1", Path(), "memory_buffer")
     config = {"capacity": 7, "when_full": when_full.value, "block_limit": 0.5}
     buffer = FACTORY.create(config, context)
     assert FACTORY.type == "memory_buffer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from memory_buffer.buffer import MemoryBuffer
@@ -16,5 +15,5 @@ class TestMemoryBuffer(BufferContract):
     block_limit_seconds = 5.0
 
     def make_buffer(self, folder: Path, *, capacity: int, when_full: str, clock: Clock) -> MemoryBuffer:
-        context = ComponentContext("warehouse", "line-1", folder, logging.getLogger("memory_buffer"), clock)
+        context = ComponentContext("warehouse", "line-1", folder, "memory_buffer", clock)
         return MemoryBuffer(MemoryBufferConfig(capacity, WhenFull(when_full), self.block_limit_seconds), context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ def clock() -> CountingClock:
 
 
 def made(clock: CountingClock, capacity: int, when_full: WhenFull = WhenFull.BLOCK) -> MemoryBuffer:
-    context = ComponentContext("warehouse", "line-1", Path(), logging.getLogger("memory_buffer"), clock)
+    context = ComponentContext("warehouse", "line-1", Path(), "memory_buffer", clock)
     return MemoryBuffer(MemoryBufferConfig(capacity, when_full, 5.0), context)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[Make
     made: list[ModbusDriver] = []
 
     def make(**changes: object) -> ModbusDriver:
-        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("modbus_driver"))
+        context = ComponentContext("PLC01", "agent", tmp_path, "modbus_driver")
         made.append(ModbusDriver(ModbusDriverConfig.from_config({**settings, **changes}), context))
         return made[-1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -24,7 +23,7 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
 def test_the_factory_makes_a_block_driver_without_touching_the_network(
     tmp_path: Path, settings: Mapping[str, object]
 ) -> None:
-    context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("modbus_driver"))
+    context = ComponentContext("PLC01", "agent", tmp_path, "modbus_driver")
     driver = agent_register_driver().create(settings, context)
     assert isinstance(driver, BlockDriver)
     assert (driver.word_order, driver.byte_order) == ("big", "big")

@@ -62,7 +62,7 @@ def raw_reads(url: str, chunks: Sequence[Sequence[str]]) -> Cost:
 def measure(max_items: int, server: PeerProcess, folder: Path) -> float:
     """Measure and print one size of requests; the driver's CPU as a multiple of the raw library's."""
     url = f"opc.tcp://{server.direct_address}/plant"
-    context = ComponentContext("PLC01", "bench", folder, logging.getLogger("opcua_driver"))
+    context = ComponentContext("PLC01", "bench", folder, "opcua_driver")
     driver = create(settings_of("opcua_driver", address=url, max_items=max_items, timeout=20.0), context)
     names = [f"T{number:05}" for number in range(TAGS)]
     tags = [TagSpec(name, f"nsu=urn:plant;s={name}", DataType.FLOAT32) for name in names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -47,7 +46,7 @@ def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[Make
     made: list[OpcuaDriver] = []
 
     def make(**changes: object) -> OpcuaDriver:
-        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("opcua_driver"))
+        context = ComponentContext("PLC01", "agent", tmp_path, "opcua_driver")
         made.append(OpcuaDriver(OpcuaDriverConfig.from_config({**settings, **changes}), context))
         return made[-1]
 

@@ -9,7 +9,6 @@ The straight loop formats its values as text and does nothing else: no keys, no 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -81,7 +80,7 @@ def main() -> int:
     minimum = parser.parse_args().minimum
     with Standin(ddl=[DDL], count_only=True) as server:
         config = _config(server.dsn)
-        context = ComponentContext("warehouse", "bench", Path(), logging.getLogger("oracle_sink"))
+        context = ComponentContext("warehouse", "bench", Path(), "oracle_sink")
         sink = OracleSink(config, context, Latches().of(config.dsn, config.user, Path()))
         sink.open()
         connection = oracledb.connect(user=server.user, password=server.password, dsn=server.dsn)

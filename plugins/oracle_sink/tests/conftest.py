@@ -7,7 +7,6 @@ sequence TAGFERRY_TEST_SEQ, and nothing else.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -96,9 +95,7 @@ def make_sink(database: Standin, tmp_path: Path) -> Iterator[MakeSink]:
             "password": Secret(lambda: database.password),
         }
         typed = OracleSinkConfig.from_config(DEFAULTS | dict(account) | config)
-        context = ComponentContext(
-            "warehouse", "line-1", tmp_path, logging.getLogger("oracle_sink"), clock or SystemClock()
-        )
+        context = ComponentContext("warehouse", "line-1", tmp_path, "oracle_sink", clock or SystemClock())
         sink = OracleSink(typed, context, (latches or Latches()).of(typed.dsn, typed.user, tmp_path))
         sinks.append(sink)
         return sink

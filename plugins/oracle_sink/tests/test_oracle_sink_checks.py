@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,7 +72,7 @@ def test_a_mistake_is_found_where_it_stands(
     ((text, path, warning),) = check(sink(), sink(**config))
     assert message in text
     assert (path, warning) == (("sinks", 1, "config", *where), False)
-    context = ComponentContext("w", "a", tmp_path, logging.getLogger("oracle_sink"))
+    context = ComponentContext("w", "a", tmp_path, "oracle_sink")
     with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
         plugin.agent_register_sink().create(sink(**config)["config"], context)
 

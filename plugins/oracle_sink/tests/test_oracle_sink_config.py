@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -131,7 +130,7 @@ def test_the_factory_makes_sinks_without_a_network(tmp_path: Path) -> None:
     seconds = {"connect": 5.0, "login": 15.0, "call": 10.0, "wait": 5.0}
     converted = {"timeouts": seconds, "max_future": 86400.0, "login_interval": 30.0}
     config = defaults | converted | {"dsn": "nowhere/x", "user": "u", "password": Secret(lambda: "p")}
-    context = ComponentContext("warehouse", "line-1", tmp_path, logging.getLogger("oracle_sink"))
+    context = ComponentContext("warehouse", "line-1", tmp_path, "oracle_sink")
     sink = factory.create(config, context)
     assert not sink.idempotent
     sink.close()

@@ -65,7 +65,7 @@ def lineup_for(plant: ModbusPlant, folder: Path) -> Lineup:
         "max_groups": 10,
     }
     drivers = {"modbus_driver": agent_register_driver()}
-    context = ComponentContext("line1", "bench", folder, logging.getLogger("polling_source"), drivers=drivers)
+    context = ComponentContext("line1", "bench", folder, "polling_source", drivers=drivers)
     return Lineup.of(PollingSourceConfig.from_config(config), context)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -58,8 +57,7 @@ def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
             "groups": [{"mode": "fixed", **group} for group in groups],
             **changes,
         }
-        logger = logging.getLogger("polling_source")
-        context = ComponentContext("line1", "agent", tmp_path, logger, clock, {"fake_driver": factory})
+        context = ComponentContext("line1", "agent", tmp_path, "polling_source", clock, {"fake_driver": factory})
         return PollingSource(PollingSourceConfig.from_config(config), context)
 
     return make

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -65,7 +64,7 @@ def test_every_key_says_what_it_means() -> None:
 
 def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
     assert agent_register_source().type == "polling_source"
-    context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"))
+    context = ComponentContext("line1", "agent", tmp_path, "polling_source")
     config = {
         "devices": [{"id": "PLC01", "driver": "modbus_drivr", "allow_writes": False, "connections": 1}],
         "groups": [],

@@ -9,7 +9,6 @@ since other load on the machine only ever adds.
 
 from __future__ import annotations
 
-import logging
 import struct
 import sys
 import tempfile
@@ -32,7 +31,7 @@ def measure(pdu_size: int, folder: Path) -> float:
     with PeerProcess("s7_server", folder, "--pdu", str(pdu_size)) as plc:
         reals = struct.pack(f">{TAGS}f", *(20 + number / 10 for number in range(TAGS)))
         plc.order(f"set DB1 0 {reals.hex()}")
-        context = ComponentContext("PLC01", "bench", folder, logging.getLogger("s7_driver"))
+        context = ComponentContext("PLC01", "bench", folder, "s7_driver")
         driver = create(settings_of("s7_driver", address=plc.direct_address, pdu_size=pdu_size, timeout=5.0), context)
         tags = [TagSpec(f"T{number:04}", f"DB1.DBD{4 * number}", DataType.FLOAT32) for number in range(TAGS)]
         times = ScanTimes(TAGS)

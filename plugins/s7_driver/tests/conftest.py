@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[Make
     made: list[S7Driver] = []
 
     def make(**changes: object) -> S7Driver:
-        context = ComponentContext("PLC01", "agent", tmp_path, logging.getLogger("s7_driver"))
+        context = ComponentContext("PLC01", "agent", tmp_path, "s7_driver")
         made.append(S7Driver(S7DriverConfig.from_config({**settings, **changes}), context))
         return made[-1]
 

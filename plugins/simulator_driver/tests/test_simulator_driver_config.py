@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def test_the_schema_is_a_valid_schema_and_refuses_what_makes_no_sense() -> None:
 
 
 def test_the_factory_makes_a_driver() -> None:
-    context = ComponentContext("line1", "line-1", Path(), logging.getLogger("simulator_driver"))
+    context = ComponentContext("line1", "line-1", Path(), "simulator_driver")
     driver = FACTORY.create({"address": "", "timeout": 2.0, "seed": 1, "latency": 0.0}, context)
     assert FACTORY.type == "simulator_driver"
     assert isinstance(driver, SimulatorDriver)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_the_factory_makes_a_sink_without_touching_the_disk(tmp_path: Path) -> N
     assert (factory.kind, factory.type) == ("sink", "sqlite_sink")
     config = {key: rules["default"] for key, rules in SCHEMA["properties"].items()}
     config |= {"path": tmp_path / "sub" / "data.db", "busy_timeout": 5.0}
-    context = ComponentContext("local", "line-1", tmp_path, logging.getLogger("sqlite_sink"))
+    context = ComponentContext("local", "line-1", tmp_path, "sqlite_sink")
     sink = factory.create(config, context)
     assert sink.idempotent
     assert list(tmp_path.iterdir()) == []
@@ -67,7 +66,7 @@ def test_the_queries_of_the_readme_run(tmp_path: Path) -> None:
     factory = plugin.agent_register_sink()
     config = {key: rules["default"] for key, rules in SCHEMA["properties"].items()}
     config |= {"path": tmp_path / "data.db", "busy_timeout": 5.0}
-    sink = factory.create(config, ComponentContext("local", "line-1", tmp_path, logging.getLogger("sqlite_sink")))
+    sink = factory.create(config, ComponentContext("local", "line-1", tmp_path, "sqlite_sink"))
     sink.open()
     batch = Batch.of(Origin("line1", "PLC01", "G"), ("TEMP_1", "RUN"), (21.5, None), START_NS, bytes((GOOD, BAD)))
     sink.write(batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -29,7 +28,7 @@ class TestSqliteSink(SinkContract):
         config = SqliteSinkConfig(
             folder / "data.db", "TAG_DATA", Journal.WAL, Synchronous.NORMAL, self.on_conflict, busy_timeout=5.0
         )
-        return SqliteSink(config, ComponentContext("local", "line-1", folder, logging.getLogger("sqlite_sink")))
+        return SqliteSink(config, ComponentContext("local", "line-1", folder, "sqlite_sink"))
 
     def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
         with closing(sqlite3.connect(self.path)) as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,7 +30,7 @@ CONNECT = "sqlite_sink.sink.sqlite3.connect"
 
 def make_sink(path: Path, table: str = "TAG_DATA") -> SqliteSink:
     config = SqliteSinkConfig(path, table, Journal.WAL, Synchronous.FULL, OnConflict.KEEP, busy_timeout=0.01)
-    return SqliteSink(config, ComponentContext("local", "line-1", path.parent, logging.getLogger("sqlite_sink")))
+    return SqliteSink(config, ComponentContext("local", "line-1", path.parent, "sqlite_sink"))
 
 
 @pytest.fixture

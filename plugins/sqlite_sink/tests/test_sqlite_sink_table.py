@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from array import array
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ ORIGIN = Origin("line1", "PLC01", "LINE1_PROCESS1")
 
 def make_sink(folder: Path, on_conflict: OnConflict = OnConflict.KEEP) -> SqliteSink:
     config = SqliteSinkConfig(folder / "sub" / "data.db", "TAG_DATA", Journal.WAL, Synchronous.FULL, on_conflict, 5.0)
-    return SqliteSink(config, ComponentContext("local", "line-1", folder, logging.getLogger("sqlite_sink")))
+    return SqliteSink(config, ComponentContext("local", "line-1", folder, "sqlite_sink"))
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def test_keep_rejects_another_value_and_names_both(sink: SqliteSink, tmp_path: P
     outcome = sink.write(Batch.of(ORIGIN, "ABC", (1.0, 2.0, 3.0), NOON))
     assert (outcome.inserted, outcome.duplicates) == (1, 1)
     (rejection,) = outcome.rejected
-    assert (rejection.row, rejection.code) == (1, CONFLICT)
+    assert (rejection.position, rejection.code) == (1, CONFLICT)
     assert "B at 2026-01-01T12:00:00.000000000Z: the table has 1.0 GOOD, the new row 2.0 GOOD" in rejection.message
     assert ask(tmp_path, "SELECT tag_value FROM TAG_DATA ORDER BY tag_name") == [(1.0,), (1.0,), (3.0,)]
 
@@ -147,7 +146,7 @@ def test_a_row_that_the_table_refuses_costs_one_row(sink: SqliteSink, tmp_path: 
         )
     outcome = sink.write(Batch.of(ORIGIN, "ABCD", (1.0, 101.0, "\udc80", 2.0), NOON))
     assert outcome.inserted == 2
-    assert [(rejection.row, rejection.code) for rejection in outcome.rejected] == [
+    assert [(rejection.position, rejection.code) for rejection in outcome.rejected] == [
         (1, "SQLITE_CONSTRAINT_TRIGGER"),
         (2, "UnicodeEncodeError"),
     ]

@@ -76,9 +76,9 @@ def test_fields_have_the_types_of_their_arguments() -> None:
     message = (
         "write failed: sink=%s rows=%d retry_in=%.1fs durable=%s file=%s error=%s state=%s by=%+.3fs%s; wait 100 %%"
     )
-    made = record(message, "w", 500, 1.25, True, None, OSError("full"), SinkState.OPEN, -3.5, Repeats(7))
+    made = record(message, "w", 500, 1.25, True, None, OSError("full"), SinkState.DOWN, -3.5, Repeats(7))
     found = entry(made)
-    assert str(found["message"]).endswith("state=open by=-3.500s repeated=7; wait 100 %")
+    assert str(found["message"]).endswith("state=down by=-3.500s repeated=7; wait 100 %")
     assert fields(made) == {
         "sink": "w",
         "rows": 500,
@@ -86,7 +86,7 @@ def test_fields_have_the_types_of_their_arguments() -> None:
         "durable": True,
         "file": None,
         "error": "full",
-        "state": "open",
+        "state": "down",
         "by": -3.5,
         "repeated": 7,
     }

@@ -20,14 +20,14 @@ def test_the_line_shows_the_ledger_and_the_rate() -> None:
 
 def test_what_went_wrong_is_shown_only_when_it_did() -> None:
     down = sink_status(
-        state=SinkState.OPEN,
+        state=SinkState.DOWN,
         last_error="ORA-12541: no listener\n at host " + "x" * 200,
         next_probe_seconds=29.6,
         ledger=LedgerSnapshot(collected=100, duplicates=1, rejected=2, diverted=90, dropped=7),
     )
     text = StatusLine().text(agent_status(100, 3725.0, [down]))
     assert text.startswith("01:02:05  collected 100")
-    assert "warehouse open: delivered 0  pending 0  dropped 7  duplicates 1  rejected 2  diverted 90" in text
+    assert "warehouse down: delivered 0  pending 0  dropped 7  duplicates 1  rejected 2  diverted 90" in text
     assert "next try in 30 s  (ORA-12541: no listener at host xxx" in text
     assert "\n" not in text
 

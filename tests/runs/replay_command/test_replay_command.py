@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -30,7 +29,7 @@ ROWS = 6000
 def divert(case: Case, folder: str, files: int = 2, rows: int = ROWS) -> list[Row]:
     """Write an outage's rows into files of ``folder``; what the table shall hold."""
     config = CsvSinkConfig(case.folder / folder, 1 << 30, 1e9, 0, 1e9)
-    sink = CsvSink(config, ComponentContext("warehouse", "a", case.folder, logging.getLogger("t"), ManualClock()))
+    sink = CsvSink(config, ComponentContext("warehouse", "a", case.folder, "t", ManualClock()))
     each = rows // files
     for first in range(0, rows, each):
         numbers = range(first, first + each)

@@ -48,7 +48,7 @@ def test_the_same_rows_are_tried_four_times_then_diverted(make_rig: MakeRig) -> 
     assert rig.fallback is not None
     assert rig.sink.attempts == 4
     assert rig.fallback.diverted()[DivertReason.RETRIES_EXHAUSTED].values == (1, 2)
-    assert rig.observer.states() == [SinkState.RETRYING, SinkState.OPEN]
+    assert rig.observer.states() == [SinkState.RETRYING, SinkState.DOWN]
     snapshot = rig.snapshot()
     assert (snapshot.diverted, snapshot.pending) == (2, 0)
     assert snapshot.balanced

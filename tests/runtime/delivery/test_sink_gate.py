@@ -23,7 +23,7 @@ def claim(gate: SinkGate, worker: object) -> bool:
 def test_the_probe_is_due_after_its_interval_and_belongs_to_one_worker() -> None:
     gate, clock, _ = make_gate()
     first, second = Worker(), Worker()
-    gate.down(first, SinkState.OPEN, RetryableError("away"), 30)
+    gate.down(first, SinkState.DOWN, RetryableError("away"), 30)
     assert not claim(gate, first)
     assert gate.next_probe_seconds() == 30
     clock.advance(30)
@@ -35,35 +35,35 @@ def test_the_probe_is_due_after_its_interval_and_belongs_to_one_worker() -> None
 
 def test_a_late_failure_of_another_worker_does_not_put_off_the_probe() -> None:
     gate, clock, _ = make_gate()
-    gate.down(Worker(), SinkState.OPEN, RetryableError("away"), 30)
+    gate.down(Worker(), SinkState.DOWN, RetryableError("away"), 30)
     clock.advance(29)
-    gate.down(Worker(), SinkState.OPEN, RetryableError("away too"), 30)
+    gate.down(Worker(), SinkState.DOWN, RetryableError("away too"), 30)
     assert gate.next_probe_seconds() == 1
 
 
 def test_a_failed_probe_may_change_the_state_and_sets_the_next_probe() -> None:
     gate, clock, changes = make_gate()
     worker = Worker()
-    gate.down(worker, SinkState.OPEN, RetryableError("away"), 30)
+    gate.down(worker, SinkState.DOWN, RetryableError("away"), 30)
     clock.advance(30)
     assert claim(gate, worker)
     gate.down(worker, SinkState.LOCKED_OUT, AuthenticationError("ORA-01017"), 30)
     assert gate.state is SinkState.LOCKED_OUT
     assert gate.next_probe_seconds() == 30
-    assert changes == [(SinkState.UP, SinkState.OPEN), (SinkState.OPEN, SinkState.LOCKED_OUT)]
+    assert changes == [(SinkState.UP, SinkState.DOWN), (SinkState.DOWN, SinkState.LOCKED_OUT)]
 
 
 def test_a_probe_that_is_not_made_can_be_given_back() -> None:
     gate, clock, _ = make_gate()
     first, second = Worker(), Worker()
-    gate.down(first, SinkState.OPEN, RetryableError("away"), 30)
+    gate.down(first, SinkState.DOWN, RetryableError("away"), 30)
     clock.advance(30)
     assert claim(gate, first)
     assert claim(gate, first), "it is still its own"
     gate.give_back(second)
     assert not claim(gate, second), "only its owner gives it back"
     gate.give_back(first)
-    assert gate.state is SinkState.OPEN
+    assert gate.state is SinkState.DOWN
     assert claim(gate, second)
 
 
@@ -80,11 +80,11 @@ def test_a_write_that_returned_ends_every_state_but_paused() -> None:
 def test_a_sink_paused_while_down_resumes_down_with_a_probe_due() -> None:
     gate, _, _ = make_gate()
     worker = Worker()
-    gate.down(worker, SinkState.OPEN, RetryableError("away"), 30)
+    gate.down(worker, SinkState.DOWN, RetryableError("away"), 30)
     gate.pause()
     assert not gate.admits(worker)
     gate.resume()
-    assert gate.state is SinkState.OPEN
+    assert gate.state is SinkState.DOWN
     assert claim(gate, worker)
 
 
@@ -92,9 +92,9 @@ def test_retrying_is_entered_from_up_only() -> None:
     gate, _, changes = make_gate()
     assert gate.retrying(RetryableError("away"))
     assert gate.retrying(RetryableError("away again"))
-    gate.down(Worker(), SinkState.OPEN, RetryableError("away"), 30)
+    gate.down(Worker(), SinkState.DOWN, RetryableError("away"), 30)
     assert not gate.retrying(RetryableError("late"))
-    assert changes == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.OPEN)]
+    assert changes == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.DOWN)]
 
 
 def test_the_last_failure_is_the_one_that_counts_whoever_saw_it() -> None:

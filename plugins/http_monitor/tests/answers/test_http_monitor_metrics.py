@@ -54,7 +54,7 @@ def sample(monitored: Monitored, name: str, **labels: str) -> float | None:
 def show_everything(monitored: Monitored) -> None:
     """A state in which every metric has a sample."""
     buffer = replace(sink_status().buffer, stored_bytes=4096)
-    monitored.agent.sinks = [replace(sink_status(state=SinkState.OPEN), buffer=buffer)]
+    monitored.agent.sinks = [replace(sink_status(state=SinkState.DOWN), buffer=buffer)]
     monitored.agent.files = {"warehouse": [BacklogFile("backup_1.csv", 10, 1, rejected=False)]}
     monitored.look()
     monitored.tick()
@@ -112,7 +112,7 @@ def test_what_observers_do_wrong_is_counted(monitored: Monitored) -> None:
 
 def test_write_times_are_a_histogram(monitored: Monitored) -> None:
     for elapsed in (0.001, 0.02, 0.02, 40.0):
-        monitored.events.batch_delivered("warehouse", BATCH, WriteOutcome(2), 1, elapsed, replay=False)
+        monitored.events.batch_delivered("warehouse", BATCH, WriteOutcome(2), 1, elapsed, replayed_file=None)
     monitored.events.batch_failed("warehouse", BATCH, RetryableError("away"), 1, 1.0)
 
     def bucket(bound: str) -> float | None:

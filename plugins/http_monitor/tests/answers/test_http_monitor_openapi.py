@@ -30,7 +30,7 @@ from agent_core.testing.clock import ManualClock
 
 def application() -> Any:
     logger = logging.getLogger("http_monitor")
-    monitor = Monitor(ComponentContext("http_monitor", "line-1", Path(), logger, ManualClock()))
+    monitor = Monitor(ComponentContext("http_monitor", "line-1", Path(), "http_monitor", ManualClock()))
     access = Access(Address("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
     # The names that the document gives as examples exist, so that those requests reach the agent.
     monitor.started(FakeAgent(files={"warehouse": [BacklogFile("backup_20260101_000000.csv", 1000, 20, False)]}))

@@ -106,7 +106,7 @@ def test_rows_that_did_not_fit_count_as_overflow_wherever_they_went(monitored: M
 
 def test_the_writer_metrics_have_the_fields_of_the_existing_dashboards(monitored: Monitored) -> None:
     for elapsed in (0.010, 0.030):
-        monitored.events.batch_delivered("warehouse", batch(1, 2, 3), WriteOutcome(3), 1, elapsed, replay=False)
+        monitored.events.batch_delivered("warehouse", batch(1, 2, 3), WriteOutcome(3), 1, elapsed, replayed_file=None)
     monitored.events.batch_failed("warehouse", batch(1), RetryableError("away"), 1, 1.0)
     answer = monitored.client.get("/api/buffer/writer/metrics").json()
     fields = ("total_writes", "successful_writes", "failed_writes", "success_rate_pct", "avg_batch_size")
@@ -118,9 +118,9 @@ def test_the_writer_metrics_have_the_fields_of_the_existing_dashboards(monitored
 
 
 def test_averages_forget_what_is_older_than_five_minutes(monitored: Monitored) -> None:
-    monitored.events.batch_delivered("warehouse", batch(1, 2), WriteOutcome(2), 1, 5.0, replay=False)
+    monitored.events.batch_delivered("warehouse", batch(1, 2), WriteOutcome(2), 1, 5.0, replayed_file=None)
     monitored.clock.advance(301)
-    monitored.events.batch_delivered("warehouse", batch(1), WriteOutcome(1), 1, 0.010, replay=False)
+    monitored.events.batch_delivered("warehouse", batch(1), WriteOutcome(1), 1, 0.010, replayed_file=None)
     answer = monitored.client.get("/api/buffer/writer/metrics").json()
     assert (answer["successful_writes"], answer["avg_batch_size"], answer["avg_write_latency_ms"]) == (2, 1.0, 10.0)
 
@@ -151,7 +151,7 @@ def test_health_is_200_while_all_is_well(monitored: Monitored) -> None:
     assert answer.json() == {"status": "ok", "healthy": True, "reasons": [], "alerts": []}
 
 
-@pytest.mark.parametrize("state", [SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED])
+@pytest.mark.parametrize("state", [SinkState.DOWN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED])
 def test_health_is_503_with_reasons_while_a_sink_is_down(monitored: Monitored, state: SinkState) -> None:
     monitored.agent.sinks = [sink_status(state=state)]
     monitored.tick()
@@ -306,7 +306,7 @@ def test_values_that_json_cannot_hold_are_texts(monitored: Monitored) -> None:
 
 def test_rejected_rows_come_with_their_reason(monitored: Monitored) -> None:
     rejected = (Rejection(1, "ORA-12899", "ORA-12899: value too large"),)
-    monitored.events.batch_delivered("warehouse", batch("ok", "too long"), WriteOutcome(1, 0, rejected), 1, 0.01, False)
+    monitored.events.batch_delivered("warehouse", batch("ok", "too long"), WriteOutcome(1, 0, rejected), 1, 0.01, None)
     [row] = monitored.client.get("/api/rejected").json()["rows"]
     assert (row["tag"], row["value"], row["code"], row["group_id"]) == ("T1", "too long", "ORA-12899", "PROCESS")
 
@@ -315,7 +315,7 @@ def test_like_events_of_a_minute_are_one(monitored: Monitored) -> None:
     for _ in range(50):
         monitored.events.batch_diverted("warehouse", "csv_sink", batch(1, 2), DivertReason.SINK_DOWN)
     monitored.events.records_dropped("warehouse", 5, DropReason.BUFFER_FULL)
-    monitored.events.sink_state_changed("warehouse", SinkState.UP, SinkState.OPEN, "no listener", 30.0)
+    monitored.events.sink_state_changed("warehouse", SinkState.UP, SinkState.DOWN, "no listener", 30.0)
     events = monitored.client.get("/api/events").json()["events"]
     assert [(event["kind"], event["count"], event["records"]) for event in events[:3]] == [
         ("sink_state", 1, 0),
@@ -369,7 +369,7 @@ def test_the_history_has_one_point_a_second(monitored: Monitored) -> None:
 
 def test_two_agents_in_one_process_have_nothing_in_common(make_monitored: MakeMonitored) -> None:
     first, second = make_monitored(name="line-1"), make_monitored(name="line-2")
-    first.events.batch_delivered("warehouse", batch(1), WriteOutcome(1), 1, 0.01, replay=False)
+    first.events.batch_delivered("warehouse", batch(1), WriteOutcome(1), 1, 0.01, replayed_file=None)
     assert first.client.get("/api/buffer/writer/metrics").json()["total_writes"] == 1
     assert second.client.get("/api/buffer/writer/metrics").json()["total_writes"] == 0
     assert 'name="line-2"' in second.client.get("/metrics").text
@@ -395,14 +395,14 @@ def test_units_are_described_in_the_openapi_document(monitored: Monitored) -> No
                     assert unit in rules["description"], f"{name}.{field}"
 
 
-@pytest.mark.parametrize(("before", "after"), [(SinkState.OPEN, SinkState.UP), (SinkState.UP, SinkState.OPEN)])
+@pytest.mark.parametrize(("before", "after"), [(SinkState.DOWN, SinkState.UP), (SinkState.UP, SinkState.DOWN)])
 def test_alerts_and_states_of_one_answer_are_of_one_instant(
     monitored: Monitored, before: SinkState, after: SinkState
 ) -> None:
     monitored.agent.sinks = [sink_status(state=before)]
     monitored.tick()
     monitored.agent.sinks = [sink_status(state=after)]  # and no tick since
-    down = [] if after is SinkState.UP else ["sink_open"]
+    down = [] if after is SinkState.UP else ["sink_down"]
     live = monitored.client.get("/api/live").json()
     assert (live["sinks"][0]["state"], [alert["code"] for alert in live["alerts"]]) == (after, down)
     assert live["agent"]["health"] == ("failing" if down else "ok")

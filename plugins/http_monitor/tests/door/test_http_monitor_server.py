@@ -23,7 +23,7 @@ from agent_core.api import AgentError, ComponentContext, ConfigError
 
 
 def monitor(folder: Path, listen: str) -> HttpMonitor:
-    context = ComponentContext("http_monitor", "line-1", folder, logging.getLogger("http_monitor"))
+    context = ComponentContext("http_monitor", "line-1", folder, "http_monitor")
     return HttpMonitor(HttpMonitorConfig(listen, None, Protect.CHANGES, ()), context)
 
 

@@ -162,7 +162,7 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
         expect(page.locator(".sink .state")).to_have_text("not answering")
         expect(page.locator(".flow.blocked")).to_contain_text("no writes")
         expect(page.locator("#health")).to_contain_text("Needs action")
-        alert = page.locator(".alert[data-code=sink_open]")
+        alert = page.locator(".alert[data-code=sink_down]")
         expect(alert).to_contain_text("Next step: Check ")
         expect(page.locator(".fallback b")).to_contain_text("waiting")
         expect(page.locator("#backups .item").first).to_contain_text("backup_")

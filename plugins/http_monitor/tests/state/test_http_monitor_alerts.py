@@ -77,7 +77,7 @@ def test_a_log_in_that_is_refused_says_what_to_do(case: Case) -> None:
     assert "password" in alert.next_step
 
 
-@pytest.mark.parametrize("state", [SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED])
+@pytest.mark.parametrize("state", [SinkState.DOWN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED])
 def test_the_next_step_is_that_of_the_error_where_it_says_one(case: Case, state: SinkState) -> None:
     step = "ask the DBA to unlock the account"
     error = f"log in to db1 as SCOTT: ORA-28000: the account is locked ({step})"
@@ -104,13 +104,13 @@ def test_what_a_sink_advises_is_a_warning_with_its_step(case: Case) -> None:
 
 
 def test_an_alert_remembers_since_when_it_stands(case: Case) -> None:
-    case.judge(sink_status(state=SinkState.OPEN))
+    case.judge(sink_status(state=SinkState.DOWN))
     case.seconds = 90.0
-    [alert] = case.judge(sink_status(state=SinkState.OPEN))
+    [alert] = case.judge(sink_status(state=SinkState.DOWN))
     assert alert.since_seconds == 90.0
     assert case.judge() == ()
     case.seconds = 100.0
-    [alert] = case.judge(sink_status(state=SinkState.OPEN))
+    [alert] = case.judge(sink_status(state=SinkState.DOWN))
     assert alert.since_seconds == 0.0
 
 
@@ -181,7 +181,7 @@ def test_a_disk_that_fills_is_told(case: Case, free_gb: float, total_gb: float, 
 
 
 def test_critical_alerts_come_first_and_long_errors_are_cut(case: Case) -> None:
-    sink = replace(sink_status(state=SinkState.OPEN), last_error="x" * 1000)
+    sink = replace(sink_status(state=SinkState.DOWN), last_error="x" * 1000)
     stopped = [group_status("G", state=GroupState.STOPPED)]
     first, second = case.judge(sink, stopped)
     assert (first.severity, second.severity) == (Severity.CRITICAL, Severity.WARNING)

@@ -43,7 +43,7 @@ def written_back(monitored: Monitored, *outcomes: WriteOutcome) -> None:
     """As the replay thread does: each batch while its file is the current one."""
     for outcome in outcomes:
         batch = Batch.of(Origin("line1", "PLC01", "PROCESS"), ["T"] * outcome.total, [1] * outcome.total, START_NS)
-        monitored.events.batch_delivered("warehouse", batch, outcome, 1, 0.01, replay=True)
+        monitored.events.batch_delivered("warehouse", batch, outcome, 1, 0.01, replayed_file="backup_1.csv")
 
 
 def replay_events(monitored: Monitored) -> Sequence[tuple[str, str]]:
@@ -235,7 +235,7 @@ def test_the_disk_is_looked_at_when_files_come_or_go(waiting: Monitored) -> None
 
 
 def test_texts_of_another_encoding_break_no_answer(monitored: Monitored) -> None:
-    monitored.agent.sinks = [replace(sink_status(state=SinkState.OPEN), last_error="cannot open b\udcff")]
+    monitored.agent.sinks = [replace(sink_status(state=SinkState.DOWN), last_error="cannot open b\udcff")]
     monitored.tick()
     assert monitored.client.get("/api/live").json()["sinks"][0]["writer"]["last_error"] == "cannot open b\\udcff"
     assert monitored.client.get("/api/buffer/health").status == 503

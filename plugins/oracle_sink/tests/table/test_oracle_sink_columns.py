@@ -26,7 +26,7 @@ def rows(*items: tuple[str, Value], at: int = START, step: int = 0, origin: Orig
 
 
 def codes(outcome: WriteOutcome) -> list[tuple[int, str]]:
-    return [(rejection.row, rejection.code) for rejection in outcome.rejected]
+    return [(rejection.position, rejection.code) for rejection in outcome.rejected]
 
 
 @pytest.fixture

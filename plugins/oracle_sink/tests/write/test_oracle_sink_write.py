@@ -57,7 +57,7 @@ def ddl(value: str = "VARCHAR2(255) NOT NULL", name: str = "VARCHAR2(100) NOT NU
 
 
 def codes(outcome: WriteOutcome) -> list[tuple[int, str]]:
-    return [(rejection.row, rejection.code) for rejection in outcome.rejected]
+    return [(rejection.position, rejection.code) for rejection in outcome.rejected]
 
 
 @pytest.fixture

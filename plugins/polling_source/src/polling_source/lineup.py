@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from logging import getLogger
 
 from agent_core.api import (
     AddressError,
@@ -172,7 +171,7 @@ def create_drivers(
             message = f"device {device.id}: there is no driver {device.driver!r}"
             problems.append(ConfigProblem(message, ("devices", index, "driver"), f"loaded: {known}"))
             continue
-        driver_context = replace(context, component_id=device.id, logger=getLogger(device.driver))
+        driver_context = replace(context, component_id=device.id, plugin=device.driver)
         made = [factory.create(device.settings, driver_context) for _ in range(device.connections)]
         if not isinstance(made[0], BlockDriver | ItemDriver):
             message = f"device {device.id}: {device.driver} reads neither blocks nor items"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,7 +88,7 @@ def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., Po
             "max_groups": 10,
         }
         drivers = {"modbus_driver": agent_register_driver()}
-        context = ComponentContext("line1", "agent", tmp_path, logging.getLogger("polling_source"), drivers=drivers)
+        context = ComponentContext("line1", "agent", tmp_path, "polling_source", drivers=drivers)
         made.append(PollingSource(PollingSourceConfig.from_config(config), context))
         made[-1].open()
         return made[-1]

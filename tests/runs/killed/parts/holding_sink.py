@@ -118,9 +118,11 @@ def agent_register_sink() -> SinkFactory:
 
 @hookimpl
 def agent_batch_delivered(
-    sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replay: bool
+    sink_id: str, batch: Batch, outcome: WriteOutcome, attempt: int, elapsed_seconds: float, replayed_file: str | None
 ) -> None:
     with Path("outcomes").open("a", encoding="utf-8") as file:
-        file.write(json.dumps([replay, outcome.inserted, outcome.duplicates, len(outcome.rejected)]) + "\n")
-    if replay:
+        file.write(
+            json.dumps([replayed_file is not None, outcome.inserted, outcome.duplicates, len(outcome.rejected)]) + "\n"
+        )
+    if replayed_file is not None:
         hold.at("replayed")

@@ -51,7 +51,7 @@ class AlertAnswer(Answer):
     """Something that is wrong now."""
 
     severity: str = Field(description="critical: values are lost or cannot be written; or warning.")
-    code: str = Field(description="What it is, stable for scripts, such as sink_open or device_away.")
+    code: str = Field(description="What it is, stable for scripts, such as sink_down or device_away.")
     subject: str = Field(description="Id of the sink or group, or the agent's name.")
     message: Text = Field(description="What is wrong.")
     next_step: str = Field(description="What to do about it.")

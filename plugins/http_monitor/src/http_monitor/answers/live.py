@@ -52,7 +52,7 @@ class LiveSink(Answer):
 
     sink_id: str = Field(description="Its id.")
     type: str = Field(description="Its plugin.")
-    state: str = Field(description="up, retrying, open, throttled, locked_out, misconfigured or paused.")
+    state: str = Field(description="up, retrying, down, throttled, locked_out, misconfigured or paused.")
     rows_per_second: float = Field(description="Rows delivered (rows per second, over 10 s).")
     last_delivery_age_seconds: float | None = Field(description="Since the last write that returned (seconds).")
     inputs: tuple[str, ...] = Field(description="Ids of the sources that feed it.")

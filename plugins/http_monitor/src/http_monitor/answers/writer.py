@@ -20,7 +20,7 @@ class SinkWriter(Answer):
     """How the writes of one sink go."""
 
     sink_id: str = Field(description="The sink.")
-    state: str = Field(description="up, retrying, open, throttled, locked_out, misconfigured or paused.")
+    state: str = Field(description="up, retrying, down, throttled, locked_out, misconfigured or paused.")
     total_writes: int = Field(description="Writes tried since the start, replay included.")
     successful_writes: int = Field(description="Writes that returned, since the start.")
     failed_writes: int = Field(description="Writes that raised, since the start.")

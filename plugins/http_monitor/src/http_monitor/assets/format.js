@@ -73,7 +73,7 @@ export function value(tag) {
 export const states = {
   up: ["is-ok", "up"],
   retrying: ["is-warn", "retrying"],
-  open: ["is-bad", "not answering"],
+  down: ["is-bad", "not answering"],
   throttled: ["is-bad", "no room"],
   locked_out: ["is-bad", "log-in refused"],
   misconfigured: ["is-bad", "misconfigured"],

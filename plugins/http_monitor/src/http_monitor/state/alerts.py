@@ -46,7 +46,7 @@ _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
         "a write failed and is tried again",
         "Nothing to do yet: the rows wait in the buffer.",
     ),
-    SinkState.OPEN: (
+    SinkState.DOWN: (
         Severity.CRITICAL,
         "writes fail",
         "Check that the server runs and can be reached from here, and read the error; it is probed by itself.",
@@ -75,7 +75,7 @@ _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
 
 
 _STEP_OF_THE_ERROR: Final = frozenset(
-    {SinkState.OPEN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED}
+    {SinkState.DOWN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED}
 )
 """In these states somebody has to act: what the error itself says comes before what is true of the state."""
 

@@ -51,10 +51,10 @@ class Observer:
 
     @hookimpl
     def agent_batch_delivered(
-        self, sink_id: str, batch: Batch, outcome: WriteOutcome, elapsed_seconds: float, replay: bool
+        self, sink_id: str, batch: Batch, outcome: WriteOutcome, elapsed_seconds: float, replayed_file: str | None
     ) -> None:
         self._writes.delivered(sink_id, len(batch), elapsed_seconds)
-        if replay:
+        if replayed_file is not None:
             self._lifecycle.replayed(sink_id, outcome)
         if outcome.rejected:
             self._journal.rejected(sink_id, batch, outcome)
