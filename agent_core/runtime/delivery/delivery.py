@@ -130,11 +130,12 @@ class Delivery:
     def spill(self, deadline: float) -> None:
         """After ``drain``: account for the rest. A durable buffer keeps its rows; others go to the fallback.
 
-        Raises RuntimeError when rows that were pending are in no lease and no buffer, a defect of a part that would
-        otherwise hide a loss; they are counted as dropped.
-
         Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
         the fallback too, as ambiguous. Rejected rows that wait for the fallback get a last try.
+
+        Raises RuntimeError when rows are still pending: a worker that is past its write waits for a slow fallback, and
+        counts them when that answers. Or no worker runs and they are in no lease and no buffer, a defect of a part that
+        would otherwise hide a loss; then they are counted as dropped.
         """
         stuck = self._workers.end(deadline)
         if self.buffer.durable:
@@ -145,10 +146,13 @@ class Delivery:
         while (rest := self.buffer.lease(self._config.batch.max_records, 0)) is not None:
             self._diverter.divert_or_drop(rest.batch, DivertReason.SHUTDOWN, DropReason.SHUTDOWN)
             self.buffer.settle(rest)
-        self._drop_missing()
+        self._account_for_missing()
 
-    def _drop_missing(self) -> None:
+    def _account_for_missing(self) -> None:
+        running = self._workers.running  # before the ledger: a worker that ends in between has counted its records
         missing = self._context.ledger.snapshot(self.sink_id).pending
+        if missing and running:
+            raise RuntimeError(f"{missing} pending rows are with workers that did not end in time: {running} still run")
         if missing:
             self._context.move(Account.PENDING, Account.DROPPED, missing, DropReason.SHUTDOWN)
             self._context.events.records_dropped(self.sink_id, missing, DropReason.SHUTDOWN)

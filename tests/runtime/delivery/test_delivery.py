@@ -419,6 +419,33 @@ def test_rows_that_a_part_has_lost_are_counted_at_the_stop_and_make_it_unclean(m
     assert rig.snapshot().dropped_by_reason == {"shutdown": 2}
 
 
+def test_rows_that_a_worker_hands_to_a_slow_fallback_at_the_stop_are_its_own_to_count(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(max_records=2)
+    assert rig.fallback is not None
+    slow, go_on = threading.Event(), threading.Event()
+
+    def answer_late(batch: Batch) -> WriteOutcome:
+        slow.set()
+        go_on.wait(10)
+        return WriteOutcome(len(batch))
+
+    rig.sink.script.append(reject_first)
+    rig.fallback.script.append(answer_late)
+    rig.accept(batch_of(1, 2)).start()
+    assert slow.wait(10)
+    assert not rig.delivery.drain(rig.clock.monotonic())
+    with pytest.raises(RuntimeError, match="1 pending rows are with workers that did not end in time"):
+        rig.delivery.spill(rig.clock.monotonic())
+    assert (rig.snapshot().pending, rig.snapshot().dropped) == (1, 0)
+    go_on.set()
+    rig.observer.wait_for("batch_delivered")
+    snapshot = rig.snapshot()
+    assert (snapshot.delivered, snapshot.rejected, snapshot.pending, snapshot.dropped) == (1, 1, 0, 0)
+    assert "worker failed" not in caplog.text
+
+
 def test_rows_that_a_refused_log_in_keeps_out_were_not_retried(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2)
     rig.sink.script.append(AuthenticationError("ORA-28001"))
