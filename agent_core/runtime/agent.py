@@ -23,7 +23,7 @@ from agent_core.runtime.state_lock import LOOK_SECONDS, state_lock
 SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
 SPILLED_BY = 0.9
-"""Shares of ``shutdown_timeout`` by which each step of the shutdown ends; closing has the rest."""
+"""Shares of ``shutdown_timeout`` by which each step of the shutdown ends; closing gets the rest."""
 
 
 class Agent:
@@ -53,8 +53,8 @@ class Agent:
     def start(self) -> None:
         """Open every part and let values flow.
 
-        Sinks open by themselves later: a database that is away stops nothing. Raises AgentError or OSError when a
-        part cannot be opened; all that was opened is closed again.
+        Sinks open later, in their first write: a database that is away stops nothing. Raises AgentError or OSError when
+        a part cannot be opened; everything that was opened is closed again.
         """
         parts = self._parts
         self._take_state_dir()
@@ -98,7 +98,7 @@ class Agent:
         return True
 
     def request_stop(self, reason: str) -> None:
-        """Ask for an ordered stop; returns at once."""
+        """Ask for an orderly stop; returns at once."""
         self._stop_requests.put(reason)
 
     def shutdown(self) -> bool:
@@ -140,7 +140,7 @@ class Agent:
         self._delivery(sink_id).pause()
 
     def resume_sink(self, sink_id: str) -> None:
-        """Go on writing. Raises UnknownSinkError."""
+        """Write to it again. Raises UnknownSinkError."""
         self._delivery(sink_id).resume()
 
     def status(self) -> AgentStatus:
@@ -155,11 +155,11 @@ class Agent:
         )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
-        """Files of the sink's fallback that wait. May block. Raises UnknownSinkError or OSError."""
+        """Files that wait in the sink's fallback. May block. Raises UnknownSinkError or OSError."""
         return self._delivery(sink_id).backlog()
 
     def replay_backup(self, sink_id: str, file: str) -> None:
-        """Write one file of the backlog back next. Raises what AgentView says."""
+        """Replay one file of the backlog next. Raises what AgentView says."""
         self._delivery(sink_id).replay_backup(file)
 
     def _delivery(self, sink_id: str) -> Delivery:
@@ -176,7 +176,7 @@ class Agent:
             self._state_lock.acquire(timeout=LOOK_SECONDS)
         except Timeout:
             raise AgentError(
-                f"another agent uses the state directory {state_dir}; stop it, or give this one a state_dir of its own"
+                f"another agent uses the state directory {state_dir}; stop it, or give this one its own state_dir"
             ) from None
 
     def _stopper(self, source_id: str, deadline: float) -> Callable[[], None]:
@@ -184,7 +184,7 @@ class Agent:
         return lambda: source.stop(max(0.0, deadline - self._clock.monotonic()))
 
     def _close(self, deadline: float) -> bool:
-        """Close every part, sources first; what hangs is left behind, and leaves time for those after it."""
+        """Close every part, sources first. A part that hangs is left behind, and each step leaves time for the next."""
         parts = self._parts
         deliveries = parts.deliveries.items()
 

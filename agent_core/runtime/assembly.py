@@ -30,7 +30,7 @@ from agent_core.runtime.replay.replayer import Replayer, ReplaySettings
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything one run is made of, by id."""
+    """Everything that one run consists of, by id."""
 
     sources: Mapping[str, Source]
     deliveries: Mapping[str, Delivery]
@@ -40,7 +40,7 @@ class Parts:
 
 
 class Assembly:
-    """Creates the parts that one configuration names. No I/O: that begins with each part's ``open``."""
+    """Creates the parts that one configuration names. No I/O: it begins with each part's ``open``."""
 
     def __init__(self, config: AgentConfig, catalog: Catalog, events: Events, clock: Clock) -> None:
         self._config = config
@@ -78,7 +78,7 @@ class Assembly:
 def delivery_path(
     context: SinkContext, config: SinkConfig, sink: Sink, buffer: Buffer, fallback: Fallback | None, state_dir: Path
 ) -> Delivery:
-    """Connect the whole way of one sink's records.
+    """Build the whole path of one sink's records.
 
     ::
 

@@ -1,4 +1,4 @@
-"""Components: makes the parts that one configuration names, one at a time."""
+"""Components: creates the parts that one configuration names, one at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent_core.registry.catalog import Catalog
 
 
 class Components:
-    """No I/O: that begins with each part's ``open``. Every method raises ConfigError or PluginError."""
+    """No I/O: it begins with each part's ``open``. Every method raises ConfigError or PluginError."""
 
     def __init__(self, config: AgentConfig, catalog: Catalog, clock: Clock) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""Deadline: run what may hang, and go on when the time is up."""
+"""Deadline: run calls that may hang, and continue when the time is up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from agent_core.api import Clock
 
 
 def run_until(deadline: float, calls: Mapping[str, Callable[[], object]], clock: Clock) -> dict[str, str]:
-    """Run all calls side by side, each in a daemon thread, until ``deadline`` (the clock's monotonic seconds).
+    """Run all calls in parallel, each in a daemon thread, until ``deadline`` (the clock's monotonic seconds).
 
-    Returns what went wrong by name: the exception's text, or that the call did not end in time. A call that hangs is
-    left behind; it holds no lock of ours and dies with the process.
+    Returns the problems by name: the exception's text, or that the call did not end in time. A call that hangs is left
+    behind; it holds no lock of ours and dies with the process.
     """
     changed = threading.Condition()
     unfinished = set(calls)

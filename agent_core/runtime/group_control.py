@@ -1,4 +1,4 @@
-"""GroupControl: the polling groups of all sources behind one door."""
+"""GroupControl: the polling groups of all sources in one place."""
 
 from __future__ import annotations
 

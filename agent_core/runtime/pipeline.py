@@ -68,7 +68,7 @@ class Pipeline:
         return emit
 
     def close(self, deadline: float) -> bool:
-        """Refuse what is emitted from now on, and wait for emits under way; False when ``deadline`` came first."""
+        """Refuse what is emitted from now on and wait for emits in progress; False when ``deadline`` came first."""
         with self._changed:
             self._closed = True
             while self._emitting and self._clock.monotonic() < deadline:

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 
 NAME = "agent.lock"
 LOOK_SECONDS = 1.0
-"""Whoever only looks whether an agent runs holds the lock for a moment; an agent that starts waits that long."""
+"""A check whether an agent runs holds the lock for a moment; an agent that starts waits this long for it."""
 
 
 def state_lock(state_dir: Path) -> FileLock:
@@ -17,7 +17,7 @@ def state_lock(state_dir: Path) -> FileLock:
 
 
 def agent_runs(state_dir: Path) -> bool:
-    """True when an agent runs with this state directory now. Makes nothing; False when that cannot be found out."""
+    """True when an agent runs with this state directory now; False also when that is unknown. Creates nothing."""
     if not (state_dir / NAME).exists():
         return False
     lock = state_lock(state_dir)

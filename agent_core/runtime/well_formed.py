@@ -1,4 +1,4 @@
-"""Well-formed batches: what sources and transforms hand over is checked once, before it is anywhere."""
+"""Well-formed batches: what sources and transforms hand over is checked once, before it is stored anywhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _QUALITIES: Final = bytes(QUALITY_NAMES)
 def well_formed(batch: Batch) -> Batch:
     """The batch, with its texts escaped where they must be. Raises ValueError when its columns do not fit together.
 
-    Some ten C-speed steps a batch: a row that only a part further on stumbles over could be lost there.
+    It costs about ten steps at C speed per batch. A malformed record that only a later part stumbles over could be lost
+    there.
     """
     count = len(batch)
     stamps = batch.timestamps_ns
@@ -21,7 +22,7 @@ def well_formed(batch: Batch) -> Batch:
         raise ValueError("columns differ in length")
     starts = [0, *(segment.stop for segment in batch.segments)]
     if starts[-1] != count or starts[:-1] != [segment.start for segment in batch.segments]:
-        raise ValueError(f"segments do not cover the {count} rows in order: {batch.segments}")
+        raise ValueError(f"segments do not cover the {count} records in order: {batch.segments}")
     if unknown := batch.qualities.translate(None, _QUALITIES):
         raise ValueError(f"unknown quality 0x{unknown[0]:02X}")
     return escape_text(batch)

@@ -26,7 +26,7 @@ from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.testing.clock import ManualClock
 
-ROWS = 350
+RECORDS = 350
 BATCHES = 2000
 ROUNDS = 5
 
@@ -48,7 +48,7 @@ def through_the_core(batches: list[Batch]) -> float:
     """CPU seconds for all batches, worker thread included."""
     clock, events, ledger = ManualClock(), Events(), Ledger(["sink"])
     context = ComponentContext("sink", "bench", Path(), "bench", clock)
-    config = {"capacity": ROWS * BATCHES, "when_full": "drop_oldest", "block_limit": 1.0}
+    config = {"capacity": RECORDS * BATCHES, "when_full": "drop_oldest", "block_limit": 1.0}
     sink = SinkConfig(
         id="sink",
         type="null",
@@ -74,7 +74,7 @@ def through_the_core(batches: list[Batch]) -> float:
     drained = delivery.drain(clock.monotonic() + 1e9)
     spent = time.process_time() - started
     assert drained
-    assert ledger.snapshot("sink").delivered == ROWS * BATCHES
+    assert ledger.snapshot("sink").delivered == RECORDS * BATCHES
     return spent
 
 
@@ -85,7 +85,7 @@ def through_a_deque(batches: list[Batch]) -> float:
     for batch in batches:
         for value in batch.values:
             queue.append(value)
-    for _ in range(ROWS * BATCHES):
+    for _ in range(RECORDS * BATCHES):
         queue.popleft()
     return time.process_time() - started
 
@@ -94,12 +94,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minimum", type=float, default=0.0, help="fail below this ratio")
     minimum = parser.parse_args().minimum
-    names = tuple(f"TAG_{n}" for n in range(ROWS))
-    values = tuple(float(n) for n in range(ROWS))
+    names = tuple(f"TAG_{n}" for n in range(RECORDS))
+    values = tuple(float(n) for n in range(RECORDS))
     batches = [Batch.of(Origin("s", "d", "g"), names, values, n, sequence=n) for n in range(BATCHES)]
     pairs = [(through_a_deque(batches), through_the_core(batches)) for _ in range(ROUNDS)]
     ratio = statistics.median(bare / core for bare, core in pairs)
-    nanoseconds = statistics.median(core for _, core in pairs) / (ROWS * BATCHES) * 1e9
+    nanoseconds = statistics.median(core for _, core in pairs) / (RECORDS * BATCHES) * 1e9
     print(f"core path: {ratio:.2f} of a bare deque (CPU per value, higher is better); {nanoseconds:.0f} ns/value")
     return 0 if ratio >= minimum else 1
 

@@ -241,7 +241,7 @@ def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
     ]
 
 
-def test_a_write_that_hangs_is_left_behind_and_its_rows_are_accounted_for(tmp_path: Path) -> None:
+def test_a_write_that_hangs_is_left_behind_and_its_records_are_accounted_for(tmp_path: Path) -> None:
     run, go_on = Run(tmp_path, shutdown_timeout_seconds=1.0), threading.Event()
 
     def hang(batch: Batch) -> WriteOutcome:

@@ -48,7 +48,7 @@ def test_what_a_source_emits_is_in_the_buffer_and_announced(make_rig: MakeRig) -
     assert pipeline.status()[0].collected == 2
 
 
-def test_filtered_rows_are_counted(make_rig: MakeRig) -> None:
+def test_filtered_records_are_counted(make_rig: MakeRig) -> None:
     rig = make_rig()
     pipeline, _ = pipeline_of(rig, KeepPositive())
     pipeline.emitter("line")(batch_of(1, -2, 3))

@@ -18,9 +18,12 @@ GOOD_BATCH = batch_of(1, 2, 3)
         (replace(GOOD_BATCH, values=(1,)), "columns differ in length"),
         (replace(GOOD_BATCH, qualities=b"\xc0"), "columns differ in length"),
         (replace(GOOD_BATCH, timestamps_ns=array("q", (1, 2))), "columns differ in length"),
-        (replace(GOOD_BATCH, segments=()), "segments do not cover the 3 rows"),
-        (replace(GOOD_BATCH, segments=GOOD_BATCH.segments * 2), "segments do not cover the 3 rows"),
-        (replace(GOOD_BATCH, segments=(GOOD_BATCH.segments[0]._replace(stop=4),)), "segments do not cover the 3 rows"),
+        (replace(GOOD_BATCH, segments=()), "segments do not cover the 3 records"),
+        (replace(GOOD_BATCH, segments=GOOD_BATCH.segments * 2), "segments do not cover the 3 records"),
+        (
+            replace(GOOD_BATCH, segments=(GOOD_BATCH.segments[0]._replace(stop=4),)),
+            "segments do not cover the 3 records",
+        ),
         (replace(GOOD_BATCH, qualities=b"\xc0\xc3\xc0"), "unknown quality 0xC3"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Carrier: brings one lease at a time to its end, through retries, probes and the fallback."""
+"""Carrier: brings leases to their end, through retries, probes and the fallback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Turn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CarrierSettings:
-    """``divert_after_retries`` False means ``divert: under_pressure``: rows leave only when they are evicted."""
+    """``divert_after_retries`` False means ``divert: under_pressure``: records leave only when they are evicted."""
 
     backoff: Backoff
     probe_intervals: ProbeIntervals
@@ -35,7 +35,7 @@ class CarrierSettings:
 
 
 class Carrier:
-    """What all workers of one sink share. ``carry`` is called from each of them."""
+    """Shared by all workers of one sink; each calls ``carry``."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Carrier:
                 elif state in PROBED:
                     if gate.locked_claim_probe(flight):
                         return Turn.WRITE
-                    # A probe that is due belongs to somebody else, who will say how it ended.
+                    # A probe that is due belongs to another worker, which will say how it ended.
                     wait_until = gate.locked_probe_at() if gate.locked_probe_at() > now else None
                     if self.diverts:
                         if now >= flight.divert_at:
@@ -110,7 +110,7 @@ class Carrier:
         return True
 
     def _failed(self, flight: LeaseFlight, error: Exception) -> None:
-        """Sort a failure: which state the sink is in now, and when these rows are tried again."""
+        """Sort a failure: which state the sink is in now, and when these records are tried again."""
         backoff = self._settings.backoff
         flight.failures += 1
         if isinstance(error, RetryableError):
@@ -144,7 +144,7 @@ class Carrier:
         self._context.events.batch_failed(self._context.sink_id, flight.batch, error, flight.attempts, retry_in_seconds)
 
     def _give_up(self, flight: LeaseFlight) -> bool:
-        """Hand the rows to the fallback; False when that failed: primary and fallback are then tried in turn."""
+        """Hand the records to the fallback. False when that failed: sink and fallback are then tried in turn."""
         reason = DivertReason.SINK_DOWN
         if flight.ambiguous:
             reason = DivertReason.AMBIGUOUS_COMMIT

@@ -1,7 +1,7 @@
-"""Delivery: carries the rows of one sink from its buffer to the sink, or to its fallback.
+"""Delivery: carries the records of one sink from its buffer to the sink, or to its fallback.
 
-Every sink gets this for nothing: batching, retries of the same rows, states with a single probe, the fallback,
-an exact account of each row, and a shutdown that ends in time::
+Every sink gets this for free: batching, retries of the same records, states with a single probe, the fallback, an exact
+account of each record, and a shutdown that ends in time::
 
     accept -> buffer -> lease -> write ----------> settle
                  \\ evicted        \\ given up or rejected
@@ -36,7 +36,7 @@ from agent_core.runtime.delivery.workers import Workers
 
 
 class BacklogReplay(Protocol):
-    """What writes the fallback's backlog back into the sink, next to live data. ``run`` is its thread's body."""
+    """Writes the fallback's backlog back into the sink, next to live data. ``run`` is the body of its thread."""
 
     def run(self) -> None:
         """Replay until stopped, or until the gate closes."""
@@ -81,7 +81,7 @@ class Delivery:
         self._faults = RateLimit(context.clock)
 
     def accept(self, batch: Batch) -> None:
-        """Take the rows; on return each is in the buffer, durable in the fallback, or counted as dropped."""
+        """Take the records; on return each is in the buffer, durable in the fallback, or counted as dropped."""
         self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
         try:
             evicted = self.buffer.append(batch)
@@ -94,7 +94,7 @@ class Delivery:
             self._diverter.divert_or_drop(evicted, DivertReason.BUFFER_FULL, DropReason.BUFFER_FULL)
 
     def refuse(self, batch: Batch, divert: DivertReason | None, drop: DropReason) -> None:
-        """Account for rows that never reach the buffer: a transform failed, or the agent has stopped its sources."""
+        """Account for records that never reach the buffer: a transform failed, or the agent has stopped its sources."""
         self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
         if divert is None:
             self._diverter.drop(batch, drop)
@@ -117,8 +117,8 @@ class Delivery:
     def drain(self, deadline: float) -> bool:
         """Write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
 
-        The sources have stopped. It ends early when waiting cannot help: the sink is down and the rows have another
-        safe place. Without one, a last probe is made at once.
+        The sources have stopped. It ends early when waiting cannot help: the sink is down and the records are safe
+        elsewhere. If they are not, a last probe is made at once.
         """
         if self._replay is not None:
             self._replay.stop()
@@ -128,14 +128,14 @@ class Delivery:
         return self._workers.drain(deadline, safe_elsewhere)
 
     def spill(self, deadline: float) -> None:
-        """After ``drain``: account for the rest. A durable buffer keeps its rows; others go to the fallback.
+        """After ``drain``: account for the rest. A durable buffer keeps its records; others go to the fallback.
 
-        Waits until ``deadline`` for workers to hand back their leases; rows of one that hangs inside a write go to
-        the fallback too, as ambiguous. Rejected rows that wait for the fallback get a last try.
+        Waits until ``deadline`` for workers to hand back their leases. The records of a worker that hangs inside a
+        write go to the fallback too, as ambiguous. Rejected records that wait for the fallback get a last try.
 
-        Raises RuntimeError when rows are still pending: a worker that is past its write waits for a slow fallback, and
-        counts them when that answers. Or no worker runs and they are in no lease and no buffer, a defect of a part that
-        would otherwise hide a loss; then they are counted as dropped.
+        Raises RuntimeError when records are still pending. Either a worker has finished its write and waits for a slow
+        fallback: it counts them when the fallback answers. Or no worker runs, and they are in no lease and no buffer,
+        which is a defect of a part: they are counted as dropped, so that it hides no loss.
         """
         stuck = self._workers.end(deadline)
         if self.buffer.durable:
@@ -149,14 +149,14 @@ class Delivery:
         self._account_for_missing()
 
     def _account_for_missing(self) -> None:
-        running = self._workers.running  # before the ledger: a worker that ends in between has counted its records
+        running = self._workers.running  # read before the ledger: a worker that ends in between has counted its records
         missing = self._context.ledger.snapshot(self.sink_id).pending
         if missing and running:
-            raise RuntimeError(f"{missing} pending rows are with workers that did not end in time: {running} still run")
+            raise RuntimeError(f"records still pending: {missing}; workers that did not end in time: {running}")
         if missing:
             self._context.move(Account.PENDING, Account.DROPPED, missing, DropReason.SHUTDOWN)
             self._context.events.records_dropped(self.sink_id, missing, DropReason.SHUTDOWN)
-            raise RuntimeError(f"{missing} pending rows are in no lease and not in the buffer")
+            raise RuntimeError(f"{missing} pending records are in no lease and not in the buffer")
 
     def close_sink(self) -> None:
         """Close the sink."""
@@ -171,11 +171,11 @@ class Delivery:
         self.buffer.close()
 
     def pause(self) -> None:
-        """Stop writing until ``resume``; rows wait in the buffer."""
+        """Stop writing until ``resume``; records wait in the buffer."""
         self._gate.pause()
 
     def resume(self) -> None:
-        """Go on writing."""
+        """Write again."""
         self._gate.resume()
 
     def backlog(self) -> Sequence[BacklogFile]:
@@ -185,7 +185,7 @@ class Delivery:
     def replay_backup(self, file: str) -> None:
         """Write one file of the backlog back next. Raises UnknownBackupError, ReplayRefused or OSError."""
         if self._replay is None:
-            raise ReplayRefused(f"sink {self.sink_id} has no fallback whose rows can be read back")
+            raise ReplayRefused(f"sink {self.sink_id} has no fallback whose records can be read back")
         self._replay.request(file)
 
     def status(self) -> SinkStatus:

@@ -1,4 +1,4 @@
-"""Diverter: hands rows to the fallback of one sink, and counts what became of them."""
+"""Diverter: hands records to the fallback of one sink, and counts what became of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from agent_core.runtime.delivery.sink_context import SinkContext
 
 
 class Stored(NamedTuple):
-    """What became of rows in the fallback: ``kept`` are durable, ``refused`` it does not take for their content."""
+    """What became of records in the fallback: ``kept`` are durable, ``refused`` it rejected for their content."""
 
     kept: Batch
     refused: Batch
 
 
 class Diverter:
-    """Moves pending rows of one sink to ``diverted``, ``rejected`` or ``dropped``. Thread-safe.
+    """Moves pending records of one sink to ``diverted``, ``rejected`` or ``dropped``. Thread-safe.
 
     It depends on no worker, retry or state: source threads use it while the sink is away.
     """
@@ -31,10 +31,10 @@ class Diverter:
         self._faults = RateLimit(context.clock)
 
     def open(self) -> None:
-        """Open the fallback, if there is one. Raises what its ``open`` raises, but for RetryableError.
+        """Open the fallback, if there is one. Raises what its ``open`` raises, except RetryableError.
 
-        ``tagferry replay`` may hold the backlog: that must not keep values from being collected. The fallback opens
-        when it is needed; until then what it cannot take is counted as dropped.
+        ``tagferry replay`` may hold the backlog, which must not stop the collection of values. The fallback then opens
+        when it is needed; until then, what it cannot take is counted as dropped.
         """
         if self._fallback is not None:
             try:
@@ -65,7 +65,7 @@ class Diverter:
     def store(
         self, batch: Batch, reason: DivertReason, attempted_at_ns: int, details: tuple[str, ...] | None
     ) -> Stored | None:
-        """Make rows durable in the fallback; None, with a line in the log, when it fails. Counts nothing."""
+        """Make records durable in the fallback; None, and a line in the log, when that fails. Counts nothing."""
         assert self._fallback is not None
         try:
             refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
@@ -84,9 +84,9 @@ class Diverter:
                 refused[0].message,
                 repeats,
             )
-        rows = {rejection.position for rejection in refused}
-        kept = [row for row in range(len(batch)) if row not in rows]
-        return Stored(batch.select(kept), batch.select(sorted(rows)))
+        indices = {rejection.position for rejection in refused}
+        kept = [index for index in range(len(batch)) if index not in indices]
+        return Stored(batch.select(kept), batch.select(sorted(indices)))
 
     def store_rejected(self, flight: Flight) -> Stored | None:
         """Make the records that the sink rejected durable in the fallback, as ``store`` does."""
@@ -94,7 +94,7 @@ class Diverter:
         return self.store(flight.rejected(), DivertReason.REJECTED, flight.attempted_at_ns, details)
 
     def count_diverted(self, stored: Stored, reason: DivertReason) -> None:
-        """Count and announce rows that ``store`` took from the buffer."""
+        """Count and announce records that ``store`` took from the buffer."""
         assert self._fallback is not None
         if stored.kept:
             self._context.move(Account.PENDING, Account.DIVERTED, len(stored.kept), reason)
@@ -103,13 +103,13 @@ class Diverter:
             self.drop(stored.refused, DropReason.FALLBACK_FAILED)
 
     def count_rejected(self, stored: Stored) -> None:
-        """Count rows that the sink rejected, after ``store`` took them."""
+        """Count records that the sink rejected, after ``store`` took them."""
         self._context.move(Account.PENDING, Account.REJECTED, len(stored.kept))
         if stored.refused:
             self.drop(stored.refused, DropReason.FALLBACK_FAILED)
 
     def divert_or_drop(self, batch: Batch, divert: DivertReason, drop: DropReason) -> None:
-        """One try with the fallback; without one, or when it fails, the rows are dropped with a reason."""
+        """Try the fallback once; without one, or when it fails, the records are dropped with a reason."""
         if not self.available:
             self.drop(batch, drop)
         elif (stored := self.store(batch, divert, self._context.clock.time_ns(), None)) is not None:
@@ -118,6 +118,6 @@ class Diverter:
             self.drop(batch, DropReason.FALLBACK_FAILED)
 
     def drop(self, batch: Batch, reason: DropReason) -> None:
-        """Count and announce rows that are lost for good."""
+        """Count and announce records that are permanently lost."""
         self._context.move(Account.PENDING, Account.DROPPED, len(batch), reason)
         self._context.events.records_dropped(self._context.sink_id, len(batch), reason)

@@ -1,4 +1,4 @@
-"""Fallback: the second place of rows that the primary sink does not take."""
+"""Fallback: takes the records that the sink does not take."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from agent_core.runtime.delivery.shared_sink import check_outcome
 
 
 class FallbackFailed(Exception):
-    """The fallback could not make the rows durable; its cause says why."""
+    """The fallback could not make the records durable; its cause says why."""
 
 
 class Fallback:
-    """Makes rows durable in a fallback sink, opening it when needed; thread-safe, one write at a time.
+    """Makes records durable in a fallback sink, which it opens when needed. Thread-safe; one write at a time.
 
-    Any sink will do; one that is a FallbackSink also learns why it gets the rows.
+    Any sink will do; one that is a FallbackSink also learns why it gets the records.
     """
 
     def __init__(self, fallback_id: str, sink: Sink) -> None:
@@ -31,9 +31,9 @@ class Fallback:
             self._open()
 
     def divert(self, batch: Batch, diversion: Diversion) -> Sequence[Rejection]:
-        """Return once every row is durable, but for those that it refuses for their content: no retry helps them.
+        """Return once every record is durable, except those it rejects for their content: no retry helps them.
 
-        Raises FallbackFailed, and then none of the rows is counted as diverted.
+        Returns these. Raises FallbackFailed; then none of the records counts as diverted.
         """
         with self._lock:
             try:

@@ -10,7 +10,7 @@ NOTHING_WRITTEN: Final = WriteOutcome(0)
 
 
 class Flight:
-    """What was tried with one batch, and what became of it. Used by one thread at a time.
+    """The attempts to write one batch, and their outcome. Used by one thread at a time.
 
     ``attempts`` counts the writes, and the failed openings of the sink, made for this batch. ``attempted_at_ns`` is
     when the last one began (UTC ns, 0 before the first). ``outcome`` and ``elapsed_seconds`` are those of the write
@@ -32,14 +32,14 @@ class Flight:
 
 
 class LeaseFlight(Flight):
-    """A flight whose batch is leased from the buffer; it lasts from the lease to its settlement.
+    """A flight whose batch is leased from the buffer. It ends when the lease is settled or released.
 
-    It lands once, by the worker that carries it or by the shutdown, never by both: ``landed`` belongs to the gate.
-    Whoever lands it settles or releases the lease.
+    It lands once: either the worker that carries it or the shutdown lands it, and then settles or releases the lease.
+    ``landed`` is guarded by the gate's lock.
 
-    ``failures`` counts attempts that failed since the sink was last given up; before ``retry_at`` (the clock's
-    monotonic seconds) the batch is not tried again, and before ``divert_at`` the fallback is not. ``ambiguous``: the
-    records may be in the sink although the write failed. ``exhausted``: their retries were used up.
+    ``failures`` counts failed attempts since the retries were last used up. The sink is not tried again before
+    ``retry_at``, nor the fallback before ``divert_at`` (the clock's monotonic seconds). ``ambiguous``: the records may
+    be in the sink although the write failed. ``exhausted``: the retries were used up.
     """
 
     __slots__ = ("ambiguous", "divert_at", "exhausted", "failures", "landed", "lease", "retry_at")

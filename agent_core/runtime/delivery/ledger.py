@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from agent_core.api import Account, DivertReason, DropReason, LedgerSnapshot
 
 INFLOWS = frozenset({Account.COLLECTED, Account.RECOVERED})
-"""Accounts that rows come from: they grow when rows are moved out of them, all others shrink."""
+"""Accounts that records come from: they grow when records move out of them; all others shrink."""
 
 
 class Ledger:
-    """Row counts of every sink since the process started; one lock, and ``move`` as the only change. Thread-safe."""
+    """Record counts of every sink since the process started. Thread-safe: one lock, and ``move`` is the only change."""
 
     def __init__(self, sink_ids: Iterable[str]) -> None:
         self._lock = threading.Lock()
@@ -29,20 +29,20 @@ class Ledger:
         count: int,
         reason: DropReason | DivertReason | None = None,
     ) -> None:
-        """Move ``count`` rows (>= 0) of one sink. ``reason`` is required for DROPPED and DIVERTED.
+        """Move ``count`` records (>= 0) of one sink. ``reason`` is required for DROPPED and DIVERTED.
 
-        Raises ValueError when more rows are moved than are there: a defect, caught before it hides a loss.
+        Raises ValueError when more records are moved than are there: a defect, caught before it hides a loss.
         """
         if count == 0:
             return
         if count < 0 or target in INFLOWS or (reason is None) == (target in (Account.DROPPED, Account.DIVERTED)):
-            raise ValueError(f"no such move: {count} rows from {origin} to {target}, reason {reason}")
+            raise ValueError(f"no such move: {count} records from {origin} to {target}, reason {reason}")
         with self._lock:
             counts = self._counts[sink_id]
             if origin in INFLOWS:
                 counts[origin] += count
             elif counts[origin] < count:
-                raise ValueError(f"{sink_id}: {count} rows moved from {origin}, which holds {counts[origin]}")
+                raise ValueError(f"{sink_id}: {count} records moved from {origin}, which holds {counts[origin]}")
             else:
                 counts[origin] -= count
             counts[target] += count

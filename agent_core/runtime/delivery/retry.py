@@ -1,4 +1,4 @@
-"""Backoff: how long a worker waits before it tries the same rows again."""
+"""Backoff: how long a worker waits before it tries the same records again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent_core.config.model import RetryConfig
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential with jitter: 1 s, 2 s, 4 s ... by default, each varied by ``jitter`` (0.2 is plus or minus 20 %)."""
+    """Exponential with jitter: by default 1 s, 2 s, 4 s ..., each varied by ``jitter`` (0.2 is plus or minus 20 %)."""
 
     max_retries: int
     initial_delay_seconds: float
@@ -20,7 +20,7 @@ class Backoff:
 
     @classmethod
     def of(cls, retry: RetryConfig) -> Backoff:
-        """As the YAML's ``retry:`` says."""
+        """From ``retry:`` in the YAML."""
         return cls(
             max_retries=retry.max_retries,
             initial_delay_seconds=retry.initial_delay_seconds,

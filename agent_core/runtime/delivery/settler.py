@@ -16,10 +16,11 @@ from agent_core.runtime.delivery.sink_context import SinkContext
 
 
 class Settler:
-    """Counts each row, makes the rejected ones durable in the fallback, then settles. Called from every worker.
+    """Counts each record, makes the rejected ones durable in the fallback, then settles. Called from every worker.
 
-    When the fallback does not take rejected rows, as on a full disk, their worker goes on with other leases: good rows
-    must not be evicted because bad ones wait. Their batches stay in the buffer, up to half of its capacity.
+    When the fallback does not take rejected records, for example because the disk is full, their worker continues with
+    other leases: good records must not be evicted because bad ones wait. Their batches stay in the buffer, in at most
+    half of its capacity.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Settler:
             self._let_wait(flight)
 
     def try_again(self) -> None:
-        """Try the fallback again for rejected rows that wait for it, when it is time to."""
+        """Try the fallback again for rejected records that wait for it, if it is time."""
         while (flight := self._next(self._context.clock.monotonic())) is not None:
             if not self._keep(flight):
                 with self._lock:
@@ -58,9 +59,9 @@ class Settler:
                 return
 
     def finish(self) -> None:
-        """Account for rejected rows that still wait at the end of a shutdown, after a last try.
+        """Account for rejected records that still wait at the end of a shutdown, after a last try.
 
-        A durable buffer keeps them, with their batch, if the sink will recognise the rows that it has of that.
+        A durable buffer keeps them, with their batch, if the sink will recognise the records of that batch it has.
         """
         while (flight := self._next(math.inf)) is not None:
             if self._keep(flight):

@@ -1,4 +1,4 @@
-"""SharedSink: one sink for all its workers and the replay, opened once, with outcomes that are checked."""
+"""SharedSink: one sink for all its workers and the replay, opened once. It checks every outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_gate import SinkGate
 
 Failed = Callable[[Exception], None]
-"""Told of a failed attempt, before any other worker makes one: it closes the gate or sets a time for the retry."""
+"""Called after a failed attempt, before any other worker makes one: it closes the gate or sets a time to retry."""
 
 
 class InvalidOutcome(Exception):
@@ -36,13 +36,13 @@ class SharedSink:
         return self._sink.idempotent if self._opened else None
 
     def advice(self) -> Sequence[Finding]:
-        """What the sink itself has to say while it runs; empty when it gives no advice."""
+        """The sink's own advice while it runs; empty when it has none."""
         return () if self._advising is None else self._advising.advice()
 
     def open(self, worker: object, failed: Failed) -> bool:
         """Open the sink unless it is open; False when it is not.
 
-        Workers that waited for another's attempt share its failure: five workers with a wrong password make one log-in.
+        Workers that wait for another's attempt share its failure: five workers with a wrong password make one log-in.
         """
         if self._opened:
             return True
@@ -53,8 +53,8 @@ class SharedSink:
     def attempt(self, worker: object, flight: Flight, failed: Failed) -> bool:
         """Try to write the flight's batch in the name of ``worker``; True when the write returned.
 
-        False when it failed: then ``failed`` has been called. It is not called when another worker's failure closed the
-        gate before anything was tried, which is no attempt.
+        False when it failed: then ``failed`` has been called. It is not called, and no attempt is counted, when another
+        worker's failure closed the gate before anything was tried.
         """
 
         def count_failure(error: Exception) -> None:
@@ -103,10 +103,10 @@ def check_outcome(outcome: WriteOutcome, count: int) -> None:
     indices = [rejection.position for rejection in outcome.rejected]
     texts = [text for _, *reason in outcome.rejected for text in reason]
     if not all(isinstance(text, str) for text in texts):
-        raise InvalidOutcome(f"code and message of a rejected row must be texts: {texts}")
+        raise InvalidOutcome(f"code and message of a rejected record must be texts: {texts}")
     in_order = indices == sorted(set(indices)) and all(0 <= index < count for index in indices)
     if outcome.total != count or not in_order or outcome.inserted < 0 or outcome.duplicates < 0:
         raise InvalidOutcome(
-            f"the outcome does not account for each of {count} rows once: {outcome.inserted} inserted, "
-            f"{outcome.duplicates} duplicates, rejected rows {indices}"
+            f"the outcome does not account for each of {count} records once: {outcome.inserted} inserted, "
+            f"{outcome.duplicates} duplicates, rejected records {indices}"
         )

@@ -1,4 +1,4 @@
-"""SinkContext: what all parts on the way to one sink share."""
+"""SinkContext: what all parts of one sink's delivery share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_core.runtime.delivery.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class SinkContext:
-    """Which sink it is, where its records are counted, who is told, and what time it is."""
+    """The sink's id, where its records are counted, who hears of events, the time and the log."""
 
     sink_id: str
     ledger: Ledger
@@ -23,7 +23,7 @@ class SinkContext:
     def move(
         self, origin: Account, target: Account, count: int, reason: DropReason | DivertReason | None = None
     ) -> None:
-        """Move records of this sink in the ledger."""
+        """Move records of this sink from one account to another."""
         self.ledger.move(self.sink_id, origin, target, count, reason)
 
     def announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:

@@ -20,7 +20,7 @@ PROBED = frozenset({SinkState.DOWN, SinkState.THROTTLED, SinkState.LOCKED_OUT, S
 
 @dataclass(frozen=True, slots=True)
 class ProbeIntervals:
-    """How long a sink is left alone, in seconds: after an outage or a refused log-in, and after the slow kinds."""
+    """Seconds until the next probe: after an outage or a refused log-in, and after the errors that last longer."""
 
     normal: float
     slow: float
@@ -42,8 +42,8 @@ class ProbeIntervals:
 class SinkGate:
     """Holds the state and the leases that are in flight; all waiting of a delivery's workers is on ``changed``.
 
-    ``locked_`` methods want the lock held. ``closed`` and ``writable`` look without it, every other method takes it
-    itself: a write that returns takes it once, and that is all that a batch costs while the sink is up.
+    Call ``locked_`` methods with the lock held. ``closed``, ``writable`` and ``take_off`` do without it; every other
+    method takes it. While the sink is up a batch takes it once, when its write returns.
     """
 
     def __init__(self, clock: Clock, on_change: StateChanged) -> None:
@@ -80,13 +80,13 @@ class SinkGate:
     def writable(self) -> bool:
         """True while every worker may write.
 
-        The lock would add nothing: it is not held during the write, so a state that changes now finds the write under
-        way either way.
+        The lock would add nothing: it is not held during the write, so in either case a state that changes now finds
+        the write in progress.
         """
         return self._state in WRITABLE and not self._closed
 
     def close(self) -> None:
-        """Let nobody write any more; wakes every worker."""
+        """Let nobody write any more; wake every worker."""
         with self.changed:
             self._closed = True
             self.changed.notify_all()
@@ -100,11 +100,11 @@ class SinkGate:
             return not self._closed
 
     def take_off(self, flight: LeaseFlight) -> None:
-        """A worker has leased a batch: the shutdown finds it here if the worker hangs."""
+        """A worker has leased a batch. The shutdown finds it here if the worker hangs."""
         self._flights.add(flight)  # atomic, as is the copy that land_all makes
 
     def returned(self, flight: LeaseFlight) -> bool:
-        """Its write returned: the sink is up, and the flight is over. True when the caller is to settle the lease."""
+        """The write returned: the sink is up and the flight is over. True when the caller must settle the lease."""
         with self.changed:
             self._locked_up(flight, "a write returned")
             mine = self._locked_land(flight)
@@ -112,13 +112,13 @@ class SinkGate:
         return mine
 
     def land(self, flight: LeaseFlight) -> bool:
-        """End a flight in any other way. True when the caller is to settle the lease or release it."""
+        """End a flight in any other way. True when the caller must settle or release the lease."""
         with self.changed:
             self._locked_end_probe(flight)
             return self._locked_land(flight)
 
     def land_all(self) -> list[Lease]:
-        """Take over every lease that is in flight (its worker hangs); the caller is to settle them or release them."""
+        """Take over every lease in flight (its worker hangs). The caller must settle or release them."""
         with self.changed:
             return [flight.lease for flight in tuple(self._flights) if self._locked_land(flight)]
 
@@ -154,7 +154,7 @@ class SinkGate:
             return self._state in WRITABLE or self._prober is worker
 
     def give_back(self, worker: object) -> None:
-        """``worker`` writes nothing for now. A probe that it claimed and did not make is somebody else's."""
+        """``worker`` writes nothing for now. A probe that it claimed and did not make is free again."""
         with self.changed:
             self._locked_end_probe(worker)
 
@@ -181,7 +181,7 @@ class SinkGate:
         return True
 
     def down(self, worker: object, state: SinkState, error: Exception, probe_in_seconds: float) -> None:
-        """Enter a state that probes. A late failure of another worker than the prober does not put off its probe."""
+        """Enter a state that probes. A late failure of a worker other than the prober does not delay the probe."""
         with self.changed:
             was_prober = self._prober is worker
             self._locked_end_probe(worker)
@@ -198,7 +198,7 @@ class SinkGate:
         self._announce()
 
     def pause(self) -> None:
-        """No writes until ``resume``; a write under way ends."""
+        """No writes until ``resume``; a write in progress ends."""
         with self.changed:
             if self._state is SinkState.PAUSED:
                 return
@@ -208,7 +208,7 @@ class SinkGate:
         self._announce()
 
     def resume(self) -> None:
-        """Go on in the state before the pause, with a probe due at once if that one probes."""
+        """Return to the state before the pause; if that state probes, a probe is due at once."""
         with self.changed:
             if self._state is not SinkState.PAUSED:
                 return
@@ -231,8 +231,8 @@ class SinkGate:
             self._state = state
 
     def _announce(self) -> None:
-        """Announce what is not announced yet, unless another thread is at it: it then announces this too."""
-        while self._unannounced:  # nearly never: a look without the lock will do, a change of our own is in already
+        """Announce what is not announced yet, unless another thread is doing so: it then announces this too."""
+        while self._unannounced:  # read without the lock: a change of our own is already there
             with self.changed:
                 if self._announcing or not self._unannounced:
                     return
@@ -256,5 +256,5 @@ class SinkGate:
 
 
 def text_of(error: Exception) -> str:
-    """What a state change gives as its reason."""
+    """What a change of state gives as its reason."""
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Workers: the threads that carry what one sink's buffer holds."""
+"""Workers: the threads that carry records from one sink's buffer to the sink."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate
 
 RESTART_SECONDS = 1.0
-"""A worker that a defect threw out of its loop starts over after this time, so that it cannot spin."""
+"""A worker that failed by a defect waits this long before it starts again, so that it cannot spin."""
 
 
 class Workers:
@@ -45,7 +45,7 @@ class Workers:
 
     @property
     def running(self) -> int:
-        """How many have not ended."""
+        """How many workers have not ended."""
         with self._gate.changed:
             return self._running
 
@@ -63,7 +63,7 @@ class Workers:
     def drain(self, deadline: float, safe_elsewhere: bool) -> bool:
         """Let them write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
 
-        It ends early when waiting cannot help: the sink is paused, or it is down and the records are
+        It ends early when waiting cannot help: when the sink is paused, or when it is down and the records are
         ``safe_elsewhere``. On return the gate is closed.
         """
         clock = self._context.clock
@@ -81,10 +81,10 @@ class Workers:
         return drained
 
     def end(self, deadline: float) -> list[Lease]:
-        """After ``drain``: wait until ``deadline`` for all to hand back what they carry.
+        """After ``drain``: wait until ``deadline`` for the workers to hand back what they carry.
 
-        Returns the leases of those that hang, which are the caller's now. Rejected records that wait for the fallback
-        get a last try.
+        Returns the leases of workers that hang; the caller must settle them or release them. Rejected records that
+        wait for the fallback get a last try.
         """
         clock = self._context.clock
         with self._gate.changed:

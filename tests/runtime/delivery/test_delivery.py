@@ -1,4 +1,4 @@
-"""What becomes of each row between the buffer and the sink."""
+"""What becomes of each record between the buffer and the sink."""
 
 import threading
 from collections import Counter
@@ -25,7 +25,7 @@ def away(*, ambiguous: bool = False, throttle: bool = False) -> RetryableError:
     return RetryableError("ORA-12541: no listener", code="ORA-12541", ambiguous=ambiguous, throttle=throttle)
 
 
-def test_rows_are_delivered_in_batches_of_exactly_max_records(make_rig: MakeRig) -> None:
+def test_records_are_delivered_in_batches_of_exactly_max_records(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=4).accept(batch_of(*range(10))).start()
     rig.sink.wait_until(lambda sink: len(sink.written) == 2)
     rig.advance_past_backoff(0.5)
@@ -36,7 +36,7 @@ def test_rows_are_delivered_in_batches_of_exactly_max_records(make_rig: MakeRig)
     assert (snapshot.collected, snapshot.delivered, snapshot.pending) == (10, 10, 0)
 
 
-def test_the_same_rows_are_tried_four_times_then_diverted(make_rig: MakeRig) -> None:
+def test_the_same_records_are_tried_four_times_then_diverted(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2)
     rig.sink.script.extend(away() for _ in range(4))
     rig.accept(batch_of(1, 2)).start()
@@ -65,7 +65,7 @@ def test_a_retry_that_succeeds_brings_the_sink_up(make_rig: MakeRig) -> None:
     assert rig.observer.states() == [SinkState.RETRYING, SinkState.UP]
 
 
-def test_while_open_rows_go_to_the_fallback_and_one_probe_brings_the_sink_back(make_rig: MakeRig) -> None:
+def test_while_open_records_go_to_the_fallback_and_one_probe_brings_the_sink_back(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, max_retries=0)
     rig.sink.script.append(away())
     rig.accept(batch_of(1, 2, 3)).start()
@@ -82,7 +82,7 @@ def test_while_open_rows_go_to_the_fallback_and_one_probe_brings_the_sink_back(m
     }
 
 
-def test_under_pressure_the_rows_wait_in_the_buffer_for_the_probe(make_rig: MakeRig) -> None:
+def test_under_pressure_the_records_wait_in_the_buffer_for_the_probe(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, max_retries=0, divert_after_retries=False)
     rig.sink.script.extend([away(), away()])
     rig.accept(batch_of(1, 2)).start()
@@ -181,7 +181,7 @@ def test_a_sink_that_cannot_open_is_opened_again_by_the_retry(make_rig: MakeRig)
     assert rig.sink.opens == 2
 
 
-def test_an_ambiguous_failure_is_named_when_the_rows_leave(make_rig: MakeRig) -> None:
+def test_an_ambiguous_failure_is_named_when_the_records_leave(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, max_retries=1)
     rig.sink.script.extend([away(ambiguous=True), away()])
     rig.accept(batch_of(1)).start()
@@ -190,7 +190,7 @@ def test_an_ambiguous_failure_is_named_when_the_rows_leave(make_rig: MakeRig) ->
     assert rig.observer.wait_for("batch_diverted")[0][3] is DivertReason.AMBIGUOUS_COMMIT
 
 
-def test_rejected_rows_are_in_the_fallback_before_the_others_are_settled(make_rig: MakeRig) -> None:
+def test_rejected_records_are_in_the_fallback_before_the_others_are_settled(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=4)
     pending_when_stored: list[int] = []
 
@@ -214,7 +214,7 @@ def test_rejected_rows_are_in_the_fallback_before_the_others_are_settled(make_ri
     assert (snapshot.delivered, snapshot.rejected, snapshot.diverted, snapshot.pending) == (2, 2, 0, 0)
 
 
-def test_rejected_rows_without_a_fallback_are_dropped_with_a_reason(make_rig: MakeRig) -> None:
+def test_rejected_records_without_a_fallback_are_dropped_with_a_reason(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, fallback=False)
     rig.sink.script.append(lambda _: WriteOutcome(0, 0, (Rejection(0, "ORA-12899", "too long"),)))
     rig.accept(batch_of("x")).start()
@@ -242,7 +242,7 @@ def reject_first(batch: Batch) -> WriteOutcome:
     return WriteOutcome(len(batch) - 1, 0, (Rejection(0, "ORA-12899", "too long"),))
 
 
-def test_good_rows_pass_those_that_wait_for_a_full_fallback(make_rig: MakeRig) -> None:
+def test_good_records_pass_those_that_wait_for_a_full_fallback(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=4)
     assert rig.fallback is not None
     rig.sink.script.append(reject_first)
@@ -252,7 +252,7 @@ def test_good_rows_pass_those_that_wait_for_a_full_fallback(make_rig: MakeRig) -
     rig.observer.wait_for("batch_delivered", 4)
     snapshot = rig.snapshot()
     assert (snapshot.delivered, snapshot.rejected, snapshot.pending) == (19, 0, 1)
-    assert rig.buffer.stats().leased_records == 4, "the batch of the rejected row is not settled before that is safe"
+    assert rig.buffer.stats().leased_records == 4, "the batch of the rejected record is not settled before that is safe"
     rig.advance_past_backoff(1)
     rig.fallback.wait_until(lambda fallback: fallback.attempts == 2)
     rig.advance_past_backoff(2)
@@ -264,7 +264,7 @@ def test_good_rows_pass_those_that_wait_for_a_full_fallback(make_rig: MakeRig) -
     assert rig.sink.attempts == 5, "no batch is written twice"
 
 
-def test_rejected_rows_that_wait_leave_half_of_the_buffer_to_good_ones(make_rig: MakeRig) -> None:
+def test_rejected_records_that_wait_leave_half_of_the_buffer_to_good_ones(make_rig: MakeRig) -> None:
     rig = make_rig(capacity=20, max_records=4)
     assert rig.fallback is not None
     rig.sink.script.extend([reject_first] * 5)
@@ -282,7 +282,7 @@ def test_rejected_rows_that_wait_leave_half_of_the_buffer_to_good_ones(make_rig:
     assert rig.snapshot().balanced
 
 
-def test_a_fallback_that_takes_rows_again_gets_those_that_waited_at_once(make_rig: MakeRig) -> None:
+def test_a_fallback_that_takes_records_again_gets_those_that_waited_at_once(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2)
     assert rig.fallback is not None
     rig.sink.script.extend([reject_first] * 4)
@@ -293,7 +293,7 @@ def test_a_fallback_that_takes_rows_again_gets_those_that_waited_at_once(make_ri
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_a_stop_accounts_for_rejected_rows_that_wait(make_rig: MakeRig, full: bool) -> None:
+def test_a_stop_accounts_for_rejected_records_that_wait(make_rig: MakeRig, full: bool) -> None:
     rig = make_rig(max_records=2)
     assert rig.fallback is not None
     rig.sink.script.append(reject_first)
@@ -310,7 +310,7 @@ def test_a_stop_accounts_for_rejected_rows_that_wait(make_rig: MakeRig, full: bo
 
 
 @pytest.mark.parametrize("idempotent", [False, True])
-def test_a_durable_buffer_keeps_a_batch_whose_rejected_rows_nobody_took(
+def test_a_durable_buffer_keeps_a_batch_whose_rejected_records_nobody_took(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch, idempotent: bool
 ) -> None:
     sink = FakeSink()
@@ -326,7 +326,7 @@ def test_a_durable_buffer_keeps_a_batch_whose_rejected_rows_nobody_took(
     rig.stop()
     snapshot = rig.snapshot()
     assert (snapshot.delivered, snapshot.pending, snapshot.dropped) == ((1, 1, 0) if idempotent else (1, 0, 1))
-    # The sink would recognise the other row at the next start; one that cannot would have it twice.
+    # The sink would recognise the other record at the next start; one that cannot would have it twice.
     assert rig.buffer.stats().ready_records == (2 if idempotent else 0)
 
 
@@ -353,7 +353,7 @@ def test_what_the_buffer_evicts_is_in_the_fallback_when_accept_returns(make_rig:
     assert (snapshot.collected, snapshot.diverted, snapshot.pending) == (5, 2, 3)
 
 
-def test_evicted_rows_without_a_fallback_are_counted_as_dropped(make_rig: MakeRig) -> None:
+def test_evicted_records_without_a_fallback_are_counted_as_dropped(make_rig: MakeRig) -> None:
     rig = make_rig(capacity=3, fallback=False)
     rig.delivery.open()
     rig.accept(batch_of(1, 2, 3)).accept(batch_of(4, 5, start_ns=10))
@@ -361,7 +361,7 @@ def test_evicted_rows_without_a_fallback_are_counted_as_dropped(make_rig: MakeRi
     assert rig.observer.named("records_dropped") == [("sink", 2, DropReason.BUFFER_FULL)]
 
 
-def test_evicted_rows_that_the_fallback_refuses_are_counted_as_dropped(make_rig: MakeRig) -> None:
+def test_evicted_records_that_the_fallback_refuses_are_counted_as_dropped(make_rig: MakeRig) -> None:
     rig = make_rig(capacity=1)
     assert rig.fallback is not None
     rig.delivery.open()
@@ -394,7 +394,7 @@ def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig) -> None
     rig.sink.script.append(lambda _: WriteOutcome(1))
     rig.accept(batch_of(1, 2)).start()
     error = rig.observer.wait_for("batch_failed")[0][2]
-    assert "does not account for each of 2 rows" in str(error)
+    assert "does not account for each of 2 records" in str(error)
     rig.observer.wait_for("batch_diverted")
     assert rig.snapshot().balanced
 
@@ -409,17 +409,17 @@ def test_a_rejection_without_a_text_is_a_failure_and_leaves_no_lease_behind(make
     assert (rig.snapshot().diverted, rig.buffer.stats().pending_records) == (2, 0)
 
 
-def test_rows_that_a_part_has_lost_are_counted_at_the_stop_and_make_it_unclean(make_rig: MakeRig) -> None:
+def test_records_that_a_part_has_lost_are_counted_at_the_stop_and_make_it_unclean(make_rig: MakeRig) -> None:
     rig = make_rig()
     rig.delivery.open()
     rig.accept(batch_of(1, 2))
     rig.buffer.lease(10, 0)  # and nobody settles it
-    with pytest.raises(RuntimeError, match="2 pending rows are in no lease"):
+    with pytest.raises(RuntimeError, match="2 pending records are in no lease"):
         rig.delivery.spill(rig.clock.monotonic())
     assert rig.snapshot().dropped_by_reason == {"shutdown": 2}
 
 
-def test_rows_that_a_worker_hands_to_a_slow_fallback_at_the_stop_are_its_own_to_count(
+def test_records_that_a_worker_hands_to_a_slow_fallback_at_the_stop_are_its_own_to_count(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = make_rig(max_records=2)
@@ -436,7 +436,7 @@ def test_rows_that_a_worker_hands_to_a_slow_fallback_at_the_stop_are_its_own_to_
     rig.accept(batch_of(1, 2)).start()
     assert slow.wait(10)
     assert not rig.delivery.drain(rig.clock.monotonic())
-    with pytest.raises(RuntimeError, match="1 pending rows are with workers that did not end in time"):
+    with pytest.raises(RuntimeError, match="records still pending: 1; workers that did not end in time: 1"):
         rig.delivery.spill(rig.clock.monotonic())
     assert (rig.snapshot().pending, rig.snapshot().dropped) == (1, 0)
     go_on.set()
@@ -446,7 +446,7 @@ def test_rows_that_a_worker_hands_to_a_slow_fallback_at_the_stop_are_its_own_to_
     assert "worker failed" not in caplog.text
 
 
-def test_rows_that_a_refused_log_in_keeps_out_were_not_retried(make_rig: MakeRig) -> None:
+def test_records_that_a_refused_log_in_keeps_out_were_not_retried(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2)
     rig.sink.script.append(AuthenticationError("ORA-28001"))
     rig.accept(batch_of(1, 2)).start()
@@ -489,7 +489,7 @@ def test_draining_writes_the_rest_at_once(make_rig: MakeRig) -> None:
     assert rig.snapshot().delivered == 3
 
 
-def test_at_the_deadline_a_volatile_buffers_rows_go_to_the_fallback(make_rig: MakeRig) -> None:
+def test_at_the_deadline_a_volatile_buffers_records_go_to_the_fallback(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2, divert_after_retries=False, max_retries=0)
     assert rig.fallback is not None
     rig.sink.script.append(away())
@@ -502,7 +502,7 @@ def test_at_the_deadline_a_volatile_buffers_rows_go_to_the_fallback(make_rig: Ma
     assert (snapshot.diverted, snapshot.pending) == (3, 0)
 
 
-def test_rows_of_a_write_that_hangs_at_shutdown_go_to_the_fallback_as_ambiguous(make_rig: MakeRig) -> None:
+def test_records_of_a_write_that_hangs_at_shutdown_go_to_the_fallback_as_ambiguous(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2)
     assert rig.fallback is not None
     hanging, go_on = threading.Event(), threading.Event()
@@ -541,7 +541,7 @@ def test_without_a_fallback_the_shutdown_makes_a_last_probe_then_counts_the_loss
 
 
 @pytest.mark.parametrize("workers", [1, 5])
-def test_under_failures_every_row_ends_in_exactly_one_account(make_rig: MakeRig, workers: int) -> None:
+def test_under_failures_every_record_ends_in_exactly_one_account(make_rig: MakeRig, workers: int) -> None:
     rig = make_rig(capacity=300, max_records=7, max_retries=0, workers=workers)
     assert rig.fallback is not None
     rig.sink.script.extend((reject_first, rig.sink.store, away())[n % 3] for n in range(60))

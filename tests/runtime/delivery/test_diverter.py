@@ -1,4 +1,4 @@
-"""What becomes of rows in a fallback that is a plain sink."""
+"""What becomes of records in a fallback that is a plain sink."""
 
 import logging
 
@@ -14,7 +14,7 @@ from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
 
 
-def test_rows_that_it_refuses_for_their_content_are_dropped_and_the_others_kept(
+def test_records_that_it_refuses_for_their_content_are_dropped_and_the_others_kept(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sink, ledger, events, observer = FakeSink(), Ledger(["warehouse"]), Events(), FakeObserver()

@@ -12,7 +12,7 @@ def test_a_fresh_ledger_balances_at_zero() -> None:
     assert snapshot.collected == snapshot.pending == 0
 
 
-def test_every_way_a_row_can_end_keeps_the_ledger_balanced() -> None:
+def test_every_way_a_record_can_end_keeps_the_ledger_balanced() -> None:
     ledger = Ledger(["a"])
     ledger.move("a", Account.COLLECTED, Account.PENDING, 100)
     ledger.move("a", Account.RECOVERED, Account.PENDING, 10)
@@ -29,10 +29,10 @@ def test_every_way_a_row_can_end_keeps_the_ledger_balanced() -> None:
     assert snapshot.dropped_by_reason == {"buffer_full": 7}
 
 
-def test_more_rows_than_an_account_holds_cannot_be_moved() -> None:
+def test_more_records_than_an_account_holds_cannot_be_moved() -> None:
     ledger = Ledger(["a"])
     ledger.move("a", Account.COLLECTED, Account.PENDING, 1)
-    with pytest.raises(ValueError, match="2 rows moved from pending, which holds 1"):
+    with pytest.raises(ValueError, match="2 records moved from pending, which holds 1"):
         ledger.move("a", Account.PENDING, Account.DELIVERED, 2)
     assert ledger.snapshot("a").balanced
 

@@ -374,7 +374,7 @@ def test_a_file_that_is_not_there_cannot_be_asked_for(make_rig: MakeRig) -> None
 
 
 def test_a_fallback_that_cannot_be_read_back_replays_nothing(make_rig: MakeRig) -> None:
-    with pytest.raises(ReplayRefused, match="no fallback whose rows can be read back"):
+    with pytest.raises(ReplayRefused, match="no fallback whose records can be read back"):
         make_rig().delivery.replay_backup("backup_0.csv")
 
 

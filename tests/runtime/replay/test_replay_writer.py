@@ -100,7 +100,7 @@ def test_what_only_a_person_can_mend_is_not_tried_again(error: Exception) -> Non
 def test_a_defect_of_the_sink_is_bounded_and_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig()
     rig.sink.script.extend([lambda batch: WriteOutcome(99)] * 4)
-    with pytest.raises(ReplayStopped, match="does not account for each of 1 rows"):
+    with pytest.raises(ReplayStopped, match="does not account for each of 1 records"):
         rig.writer().write(batch_of(1), "a.csv")
     assert "Traceback" in caplog.text
 
