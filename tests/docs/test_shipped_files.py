@@ -74,6 +74,14 @@ def test_the_lists_of_plugins_name_every_plugin() -> None:
     assert all(sorted(set(listed) - {"agent_core"}) == names for listed in lists if "memory_buffer" in listed)
 
 
+@pytest.mark.parametrize("folder", [*PLUGINS, *(ROOT / "kits" / kit for kit in KITS)], ids=named)
+def test_every_distribution_has_the_licence(folder: Path) -> None:
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"].startswith("Apache-2.0")
+    assert "LICENSE" in project["license-files"]
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
 def commands(file: Path) -> list[str]:
     """Every line of a shell block."""
     blocks = re.findall(r"```(?:sh|bat)\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
