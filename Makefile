@@ -50,7 +50,10 @@ chaos: setup  ## the fault tests at full length
 drivers: setup  ## the Oracle driver's published behaviour, on the oldest and the newest supported version
 	@$(BIN)/python -m oracle_standin.check_drivers
 
+dist: $(STAMP)  ## wheels and source distributions of the core, the plugins and the kits, into dist/
+	@$(BIN)/python .ci/build.py dist
+
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo plant test browser lint bench chaos drivers clean
+.PHONY: help setup demo plant test browser lint bench chaos drivers dist clean
