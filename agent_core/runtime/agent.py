@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 from collections.abc import Callable, Mapping, Sequence
 
 from filelock import Timeout
 
-from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, ConfigError, UnknownSinkError
+from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, ConfigError, Log, UnknownSinkError, did_you_mean
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
@@ -37,7 +36,7 @@ class Agent:
         self._config = config
         self._events = events
         self._clock = clock
-        self._log = logging.getLogger("agent_core.agent")
+        self._log = Log("agent_core.agent", clock)
         self._parts = Assembly(config, catalog, events, clock).parts()
         self._polling = GroupControl(self._parts.sources.values(), clock)
         self._state_lock = state_lock(config.state_dir)
@@ -65,7 +64,7 @@ class Agent:
                 extension.open()
                 for observer in extension.observers():
                     self._events.register_observer(observer, extension_id)
-            self._events.register_observer(EventLog(self._clock, self._log), "event_log")
+            self._events.register_observer(EventLog(self._clock), "event_log")
             for index, source in enumerate(parts.sources.values()):
                 try:
                     source.open()
@@ -83,9 +82,7 @@ class Agent:
             self._stop_reason = "a part did not start"
             self.shutdown()
             raise
-        self._log.info(
-            "agent started: name=%s sources=%d sinks=%d", self.name, len(parts.sources), len(parts.deliveries)
-        )
+        self._log.info("agent started", name=self.name, sources=len(parts.sources), sinks=len(parts.deliveries))
         self._events.started(self)
 
     def wait(self, timeout_seconds: float) -> bool:
@@ -108,7 +105,7 @@ class Agent:
         def share(of_timeout: float) -> float:
             return began + of_timeout * self._config.shutdown_timeout_seconds
 
-        self._log.info("agent began to stop: reason=%s", self._stop_reason)
+        self._log.info("agent stopping", reason=self._stop_reason)
         self._events.stopping(self, self._stop_reason or "shutdown")
         in_time = self._step(
             "source",
@@ -117,8 +114,9 @@ class Agent:
         )
         if not parts.pipeline.close(share(SOURCES_STOPPED_BY)):
             self._log.error(
-                "sources not stopped in time: waited=%.3gs; what they emit from now on is dropped and counted",
-                SOURCES_STOPPED_BY * self._config.shutdown_timeout_seconds,
+                "sources still emitting",
+                waited_seconds=SOURCES_STOPPED_BY * self._config.shutdown_timeout_seconds,
+                next_step="raise agent.shutdown_timeout above the longest timeout of a device",
             )
             in_time = False
         deliveries = parts.deliveries.items()
@@ -127,7 +125,7 @@ class Agent:
         )
         in_time &= self._step("sink", share(SPILLED_BY), {key: _bound(d.spill, share(0.85)) for key, d in deliveries})
         in_time &= self._close(share(1.0))
-        self._log.info("agent stopped: reason=%s", self._stop_reason)
+        self._log.info("agent stopped", reason=self._stop_reason)
         return in_time and all(sink.ledger.balanced for sink in self.status().sinks)
 
     @property
@@ -166,8 +164,9 @@ class Agent:
         try:
             return self._parts.deliveries[sink_id]
         except KeyError:
-            known = ", ".join(self._parts.deliveries)
-            raise UnknownSinkError(f"no sink is called {sink_id!r}; known: {known}") from None
+            known = self._parts.deliveries
+            hint = did_you_mean(sink_id, known) or f"known: {', '.join(known)}"
+            raise UnknownSinkError(f"no sink is called {sink_id!r}; {hint}") from None
 
     def _take_state_dir(self) -> None:
         state_dir = self._config.state_dir
@@ -203,7 +202,7 @@ class Agent:
     def _step(self, what: str, deadline: float, calls: Mapping[str, Callable[[], object]]) -> bool:
         problems = run_until(deadline, calls, self._clock)
         for name, problem in problems.items():
-            self._log.error("part not stopped cleanly: part=%s id=%s problem=%s", what, name, problem)
+            self._log.error("part not stopped cleanly", part=what, id=name, problem=problem)
         return not problems
 
 

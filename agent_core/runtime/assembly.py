@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_core.api import Buffer, Clock, Extension, Replayable, Sink, Source
+from agent_core.api import Buffer, Clock, Extension, Log, Replayable, Sink, Source
 from agent_core.config.model import AgentConfig, Divert, Replay, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
@@ -47,6 +46,7 @@ class Assembly:
         self._components = Components(config, catalog, clock)
         self._events = events
         self._clock = clock
+        self._log = Log("agent_core.delivery", clock)
         self._ledger = Ledger(sink.id for sink in config.sinks)
 
     def parts(self) -> Parts:
@@ -60,13 +60,11 @@ class Assembly:
             fed = tuple(deliveries[sink.id] for sink in self._config.sinks if source.id in sink.inputs)
             routes.append(Route(source.id, source.type, transforms, fed))
         extensions = {extension.id: self._components.extension(extension) for extension in self._config.extensions}
-        logger = logging.getLogger("agent_core.pipeline")
-        pipeline = Pipeline(routes, self._ledger, self._events, self._clock, logger)
+        pipeline = Pipeline(routes, self._ledger, self._events, self._clock)
         return Parts(sources, deliveries, extensions, pipeline, self._ledger)
 
     def _delivery(self, config: SinkConfig) -> Delivery:
-        logger = logging.getLogger("agent_core.delivery")
-        context = SinkContext(config.id, self._ledger, self._events, self._clock, logger)
+        context = SinkContext(config.id, self._ledger, self._events, self._clock, self._log)
         sink = self._components.sink(config)
         buffer = self._components.buffer(config.id, config.buffer)
         fallback = None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
-from agent_core.api import Clock, GroupStatus, PollingControl, Source, TriggerResult, UnknownGroupError
+from agent_core.api import Clock, GroupStatus, PollingControl, Source, TriggerResult, UnknownGroupError, did_you_mean
 
 
 class GroupControl:
@@ -43,6 +42,5 @@ class GroupControl:
             if group_id in ids:
                 return control
             known += ids
-        near = get_close_matches(group_id, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+        hint = did_you_mean(group_id, known) or f"known: {', '.join(known) or 'none'}"
         raise UnknownGroupError(f"no polling group is called {group_id!r}; {hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from agent_core.api import (
     DivertReason,
     DropReason,
     Emit,
-    RateLimit,
+    Log,
     SourceStatus,
     Transform,
 )
@@ -37,9 +36,7 @@ class Route:
 class Pipeline:
     """Takes batches from sources to buffers, in the sources' threads. Thread-safe."""
 
-    def __init__(
-        self, routes: Sequence[Route], ledger: Ledger, events: Events, clock: Clock, logger: logging.Logger
-    ) -> None:
+    def __init__(self, routes: Sequence[Route], ledger: Ledger, events: Events, clock: Clock) -> None:
         # Buffers that may block come last, so that they delay no other sink.
         self._routes: Mapping[str, Route] = {
             route.source_id: replace(
@@ -50,8 +47,7 @@ class Pipeline:
         self._ledger = ledger
         self._events = events
         self._clock = clock
-        self._log = logger
-        self._faults = RateLimit(clock)
+        self._log = Log("agent_core.pipeline", clock)
         self._changed = threading.Condition()
         self._emitting = 0
         self._closed = False
@@ -121,10 +117,14 @@ class Pipeline:
             if transformed is not batch:
                 transformed = well_formed(transformed)
         except Exception as error:
-            if (repeats := self._faults.allow(route.source_id)) is not None:
-                self._log.exception(
-                    "transform failed: source=%s rows=%d error=%r%s", route.source_id, len(batch), error, repeats
-                )
+            self._log.error(
+                "transform failed",
+                source=route.source_id,
+                records=len(batch),
+                error=repr(error),
+                every=route.source_id,
+                exc_info=error,
+            )
             for delivery in route.deliveries:
                 delivery.refuse(batch, DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR)
             return

@@ -8,7 +8,6 @@ these machines are shared.
 from __future__ import annotations
 
 import argparse
-import logging
 import statistics
 import sys
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from memory_buffer.plugin import create as create_memory_buffer
 
-from agent_core.api import Batch, ComponentContext, Origin, WriteOutcome
+from agent_core.api import Batch, ComponentContext, Log, Origin, WriteOutcome
 from agent_core.config.model import BatchConfig, BreakerConfig, BufferConfig, RetryConfig, SinkConfig
 from agent_core.registry.events import Events
 from agent_core.runtime.assembly import delivery_path
@@ -62,10 +61,10 @@ def through_the_core(batches: list[Batch]) -> float:
         divert=None,
         fallback=None,
     )
-    sink_context = SinkContext("sink", ledger, events, clock, logging.getLogger("bench"))
+    sink_context = SinkContext("sink", ledger, events, clock, Log("bench", clock))
     delivery = delivery_path(sink_context, sink, NullSink(), create_memory_buffer(config, context), None, Path())
     route = Route("source", "bench", (), (delivery,))
-    emit = Pipeline([route], ledger, events, clock, logging.getLogger("bench")).emitter("source")
+    emit = Pipeline([route], ledger, events, clock).emitter("source")
     delivery.open()
     started = time.process_time()
     for batch in batches:

@@ -23,13 +23,11 @@ HANDED = {
     "agent_core/runtime/delivery/delivery.py": "agent_core.delivery",
     "agent_core/runtime/delivery/diverter.py": "agent_core.delivery",
     "agent_core/runtime/delivery/workers.py": "agent_core.delivery",
-    "agent_core/runtime/event_log.py": "agent_core.agent",
-    "agent_core/runtime/pipeline.py": "agent_core.pipeline",
     "agent_core/runtime/replay/replayer.py": "agent_core.delivery",
     "agent_core/runtime/replay/writer.py": "agent_core.replay",
 }
 
-_LOGGER = re.compile(r"_*log(ger)?", re.IGNORECASE)
+_LOGGER = re.compile(r"_*(\w+_)?log(ger)?", re.IGNORECASE)
 _WORD = r"[a-z][a-z0-9-]*"
 _FIELD = rf"(?P<name>[a-z][a-z0-9_]*)={PLACEHOLDER.pattern}(?P<unit>[a-zA-Z/]*)"
 _PLAIN_FIELD = re.sub(r"\?P<\w+>", "", _FIELD)

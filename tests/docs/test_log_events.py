@@ -99,9 +99,9 @@ def test_the_page_describes_every_event_and_no_other() -> None:
 # Events without `repeated`, and what keeps each from being repeated.
 ONCE = {
     "agent started": "the start",
-    "agent began to stop": "the stop",
+    "agent stopping": "the stop",
     "agent stopped": "the stop",
-    "sources not stopped in time": "the stop",
+    "sources still emitting": "the stop",
     "part not stopped cleanly": "the stop",
     "part not closed cleanly": "the end of a command",
     "process ended although threads still ran": "the end",

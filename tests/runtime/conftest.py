@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from memory_buffer.plugin import create as create_memory_buffer
 
-from agent_core.api import Batch, Buffer, ComponentContext, LedgerSnapshot, SinkState
+from agent_core.api import Batch, Buffer, ComponentContext, LedgerSnapshot, Log, SinkState
 from agent_core.config.model import (
     BatchConfig,
     BreakerConfig,
@@ -126,7 +125,7 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
                 "fake_fallback", {}, Replay.AUTOMATIC if automatic_replay else Replay.OFF, replay_rate=UNBOUNDED
             ),
         )
-        context = SinkContext("sink", ledger, events, clock, logging.getLogger("test"))
+        context = SinkContext("sink", ledger, events, clock, Log("test", clock))
         behind = None if the_fallback is None else Fallback("fake_fallback", the_fallback)
         delivery = delivery_path(context, config, the_sink, the_buffer, behind, tmp_path)
         rig = Rig(clock, the_sink, the_fallback, the_buffer, delivery, ledger, observer)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from itertools import pairwise
 
 import pytest
@@ -20,7 +19,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def events(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> EventLog:
     caplog.set_level("INFO")
-    return EventLog(clock, logging.getLogger("agent_core.agent"))
+    return EventLog(clock)
 
 
 def change(events: EventLog, *states: SinkState) -> None:
@@ -33,7 +32,7 @@ def test_a_state_that_needs_somebody_is_a_warning_with_the_next_probe(
 ) -> None:
     change(events, UP, OPEN, UP, PAUSED)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "sink state changed: sink=db old=up new=down reason=because next_probe=30s"),
+        ("WARNING", "sink state changed: sink=db old=up new=down reason=because next_probe_seconds=30"),
         ("INFO", "sink state changed: sink=db old=down new=up reason=because"),
         ("INFO", "sink state changed: sink=db old=up new=paused reason=because"),
     ]

@@ -1,4 +1,3 @@
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +35,7 @@ def pipeline_of(rig: Rig, *transforms: KeepPositive) -> tuple[Pipeline, FakeObse
     observer, events = FakeObserver(), Events()
     events.register_observer(observer)
     route = Route("line", "fake_source", transforms, (rig.delivery,))
-    return Pipeline([route], rig.ledger, events, rig.clock, logging.getLogger("test")), observer
+    return Pipeline([route], rig.ledger, events, rig.clock), observer
 
 
 def test_what_a_source_emits_is_in_the_buffer_and_announced(make_rig: MakeRig) -> None:
@@ -158,6 +157,6 @@ def test_buffers_that_block_are_filled_last(make_rig: MakeRig) -> None:
 
     order: list[str] = []
     route = Route("line", "fake", (), (FakeDelivery(BlockingBuffer()), FakeDelivery(PlainBuffer())))  # type: ignore[arg-type]
-    pipeline = Pipeline([route], make_rig().ledger, Events(), ManualClock(), logging.getLogger("test"))
+    pipeline = Pipeline([route], make_rig().ledger, Events(), ManualClock())
     pipeline.emitter("line")(batch_of(1))
     assert order == ["PlainBuffer", "BlockingBuffer"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
-from agent_core.api import Buffer, DivertReason, Lease, RateLimit, RetryableError, SinkError, SinkState
+from agent_core.api import Buffer, DivertReason, Lease, RetryableError, SinkError, SinkState
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.retry import Backoff
@@ -57,8 +57,6 @@ class Carrier:
         self._gate = gate
         self._settler = settler
         self._settings = settings
-        self._log = context.logger
-        self._faults = RateLimit(context.clock)
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
 
     def carry(self, lease: Lease) -> None:
@@ -117,14 +115,10 @@ class Carrier:
             flight.ambiguous |= error.ambiguous
         elif not isinstance(error, SinkError):
             flight.ambiguous = True
-            if (repeats := self._faults.allow("defect")) is not None:
-                self._log.error(
-                    "sink raised an unexpected error: sink=%s error=%r%s",
-                    self._context.sink_id,
-                    error,
-                    repeats,
-                    exc_info=error,
-                )
+            sink_id = self._context.sink_id
+            self._context.log.error(
+                "sink raised an unexpected error", sink=sink_id, error=repr(error), every=sink_id, exc_info=error
+            )
 
         state, probe_in = self._settings.probe_intervals.after(error)
         if state is SinkState.DOWN and not backoff.exhausted(flight.failures) and self._gate.retrying(error):

@@ -21,7 +21,6 @@ from agent_core.api import (
     Buffer,
     DivertReason,
     DropReason,
-    RateLimit,
     ReplayRefused,
     ReplayStatus,
     SinkError,
@@ -77,8 +76,6 @@ class Delivery:
         self._diverter = diverter
         self._workers = workers
         self._replay = replay
-        self._log = context.logger
-        self._faults = RateLimit(context.clock)
 
     def accept(self, batch: Batch) -> None:
         """Take the records; on return each is in the buffer, durable in the fallback, or counted as dropped."""
@@ -86,8 +83,7 @@ class Delivery:
         try:
             evicted = self.buffer.append(batch)
         except Exception as error:
-            if (repeats := self._faults.allow("buffer")) is not None:
-                self._log.error("buffer failed: sink=%s error=%r%s", self.sink_id, error, repeats)
+            self._context.log.error("buffer failed", sink=self.sink_id, error=repr(error), every=self.sink_id)
             self._diverter.divert_or_drop(batch, DivertReason.BUFFER_FAILED, DropReason.BUFFER_FAILED)
             return
         if evicted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agent_core.api import EMPTY, Account, Batch, Diversion, DivertReason, DropReason, RateLimit, RetryableError
+from agent_core.api import EMPTY, Account, Batch, Diversion, DivertReason, DropReason, RetryableError
 from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_context import SinkContext
@@ -27,8 +27,6 @@ class Diverter:
         self.available = fallback is not None
         self._context = context
         self._fallback = fallback
-        self._log = context.logger
-        self._faults = RateLimit(context.clock)
 
     def open(self) -> None:
         """Open the fallback, if there is one. Raises what its ``open`` raises, except RetryableError.
@@ -40,7 +38,7 @@ class Diverter:
             try:
                 self._fallback.open()
             except RetryableError as error:
-                self._tell_not_open(error)
+                self._log_unavailable(error)
 
     def ready(self) -> bool:
         """True when the fallback is open now, after a try if it was not. Never raises."""
@@ -49,13 +47,13 @@ class Diverter:
         try:
             self._fallback.open()
         except Exception as error:
-            self._tell_not_open(error)
+            self._log_unavailable(error)
             return False
         return True
 
-    def _tell_not_open(self, error: Exception) -> None:
-        if (repeats := self._faults.allow("open")) is not None:
-            self._log.warning("fallback not opened yet: sink=%s error=%s%s", self._context.sink_id, error, repeats)
+    def _log_unavailable(self, error: Exception) -> None:
+        sink_id = self._context.sink_id
+        self._context.log.warning("fallback unavailable", sink=sink_id, error=error, every=sink_id)
 
     def close(self) -> None:
         """Close the fallback."""
@@ -67,23 +65,23 @@ class Diverter:
     ) -> Stored | None:
         """Make records durable in the fallback; None, and a line in the log, when that fails. Counts nothing."""
         assert self._fallback is not None
+        sink_id = self._context.sink_id
         try:
             refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
         except FallbackFailed as error:
-            if (repeats := self._faults.allow("fallback")) is not None:
-                self._log.error("fallback failed: sink=%s error=%s%s", self._context.sink_id, error, repeats)
+            self._context.log.error("fallback failed", sink=sink_id, error=error, every=sink_id)
             return None
         if not refused:
             return Stored(batch, EMPTY)
-        if (repeats := self._faults.allow("refused")) is not None:
-            self._log.error(
-                "fallback refused rows: sink=%s rows=%d code=%s error=%s%s",
-                self._context.sink_id,
-                len(refused),
-                refused[0].code,
-                refused[0].message,
-                repeats,
-            )
+        first = refused[0]
+        self._context.log.error(
+            "fallback rejected records",
+            sink=sink_id,
+            records=len(refused),
+            code=first.code,
+            error=first.message,
+            every=sink_id,
+        )
         indices = {rejection.position for rejection in refused}
         kept = [index for index in range(len(batch)) if index not in indices]
         return Stored(batch.select(kept), batch.select(sorted(indices)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
-from agent_core.api import Account, Clock, DivertReason, DropReason, SinkState
+from agent_core.api import Account, Clock, DivertReason, DropReason, Log, SinkState
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.ledger import Ledger
 
@@ -18,7 +17,7 @@ class SinkContext:
     ledger: Ledger
     events: Events
     clock: Clock
-    logger: logging.Logger
+    log: Log
 
     def move(
         self, origin: Account, target: Account, count: int, reason: DropReason | DivertReason | None = None

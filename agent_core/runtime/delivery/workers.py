@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from agent_core.api import Buffer, Lease, RateLimit, SinkState
+from agent_core.api import Buffer, Lease, SinkState
 from agent_core.config.model import BatchConfig
 from agent_core.runtime.delivery.carrier import Carrier
 from agent_core.runtime.delivery.settler import Settler
@@ -38,8 +38,6 @@ class Workers:
         self._gate = gate
         self._carrier = carrier
         self._settler = settler
-        self._log = context.logger
-        self._faults = RateLimit(context.clock)
         self._draining = False
         self._running = 0
 
@@ -106,10 +104,10 @@ class Workers:
                         return
                     self._settler.try_again()
                 except Exception as error:
-                    if (repeats := self._faults.allow("worker")) is not None:
-                        self._log.exception(
-                            "worker failed and goes on: sink=%s error=%r%s", self._context.sink_id, error, repeats
-                        )
+                    sink_id = self._context.sink_id
+                    self._context.log.error(
+                        "worker restarted", sink=sink_id, error=repr(error), every=sink_id, exc_info=error
+                    )
                     self._gate.sleep(RESTART_SECONDS)
         finally:
             with self._gate.changed:

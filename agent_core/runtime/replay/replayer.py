@@ -75,7 +75,7 @@ class Replayer:
         self._gate = gate
         self._position = position
         self._settings = settings
-        self._log = context.logger
+        self._log = context.log.logger
         self._faults = RateLimit(context.clock)
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, settings.probe_intervals.normal)
         self._stopped = False

@@ -130,7 +130,7 @@ def test_a_fallback_that_keeps_disk_free_loses_what_it_says_and_no_more(run: Cou
     with run.agent(SHORT.words(MIN_FREE_DISK="9000TiB")) as agent:
         wait_for_rows(run)
         with refused(run.server):
-            wait_until(lambda: "rows dropped" in agent.output, what="the buffer to overflow")
+            wait_until(lambda: "records dropped" in agent.output, what="the buffer to overflow")
             time.sleep(1)
         wait_for_rows(run)
         run.enough()
@@ -149,7 +149,7 @@ def test_when_the_disk_is_full_as_well_the_loss_is_exact_and_it_recovers(run: Co
         with outage(run.server):
             wait_until(lambda: bool(run.waiting_files()), what="rows in the fallback")
             with disk_full(agent):
-                wait_until(lambda: "rows dropped" in agent.output, what="the buffer to overflow")
+                wait_until(lambda: "records dropped" in agent.output, what="the buffer to overflow")
                 time.sleep(0.5)
             held = bytes_of(run)
             wait_until(lambda: bytes_of(run) > held, what="the fallback to take rows again")

@@ -1,10 +1,8 @@
 """What becomes of records in a fallback that is a plain sink."""
 
-import logging
-
 import pytest
 
-from agent_core.api import Account, Batch, DivertReason, DropReason, Rejection, WriteOutcome
+from agent_core.api import Account, Batch, DivertReason, DropReason, Log, Rejection, WriteOutcome
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.fallback import Fallback
@@ -20,7 +18,8 @@ def test_records_that_it_refuses_for_their_content_are_dropped_and_the_others_ke
     sink, ledger, events, observer = FakeSink(), Ledger(["warehouse"]), Events(), FakeObserver()
     events.register_observer(observer)
     sink.script.append(lambda _: WriteOutcome(2, 0, (Rejection(1, "CONFLICT", "another value is there"),)))
-    context = SinkContext("warehouse", ledger, events, ManualClock(), logging.getLogger("test"))
+    clock = ManualClock()
+    context = SinkContext("warehouse", ledger, events, clock, Log("test", clock))
     diverter = Diverter(context, Fallback("plain", sink))
     ledger.move("warehouse", Account.COLLECTED, Account.PENDING, 3)
     diverter.divert_or_drop(batch_of(1, 2, 3), DivertReason.BUFFER_FULL, DropReason.BUFFER_FULL)
@@ -29,4 +28,4 @@ def test_records_that_it_refuses_for_their_content_are_dropped_and_the_others_ke
     [(_, _, kept, _)] = observer.named("batch_diverted")
     assert isinstance(kept, Batch)
     assert kept.values == (1, 3)
-    assert "fallback refused rows: sink=warehouse rows=1 code=CONFLICT" in caplog.text
+    assert "fallback rejected records: sink=warehouse records=1 code=CONFLICT" in caplog.text
