@@ -32,7 +32,7 @@ class Hang:
     begin: Callable[[Standin], None]
     hangs: Callable[[Standin], bool]
     words: dict[str, object] = field(default_factory=dict)
-    gives_up: str = "warehouse open"
+    gives_up: str = "warehouse down"
 
 
 def _connect(server: Standin) -> None:

@@ -1,4 +1,4 @@
-"""Moments: where the process is killed, and what becomes of the rows that are there (docs/guarantees.md).
+"""Moments: where the process is killed, and what becomes of the records that are there (docs/guarantees.md).
 
 The source emits numbers in hundreds, and every write is one hundred; so the second write has numbers 100 to 199.
 """
@@ -21,7 +21,7 @@ BUFFERS: Final[Mapping[str, str]] = {"memory_buffer": "{type: memory_buffer}"}
 
 
 class Fate(StrEnum):
-    """What becomes of rows after the next start."""
+    """What becomes of records after the next start."""
 
     KEPT = "kept"
     """Each is once where it belongs."""
@@ -30,7 +30,7 @@ class Fate(StrEnum):
     """They are written again and found there, so each is once where it belongs."""
 
     REPEATED = "repeated"
-    """They are in the file of rejected rows twice."""
+    """They are in the file of rejected records twice."""
 
     LOST = "lost"
     """They are nowhere, and nobody counted them."""
@@ -89,7 +89,7 @@ def _not_whole_on_disk(run: CountedRun) -> range:
 
 MOMENTS: Final = (
     Moment(
-        "rows wait in the buffer",
+        "records wait in the buffer",
         {"memory_buffer": Fate.LOST},
         _numbers(100, 500),
         prepare=_held("execute", 2),
@@ -108,35 +108,35 @@ MOMENTS: Final = (
         prepare=_held("commit", 2, "after"),
     ),
     Moment(
-        "the other rows of a batch are committed, the rejected ones not yet in the fallback",
+        "the other records of a batch are committed, the rejected ones not yet in the fallback",
         {"memory_buffer": Fate.LOST},
         _numbers(150, 151),
         hold="before rejected:1",
         poison=True,
     ),
     Moment(
-        "rejected rows are in the fallback, their batch is not settled",
+        "rejected records are in the fallback, their batch is not settled",
         {"memory_buffer": Fate.KEPT},
         _numbers(100, 200),
         hold="after rejected:1",
         poison=True,
     ),
     Moment(
-        "rows are being appended to the fallback: those not whole on disk",
+        "records are being appended to the fallback: those not whole on disk",
         {"memory_buffer": Fate.LOST},
         _not_whole_on_disk,
         hold="half appended:2",
         away=True,
     ),
     Moment(
-        "rows are in the fallback, their batch is not settled",
+        "records are in the fallback, their batch is not settled",
         {"memory_buffer": Fate.KEPT},
         _numbers(100, 200),
         hold="after diverted:2",
         away=True,
     ),
     Moment(
-        "a stop hands the buffer's rows to the fallback: those not handed over",
+        "a stop hands the buffer's records to the fallback: those not handed over",
         {"memory_buffer": Fate.LOST},
         _numbers(200, 500),
         hold="after diverted:2",
@@ -160,14 +160,14 @@ MOMENTS: Final = (
         replay=True,
     ),
     Moment(
-        "a replayed batch is committed, how far the replay came is not on disk",
+        "a replayed batch is committed, its position is not on disk",
         dict.fromkeys(BUFFERS, Fate.RECOGNISED),
         _numbers(200, 300),
         hold="replayed:3",
         replay=True,
     ),
     Moment(
-        "rows that a replay found unfit are in the rejected file, how far it came is not on disk",
+        "records that a replay found unfit are in the rejected file, its position is not on disk",
         dict.fromkeys(BUFFERS, Fate.REPEATED),
         _numbers(150, 151),
         hold="after rejected:1",
@@ -175,7 +175,7 @@ MOMENTS: Final = (
         replay=True,
     ),
     Moment(
-        "all rows of a file are replayed, it is not yet in `done`",
+        "all records of a file are replayed, it is not yet in `done`",
         dict.fromkeys(BUFFERS, Fate.KEPT),
         _numbers(0, 500),
         hold="before finish:1",

@@ -72,7 +72,7 @@ class Killed:
             moment.prepare(self._server)
         with self.run.agent(words, {"HOLD_AT": moment.hold}) as agent:
             if moment.stop:
-                wait_until(lambda: self.run.ended and "warehouse open" in self.run.status, what="a sink that is away")
+                wait_until(lambda: self.run.ended and "warehouse down" in self.run.status, what="a sink that is away")
                 agent.interrupt()
             wait_until(lambda: held.exists() or self._hanging(), what=f"the moment: {moment}")
             if not moment.replay:
