@@ -46,11 +46,10 @@ def test_the_plan_is_the_one_that_the_page_shows(folder: Path, capsys: pytest.Ca
 
 def test_the_commands_for_catalogues_work_one_after_the_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     catalogues = [words for words in COMMANDS if words[0] == "catalog"]
-    assert len(catalogues) == 3
+    assert len(catalogues) == 2
     for words in catalogues:
         assert main(words) == 0, capsys.readouterr().err
     assert capsys.readouterr().out.splitlines() == [
-        "3 groups, 5 tags -> scada.db",
         "3 groups, 5 tags -> lists.csv, groups.yaml",
         "2 groups, 4 tags -> from_csv.yaml",
     ]

@@ -16,19 +16,19 @@ from agent_core.cli.text.problem_report import print_problems, problem_json
 from agent_core.config import load_config
 from agent_core.registry import Registry
 
-_FORMS = "The name of a file says its form: .csv (a tag list), .yaml (groups), .db (a plant's SQLite file)."
+_FORMS = "The name of a file says its form: .csv (a tag list), .yaml (groups), .db (a plant's SQLite file, only read)."
 
 
 def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     parser = command_parser(
         commands,
         "catalog",
-        "bring groups and tags from one form into another: YAML, CSV, SQLite",
+        "convert tag lists between YAML and CSV, and from SQLite",
         f"{_FORMS}\nEvery row that is wrong is named by line or id; nothing is written before all are right, unless\n"
         "--leave-out says so. No file is written over without --force.",
         "  tagferry catalog import scada.db --to tags.csv --to groups.yaml\n"
         "  tagferry catalog import tags.csv --device PLC01 --interval 1s --to groups.yaml\n"
-        "  tagferry catalog export --to scada.db         what ./agent.yaml polls",
+        "  tagferry catalog export --to tags.csv         what ./agent.yaml polls",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_import(actions)
@@ -62,7 +62,7 @@ def _add_export(actions: Subcommands[argparse.ArgumentParser]) -> None:
         "export",
         "what a configuration polls",
         f"Writes the groups and tags that FILE polls, wherever they are listed. {_FORMS}",
-        "  tagferry catalog export --to tags.csv\n  tagferry catalog export line2.yaml --source line2 --to scada.db",
+        "  tagferry catalog export --to tags.csv\n  tagferry catalog export line2.yaml --source line2 --to groups.yaml",
     )
     add_file_argument(parser)
     parser.add_argument("--source", metavar="ID", help="needed when several sources have lists of tags")

@@ -11,7 +11,7 @@ from melsec_driver.driver import MelsecDriver
 from plant.peer import PeerProcess
 from plant.settings import settings_of
 
-from agent_core.api import ComponentContext
+from agent_core.api import ComponentContext, settings
 
 MakeDriver = Callable[..., MelsecDriver]
 
@@ -35,19 +35,19 @@ def responders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 
 
 @pytest.fixture
-def settings() -> Mapping[str, object]:
+def config() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
     return settings_of("melsec_driver", address="127.0.0.1:1", timeout=0.5)
 
 
 @pytest.fixture
-def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
-    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+def make_driver(tmp_path: Path, config: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``config`` but for the changes; closes them at the end."""
     made: list[MelsecDriver] = []
 
     def make(**changes: object) -> MelsecDriver:
         context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
-        made.append(MelsecDriver(MelsecDriverConfig.from_config({**settings, **changes}), context))
+        made.append(MelsecDriver(settings(MelsecDriverConfig, {**config, **changes}), context))
         return made[-1]
 
     yield make

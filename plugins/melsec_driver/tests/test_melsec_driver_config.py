@@ -11,7 +11,7 @@ import pytest
 from melsec_driver.config import MelsecDriverConfig
 from melsec_driver.plugin import agent_register_driver
 
-from agent_core.api import Area, BlockDriver, ComponentContext, load_schema
+from agent_core.api import Area, BlockDriver, ComponentContext, load_schema, settings
 
 
 def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
@@ -21,10 +21,10 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
 
 
 def test_the_factory_makes_a_block_driver_without_touching_the_network(
-    tmp_path: Path, settings: Mapping[str, object]
+    tmp_path: Path, config: Mapping[str, object]
 ) -> None:
     context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
-    driver = agent_register_driver().create(settings, context)
+    driver = agent_register_driver().create(config, context)
     assert isinstance(driver, BlockDriver)
     assert (driver.word_order, driver.byte_order) == ("little", "big")
 
@@ -37,10 +37,8 @@ def test_the_factory_makes_a_block_driver_without_touching_the_network(
         ("[fe80::1]:5007", ("fe80::1", 5007)),
     ],
 )
-def test_an_address_is_a_host_and_a_port(
-    settings: Mapping[str, object], address: str, endpoint: tuple[str, int]
-) -> None:
-    assert MelsecDriverConfig.from_config({**settings, "address": address}).endpoint == endpoint
+def test_an_address_is_a_host_and_a_port(config: Mapping[str, object], address: str, endpoint: tuple[str, int]) -> None:
+    assert settings(MelsecDriverConfig, {**config, "address": address}).endpoint == endpoint
 
 
 @pytest.mark.parametrize(
@@ -54,12 +52,12 @@ def test_an_address_is_a_host_and_a_port(
     ],
 )
 def test_the_limits_follow_the_series_and_the_code(
-    tmp_path: Path, settings: Mapping[str, object], changes: Mapping[str, object], words: int, bits: int
+    tmp_path: Path, config: Mapping[str, object], changes: Mapping[str, object], words: int, bits: int
 ) -> None:
     context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
     create = agent_register_driver().create
-    by_words = create({**settings, **changes}, context)
-    by_bits = create({**settings, **changes, "bit_access": "bits"}, context)
+    by_words = create({**config, **changes}, context)
+    by_bits = create({**config, **changes, "bit_access": "bits"}, context)
     assert isinstance(by_words, BlockDriver)
     assert isinstance(by_bits, BlockDriver)
     assert by_words.area("D") == by_words.area("M") == Area(16, words, 64)

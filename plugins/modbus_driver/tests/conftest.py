@@ -11,7 +11,7 @@ from modbus_driver.driver import ModbusDriver
 from plant.process import ModbusPlant
 from plant.settings import settings_of
 
-from agent_core.api import ComponentContext
+from agent_core.api import ComponentContext, settings
 
 MakeDriver = Callable[..., ModbusDriver]
 
@@ -23,19 +23,19 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModbusPlant]:
 
 
 @pytest.fixture
-def settings() -> Mapping[str, object]:
+def config() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
     return settings_of("modbus_driver", address="127.0.0.1:1", timeout=0.5)
 
 
 @pytest.fixture
-def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
-    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+def make_driver(tmp_path: Path, config: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``config`` but for the changes; closes them at the end."""
     made: list[ModbusDriver] = []
 
     def make(**changes: object) -> ModbusDriver:
         context = ComponentContext("PLC01", "agent", tmp_path, "modbus_driver")
-        made.append(ModbusDriver(ModbusDriverConfig.from_config({**settings, **changes}), context))
+        made.append(ModbusDriver(settings(ModbusDriverConfig, {**config, **changes}), context))
         return made[-1]
 
     yield make

@@ -11,7 +11,7 @@ import pytest
 from modbus_driver.config import ModbusDriverConfig
 from modbus_driver.plugin import agent_register_driver
 
-from agent_core.api import BlockDriver, ComponentContext, load_schema
+from agent_core.api import BlockDriver, ComponentContext, load_schema, settings
 
 
 def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
@@ -21,10 +21,10 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
 
 
 def test_the_factory_makes_a_block_driver_without_touching_the_network(
-    tmp_path: Path, settings: Mapping[str, object]
+    tmp_path: Path, config: Mapping[str, object]
 ) -> None:
     context = ComponentContext("PLC01", "agent", tmp_path, "modbus_driver")
-    driver = agent_register_driver().create(settings, context)
+    driver = agent_register_driver().create(config, context)
     assert isinstance(driver, BlockDriver)
     assert (driver.word_order, driver.byte_order) == ("big", "big")
 
@@ -38,7 +38,5 @@ def test_the_factory_makes_a_block_driver_without_touching_the_network(
         ("[fe80::1]", ("fe80::1", 502)),
     ],
 )
-def test_an_address_is_a_host_and_a_port(
-    settings: Mapping[str, object], address: str, endpoint: tuple[str, int]
-) -> None:
-    assert ModbusDriverConfig.from_config({**settings, "address": address}).endpoint == endpoint
+def test_an_address_is_a_host_and_a_port(config: Mapping[str, object], address: str, endpoint: tuple[str, int]) -> None:
+    assert settings(ModbusDriverConfig, {**config, "address": address}).endpoint == endpoint

@@ -12,7 +12,7 @@ from opcua_driver.driver import OpcuaDriver
 from plant.peer import PeerProcess
 from plant.settings import settings_of
 
-from agent_core.api import ComponentContext
+from agent_core.api import ComponentContext, settings
 
 NOON: Final = "time Float 134117424001234560"
 """2026-01-01T12:00:00.123456Z, as the server begins with."""
@@ -35,19 +35,19 @@ def server(running_server: PeerProcess) -> Iterator[PeerProcess]:
 
 
 @pytest.fixture
-def settings() -> Mapping[str, object]:
+def config() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
     return settings_of("opcua_driver", address="opc.tcp://127.0.0.1:1", timeout=0.6)
 
 
 @pytest.fixture
-def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
-    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+def make_driver(tmp_path: Path, config: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``config`` but for the changes; closes them at the end."""
     made: list[OpcuaDriver] = []
 
     def make(**changes: object) -> OpcuaDriver:
         context = ComponentContext("PLC01", "agent", tmp_path, "opcua_driver")
-        made.append(OpcuaDriver(OpcuaDriverConfig.from_config({**settings, **changes}), context))
+        made.append(OpcuaDriver(settings(OpcuaDriverConfig, {**config, **changes}), context))
         return made[-1]
 
     yield make

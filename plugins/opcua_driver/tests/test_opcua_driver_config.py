@@ -22,10 +22,10 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
 
 
 def test_the_factory_makes_an_item_driver_without_touching_the_network(
-    tmp_path: Path, settings: Mapping[str, object]
+    tmp_path: Path, config: Mapping[str, object]
 ) -> None:
     context = ComponentContext("PLC01", "agent", tmp_path, "opcua_driver")
-    driver = agent_register_driver().create(settings, context)
+    driver = agent_register_driver().create(config, context)
     assert isinstance(driver, ItemDriver)
     assert isinstance(driver, BitWriter)
     assert driver.max_items == 1000

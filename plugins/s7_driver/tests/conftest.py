@@ -11,7 +11,7 @@ from plant.settings import settings_of
 from s7_driver.config import S7DriverConfig
 from s7_driver.driver import S7Driver
 
-from agent_core.api import ComponentContext
+from agent_core.api import ComponentContext, settings
 
 MakeDriver = Callable[..., S7Driver]
 
@@ -30,19 +30,19 @@ def plc(running_plc: PeerProcess) -> Iterator[PeerProcess]:
 
 
 @pytest.fixture
-def settings() -> Mapping[str, object]:
+def config() -> Mapping[str, object]:
     """The driver's keys with the defaults of the schema, but a short time-out."""
     return settings_of("s7_driver", address="127.0.0.1:1", timeout=0.5)
 
 
 @pytest.fixture
-def make_driver(tmp_path: Path, settings: Mapping[str, object]) -> Iterator[MakeDriver]:
-    """Makes drivers with ``settings`` but for the changes; closes them at the end."""
+def make_driver(tmp_path: Path, config: Mapping[str, object]) -> Iterator[MakeDriver]:
+    """Makes drivers with ``config`` but for the changes; closes them at the end."""
     made: list[S7Driver] = []
 
     def make(**changes: object) -> S7Driver:
         context = ComponentContext("PLC01", "agent", tmp_path, "s7_driver")
-        made.append(S7Driver(S7DriverConfig.from_config({**settings, **changes}), context))
+        made.append(S7Driver(settings(S7DriverConfig, {**config, **changes}), context))
         return made[-1]
 
     yield make

@@ -11,7 +11,7 @@ import pytest
 from s7_driver.config import S7DriverConfig
 from s7_driver.plugin import agent_register_driver
 
-from agent_core.api import Area, BlockDriver, ComponentContext, load_schema
+from agent_core.api import Area, BlockDriver, ComponentContext, load_schema, settings
 
 
 def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
@@ -21,10 +21,10 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
 
 
 def test_the_factory_makes_a_block_driver_without_touching_the_network(
-    tmp_path: Path, settings: Mapping[str, object]
+    tmp_path: Path, config: Mapping[str, object]
 ) -> None:
     context = ComponentContext("PLC01", "agent", tmp_path, "s7_driver")
-    driver = agent_register_driver().create({**settings, "pdu_size": 480, "max_gap": 5}, context)
+    driver = agent_register_driver().create({**config, "pdu_size": 480, "max_gap": 5}, context)
     assert isinstance(driver, BlockDriver)
     assert (driver.word_order, driver.byte_order) == ("big", "big")
     assert driver.area("DB10") == driver.area("M") == Area(unit_bits=8, max_units=462, max_gap_units=5)
@@ -35,10 +35,8 @@ def test_the_factory_makes_a_block_driver_without_touching_the_network(
     ("address", "endpoint"),
     [("10.0.0.7:1102", ("10.0.0.7", 1102)), ("plc.example", ("plc.example", 102))],
 )
-def test_an_address_is_a_host_and_a_port(
-    settings: Mapping[str, object], address: str, endpoint: tuple[str, int]
-) -> None:
-    assert S7DriverConfig.from_config({**settings, "address": address}).endpoint == endpoint
+def test_an_address_is_a_host_and_a_port(config: Mapping[str, object], address: str, endpoint: tuple[str, int]) -> None:
+    assert settings(S7DriverConfig, {**config, "address": address}).endpoint == endpoint
 
 
 @pytest.mark.parametrize(
@@ -51,6 +49,6 @@ def test_an_address_is_a_host_and_a_port(
     ],
 )
 def test_rack_slot_and_type_name_the_cpu(
-    settings: Mapping[str, object], changes: Mapping[str, object], remote_tsap: int
+    config: Mapping[str, object], changes: Mapping[str, object], remote_tsap: int
 ) -> None:
-    assert S7DriverConfig.from_config({**settings, **changes}).remote_tsap == remote_tsap
+    assert settings(S7DriverConfig, {**config, **changes}).remote_tsap == remote_tsap

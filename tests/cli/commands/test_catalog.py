@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,14 +40,12 @@ def plant(agent: Command) -> Command:
 
 
 def test_what_a_configuration_polls_goes_into_each_form_and_comes_back(plant: Command) -> None:
-    done = plant("catalog", "export", "--to", "scada.db", "--to", "groups.yaml")
+    done = plant("catalog", "export", "--to", "groups.yaml")
     assert (done.code, done.err) == (0, "")
-    assert done.out == "1 groups, 2 tags -> scada.db, groups.yaml\n"
-    assert plant("catalog", "import", "scada.db", "--to", "again.csv").code == 0
+    assert done.out == "1 groups, 2 tags -> groups.yaml\n"
+    assert plant("catalog", "import", "groups.yaml", "--to", "again.csv").code == 0
     lines = (plant.folder / "again.csv").read_text(encoding="utf-8-sig").splitlines()
     assert lines == ["name,address,data_type,group", "속도,hr:1,uint16,LINE", "COUNT,hr:2,uint32,LINE"]
-    with closing(sqlite3.connect(plant.folder / "scada.db")) as connection:
-        assert connection.execute("SELECT ip_address, port FROM plc_connections").fetchall() == [("127.0.0.1", 502)]
 
 
 def test_the_options_of_an_import_fill_in_what_a_form_leaves_unsaid(plant: Command) -> None:
@@ -93,11 +89,11 @@ def test_no_file_is_written_over_without_force(plant: Command) -> None:
 
 
 def test_a_folder_that_is_not_there_is_one_line(plant: Command) -> None:
-    done = plant("catalog", "export", "--to", "nowhere/out.yaml", "--to", "nowhere/out.db")
+    done = plant("catalog", "export", "--to", "nowhere/out.yaml", "--to", "nowhere/out.csv")
     assert done.code == 2
     assert done.err.splitlines()[:2] == [
         f"{Path('nowhere/out.yaml')}: there is no folder nowhere",
-        f"{Path('nowhere/out.db')}: there is no folder nowhere",
+        f"{Path('nowhere/out.csv')}: there is no folder nowhere",
     ]
 
 

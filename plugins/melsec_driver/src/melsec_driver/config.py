@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
-from agent_core.api import Config, WordOrder
+from agent_core.api import WordOrder
 
 
 class DataCode(StrEnum):
@@ -64,28 +63,6 @@ class MelsecDriverConfig:
     write_word_bits: bool
     max_words: int
     max_gap: int
-
-    @classmethod
-    def from_config(cls, config: Config) -> MelsecDriverConfig:
-        """Type a mapping that has passed the schema and the core's conversions."""
-        return cls(
-            address=cast(str, config["address"]),
-            data_code=DataCode(cast(str, config["data_code"])),
-            plc_series=PlcSeries(cast(str, config["plc_series"])),
-            timeout=cast(float, config["timeout"]),
-            network_no=cast(int, config["network_no"]),
-            pc_no=cast(int, config["pc_no"]),
-            module_io=cast(int, config["module_io"]),
-            module_station_no=cast(int, config["module_station_no"]),
-            monitoring_timer=cast(float, config["monitoring_timer"]),
-            word_order=WordOrder(cast(str, config["word_order"])),
-            bit_access=BitAccess(cast(str, config["bit_access"])),
-            zr_numbers=Digits(cast(str, config["zr_numbers"])),
-            fx5_ascii_xy=Digits(cast(str, config["fx5_ascii_xy"])),
-            write_word_bits=cast(bool, config["write_word_bits"]),
-            max_words=cast(int, config["max_words"]),
-            max_gap=cast(int, config["max_gap"]),
-        )
 
     @property
     def endpoint(self) -> tuple[str, int]:

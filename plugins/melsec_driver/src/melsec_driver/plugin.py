@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema, settings
 
 if TYPE_CHECKING:
     from melsec_driver.driver import MelsecDriver
@@ -15,7 +15,7 @@ def create(config: Config, context: ComponentContext) -> MelsecDriver:
     from melsec_driver.config import MelsecDriverConfig
     from melsec_driver.driver import MelsecDriver
 
-    return MelsecDriver(MelsecDriverConfig.from_config(config), context)
+    return MelsecDriver(settings(MelsecDriverConfig, config), context)
 
 
 @hookimpl

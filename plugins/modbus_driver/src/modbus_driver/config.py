@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
-from agent_core.api import ByteOrder, Config, WordOrder
+from agent_core.api import ByteOrder, WordOrder
 
 DEFAULT_PORT: Final = 502
 """Registered with IANA as mbap."""
@@ -24,21 +24,6 @@ class ModbusDriverConfig:
     max_registers: int
     max_bits: int
     max_gap: int
-
-    @classmethod
-    def from_config(cls, config: Config) -> ModbusDriverConfig:
-        """Type a mapping that has passed the schema and the core's conversions."""
-        return cls(
-            address=cast(str, config["address"]),
-            unit_id=cast(int, config["unit_id"]),
-            timeout=cast(float, config["timeout"]),
-            word_order=WordOrder(cast(str, config["word_order"])),
-            byte_order=ByteOrder(cast(str, config["byte_order"])),
-            address_base=cast(int, config["address_base"]),
-            max_registers=cast(int, config["max_registers"]),
-            max_bits=cast(int, config["max_bits"]),
-            max_gap=cast(int, config["max_gap"]),
-        )
 
     @property
     def endpoint(self) -> tuple[str, int]:

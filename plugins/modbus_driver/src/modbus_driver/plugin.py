@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema, settings
 
 if TYPE_CHECKING:
     from modbus_driver.driver import ModbusDriver
@@ -15,7 +15,7 @@ def create(config: Config, context: ComponentContext) -> ModbusDriver:
     from modbus_driver.config import ModbusDriverConfig
     from modbus_driver.driver import ModbusDriver
 
-    return ModbusDriver(ModbusDriverConfig.from_config(config), context)
+    return ModbusDriver(settings(ModbusDriverConfig, config), context)
 
 
 @hookimpl

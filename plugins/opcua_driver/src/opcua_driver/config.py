@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
 
-from agent_core.api import Config, Secret
+from agent_core.api import Secret
 
 
 class SecurityPolicy(StrEnum):
@@ -42,21 +41,3 @@ class OpcuaDriverConfig:
     timeout: float
     session_timeout: float
     max_items: int
-
-    @classmethod
-    def from_config(cls, config: Config) -> OpcuaDriverConfig:
-        """Type a mapping that has passed the schema and the core's conversions."""
-        return cls(
-            address=cast(str, config["address"]),
-            user=cast("str | None", config["user"]),
-            password=cast("Secret | None", config["password"]),
-            security_policy=SecurityPolicy(cast(str, config["security_policy"])),
-            security_mode=SecurityMode(cast(str, config["security_mode"])),
-            certificate=cast("Path | None", config["certificate"]),
-            private_key=cast("Path | None", config["private_key"]),
-            private_key_password=cast("Secret | None", config["private_key_password"]),
-            server_certificate=cast("Path | None", config["server_certificate"]),
-            timeout=cast(float, config["timeout"]),
-            session_timeout=cast(float, config["session_timeout"]),
-            max_items=cast(int, config["max_items"]),
-        )

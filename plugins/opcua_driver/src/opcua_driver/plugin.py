@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema, settings
 
 if TYPE_CHECKING:
     from opcua_driver.driver import OpcuaDriver
@@ -15,7 +15,7 @@ def create(config: Config, context: ComponentContext) -> OpcuaDriver:
     from opcua_driver.config import OpcuaDriverConfig
     from opcua_driver.driver import OpcuaDriver
 
-    return OpcuaDriver(OpcuaDriverConfig.from_config(config), context)
+    return OpcuaDriver(settings(OpcuaDriverConfig, config), context)
 
 
 @hookimpl

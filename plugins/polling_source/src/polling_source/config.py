@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, cast
 
-from agent_core.api import Config, GroupMode
+from agent_core.api import Config, GroupMode, settings
 
 DEVICE_KEYS: Final = ("id", "driver", "allow_writes", "connections")
 """What the engine reads of a device's entry; the rest is the driver's."""
@@ -96,49 +96,11 @@ class PollingSourceConfig:
     @classmethod
     def from_config(cls, config: Config) -> PollingSourceConfig:
         """Type a mapping that has passed the schema and the core's conversions."""
-        backoff = cast(Mapping[str, float], config["backoff"])
-        return cls(
-            devices=tuple(_device(entry) for entry in cast(Sequence[Config], config["devices"])),
-            groups=tuple(_group(entry) for entry in cast(Sequence[Config], config["groups"])),
-            catalog=_catalog(cast("Config | None", config.get("catalog"))),
-            wrong_tags=WrongTags(cast(str, config["wrong_tags"])),
-            bad_rows=BadRows(cast(str, config["bad_rows"])),
-            backoff=BackoffConfig(backoff["initial"], backoff["max"]),
-            refused_retry=cast(float, config["refused_retry"]),
-            max_groups=cast(int, config["max_groups"]),
-        )
-
-
-def _device(entry: Config) -> DeviceConfig:
-    return DeviceConfig(
-        id=cast(str, entry["id"]),
-        driver=cast(str, entry["driver"]),
-        allow_writes=cast(bool, entry["allow_writes"]),
-        connections=cast(int, entry["connections"]),
-        settings={key: value for key, value in entry.items() if key not in DEVICE_KEYS},
-    )
-
-
-def _group(entry: Config) -> GroupConfig:
-    trigger = cast("Config | None", entry.get("trigger"))
-    return GroupConfig(
-        id=cast(str, entry["id"]),
-        device=cast(str, entry["device"]),
-        mode=GroupMode(cast(str, entry["mode"])),
-        interval=cast("float | None", entry.get("interval")),
-        trigger=None if trigger is None else TriggerConfig(cast(str, trigger["address"]), cast(bool, trigger["reset"])),
-        stale_after=cast("float | None", entry.get("stale_after")),
-        resend=cast("float | None", entry.get("resend")),
-        tags=cast("Sequence[Mapping[str, object]] | None", entry.get("tags")),
-        tags_from=cast("Path | None", entry.get("tags_from")),
-    )
-
-
-def _catalog(entry: Config | None) -> CatalogConfig | None:
-    if entry is None:
-        return None
-    return CatalogConfig(
-        sqlite=cast(Path, entry["sqlite"]),
-        string_length=cast("int | None", entry.get("string_length")),
-        encoding=cast(str, entry["encoding"]),
-    )
+        devices = [
+            {
+                **{key: entry[key] for key in DEVICE_KEYS},
+                "settings": {key: value for key, value in entry.items() if key not in DEVICE_KEYS},
+            }
+            for entry in cast(Sequence[Config], config["devices"])
+        ]
+        return settings(cls, {**config, "devices": devices})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from agent_core.api import (
     ComponentContext,
@@ -15,6 +14,7 @@ from agent_core.api import (
     PlannedDevice,
     TriggerResult,
     UnknownGroupError,
+    did_you_mean,
 )
 from polling_source.config import PollingSourceConfig
 from polling_source.engine.clock_jump import ClockJump
@@ -112,8 +112,7 @@ class PollingSource:
     def _find(self, group_id: str) -> tuple[DeviceWorker, PollGroup]:
         found = self._places.get(group_id)
         if found is None:
-            near = get_close_matches(group_id, self._places, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(self._places) or 'none'}"
+            hint = did_you_mean(group_id, self._places) or f"known: {', '.join(self._places) or 'none'}"
             raise UnknownGroupError(f"no polling group is called {group_id!r}; {hint}")
         return found
 

@@ -106,15 +106,20 @@ def test_yaml_becomes_a_tag_list_and_yaml_that_refers_to_it(agent_yaml: Path, tm
 
 def test_a_catalogue_is_the_same_after_a_way_through_every_form(agent_yaml: Path, tmp_path: Path) -> None:
     tags, groups, inline = tmp_path / "tags.csv", tmp_path / "groups.yaml", tmp_path / "inline.yaml"
-    first, second = tmp_path / "first.db", tmp_path / "second.sqlite3"
-    convert(agent_yaml, first)
-    convert(first, tags, groups, driver="modbus_driver")
-    convert(groups, second)
-    convert(second, inline, driver="modbus_driver")
-    assert dump(first) == dump(second)
+    convert(agent_yaml, tags, groups)
+    convert(groups, inline)
     original, _ = _from_file(agent_yaml, ConversionOptions())
     arrived, _ = _from_file(inline, ConversionOptions())
     assert without_places(arrived) == without_places(original)
+
+
+def test_a_plants_own_file_is_never_written(agent_yaml: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scada.db"
+    assert problems(agent_yaml, file, tmp_path / "out.csv", replace=True) == [
+        f"{file}: a plant's SQLite catalogue is only read (write .csv or .yaml)"
+    ]
+    assert not file.exists()
+    assert not (tmp_path / "out.csv").exists()
 
 
 def without_places(contents: Contents) -> tuple[object, object, object]:
@@ -124,37 +129,6 @@ def without_places(contents: Contents) -> tuple[object, object, object]:
     ]
     tags = {id_: [(tag.spec, tag.rule) for tag in placed] for id_, placed in contents.tags.items()}
     return contents.devices, groups, tags
-
-
-def dump(file: Path) -> list[str]:
-    with closing(sqlite3.connect(file)) as connection:
-        return list(connection.iterdump())
-
-
-def test_the_tables_of_the_plant_are_written_as_others_read_them(agent_yaml: Path, tmp_path: Path) -> None:
-    file = tmp_path / "scada.db"
-    convert(agent_yaml, file)
-    with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("SELECT plc_code, ip_address, port, enabled FROM plc_connections").fetchall() == [
-            ("PLC01", "127.0.0.1", 5020, 1)
-        ]
-        columns = "group_name, plc_id, mode, interval_ms, trigger_bit_address, trigger_bit_offset, auto_reset_trigger"
-        assert connection.execute(f"SELECT {columns} FROM polling_groups").fetchall() == [
-            ("OVEN", 1, "FIXED", 500, None, None, 0),
-            ("ORDER", 1, "HANDSHAKE", 1000, "hr:9", 10, 1),
-        ]
-        columns = "plc_id, tag_address, tag_name, data_type, scale, polling_group_id, enabled"
-        assert connection.execute(f"SELECT {columns} FROM tags").fetchall() == [
-            (1, "hr:1", "TEMP", "REAL", 1.0, 1, 1),
-            (1, "hr:3", "on", "INT", 0.1, 1, 1),
-            (1, "hr:4", "STATE", "WORD", 1.0, 1, 1),
-            (1, "hr:5", "오븐_LOT", "STRING", 1.0, 1, 1),
-            (1, "hr:9", "SPEED", "REAL", 1.0, 2, 1),
-        ]
-        assert connection.execute("SELECT tag_name, length, encoding FROM agent_tags WHERE length > 0").fetchall() == [
-            ("오븐_LOT", 8, "shift_jis")
-        ]
-        assert connection.execute("SELECT * FROM agent_groups").fetchall() == [("OVEN", None, 600000.0)]
 
 
 def test_a_plants_catalogue_becomes_yaml_with_its_devices(tmp_path: Path) -> None:
@@ -221,7 +195,7 @@ def test_a_tag_list_alone_gets_the_device_and_interval_that_are_said(tmp_path: P
 def test_a_catalogue_with_mistakes_is_not_turned(tmp_path: Path, name: str, content: str, message: str) -> None:
     file = tmp_path / name
     file.write_text(content, encoding="utf-8")
-    assert message in problems(file, tmp_path / "out.csv", tmp_path / "out.db")[0]
+    assert message in problems(file, tmp_path / "out.csv", tmp_path / "out.yaml")[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
 
 
@@ -247,7 +221,7 @@ def test_the_plants_list_is_loaded_from_every_form_and_written_into_each_in_a_se
     lines = [f"라인{n % groups}_온도_{n},D{n * 2},REAL,G{n % groups}" for n in range(count)]
     origin = tmp_path / "origin.csv"
     origin.write_text("\n".join(["name,address,data_type,group", *lines]), encoding="utf-8")
-    for file in (tmp_path / "a.db", tmp_path / "a.yaml", tmp_path / "a.csv"):
+    for file in (tmp_path / "a.yaml", tmp_path / "a.csv"):
         begun = time.process_time()
         assert convert(origin, file).tags == count
         seconds = time.process_time() - begun
@@ -299,7 +273,7 @@ def test_whatever_groups_and_tags_are_they_come_back_from_each_form(
     tmp_path: Path, group: GroupConfig, tags: list[PlacedTag]
 ) -> None:
     contents = Contents([ListedDevice(group.device, "driver", "10.0.0.1:5010")], [group], {"G": tags})
-    for name in ("a.yaml", "a.db", "a.csv"):
+    for name in ("a.yaml", "a.csv"):
         file = tmp_path / name
         _write(contents, file, None)
         options = ConversionOptions(driver="driver", encoding="cp949")

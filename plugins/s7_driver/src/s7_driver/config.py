@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, cast
-
-from agent_core.api import Config
+from typing import Final
 
 DEFAULT_PORT: Final = 102
 """ISO transport service on TCP (RFC 1006)."""
@@ -36,19 +34,6 @@ class S7DriverConfig:
     timeout: float
     pdu_size: int
     max_gap: int
-
-    @classmethod
-    def from_config(cls, config: Config) -> S7DriverConfig:
-        """Type a mapping that has passed the schema and the core's conversions."""
-        return cls(
-            address=cast(str, config["address"]),
-            rack=cast(int, config["rack"]),
-            slot=cast(int, config["slot"]),
-            connection_type=ConnectionType(cast(str, config["connection_type"])),
-            timeout=cast(float, config["timeout"]),
-            pdu_size=cast(int, config["pdu_size"]),
-            max_gap=cast(int, config["max_gap"]),
-        )
 
     @property
     def endpoint(self) -> tuple[str, int]:

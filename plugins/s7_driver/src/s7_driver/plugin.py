@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema, settings
 
 if TYPE_CHECKING:
     from s7_driver.driver import S7Driver
@@ -15,7 +15,7 @@ def create(config: Config, context: ComponentContext) -> S7Driver:
     from s7_driver.config import S7DriverConfig
     from s7_driver.driver import S7Driver
 
-    return S7Driver(S7DriverConfig.from_config(config), context)
+    return S7Driver(settings(S7DriverConfig, config), context)
 
 
 @hookimpl

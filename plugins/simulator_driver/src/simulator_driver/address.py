@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 LARGEST: Final = 1e100
@@ -96,9 +95,3 @@ class Options:
         if self.texts[name] not in known:
             raise ValueError(f"{name}={self.texts[name]} is none of {', '.join(known)}")
         return self.texts[name]
-
-
-def nearest(name: str, known: Mapping[str, object]) -> str:
-    """``did you mean ramp? `` or nothing."""
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}? " if near else ""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
-
-from agent_core.api import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +13,3 @@ class SimulatorDriverConfig:
     timeout: float
     seed: int
     latency: float
-
-    @classmethod
-    def from_config(cls, config: Config) -> SimulatorDriverConfig:
-        """From a mapping that has passed the schema."""
-        return cls(
-            address=cast(str, config["address"]),
-            timeout=cast(float, config["timeout"]),
-            seed=cast(int, config["seed"]),
-            latency=cast(float, config["latency"]),
-        )

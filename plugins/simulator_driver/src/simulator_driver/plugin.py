@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, DriverFactory, hookimpl, load_schema, settings
 from simulator_driver.config import SimulatorDriverConfig
 from simulator_driver.driver import SimulatorDriver
 
 
 def create(config: Config, context: ComponentContext) -> SimulatorDriver:
     """Make the driver of one device. Pure."""
-    return SimulatorDriver(SimulatorDriverConfig.from_config(config), context.clock)
+    return SimulatorDriver(settings(SimulatorDriverConfig, config), context.clock)
 
 
 @hookimpl

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from agent_core.api import BAD, AddressError, ItemReading, TagSpec
-from simulator_driver.address import Address, Options, nearest
+from agent_core.api import BAD, AddressError, ItemReading, TagSpec, did_you_mean
+from simulator_driver.address import Address, Options
 from simulator_driver.chance import key_of, uniform
 from simulator_driver.shape import shape_of, written_value
 from simulator_driver.signals import KINDS, Kind, Values
@@ -33,7 +33,7 @@ def _simulate(tag: TagSpec, address: Address, seed: int) -> Simulation:
     kind = KINDS.get(address.signal)
     if kind is None:
         examples = "; ".join(kind.example for kind in KINDS.values())
-        raise ValueError(f"no signal is called {address.signal!r}; {nearest(address.signal, KINDS)}known: {examples}")
+        raise ValueError(f"no signal is called {address.signal!r}; {_hint(address.signal, KINDS)}known: {examples}")
     options = _options(address, kind)
     values = [written_value(tag, text) for text in _values(address, kind)]
     key = key_of(seed, tag.name)
@@ -67,7 +67,12 @@ def _options(address: Address, kind: Kind) -> Options:
     for name in address.options:
         if name not in known:
             raise ValueError(
-                f"{address.signal} has no option {name!r}; {nearest(name, known)}"
+                f"{address.signal} has no option {name!r}; {_hint(name, known)}"
                 f"known: {', '.join(known)}; as in {kind.example}"
             )
     return Options({**known, **address.options})
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(name, known)
+    return f"{hint} " if hint else ""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final
 
-from agent_core.api import ConfigProblem, GroupMode
+from agent_core.api import ConfigProblem, GroupMode, did_you_mean
 from polling_source.config import DeviceConfig, GroupConfig, PollingSourceConfig, WrongTags
 from polling_source.tags.sqlite_catalog import Plc, SqliteCatalog
 from polling_source.tags.tag import Place, PlacedTag, YamlPath
@@ -104,8 +103,7 @@ def _check_groups(
 
 
 def _unknown_device(group: GroupConfig, place: Place, devices: list[str], plcs: Mapping[str, Plc]) -> ConfigProblem:
-    near = get_close_matches(group.device, devices, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(devices)}"
+    hint = did_you_mean(group.device, devices) or f"known: {', '.join(devices)}"
     if group.device in plcs and not place.path:
         hint = f'add to devices: {{id: {group.device}, driver: ..., address: "{plcs[group.device].address}"}}'
     return place.problem(f"group {group.id}: there is no device {group.device!r}", hint, key="device")

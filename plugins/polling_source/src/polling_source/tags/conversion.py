@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,6 @@ from polling_source.tags.contents import Contents, ListedDevice
 from polling_source.tags.csv_export import write_csv
 from polling_source.tags.csv_tags import CsvTags
 from polling_source.tags.sqlite_catalog import SqliteCatalog
-from polling_source.tags.sqlite_export import write_sqlite
 from polling_source.tags.tag import YamlPath
 from polling_source.tags.yaml_catalog import YamlCatalog
 from polling_source.tags.yaml_export import write_yaml
@@ -32,6 +30,8 @@ from polling_source.tags.yaml_export import write_yaml
 CSV: Final = (".csv",)
 YAML: Final = (".yaml", ".yml")
 SQLITE: Final = (".db", ".sqlite", ".sqlite3")
+
+_READ_ONLY: Final = "a plant's SQLite catalogue is only read"
 
 NAMELESS_GROUP: Final = "GROUP"
 """The group of a tag list that names none."""
@@ -63,7 +63,8 @@ def _check_targets(targets: Sequence[Path], options: ConversionOptions) -> None:
     problems: list[ConfigProblem] = []
     for target in targets:
         try:
-            _form(target)
+            if _form(target) is SQLITE:
+                problems.append(ConfigProblem(_READ_ONLY, (), f"write {CSV[0]} or {YAML[0]}", str(target)))
         except ConfigError as error:
             problems.extend(error.problems)
         if target.exists() and not options.replace:
@@ -167,16 +168,11 @@ def _write(contents: Contents, target: Path, tag_list: Path | None) -> None:
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     try:
-        form = _form(target)
-        if form is CSV:
+        if _form(target) is CSV:
             write_csv(contents, part)
-        elif form is YAML:
-            write_yaml(contents, part, None if tag_list is None else _seen_from(target.parent, tag_list))
         else:
-            write_sqlite(contents, part)
+            write_yaml(contents, part, None if tag_list is None else _seen_from(target.parent, tag_list))
         part.replace(target)
-    except sqlite3.Error as error:
-        raise ConfigError([ConfigProblem(f"cannot be written: {error}", file=str(target))]) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -6,11 +6,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from agent_core.api import ConfigProblem
+from agent_core.api import ConfigProblem, did_you_mean
 from polling_source.tags.tag import FIELDS, REQUIRED, Place, PlacedTag, parse_tag
 
 GROUP: Final = "group"
@@ -93,8 +92,7 @@ def _check_header(place: Place, header: Sequence[str]) -> Iterator[ConfigProblem
         if column not in header:
             yield place.problem(f"column {column} is missing", hint="separate the columns with commas")
     for column in sorted(set(header) - set(COLUMNS)):
-        near = get_close_matches(column, COLUMNS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COLUMNS)}"
+        hint = did_you_mean(column, COLUMNS) or f"known: {', '.join(COLUMNS)}"
         yield place.problem(f"unknown column {column!r}", hint=hint)
     for column in sorted({column for column in header if header.count(column) > 1}):
         yield place.problem(f"column {column} appears twice")
