@@ -79,6 +79,12 @@ class Log:
         """Records were lost, or somebody has to act."""
         return self._write(logging.ERROR, event, fields, every, exc_info)
 
+    def critical(
+        self, event: str, /, *, every: str | None = None, exc_info: BaseException | None = None, **fields: object
+    ) -> bool:
+        """The process has to be restarted."""
+        return self._write(logging.CRITICAL, event, fields, every, exc_info)
+
     def _write(
         self, level: int, event: str, fields: dict[str, object], every: str | None, exc_info: BaseException | None
     ) -> bool:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from agent_core import __version__
 from agent_core.cli import exit_code
 from agent_core.cli.commands import catalog, check, doctor, plugins, replay, run, schema, status, top, trigger
+from agent_core.cli.logging.mask import masked_records
 from agent_core.cli.text.error_report import report_error
+from agent_core.config import Redaction
 
 _DESCRIPTION = """\
 Collects values from PLCs and delivers each of them once.
@@ -33,20 +35,24 @@ exit codes:
 
 
 def run_command(argv: Sequence[str] | None) -> int:
-    """Parse and run; the exit code. Raises KeyboardInterrupt and BrokenPipeError, no other."""
-    debug = False
+    """Parse and run; the exit code. Raises KeyboardInterrupt and BrokenPipeError, no other.
+
+    A command finds the secrets that nothing may show in ``arguments.redaction``, and adds those that it learns.
+    """
+    debug, redaction = False, Redaction()
     try:
         _never_fail_on_a_character()
-        arguments = build_parser().parse_args(argv)
+        arguments = build_parser().parse_args(argv, argparse.Namespace(redaction=redaction))
         debug = arguments.debug
-        code = int(arguments.command(arguments))
+        with masked_records(redaction):
+            code = int(arguments.command(arguments))
         sys.stdout.flush()  # here, so that a reader who has left is noticed here
     except SystemExit as stop:  # argparse: --help, --version, or a mistake that it has already printed
         return stop.code if isinstance(stop.code, int) else exit_code.OK
     except BrokenPipeError:
         raise
     except Exception as error:
-        return report_error(error, debug=debug)
+        return report_error(error, debug=debug, redact=redaction.redact)
     return code
 
 

@@ -14,7 +14,9 @@ import time
 from contextlib import suppress
 from typing import Final
 
-_logger = logging.getLogger(__name__)
+from agent_core.api import Log
+
+_log = Log(__name__)
 
 GRACE_SECONDS: Final = 1.0
 """For threads that were told to stop and are just ending."""
@@ -33,7 +35,7 @@ def end_process_if_held(code: int, *, stopped: bool) -> None:
         if not _others():
             return
     if names := ", ".join(thread.name for thread in _others()):
-        _logger.warning("process ended although threads still ran: threads=%s", names)
+        _log.warning("process ended with threads running", threads=names)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # whoever read it has gone

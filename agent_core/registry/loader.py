@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import ModuleType
 
 from agent_core import __version__
-from agent_core.api import Config, ConfigProblem, Factory, PluginError
+from agent_core.api import Config, ConfigProblem, Factory, Log, PluginError
 from agent_core.registry.catalog import FACTORY_CLASSES, BrokenPlugin, Catalog, Plugin
 from agent_core.registry.entrypoints import InstalledPlugin, installed_plugins
 from agent_core.registry.events import Events
@@ -16,7 +15,7 @@ from agent_core.registry.fragment import fragment_problem
 from agent_core.registry.hookimpls import implements_any
 from agent_core.registry.manager import HookManager
 
-_logger = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Registry:
@@ -91,7 +90,7 @@ class Registry:
             try:
                 self.load(name)
             except PluginError as error:
-                _logger.warning("plugin skipped: plugin=%s reason=%s", name, error)
+                _log.warning("plugin skipped", plugin=name, reason=error)
 
     def factory(self, kind: str, type: str) -> Factory[object]:  # noqa: A002 - the YAML's own word
         """Load the plugin called ``type`` and return its factory of that kind. Raises PluginError."""
@@ -120,7 +119,7 @@ class Registry:
             try:
                 found = self._manager.call_one(module, "agent_check_config", {"config": config})
             except Exception as error:
-                _logger.debug("configuration check failed: plugin=%s", name, exc_info=True)
+                _log.debug("configuration check failed", plugin=name, exc_info=error)
                 problems.append(
                     ConfigProblem(f"plugin {name} failed while it checked the configuration: {_cause(error)}")
                 )

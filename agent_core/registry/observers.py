@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-_logger = logging.getLogger(__name__)
+from agent_core.api import Clock, Log
 
 BUDGET_SECONDS: Final = 0.001
-LOG_INTERVAL_SECONDS: Final = 60.0
-"""A fault that repeats a thousand times a second is one line a minute, with its count."""
 
 
 class ObserverGuard:
     """Wraps the event functions of observers. Thread-safe: events come from every data thread.
 
     A function that raises is logged and counted; one that takes longer than ``budget_seconds`` of wall time is named
-    in the log and counted. Either way the caller goes on with the next observer. ``timer`` gives seconds.
+    in the log and counted. Either way the caller continues with the next observer. ``timer`` gives seconds; ``clock``
+    is that of the log.
     """
 
     def __init__(
-        self, *, budget_seconds: float = BUDGET_SECONDS, timer: Callable[[], float] = time.perf_counter
+        self,
+        *,
+        budget_seconds: float = BUDGET_SECONDS,
+        timer: Callable[[], float] = time.perf_counter,
+        clock: Clock | None = None,
     ) -> None:
         self._budget = budget_seconds
         self._timer = timer
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._slow_calls: dict[str, int] = {}
-        self._quiet_until: dict[tuple[str, str, str], float] = {}
+        self._log = Log(__name__, clock)
 
     @property
     def failures(self) -> Mapping[str, int]:
@@ -67,29 +69,22 @@ class ObserverGuard:
         return guarded
 
     def _failed(self, observer: str, hook: str, error: BaseException) -> None:
-        count = self._count(self._failures, observer, hook, "failed")
-        if count is not None:
-            _logger.error("observer failed: observer=%s hook=%s failures=%d", observer, hook, count, exc_info=error)
+        failures = self._count(self._failures, observer)
+        key = f"{observer} {hook}"
+        self._log.error("observer failed", observer=observer, hook=hook, failures=failures, exc_info=error, every=key)
 
     def _was_slow(self, observer: str, hook: str, elapsed_seconds: float) -> None:
-        count = self._count(self._slow_calls, observer, hook, "slow")
-        if count is not None:
-            _logger.warning(
-                "observer was slow: observer=%s hook=%s elapsed_ms=%.1f budget_ms=%.1f slow_calls=%d",
-                observer,
-                hook,
-                elapsed_seconds * 1e3,
-                self._budget * 1e3,
-                count,
-            )
+        self._log.warning(
+            "observer slow",
+            observer=observer,
+            hook=hook,
+            elapsed_seconds=elapsed_seconds,
+            budget_seconds=self._budget,
+            slow_calls=self._count(self._slow_calls, observer),
+            every=f"{observer} {hook}",
+        )
 
-    def _count(self, counters: dict[str, int], observer: str, hook: str, what: str) -> int | None:
-        """Count; the new count when it is time for a line in the log, else None."""
-        now = self._timer()
+    def _count(self, counters: dict[str, int], observer: str) -> int:
         with self._lock:
             count = counters[observer] = counters.get(observer, 0) + 1
-            key = (observer, hook, what)
-            if now < self._quiet_until.get(key, now):
-                return None
-            self._quiet_until[key] = now + LOG_INTERVAL_SECONDS
         return count

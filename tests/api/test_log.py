@@ -31,9 +31,9 @@ def test_an_event_reads_as_its_name_and_its_fields(log: Log, caplog: pytest.LogC
 
 
 def test_the_next_step_comes_last_wherever_it_was_given(log: Log, caplog: pytest.LogCaptureFixture) -> None:
-    log.error("log file not written", next_step="make room", path="a.log")
+    log.error("log file write failed", next_step="make room", path="a.log")
     log.info("agent stopped")
-    assert caplog.messages == ["log file not written: path=a.log; make room", "agent stopped"]
+    assert caplog.messages == ["log file write failed: path=a.log; make room", "agent stopped"]
 
 
 def test_measurements_are_short_and_counts_are_whole(log: Log, caplog: pytest.LogCaptureFixture) -> None:

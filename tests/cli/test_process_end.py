@@ -30,7 +30,7 @@ def test_a_thread_that_python_would_wait_for_is_left_behind_and_named(stopped: b
     process = ended(stopped, daemon=False)
     assert process.returncode == 3
     assert process.stdout == "the last line", "written out before the end"
-    assert "process ended although threads still ran: threads=stuck-in-a-socket" in process.stderr
+    assert "process ended with threads running: threads=stuck-in-a-socket" in process.stderr
 
 
 def test_after_a_stop_that_was_not_clean_nothing_else_is_run() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agent_core.registry import Events, HookManager, ObserverGuard
+from agent_core.testing.clock import ManualClock
 
 
 class Timer:
@@ -21,5 +22,10 @@ def timer() -> Timer:
 
 
 @pytest.fixture
-def events(timer: Timer) -> Events:
-    return Events(HookManager(ObserverGuard(timer=timer)))
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def events(timer: Timer, clock: ManualClock) -> Events:
+    return Events(HookManager(ObserverGuard(timer=timer, clock=clock)))

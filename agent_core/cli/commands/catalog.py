@@ -109,7 +109,7 @@ def _export(arguments: argparse.Namespace) -> int:
     logging.basicConfig(handlers=[logging.NullHandler()])
     registry = Registry()
     try:
-        config = load_config(arguments.file, registry)
+        config = load_config(arguments.file, registry, redaction=arguments.redaction)
         converter, settings = TagCatalogs(registry.catalog).of_source(config, arguments.source)
         options = ConversionOptions(leave_out=arguments.leave_out, replace=arguments.force)
         return _report(converter.convert(settings, arguments.to, options), as_json=arguments.json)

@@ -40,7 +40,8 @@ def check(arguments: argparse.Namespace) -> int:
     from agent_core.runtime.examination.source_check import SourceCheck
 
     logging.basicConfig(handlers=[logging.NullHandler()])
-    redaction, registry = Redaction(), Registry()
+    redaction: Redaction = arguments.redaction
+    registry = Registry()
     try:
         config = load_config(arguments.file, registry, redaction=redaction)
     except ConfigError as error:

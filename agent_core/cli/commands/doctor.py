@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent_core.api import Clock, Finding, Severity, SystemClock
 from agent_core.cli import exit_code
-from agent_core.cli.logging.format import logging_to
+from agent_core.cli.logging.output import logging_to
 from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.text.duration import duration
@@ -55,7 +55,8 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    redaction, registry = Redaction(), Registry()
+    redaction: Redaction = arguments.redaction
+    registry = Registry()
     config = load_config(arguments.file, registry, redaction=redaction)
     terminal = Terminal(sys.stderr)
     # What goes wrong is in the findings; the log would only say it twice.

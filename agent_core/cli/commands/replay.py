@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent_core.api import Clock, ReplayRefused, SystemClock
 from agent_core.cli import exit_code
-from agent_core.cli.logging.format import logging_to
+from agent_core.cli.logging.output import logging_to
 from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.signals import signal_handlers
 from agent_core.cli.subcommand import DEFAULT_FILE, Subcommands, command_parser
@@ -101,7 +101,8 @@ def replay(arguments: argparse.Namespace) -> int:
 
     if arguments.json and not (arguments.yes or arguments.preview):
         return _mistake("--json asks no question: add --yes or --preview")
-    redaction, registry = Redaction(), Registry()
+    redaction: Redaction = arguments.redaction
+    registry = Registry()
     try:
         file, paths = _files(arguments.files)
         config = load_config(file, registry, redaction=redaction)

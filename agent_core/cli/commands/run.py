@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from agent_core.api import AgentStatus, Clock, ConfigError, SystemClock
+from agent_core.api import AgentStatus, Clock, ConfigError, Log, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.logging.file import LogFile
-from agent_core.cli.logging.format import logging_to
+from agent_core.cli.logging.output import logging_to
 from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.signals import signal_handlers
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
@@ -26,7 +26,7 @@ from agent_core.cli.text.terminal import Terminal, TerminalHandler
 from agent_core.config import LogConfig, LogFormat, Redaction, load_config, place_problems
 from agent_core.registry import Registry
 
-_logger = logging.getLogger(__name__)
+_log = Log(__name__)
 
 TERMINAL_INTERVAL_SECONDS: Final = 1.0
 LOG_INTERVAL_SECONDS: Final = 60.0
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Here, not above: the other commands need nothing that moves.
     from agent_core.runtime.agent import Agent
 
-    redaction = Redaction()
+    redaction: Redaction = arguments.redaction
     registry = Registry()
     config = load_config(arguments.file, registry, redaction=redaction)
     terminal, clock = Terminal(sys.stderr), SystemClock()
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(place_problems(arguments.file, error.problems, redaction)) from error
     with logging_to(handlers, config.log, redaction, registry.names):
         for warning in config.warnings:
-            _logger.warning("configuration doubted: problem=%s", problem_line(warning))
+            _log.warning("configuration warning", problem=problem_line(warning))
         try:
             agent = Agent(config, registry.catalog, registry.events, clock)
             foreground = Run(
@@ -168,13 +168,13 @@ class Run:
             text = self._status_line.text(status)
             if self._as_log:
                 ledgers = [sink.ledger for sink in status.sinks]
-                _logger.info(
-                    "status taken: collected=%d delivered=%d pending=%d dropped=%d summary=%s",
-                    sum(source.collected for source in status.sources),
-                    sum(ledger.delivered for ledger in ledgers),
-                    sum(ledger.pending for ledger in ledgers),
-                    sum(ledger.dropped for ledger in ledgers),
-                    text,
+                _log.info(
+                    "status",
+                    collected=sum(source.collected for source in status.sources),
+                    delivered=sum(ledger.delivered for ledger in ledgers),
+                    pending=sum(ledger.pending for ledger in ledgers),
+                    dropped=sum(ledger.dropped for ledger in ledgers),
+                    summary=text,
                 )
             else:
                 self._terminal.status(text)

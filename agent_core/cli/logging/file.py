@@ -11,10 +11,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
-from agent_core.api import Clock, ConfigError, ConfigProblem, RateLimit
+from agent_core.api import Clock, ConfigError, ConfigProblem, Log
 from agent_core.config import LogFileConfig
-
-_logger = logging.getLogger(__name__)
 
 ROTATION_RETRY_SECONDS: Final = 60.0
 
@@ -22,15 +20,15 @@ ROTATION_RETRY_SECONDS: Final = 60.0
 class LogFile(RotatingFileHandler):
     """Appends to ``path``; full files become ``path.1`` (the youngest) to ``path.<keep>``.
 
-    What goes wrong with the file stops nothing: it is a record for the other handlers, once a minute with a count, the
-    lines meanwhile are in those alone, and the file is tried again with each record. Raises ConfigError when the file
-    cannot be written at the start.
+    Trouble with the file stops nothing: it is logged to the other handlers, once per minute with a count. Meanwhile the
+    lines go to those alone, and the file is tried again with each record. Raises ConfigError when the file cannot be
+    written at the start.
     """
 
     def __init__(self, config: LogFileConfig, clock: Clock) -> None:
         self._path = config.path
         self._clock = clock
-        self._faults = RateLimit(clock)
+        self._log = Log(__name__, clock)
         self._lost = 0
         self._rotate_from = 0.0
         try:
@@ -38,37 +36,39 @@ class LogFile(RotatingFileHandler):
             super().__init__(config.path, maxBytes=config.max_size_bytes, backupCount=config.keep)
         except OSError as error:
             message = f"cannot write {config.path}: {error.strerror or error}"
-            hint = "give the agent's user the right to write there, or name another file"
+            hint = "give the agent's user the right to write there, or choose another file"
             raise ConfigError([ConfigProblem(message, ("log", "file", "path"), hint)]) from error
 
     def emit(self, record: logging.LogRecord) -> None:
         lost = self._lost
         super().emit(record)
-        # A disk that is full for long lines and not for short ones tells this once a minute, with all that was lost.
-        if lost and self._lost == lost and self._faults.allow("again") is not None:
+        if lost and self._lost == lost:
+            # A disk that is full for long lines and not for short ones tells this once per minute, with all that was
+            # lost. The counter first: this line comes here, too.
             self._lost = 0
-            _logger.warning("log file written again: path=%s lines_lost=%d", self._path, lost)
+            if not self._log.warning("log file recovered", path=self._path, lost_lines=lost, every="recovered"):
+                self._lost = lost
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name that logging calls
         """Called by ``emit`` in place of a traceback on standard error."""
         error = sys.exception()
         self._drop_stream()
         self._lost += 1
-        if (repeats := self._faults.allow("write")) is not None:
-            _logger.error(
-                "log file not written: path=%s error=%s%s; make room or mend the folder, the agent goes on trying",
-                self._path,
-                error,
-                repeats,
-            )
+        self._log.error(
+            "log file write failed",
+            path=self._path,
+            error=error,
+            next_step="make room or fix the folder; the agent retries automatically",
+            every="write",
+        )
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the name that logging calls
-        if not self._path.exists():  # deleted or moved away: begin anew
+        if not self._path.exists():  # deleted or moved away: start a new one
             self._drop_stream()
         return bool(super().shouldRollover(record)) and self._clock.monotonic() >= self._rotate_from
 
     def doRollover(self) -> None:  # noqa: N802 - the name that logging calls
-        """Begin a new file. Where that is impossible the old one goes on, beyond its size.
+        """Start a new file. Where that is impossible, the old one grows beyond its size.
 
         The file is moved aside first: on Windows that fails while somebody else has it open, and then the older ones
         must stay what they are.
@@ -82,13 +82,13 @@ class LogFile(RotatingFileHandler):
             self._shift()
         except OSError as error:
             self._rotate_from = self._clock.monotonic() + ROTATION_RETRY_SECONDS
-            if (repeats := self._faults.allow("rotation")) is not None:
-                _logger.warning(
-                    "log file not rotated: path=%s error=%s%s; close the program that has it open",
-                    self._path,
-                    error,
-                    repeats,
-                )
+            self._log.warning(
+                "log file rotation failed",
+                path=self._path,
+                error=error,
+                next_step="close the program that has it open",
+                every="rotation",
+            )
         if self.stream is None:
             self.stream = self._open()
 

@@ -91,7 +91,7 @@ def test_where_the_log_is_json_the_status_is_a_record_of_it(caplog: pytest.LogCa
     assert out.getvalue() == ""
     (record,) = caplog.records
     counts = "collected=1 delivered=0 pending=0 dropped=0"
-    assert record.getMessage().startswith(f"status taken: {counts} summary=00:00:01  collected 1  ")
+    assert record.getMessage().startswith(f"status: {counts} summary=00:00:01  collected 1  ")
 
 
 @SIGNALS

@@ -13,7 +13,7 @@ import pytest
 from agent_core.api import ConfigError
 from agent_core.cli import exit_code
 from agent_core.cli.logging.file import LogFile
-from agent_core.cli.logging.format import logging_to
+from agent_core.cli.logging.output import logging_to
 from agent_core.cli.main import main
 from agent_core.config import LogConfig, LogFileConfig, LogFormat, Redaction
 from agent_core.testing.clock import ManualClock
@@ -62,7 +62,7 @@ def lines(path: Path) -> list[str]:
     return [line.partition(": ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_the_folder_is_made_and_lines_are_appended(tmp_path: Path) -> None:
+def test_the_folder_is_created_and_lines_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "agent.log"
     for text in ("first", "second ö \udc80"):
         with logged(path, ManualClock()) as (_, console):
@@ -82,7 +82,7 @@ def test_a_full_file_is_rotated_and_the_oldest_deleted(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_full_disk_is_one_line_on_the_console_now_and_then_and_the_file_goes_on(
+def test_a_full_disk_is_one_line_on_the_console_now_and_then_and_the_file_continues(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, clock = tmp_path / "agent.log", ManualClock()
@@ -91,7 +91,7 @@ def test_a_full_disk_is_one_line_on_the_console_now_and_then_and_the_file_goes_o
         file.full = True
         for _ in range(1000):
             log.info("lost")
-        told = [message for message in console.messages if message.startswith("log file not written: path=")]
+        told = [message for message in console.messages if message.startswith("log file write failed: path=")]
         assert len(told) == 1
         assert "No space left on device" in told[0]
         clock.advance(60.0)
@@ -100,7 +100,7 @@ def test_a_full_disk_is_one_line_on_the_console_now_and_then_and_the_file_goes_o
         file.full = False
         log.info("after")
     assert len(console.messages) == 1 + 1000 + 1 + 1 + 1 + 1 + 1
-    assert console.messages[-1].startswith("log file written again: path=")
+    assert console.messages[-1].startswith("log file recovered: path=")
     assert lines(path)[:2] == ["before", "after"]
     assert capsys.readouterr().err == ""
 
@@ -112,7 +112,7 @@ def test_a_disk_that_is_really_full_stops_nothing(tmp_path: Path, capsys: pytest
     with logged(path, ManualClock()) as (_, console):
         for _ in range(100):
             log.info("lost")
-    assert sum(message.startswith("log file not written") for message in console.messages) == 1
+    assert sum(message.startswith("log file write failed") for message in console.messages) == 1
     assert capsys.readouterr().err == ""
 
 
@@ -126,9 +126,9 @@ def test_a_disk_that_comes_and_goes_is_told_now_and_then_with_all_that_was_lost(
         log.info("end")
     told = [message for message in console.messages if message.startswith("log file")]
     assert [message.partition(": ")[0] for message in told] == [
-        "log file not written", "log file written again", "log file written again",
+        "log file write failed", "log file recovered", "log file recovered",
     ]  # fmt: skip
-    lost = sum(int(message.partition("lines_lost=")[2]) for message in told[1:])
+    lost = sum(int(message.partition("lost_lines=")[2].split()[0]) for message in told[1:])
     assert lost == 1 + 20
 
 
@@ -141,7 +141,7 @@ def test_a_line_that_was_cut_off_is_ended_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete an open file")
-def test_a_file_that_somebody_deleted_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_that_somebody_deleted_is_created_again(tmp_path: Path) -> None:
     path = tmp_path / "agent.log"
     with logged(path, ManualClock()):
         log.info("gone")
@@ -150,7 +150,7 @@ def test_a_file_that_somebody_deleted_is_made_anew(tmp_path: Path) -> None:
     assert lines(path) == ["next"]
 
 
-def test_a_file_that_cannot_be_rotated_goes_on_and_the_older_ones_stay(
+def test_a_file_that_cannot_be_rotated_grows_and_the_older_ones_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, clock, held = tmp_path / "agent.log", ManualClock(), True
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_rotated_goes_on_and_the_older_ones_stay(
     with logged(path, clock, max_size=2 * LINE_BYTES) as (_, console):
         for number in range(5):
             log.info("%d", number)
-        assert sum(message.startswith("log file not rotated") for message in console.messages) == 1
+        assert sum(message.startswith("log file rotation failed") for message in console.messages) == 1
         assert [line for line in lines(path) if line.isdigit()] == list("01234")
         assert lines(tmp_path / "agent.log.1") == ["1"]
         held = False

@@ -166,7 +166,7 @@ def test_a_thread_that_nobody_can_end_does_not_keep_the_process(case: Case, hang
     with case.agent({"PYTHONPATH": os.pathsep.join((str(PARTS), case.environ["PYTHONPATH"]))}) as agent:
         agent.wait_for("delivered 3 ")
         assert end_in_time(agent) == code
-    assert "process ended although threads still ran: threads=stubborn" in agent.output
+    assert "process ended with threads running: threads=stubborn" in agent.output
     assert agent.ledger("files")["delivered"] == 3
     assert len(list((case.folder / "out" / "files").glob("backup_*.csv"))) == 1, "complete, under its final name"
 
