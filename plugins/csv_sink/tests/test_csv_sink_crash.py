@@ -146,7 +146,7 @@ def test_a_real_file_system_that_ends_within_a_write_is_survived(sink: CsvSink) 
 def test_a_rename_that_fails_does_not_fail_the_rows_and_is_made_up_for(
     make_sink: Callable[..., CsvSink], folder: Path, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = make_sink(max_file_size=1)
+    sink = make_sink(max_file_size_bytes=1)
     sink.open()
     rename = mocker.patch("pathlib.Path.rename", side_effect=PermissionError(errno.EACCES, "in use by a scanner"))
     sink.divert(batch(1), SINK_DOWN)

@@ -85,7 +85,7 @@ def test_rows_are_on_disk_when_divert_returns(sink: CsvSink, folder: Path, mocke
 
 
 def test_a_file_is_completed_at_its_size(make_sink: Callable[..., CsvSink], folder: Path) -> None:
-    sink = make_sink(max_file_size=300)
+    sink = make_sink(max_file_size_bytes=300)
     sink.open()
     sink.divert(BATCH, SINK_DOWN)
     assert names(folder) == ["backup_20260101_000000.csv"]
@@ -148,7 +148,7 @@ def test_once_the_waiting_file_of_rejected_rows_is_replayed_the_next_one_can_be(
 def test_a_file_of_rejected_rows_is_completed_at_its_size_though_another_one_waits(
     make_sink: Callable[..., CsvSink],
 ) -> None:
-    sink = make_sink(max_file_size=300)
+    sink = make_sink(max_file_size_bytes=300)
     sink.open()
     for _ in range(3):
         sink.divert(BATCH, REJECTED)
@@ -274,7 +274,7 @@ def test_there_is_no_backlog_where_there_is_no_folder(make_sink: Callable[..., C
 def test_replayed_files_are_deleted_when_their_retention_is_over(
     make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = make_sink(done_retention=86_400.0)
+    sink = make_sink(done_retention_seconds=86_400.0)
     sink.open()
     sink.divert(BATCH, SINK_DOWN)
     clock.advance(86_400)
@@ -297,7 +297,7 @@ def test_a_replayed_file_that_cannot_be_deleted_protects_no_other(
     mocker: MockerFixture,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sink = make_sink(done_retention=86_400.0)
+    sink = make_sink(done_retention_seconds=86_400.0)
     sink.open()
     oldest, *_ = [replayed(sink, clock) for _ in range(3)]
     real = Path.unlink
@@ -346,7 +346,7 @@ def test_before_live_rows_are_refused_the_oldest_replayed_files_go(
     mocker: MockerFixture,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sink = make_sink(min_free_disk=1000)
+    sink = make_sink(min_free_disk_bytes=1000)
     sink.open()
     sink.divert(BATCH, REJECTED)
     clock.advance(60)
@@ -378,7 +378,7 @@ def test_before_live_rows_are_refused_the_oldest_replayed_files_go(
 def test_the_longest_replayed_goes_first_whatever_its_name(
     make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, mocker: MockerFixture
 ) -> None:
-    sink = make_sink(min_free_disk=1000)
+    sink = make_sink(min_free_disk_bytes=1000)
     sink.open()
     for _ in range(2):
         sink.divert(BATCH, SINK_DOWN)
@@ -430,7 +430,7 @@ def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Pa
 
 
 def test_rows_that_would_fill_the_disk_are_refused(make_sink: Callable[..., CsvSink], folder: Path) -> None:
-    sink = make_sink(min_free_disk=2**60)
+    sink = make_sink(min_free_disk_bytes=2**60)
     sink.open()
     with pytest.raises(RetryableError, match="min_free_disk") as caught:
         sink.divert(BATCH, SINK_DOWN)
@@ -523,7 +523,7 @@ def test_the_doctor_warns_before_a_row_is_refused(
     make_sink: Callable[..., CsvSink], mocker: MockerFixture, free: int, severity: Severity, message: str
 ) -> None:
     mocker.patch("csv_sink.diagnosis.shutil.disk_usage", return_value=SimpleNamespace(free=free))
-    (finding,) = make_sink(min_free_disk=MIB).diagnose()
+    (finding,) = make_sink(min_free_disk_bytes=MIB).diagnose()
     assert finding.severity is severity
     assert message in finding.message
     assert (finding.next_step is None) is (severity is Severity.OK)
@@ -532,7 +532,7 @@ def test_the_doctor_warns_before_a_row_is_refused(
 def test_what_the_doctor_calls_ok_takes_a_batch(
     make_sink: Callable[..., CsvSink], folder: Path, mocker: MockerFixture
 ) -> None:
-    sink = make_sink(min_free_disk=1000)
+    sink = make_sink(min_free_disk_bytes=1000)
     sink.open()
     SmallDisk(mocker, folder, 1010)
     with pytest.raises(RetryableError, match="min_free_disk"):
@@ -544,7 +544,7 @@ def test_what_the_doctor_calls_ok_takes_a_batch(
 def test_the_doctor_says_when_replayed_files_are_deleted_early(
     make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, mocker: MockerFixture
 ) -> None:
-    sink = make_sink(min_free_disk=1000)
+    sink = make_sink(min_free_disk_bytes=1000)
     sink.open()
     sink.divert(Batch.of(ORIGIN, ("TEXT",), ("x" * 200_000,), START_NS), SINK_DOWN)
     clock.advance(60)

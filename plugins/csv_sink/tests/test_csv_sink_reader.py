@@ -231,7 +231,7 @@ def divert_damaged(sink: CsvSink, folder: Path, count: int = 30, damaged: int = 
 def test_a_file_with_damaged_lines_is_kept_apart_and_has_no_retention(
     make_sink: Callable[..., CsvSink], folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = make_sink(done_retention=86_400.0)
+    sink = make_sink(done_retention_seconds=86_400.0)
     sink.open()
     damaged = divert_damaged(sink, folder)
     clock.advance(1)

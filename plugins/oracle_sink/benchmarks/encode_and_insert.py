@@ -25,7 +25,7 @@ from oracle_sink.table.layout import plan_layout
 from oracle_sink.write.rows import encode
 from oracle_standin.process import Standin
 
-from agent_core.api import Batch, ComponentContext, Origin, Secret, load_schema
+from agent_core.api import Batch, ComponentContext, Origin, Secret, load_schema, settings
 
 ROWS = 500
 BATCHES = 200
@@ -122,8 +122,8 @@ def _config(dsn: str) -> OracleSinkConfig:
     defaults = {key: rules["default"] for key, rules in properties.items() if "default" in rules}
     seconds = {"connect": 5.0, "login": 15.0, "call": 10.0, "wait": 5.0}
     converted = {"timeouts": seconds, "max_future": 1e9, "login_interval": 5.0}
-    return OracleSinkConfig.from_config(
-        defaults | converted | {"dsn": dsn, "user": "scott", "password": Secret(lambda: "tiger")}
+    return settings(
+        OracleSinkConfig, defaults | converted | {"dsn": dsn, "user": "scott", "password": Secret(lambda: "tiger")}
     )
 
 

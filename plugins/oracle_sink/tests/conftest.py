@@ -19,7 +19,7 @@ from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin, StandinError
 from oracle_standin.real_database import database_under_test
 
-from agent_core.api import Clock, ComponentContext, Config, Secret, SystemClock
+from agent_core.api import Clock, ComponentContext, Config, Secret, SystemClock, settings
 
 TAG_DATA = """CREATE TABLE tagferry_test (
     tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp TIMESTAMP(6) NOT NULL,
@@ -94,7 +94,7 @@ def make_sink(database: Standin, tmp_path: Path) -> Iterator[MakeSink]:
             "user": database.user,
             "password": Secret(lambda: database.password),
         }
-        typed = OracleSinkConfig.from_config(DEFAULTS | dict(account) | config)
+        typed = settings(OracleSinkConfig, DEFAULTS | dict(account) | config)
         context = ComponentContext("warehouse", "line-1", tmp_path, "oracle_sink", clock or SystemClock())
         sink = OracleSink(typed, context, (latches or Latches()).of(typed.dsn, typed.user, tmp_path))
         sinks.append(sink)

@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 import yaml
 from oracle_sink import plugin
-from oracle_sink.config import Field, OnConflict, OracleSinkConfig, PoolConfig, ThickConfig, TimeoutsConfig
+from oracle_sink.config import OnConflict, OracleSinkConfig, PoolConfig, ThickConfig, TimeoutsConfig
 from oracle_sink.table.identifiers import TableName, parse_column, parse_table
+from oracle_sink.table.mapping import RecordField
 
 from agent_core.api import ComponentContext, Secret, load_schema
 
@@ -21,7 +22,7 @@ FOLDER = Path(__file__).parents[1]
 
 
 def names(dataclass: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(dataclass)]
+    return [field.name.removesuffix("_seconds") for field in dataclasses.fields(dataclass)]
 
 
 def test_the_schema_has_the_fields_of_the_dataclasses() -> None:
@@ -34,7 +35,7 @@ def test_the_schema_has_the_fields_of_the_dataclasses() -> None:
 def test_the_choices_of_the_schema_are_those_of_the_enums() -> None:
     assert PROPERTIES["on_conflict"]["enum"] == list(OnConflict)
     short, long = PROPERTIES["columns"]["additionalProperties"]["oneOf"][:2]
-    assert short["enum"] == long["properties"]["field"]["enum"] == list(Field)
+    assert short["enum"] == long["properties"]["field"]["enum"] == list(RecordField)
 
 
 def test_every_key_is_described_and_every_optional_one_has_a_default() -> None:

@@ -26,7 +26,7 @@ class TestSqliteSink(SinkContract):
 
     def make_sink(self, folder: Path) -> Sink:
         config = SqliteSinkConfig(
-            folder / "data.db", "TAG_DATA", Journal.WAL, Synchronous.NORMAL, self.on_conflict, busy_timeout=5.0
+            folder / "data.db", "TAG_DATA", Journal.WAL, Synchronous.NORMAL, self.on_conflict, busy_timeout_seconds=5.0
         )
         return SqliteSink(config, ComponentContext("local", "line-1", folder, "sqlite_sink"))
 

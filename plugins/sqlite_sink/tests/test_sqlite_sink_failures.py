@@ -29,7 +29,7 @@ CONNECT = "sqlite_sink.sink.sqlite3.connect"
 
 
 def make_sink(path: Path, table: str = "TAG_DATA") -> SqliteSink:
-    config = SqliteSinkConfig(path, table, Journal.WAL, Synchronous.FULL, OnConflict.KEEP, busy_timeout=0.01)
+    config = SqliteSinkConfig(path, table, Journal.WAL, Synchronous.FULL, OnConflict.KEEP, busy_timeout_seconds=0.01)
     return SqliteSink(config, ComponentContext("local", "line-1", path.parent, "sqlite_sink"))
 
 

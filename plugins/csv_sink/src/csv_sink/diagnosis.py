@@ -33,7 +33,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         message = f"cannot write in {place}: {error.strerror or error}"
         yield Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
         return
-    yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk, subject)
+    yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = folder.complete()
     for kind, what, next_step in (
         (Kind.BACKUP, "of rows that wait for replay", "they are replayed while the sink is up, or by: tagferry replay"),
@@ -53,16 +53,16 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, subject, message, next_step)
 
 
-def _room(free: int, replayed: int, min_free_disk: int, subject: str) -> Finding:
+def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> Finding:
     """Warns while there is still room, but less of it than ``min_free_disk`` keeps."""
-    room = free + replayed - min_free_disk
-    message = f"{free // _MIB} MiB free, min_free_disk keeps {min_free_disk // _MIB} MiB"
+    room = free + replayed - min_free_disk_bytes
+    message = f"{free // _MIB} MiB free, min_free_disk keeps {min_free_disk_bytes // _MIB} MiB"
     next_step = "free space, or set another directory:"
     if room < _BATCH_BYTES:
         return Finding(Severity.FAILED, subject, f"{message}: no row would be taken", next_step)
-    if free - min_free_disk < _BATCH_BYTES:
+    if free - min_free_disk_bytes < _BATCH_BYTES:
         return Finding(Severity.WARNING, subject, f"{message}: replayed files in done/ are deleted early", next_step)
-    if room < min_free_disk:
+    if room < min_free_disk_bytes:
         return Finding(Severity.WARNING, subject, f"{message}: room for about {room // _ROW_BYTES:,} rows", next_step)
     return Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
 

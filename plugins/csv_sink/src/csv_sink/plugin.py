@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, SinkFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, SinkFactory, hookimpl, load_schema, settings
 from csv_sink.backup import CsvBackups
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def create(config: Config, context: ComponentContext) -> CsvSink:
     from csv_sink.config import CsvSinkConfig
     from csv_sink.sink import CsvSink
 
-    return CsvSink(CsvSinkConfig.from_config(config), context)
+    return CsvSink(settings(CsvSinkConfig, config), context)
 
 
 @hookimpl

@@ -112,7 +112,7 @@ class CsvSink:
             self._prune()
         files = self._folder.complete()
         rejected_wait = any(kind_of(path) is Kind.REJECTED for path, _ in files)
-        if not rejected_wait and self._complete_old(Kind.REJECTED, self._config.max_file_age):
+        if not rejected_wait and self._complete_old(Kind.REJECTED, self._config.max_file_age_seconds):
             files = self._folder.complete()
         return [
             BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is Kind.REJECTED, path)
@@ -171,7 +171,7 @@ class CsvSink:
                     self._parts.pop(kind).abandon()
                     self._left.add(part.path)
                 raise
-            if part.size_bytes >= self._config.max_file_size:
+            if part.size_bytes >= self._config.max_file_size_bytes:
                 self._complete(kind)
 
     def _write(self, part: Part, lines: bytes, records: int) -> None:
@@ -277,7 +277,7 @@ class CsvSink:
             if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
                 return
             self._pruned_at = now
-        limit_ns = self._clock.time_ns() - round(self._config.done_retention * 1e9)
+        limit_ns = self._clock.time_ns() - round(self._config.done_retention_seconds * 1e9)
         try:
             replayed = self._folder.replayed()
         except OSError as error:
@@ -304,7 +304,7 @@ class CsvSink:
         return self._clock.monotonic() - part.created_at
 
     def _max_age(self, kind: Kind) -> float:
-        age = self._config.max_file_age
+        age = self._config.max_file_age_seconds
         return age if kind is Kind.BACKUP else max(age, _REJECTED_AGE_SECONDS)
 
     def _check_open(self) -> None:
@@ -320,12 +320,12 @@ class CsvSink:
 
     def _check_free_disk(self, needed: int) -> None:
         """Replayed rows are in their destination, so their files go before a row is refused."""
-        free, wanted = self._free_disk(), needed + self._config.min_free_disk
+        free, wanted = self._free_disk(), needed + self._config.min_free_disk_bytes
         if free < wanted and self._delete_replayed(wanted - free):
             free = self._free_disk()
         if free < wanted:
             raise RetryableError(
-                f"{self._folder.path}: {free} bytes are free, min_free_disk keeps {self._config.min_free_disk}; "
+                f"{self._folder.path}: {free} bytes are free, min_free_disk keeps {self._config.min_free_disk_bytes}; "
                 "free space",
                 code="MIN_FREE_DISK",
                 throttle=True,

@@ -47,9 +47,9 @@ class MemoryBuffer:
     def __init__(self, config: MemoryBufferConfig, context: ComponentContext) -> None:
         self._id = context.component_id
         self._clock = context.clock
-        self._capacity = config.capacity
+        self._capacity = config.capacity_records
         self._when_full = config.when_full
-        self._block_limit = config.block_limit
+        self._block_limit_seconds = config.block_limit_seconds
         self._lock = threading.Lock()
         # All below is guarded by the lock.
         self._ready = ChunkQueue()
@@ -182,7 +182,7 @@ class MemoryBuffer:
         if not self._appenders and self._fits(waiter):
             return
         now = self._clock.monotonic()
-        give_up_at = now + self._block_limit
+        give_up_at = now + self._block_limit_seconds
         self._appenders.append(waiter)
         try:
             while not (self._stopped or (self._appenders[0] is waiter and self._fits(waiter))):

@@ -1,12 +1,9 @@
-"""The buffer's configuration, as schema.json describes it."""
+"""MemoryBufferConfig: the buffer's ``config:`` mapping, typed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
-
-from agent_core.api import Config
 
 
 class WhenFull(StrEnum):
@@ -19,17 +16,8 @@ class WhenFull(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MemoryBufferConfig:
-    """``capacity`` counts rows, ``block_limit`` is in seconds."""
+    """Keys and meaning as in ``schema.json``, which owns the defaults."""
 
-    capacity: int
+    capacity_records: int
     when_full: WhenFull
-    block_limit: float
-
-    @classmethod
-    def from_config(cls, config: Config) -> MemoryBufferConfig:
-        """From a mapping that has passed the schema."""
-        return cls(
-            capacity=cast(int, config["capacity"]),
-            when_full=WhenFull(cast(str, config["when_full"])),
-            block_limit=cast(float, config["block_limit"]),
-        )
+    block_limit_seconds: float

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from agent_core.api import BufferFactory, ComponentContext, Config, hookimpl, load_schema
+from agent_core.api import BufferFactory, ComponentContext, Config, hookimpl, load_schema, settings
 from memory_buffer.buffer import MemoryBuffer
 from memory_buffer.config import MemoryBufferConfig
 
 
 def create(config: Config, context: ComponentContext) -> MemoryBuffer:
     """Make one buffer. Pure."""
-    return MemoryBuffer(MemoryBufferConfig.from_config(config), context)
+    return MemoryBuffer(settings(MemoryBufferConfig, config), context)
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from agent_core.api import Config, ConfigProblem
+from agent_core.api import Config, ConfigProblem, settings
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.dsn import dsn_mistake
 from oracle_sink.table.identifiers import parse_table
@@ -21,7 +21,7 @@ def problems(config: Config) -> Sequence[ConfigProblem]:
     for index, sink in enumerate(cast("Sequence[Mapping[str, object]]", config.get("sinks", ()))):
         if sink.get("type") != _TYPE:
             continue
-        typed = OracleSinkConfig.from_config(cast(Config, sink["config"]))
+        typed = settings(OracleSinkConfig, cast(Config, sink["config"]))
         path = ("sinks", index, "config")
         found.extend(sink_problems(typed, path))
         workers = sink.get("workers", 1)
@@ -54,9 +54,9 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
         yield ConfigProblem(str(mistake), where)
     if config.pool.min > config.pool.max:
         yield ConfigProblem(f"min {config.pool.min} is more than max {config.pool.max}", (*path, "pool", "min"))
-    for key, seconds in (("connect", config.timeouts.connect), ("login", config.timeouts.login)):
+    for key, seconds in (("connect", config.timeouts.connect_seconds), ("login", config.timeouts.login_seconds)):
         if seconds <= 0:
             yield ConfigProblem("must be longer than nothing", (*path, "timeouts", key))
-    if config.timeouts.call <= 0:
+    if config.timeouts.call_seconds <= 0:
         # 0 would mean no limit to the driver.
         yield ConfigProblem("must be longer than nothing", (*path, "timeouts", "call"))

@@ -83,7 +83,7 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
     start = time.monotonic()
     try:
         password = password_of(config)
-        with latch.turn(password, context.clock, config.login_interval, config.timeouts.login):
+        with latch.turn(password, context.clock, config.login_interval_seconds, config.timeouts.login_seconds):
             connection = Logins(config, context.clock).connect(password)
     except SinkError as error:
         yield _failed(f"{subject} log-in", error)
@@ -92,7 +92,7 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
         took = (time.monotonic() - start) * 1000
         mode = "Thin" if connection.thin else "Thick"
         yield Finding(Severity.OK, f"{subject} log-in", f"as {config.user} in {took:.0f} ms, {mode} mode")
-        connection.call_timeout = max(1, round(config.timeouts.call * 1000))
+        connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
         yield from _Examination(config, context, connection).findings()
     finally:
         close_quietly(connection.close)

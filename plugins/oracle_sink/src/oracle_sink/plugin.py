@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, ConfigError, ConfigProblem, SinkFactory, hookimpl, load_schema
+from agent_core.api import (
+    ComponentContext,
+    Config,
+    ConfigError,
+    ConfigProblem,
+    SinkFactory,
+    hookimpl,
+    load_schema,
+    settings,
+)
 from oracle_sink.session.latch import Latches
 
 if TYPE_CHECKING:
@@ -22,7 +31,7 @@ def agent_register_sink() -> SinkFactory:
         from oracle_sink.config import OracleSinkConfig
         from oracle_sink.sink import OracleSink
 
-        typed = OracleSinkConfig.from_config(config)
+        typed = settings(OracleSinkConfig, config)
         if problems := list(sink_problems(typed)):
             raise ConfigError(problems)
         return OracleSink(typed, context, latches.of(typed.dsn, typed.user, context.state_dir))

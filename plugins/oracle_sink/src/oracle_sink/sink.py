@@ -125,7 +125,7 @@ class OracleSink:
         return layout, rows
 
     def _encode(self, batch: Batch, layout: Layout) -> Rows:
-        latest_ns = self._clock.time_ns() + round(self._config.max_future * _NS)
+        latest_ns = self._clock.time_ns() + round(self._config.max_future_seconds * _NS)
         return encode(batch, layout, self._config.on_conflict, latest_ns)
 
     def _read_layout(self, session: Session) -> Layout:

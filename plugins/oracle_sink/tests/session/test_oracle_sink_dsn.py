@@ -9,7 +9,7 @@ import pytest
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.dsn import DsnMistake, dsn_mistake
 
-from agent_core.api import Secret
+from agent_core.api import Secret, settings
 
 from ..conftest import DEFAULTS
 
@@ -24,7 +24,7 @@ def _no_client_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def mistake(dsn: str, **config: object) -> DsnMistake | None:
     account = {"dsn": dsn, "user": "u", "password": Secret(lambda: "p")}
-    return dsn_mistake(OracleSinkConfig.from_config(DEFAULTS | account | config))
+    return dsn_mistake(settings(OracleSinkConfig, DEFAULTS | account | config))
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from typing import cast
 
 import pytest
 import sqlglot
-from oracle_sink.config import ColumnSpec, Field, OracleSinkConfig
+from oracle_sink.config import OracleSinkConfig
 from oracle_sink.sink import OracleSink
 from oracle_sink.table.ddl import Storage, render
 from oracle_standin.process import Standin
 
-from agent_core.api import Batch, Origin, Secret, WriteOutcome, load_schema
+from agent_core.api import Batch, Origin, Secret, WriteOutcome, load_schema, settings
+
+from ..conftest import DEFAULTS
 
 MakeSink = Callable[..., OracleSink]
 FOLDER = Path(__file__).parents[2] / "ddl"
@@ -24,8 +26,9 @@ FOLDER = Path(__file__).parents[2] / "ddl"
 @pytest.fixture
 def config() -> OracleSinkConfig:
     properties = cast("dict[str, dict[str, object]]", load_schema("oracle_sink")["properties"])
-    defaults = {key: rules["default"] for key, rules in properties.items() if "default" in rules}
-    return OracleSinkConfig.from_config(defaults | {"dsn": "d", "user": "u", "password": Secret(lambda: "p")})
+    defaults = {key: properties[key]["default"] for key in ("table", "columns")}
+    account = {"dsn": "d", "user": "u", "password": Secret(lambda: "p")}
+    return settings(OracleSinkConfig, DEFAULTS | defaults | account)
 
 
 @pytest.mark.parametrize("storage", Storage)
@@ -50,14 +53,14 @@ def test_a_script_makes_a_table_that_the_sink_fills(
 
 
 def test_a_table_is_rendered_for_the_columns_that_are_mapped(config: OracleSinkConfig) -> None:
-    columns = (
-        ColumnSpec("id", expression="plant.seq.NEXTVAL"),
-        ColumnSpec("tag", Field.NAME),
-        ColumnSpec("num", Field.VALUE_NUMBER),
-        ColumnSpec("ns", Field.TIMESTAMP_NS),
-        ColumnSpec("line", constant="LINE-1"),
-        ColumnSpec("loaded", expression="sysdate"),
-    )
+    columns: dict[str, object] = {
+        "id": {"expression": "plant.seq.NEXTVAL"},
+        "tag": "name",
+        "num": "value_number",
+        "ns": {"field": "timestamp_ns"},
+        "line": {"constant": "LINE-1"},
+        "loaded": {"expression": "sysdate"},
+    }
     text = render(replace(config, table="plant.t", columns=columns), Storage.HEAP)
     assert 'CREATE SEQUENCE "PLANT"."SEQ"' in text
     assert 'CREATE TABLE "PLANT"."T"' in text

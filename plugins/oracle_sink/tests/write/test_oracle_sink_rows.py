@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle_sink.config import ColumnSpec, Field, OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
+from oracle_sink.config import OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
 from oracle_sink.table.binding import Refusals
 from oracle_sink.table.facts import Column, Key, Kind, TableFacts
 from oracle_sink.table.identifiers import TableName
@@ -30,20 +30,15 @@ CONFIG = OracleSinkConfig(
     user="u",
     password=Secret(lambda: "p"),
     table="T",
-    columns=(
-        ColumnSpec("TAG_NAME", Field.NAME),
-        ColumnSpec("TAG_VALUE", Field.VALUE),
-        ColumnSpec("TS", Field.TIMESTAMP),
-        ColumnSpec("QUALITY", Field.QUALITY),
-    ),
+    columns={"TAG_NAME": "name", "TAG_VALUE": "value", "TS": "timestamp", "QUALITY": "quality"},
     on_conflict=OnConflict.KEEP,
     bad_value_text="BAD",
     true_text="1",
     false_text="0",
-    max_future=0.0,
+    max_future_seconds=0.0,
     pool=PoolConfig(1, 1),
     timeouts=TimeoutsConfig(1.0, 1.0, 1.0, 1.0),
-    login_interval=1.0,
+    login_interval_seconds=1.0,
     config_dir=None,
     wallet_location=None,
     wallet_password=None,

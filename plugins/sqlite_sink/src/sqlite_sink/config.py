@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
-
-from agent_core.api import Config
 
 
 class Journal(StrEnum):
@@ -33,23 +30,11 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SqliteSinkConfig:
-    """Keys and meaning as in ``schema.json``, which owns the defaults. ``busy_timeout`` is in seconds."""
+    """Keys and meaning as in ``schema.json``, which owns the defaults."""
 
     path: Path
     table: str
     journal: Journal
     synchronous: Synchronous
     on_conflict: OnConflict
-    busy_timeout: float
-
-    @classmethod
-    def from_config(cls, config: Config) -> SqliteSinkConfig:
-        """Type a mapping that has passed the schema and the core's conversions."""
-        return cls(
-            path=cast(Path, config["path"]),
-            table=cast(str, config["table"]),
-            journal=Journal(cast(str, config["journal"])),
-            synchronous=Synchronous(cast(str, config["synchronous"])),
-            on_conflict=OnConflict(cast(str, config["on_conflict"])),
-            busy_timeout=cast(float, config["busy_timeout"]),
-        )
+    busy_timeout_seconds: float

@@ -21,7 +21,9 @@ def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
         yield _folder(subject, path)
         return
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=config.busy_timeout)) as connection:
+        with closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=config.busy_timeout_seconds)
+        ) as connection:
             connection.isolation_level = None
             connection.execute("BEGIN IMMEDIATE")
             there = table.check(connection)

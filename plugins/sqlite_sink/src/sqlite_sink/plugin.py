@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, SinkFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, SinkFactory, hookimpl, load_schema, settings
 
 if TYPE_CHECKING:
     from sqlite_sink.sink import SqliteSink
@@ -15,7 +15,7 @@ def create(config: Config, context: ComponentContext) -> SqliteSink:
     from sqlite_sink.config import SqliteSinkConfig
     from sqlite_sink.sink import SqliteSink
 
-    return SqliteSink(SqliteSinkConfig.from_config(config), context)
+    return SqliteSink(settings(SqliteSinkConfig, config), context)
 
 
 @hookimpl

@@ -151,7 +151,7 @@ class SqliteSink:
         try:
             config.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                config.path, timeout=config.busy_timeout, isolation_level=None, check_same_thread=False
+                config.path, timeout=config.busy_timeout_seconds, isolation_level=None, check_same_thread=False
             )
             journal = connection.execute(f"PRAGMA journal_mode = {config.journal}").fetchone()[0]
             connection.execute(f"PRAGMA synchronous = {config.synchronous}")

@@ -52,7 +52,7 @@ def _listed(value: object) -> list[object]:
 
 def reach(address: Address, config: OracleSinkConfig) -> Finding:
     """Connect over TCP and, for tcps, shake hands. Bounded by ``timeouts.connect`` each."""
-    limit = config.timeouts.connect
+    limit = config.timeouts.connect_seconds
     subject = f"TLS {address}" if address.secure else f"TCP {address}"
     start = time.monotonic()
     try:

@@ -130,7 +130,7 @@ class Connections:
             close_quietly(close_all)
 
     def _take(self) -> Session:
-        deadline = self._clock.monotonic() + self._config.timeouts.wait
+        deadline = self._clock.monotonic() + self._config.timeouts.wait_seconds
         while True:
             with self._changed:
                 while not self._idle and self._is_open and self._live >= self._config.pool.max:
@@ -196,10 +196,10 @@ class Connections:
     def _logged_in(self) -> Session:
         config = self._config
         password = password_of(config)
-        with self._latch.turn(password, self._clock, config.login_interval, config.timeouts.login):
+        with self._latch.turn(password, self._clock, config.login_interval_seconds, config.timeouts.login_seconds):
             connection = self._logins.connect(password)
             try:
-                connection.call_timeout = max(1, round(config.timeouts.call * 1000))
+                connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
                 connection.module = self._module
                 with connection.cursor() as cursor:
                     cursor.execute(_SETUP)

@@ -51,7 +51,7 @@ def parameters(config: OracleSinkConfig, password: str) -> Parameters:
         user=config.user,
         password=password,
         sdu=SDU_BYTES,
-        tcp_connect_timeout=config.timeouts.connect,
+        tcp_connect_timeout=config.timeouts.connect_seconds,
         retry_count=0,
         expire_time=EXPIRE_TIME_MINUTES,
         disable_oob=config.disable_oob,
@@ -121,7 +121,7 @@ class Logins:
             arguments = parameters(self._config, password)
         except ConfigError as error:
             raise ConfigurationError(f"wallet_password: {error}") from error
-        limit = self._config.timeouts.login
+        limit = self._config.timeouts.login_seconds
         results: queue.SimpleQueue[oracledb.Connection | BaseException] = queue.SimpleQueue()
         given_up = threading.Event()
         thread = threading.Thread(

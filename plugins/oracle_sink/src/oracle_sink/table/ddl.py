@@ -6,27 +6,27 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
-from oracle_sink.config import Field, OracleSinkConfig
+from oracle_sink.config import OracleSinkConfig
 from oracle_sink.table.identifiers import TableName, parse_table
-from oracle_sink.table.mapping import Mapped, read_mapping
+from oracle_sink.table.mapping import Mapped, RecordField, read_mapping
 
 _SHORT: Final = 30
 """Bytes of a name before 12.2."""
 
 _TYPES: Final = {
-    Field.NAME: "VARCHAR2(100 CHAR) NOT NULL",
-    Field.VALUE: "VARCHAR2(255 CHAR) NOT NULL",
-    Field.VALUE_NUMBER: "BINARY_DOUBLE",
-    Field.VALUE_TEXT: "VARCHAR2(255 CHAR)",
-    Field.VALUE_TYPE: "VARCHAR2(10) NOT NULL",
-    Field.TIMESTAMP: "TIMESTAMP(6) NOT NULL",
-    Field.TIMESTAMP_NS: "NUMBER(19) NOT NULL",
-    Field.QUALITY: "VARCHAR2(20) NOT NULL",
-    Field.QUALITY_CODE: "NUMBER(3) NOT NULL",
-    Field.SOURCE: "VARCHAR2(100 CHAR) NOT NULL",
-    Field.DEVICE: "VARCHAR2(100 CHAR) NOT NULL",
-    Field.GROUP: "VARCHAR2(100 CHAR) NOT NULL",
-    Field.AGENT: "VARCHAR2(100 CHAR) NOT NULL",
+    RecordField.NAME: "VARCHAR2(100 CHAR) NOT NULL",
+    RecordField.VALUE: "VARCHAR2(255 CHAR) NOT NULL",
+    RecordField.VALUE_NUMBER: "BINARY_DOUBLE",
+    RecordField.VALUE_TEXT: "VARCHAR2(255 CHAR)",
+    RecordField.VALUE_TYPE: "VARCHAR2(10) NOT NULL",
+    RecordField.TIMESTAMP: "TIMESTAMP(6) NOT NULL",
+    RecordField.TIMESTAMP_NS: "NUMBER(19) NOT NULL",
+    RecordField.QUALITY: "VARCHAR2(20) NOT NULL",
+    RecordField.QUALITY_CODE: "NUMBER(3) NOT NULL",
+    RecordField.SOURCE: "VARCHAR2(100 CHAR) NOT NULL",
+    RecordField.DEVICE: "VARCHAR2(100 CHAR) NOT NULL",
+    RecordField.GROUP: "VARCHAR2(100 CHAR) NOT NULL",
+    RecordField.AGENT: "VARCHAR2(100 CHAR) NOT NULL",
 }
 _EXPRESSION_TYPES: Final = {"SYSTIMESTAMP": "TIMESTAMP(6) WITH TIME ZONE NOT NULL", "SYSDATE": "DATE NOT NULL"}
 
@@ -59,9 +59,9 @@ def render(config: OracleSinkConfig, storage: Storage) -> str:
 
 
 def _statements(table: TableName, mapping: tuple[Mapped, ...], storage: Storage) -> Iterator[str]:
-    time = next((m.name for m in mapping if m.field is Field.TIMESTAMP), None)
-    key = [m.name for m in mapping if m.field is Field.NAME]
-    stamp = time or next((m.name for m in mapping if m.field is Field.TIMESTAMP_NS), None)
+    time = next((m.name for m in mapping if m.field is RecordField.TIMESTAMP), None)
+    key = [m.name for m in mapping if m.field is RecordField.NAME]
+    stamp = time or next((m.name for m in mapping if m.field is RecordField.TIMESTAMP_NS), None)
     if stamp is not None:
         key.append(stamp)
     for mapped in mapping:

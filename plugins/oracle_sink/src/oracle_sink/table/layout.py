@@ -10,11 +10,11 @@ from itertools import repeat
 from typing import Final
 
 from agent_core.api import BAD, GOOD, QUALITY_NAMES, UNCERTAIN, Batch, ConfigurationError, Value
-from oracle_sink.config import Field, OracleSinkConfig
+from oracle_sink.config import OracleSinkConfig
 from oracle_sink.table.binding import Bind, Encoder, InputSize, Refusals
 from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, Key, Kind, TableFacts
 from oracle_sink.table.identifiers import TableName
-from oracle_sink.table.mapping import Mapped, read_mapping
+from oracle_sink.table.mapping import Mapped, RecordField, read_mapping
 from oracle_sink.table.numbers import NumberColumn, Numbers, Refused
 from oracle_sink.table.texts import (
     RepeatedText,
@@ -35,19 +35,19 @@ _QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) fo
 _QUALITY_TEXTS: Final = tuple(QUALITY_NAMES[quality] for quality in _QUALITIES)
 
 _KINDS: Final = {
-    Field.NAME: TEXTS,
-    Field.VALUE: TEXTS | NUMBERS,
-    Field.VALUE_NUMBER: NUMBERS,
-    Field.VALUE_TEXT: TEXTS,
-    Field.VALUE_TYPE: TEXTS,
-    Field.TIMESTAMP: TIMES,
-    Field.TIMESTAMP_NS: NUMBERS,
-    Field.QUALITY: TEXTS,
-    Field.QUALITY_CODE: NUMBERS,
-    Field.SOURCE: TEXTS,
-    Field.DEVICE: TEXTS,
-    Field.GROUP: TEXTS,
-    Field.AGENT: TEXTS,
+    RecordField.NAME: TEXTS,
+    RecordField.VALUE: TEXTS | NUMBERS,
+    RecordField.VALUE_NUMBER: NUMBERS,
+    RecordField.VALUE_TEXT: TEXTS,
+    RecordField.VALUE_TYPE: TEXTS,
+    RecordField.TIMESTAMP: TIMES,
+    RecordField.TIMESTAMP_NS: NUMBERS,
+    RecordField.QUALITY: TEXTS,
+    RecordField.QUALITY_CODE: NUMBERS,
+    RecordField.SOURCE: TEXTS,
+    RecordField.DEVICE: TEXTS,
+    RecordField.GROUP: TEXTS,
+    RecordField.AGENT: TEXTS,
 }
 
 
@@ -197,7 +197,7 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
     first = key.columns if key is not None else ()
     ordered = (*first, *(name for name in encoders if name not in first))
     compared = tuple(i for i, name in enumerate(ordered) if name in fields and name not in first)
-    times = {mapped.name for mapped in mapping if mapped.field in (Field.TIMESTAMP, Field.TIMESTAMP_NS)}
+    times = {mapped.name for mapped in mapping if mapped.field in (RecordField.TIMESTAMP, RecordField.TIMESTAMP_NS)}
     return Layout(
         facts,
         tuple(encoders[name] for name in ordered),
@@ -267,51 +267,51 @@ def _constant(column: Column, value: str | int | float | None, codec: str | None
 
 
 def _field_encoder(
-    mapped: Mapped, field: Field, column: Column, config: OracleSinkConfig, codec: str | None, agent_name: str
+    mapped: Mapped, field: RecordField, column: Column, config: OracleSinkConfig, codec: str | None, agent_name: str
 ) -> Encoder:
     if column.kind not in _KINDS[field]:
         fitting = ", ".join(sorted(kind.value for kind in _KINDS[field]))
         raise ConfigurationError(f"columns: {column} is {column.data_type}: field {field} needs one of {fitting}")
     if mapped.zone is not None and column.kind not in (Kind.DATE, Kind.TIMESTAMP):
         raise ConfigurationError(f"columns: {column} is {column.data_type}: time_zone: is for DATE and TIMESTAMP")
-    if field is Field.TIMESTAMP:
+    if field is RecordField.TIMESTAMP:
         return Times(column, mapped.zone)
     if column.kind in NUMBERS:
         values = _number_values(field)
-        return Numbers(NumberColumn(column), values, only_numbers=field is Field.VALUE_NUMBER)
+        return Numbers(NumberColumn(column), values, only_numbers=field is RecordField.VALUE_NUMBER)
     text = TextColumn(column, codec)
-    if field in (Field.VALUE, Field.VALUE_TEXT):
+    if field in (RecordField.VALUE, RecordField.VALUE_TEXT):
         return ValueText(
             text,
             bad_text=config.bad_value_text,
             true_text=config.true_text,
             false_text=config.false_text,
-            only_texts=field is Field.VALUE_TEXT,
+            only_texts=field is RecordField.VALUE_TEXT,
         )
-    return RepeatedText(text, _text_values(field, agent_name), required=field is Field.NAME)
+    return RepeatedText(text, _text_values(field, agent_name), required=field is RecordField.NAME)
 
 
-def _number_values(field: Field) -> Callable[[Batch], Sequence[Value]]:
-    if field is Field.TIMESTAMP_NS:
+def _number_values(field: RecordField) -> Callable[[Batch], Sequence[Value]]:
+    if field is RecordField.TIMESTAMP_NS:
         return lambda batch: list(batch.stamps())
-    if field is Field.QUALITY_CODE:
+    if field is RecordField.QUALITY_CODE:
         return lambda batch: list(map(_QUALITIES.__getitem__, batch.qualities))
     return lambda batch: batch.values
 
 
-def _text_values(field: Field, agent_name: str) -> Callable[[Batch], Sequence[str]]:
+def _text_values(field: RecordField, agent_name: str) -> Callable[[Batch], Sequence[str]]:
     match field:
-        case Field.NAME:
+        case RecordField.NAME:
             return lambda batch: batch.names
-        case Field.QUALITY:
+        case RecordField.QUALITY:
             return lambda batch: mapped_bytes(_QUALITY_TEXTS, batch.qualities)
-        case Field.VALUE_TYPE:
+        case RecordField.VALUE_TYPE:
             return lambda batch: type_names(batch.values)
-        case Field.SOURCE:
+        case RecordField.SOURCE:
             return origin_texts(lambda origin: origin.source)
-        case Field.DEVICE:
+        case RecordField.DEVICE:
             return origin_texts(lambda origin: origin.device)
-        case Field.GROUP:
+        case RecordField.GROUP:
             return origin_texts(lambda origin: origin.group)
         case _:
             return lambda batch: list(repeat(agent_name, len(batch)))

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from oracle_sink.config import ColumnSpec, Field
+from agent_core.api import settings
 from oracle_sink.table.identifiers import parse_column, parse_sequence
 
 _EXPRESSIONS: Final = ("SYSTIMESTAMP", "SYSDATE")
 _NEXTVAL: Final = ".NEXTVAL"
-_VALUES: Final = frozenset({Field.VALUE, Field.VALUE_NUMBER, Field.VALUE_TEXT})
+
+
+class RecordField(StrEnum):
+    """What of a record a column can hold."""
+
+    NAME = "name"
+    VALUE = "value"
+    VALUE_NUMBER = "value_number"
+    VALUE_TEXT = "value_text"
+    VALUE_TYPE = "value_type"
+    TIMESTAMP = "timestamp"
+    TIMESTAMP_NS = "timestamp_ns"
+    QUALITY = "quality"
+    QUALITY_CODE = "quality_code"
+    SOURCE = "source"
+    DEVICE = "device"
+    GROUP = "group"
+    AGENT = "agent"
+
+
+_VALUES: Final = frozenset({RecordField.VALUE, RecordField.VALUE_NUMBER, RecordField.VALUE_TEXT})
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """What ``columns:`` says of one column: a field, a constant or an expression; the other two are None."""
+
+    field: RecordField | None = None
+    time_zone: str | None = None
+    constant: str | int | float | None = None
+    expression: str | None = None
 
 
 class MappingError(ValueError):
@@ -28,7 +59,7 @@ class Mapped:
     """One column: ``name`` as the dictionary has it, and one of a field, a constant and an expression's SQL."""
 
     name: str
-    field: Field | None = None
+    field: RecordField | None = None
     zone: ZoneInfo | None = None
     constant: str | int | float | None = None
     expression: str | None = None
@@ -38,38 +69,38 @@ class Mapped:
         return self.expression is not None and self.expression.endswith(_NEXTVAL)
 
 
-def read_mapping(specs: Sequence[ColumnSpec]) -> tuple[tuple[Mapped, ...], tuple[MappingError, ...]]:
+def read_mapping(columns: Mapping[str, object]) -> tuple[tuple[Mapped, ...], tuple[MappingError, ...]]:
     """The columns, and everything that is wrong with them."""
     found: list[Mapped] = []
     errors: list[MappingError] = []
-    for spec in specs:
+    for column, spec in columns.items():
         try:
-            mapped = _read(spec)
+            mapped = _read(column, settings(ColumnSpec, spec if isinstance(spec, Mapping) else {"field": spec}))
         except ValueError as error:
-            errors.append(MappingError(str(error), spec.column))
+            errors.append(MappingError(str(error), column))
             continue
         if any(mapped.name == other.name for other in found):
-            errors.append(MappingError(f"column {mapped.name} is there twice", spec.column))
+            errors.append(MappingError(f"column {mapped.name} is there twice", column))
         found.append(mapped)
     fields = {mapped.field for mapped in found}
     if errors:  # what is missing may be what could not be read
         return tuple(found), tuple(errors)
-    if Field.NAME not in fields:
+    if RecordField.NAME not in fields:
         errors.append(MappingError("no column has the field name: rows of different tags could not be told apart"))
     if not fields & _VALUES:
         errors.append(MappingError(f"no column has one of the fields {', '.join(sorted(_VALUES))}"))
     return tuple(found), tuple(errors)
 
 
-def _read(spec: ColumnSpec) -> Mapped:
-    name = parse_column(spec.column)
+def _read(column: str, spec: ColumnSpec) -> Mapped:
+    name = parse_column(column)
     if spec.expression is not None:
         return Mapped(name, expression=_expression(spec.expression))
     if spec.field is None:
         return Mapped(name, constant=spec.constant)
     if spec.time_zone is None:
         return Mapped(name, spec.field)
-    if spec.field is not Field.TIMESTAMP:
+    if spec.field is not RecordField.TIMESTAMP:
         raise ValueError(f"time_zone: is for the field timestamp, not for {spec.field}")
     return Mapped(name, spec.field, zone=_zone(spec.time_zone))
 
