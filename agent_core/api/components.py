@@ -293,11 +293,15 @@ class Extension(Component, Protocol):
 
 
 class Severity(StrEnum):
-    """How a finding reads."""
+    """How bad a finding or an alert is; alerts are never OK.
+
+    CRITICAL: the part does not work, or records are lost or cannot reach their destination. WARNING: it works, but
+    somebody should look.
+    """
 
     OK = "ok"
     WARNING = "warning"
-    FAILED = "failed"
+    CRITICAL = "critical"
 
 
 @dataclass(frozen=True, slots=True)

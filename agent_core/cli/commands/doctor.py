@@ -39,7 +39,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "Makes the parts that FILE names and lets each of them look: can the device be reached, does the log-in work,\n"
         "do the columns fit, is there room on the disk. Every line that is not ok says what to do next. Nothing is\n"
         "left behind, so it may be run beside a running agent.\n"
-        "Exit code: 0 when nothing failed (warnings are no failure), 1 otherwise, 2 when FILE is not valid.",
+        "Exit code: 0 when nothing is critical (warnings are not), 1 otherwise, 2 when FILE is not valid.",
         "  tagferry doctor\n  tagferry doctor line2.yaml --json\n  tagferry doctor --ddl > create_tables.sql",
     )
     add_file_argument(parser)
@@ -90,7 +90,7 @@ def _examine(
         print(redact(report.text(counts)))
     else:
         print("\n" + ", ".join(f"{counts.get(severity, 0)} {severity}" for severity in Severity))
-    return exit_code.FAILED if counts.get(Severity.FAILED) else exit_code.OK
+    return exit_code.FAILED if counts.get(Severity.CRITICAL) else exit_code.OK
 
 
 class TextReport:
@@ -151,7 +151,7 @@ class JsonReport:
 
     def text(self, counts: Mapping[Severity, int]) -> str:
         found = {
-            "healthy": not counts.get(Severity.FAILED),
+            "healthy": not counts.get(Severity.CRITICAL),
             "counts": {str(severity): counts.get(severity, 0) for severity in Severity},
             "findings": self._findings,
         }
@@ -159,14 +159,14 @@ class JsonReport:
 
 
 def _text(finding: Finding) -> str:
-    lines = [f"  {finding.severity:<7}  {finding.subject}: {_indented(finding.message)}"]
+    lines = [f"  {finding.severity:<8}  {finding.subject}: {_indented(finding.message)}"]
     if finding.next_step:
-        lines.append(f"           next: {_indented(finding.next_step)}")
+        lines.append(f"            next: {_indented(finding.next_step)}")
     return "\n".join(lines)
 
 
 def _indented(text: str) -> str:
-    return text.replace("\n", "\n           ")
+    return text.replace("\n", "\n            ")
 
 
 def _print_ddl(config: AgentConfig, registry: Registry, *, as_json: bool) -> int:

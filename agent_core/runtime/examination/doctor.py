@@ -83,7 +83,7 @@ class Doctor:
             if elapsed >= self._limit:
                 message = f"did not end within {self._limit:g} s and was left behind"
                 step = "find out what does not answer here; --timeout lets it take longer"
-                yield Finding(Severity.FAILED, "check", message, step)
+                yield Finding(Severity.CRITICAL, "check", message, step)
                 return
             finding, ended = check.next(min(WAIT_SECONDS, self._limit - elapsed))
             if finding is not None:
@@ -117,11 +117,11 @@ class _Check:
             for finding in diagnose():
                 self._tell(finding)
         except (AgentError, OSError) as error:
-            self._tell(Finding(Severity.FAILED, "check", str(error)))
+            self._tell(Finding(Severity.CRITICAL, "check", str(error)))
         except Exception as error:
             _logger.exception("check failed: part=%s", self._patient)
             step = f"this is a defect of {self._patient.type or 'the agent'}; tagferry --debug doctor shows where"
-            self._tell(Finding(Severity.FAILED, "check", f"{type(error).__name__}: {error}", step))
+            self._tell(Finding(Severity.CRITICAL, "check", f"{type(error).__name__}: {error}", step))
         with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -49,7 +49,7 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
         free = shutil.disk_usage(place).free
     except OSError as error:
         message = f"cannot write in {place}: {error.strerror or error}"
-        yield Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
+        yield Finding(Severity.CRITICAL, subject, message, "give the agent's user the right to write there")
         return
     if agent_runs(state_dir):
         step = "fine if it is this one; a second agent needs a state_dir: of its own"
@@ -57,7 +57,7 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
     else:
         yield Finding(Severity.OK, subject, "writable, no agent runs with it")
     severity = (
-        Severity.FAILED if free < NO_DISK_BYTES else Severity.WARNING if free < LITTLE_DISK_BYTES else Severity.OK
+        Severity.CRITICAL if free < NO_DISK_BYTES else Severity.WARNING if free < LITTLE_DISK_BYTES else Severity.OK
     )
     next_step = None if severity is Severity.OK else "free space, or set state_dir: to another disk"
     yield Finding(severity, "disk", f"{free // _MIB:,} MiB free at {place}", next_step)
@@ -71,7 +71,7 @@ def _log_file(path: Path) -> Finding:
         _write_in(place)  # the next file is made there when this one is full
     except OSError as error:
         message = f"cannot write in {place}: {error.strerror or error}"
-        return Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
+        return Finding(Severity.CRITICAL, subject, message, "give the agent's user the right to write there")
     return Finding(Severity.OK, subject, "writable")
 
 
@@ -92,7 +92,7 @@ def _clock(config: AgentConfig, clock: Clock) -> Iterator[Finding]:
     message = f"{now:%Y-%m-%d %H:%M:%S} UTC, {now.astimezone():%H:%M:%S} here (UTC{now.astimezone():%z})"
     step = "set the clock, and keep it set by NTP: each value is stored with this time"
     if now.year not in SANE_YEARS:
-        yield Finding(Severity.FAILED, "clock", message, step)
+        yield Finding(Severity.CRITICAL, "clock", message, step)
         return
     newest, ahead = _newest(config), 0.0
     if newest is not None:

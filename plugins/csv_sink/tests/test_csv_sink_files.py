@@ -512,8 +512,8 @@ MIB = 1024 * 1024
 @pytest.mark.parametrize(
     ("free", "severity", "message"),
     [
-        (MIB - 1, Severity.FAILED, "no row would be taken"),
-        (MIB + 50_000, Severity.FAILED, "no row would be taken"),
+        (MIB - 1, Severity.CRITICAL, "no row would be taken"),
+        (MIB + 50_000, Severity.CRITICAL, "no row would be taken"),
         (MIB + 200_000, Severity.WARNING, "room for about 1,428 rows"),
         (2 * MIB - 1, Severity.WARNING, "room for about 7,489 rows"),
         (2 * MIB, Severity.OK, "writable, 2 MiB free"),
@@ -538,7 +538,7 @@ def test_what_the_doctor_calls_ok_takes_a_batch(
     with pytest.raises(RetryableError, match="min_free_disk"):
         sink.divert(BATCH, SINK_DOWN)
     (finding,) = sink.diagnose()
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
 
 
 def test_the_doctor_says_when_replayed_files_are_deleted_early(
@@ -558,4 +558,4 @@ def test_the_doctor_says_when_replayed_files_are_deleted_early(
 def test_the_doctor_names_a_place_that_cannot_be_written(make_sink: Callable[..., CsvSink], tmp_path: Path) -> None:
     (tmp_path / "backup").write_text("", encoding="utf-8")
     (finding,) = make_sink().diagnose()
-    assert (finding.severity, "cannot write" in finding.message) == (Severity.FAILED, True)
+    assert (finding.severity, "cannot write" in finding.message) == (Severity.CRITICAL, True)

@@ -47,7 +47,7 @@ def test_a_healthy_database_has_nothing_but_good_findings_and_is_left_as_it_was(
 def test_a_missing_table_comes_with_the_statement_that_creates_it(make_sink: MakeSink, database: Standin) -> None:
     sink = make_sink(table="tagferry_other")
     (finding,) = bad(findings(sink))
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert 'CREATE TABLE "TAGFERRY_OTHER"' in (finding.next_step or "")
     assert "ask the DBA for SELECT and INSERT on it" in (finding.next_step or "")
 
@@ -62,7 +62,7 @@ def test_a_listener_that_is_away_ends_the_checks(make_sink: MakeSink, database: 
     sink = make_sink()
     database.listener_stop()
     (finding,) = findings(sink)
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert "lsnrctl" in (finding.next_step or "")
 
 
@@ -85,7 +85,7 @@ def test_an_unknown_service_is_named(make_sink: MakeSink, database: Standin) -> 
 )
 def test_a_dsn_that_leads_nowhere_says_what_to_check(dsn: str, step: str, make_sink: MakeSink) -> None:
     (finding,) = findings(make_sink(dsn=dsn))
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert step in (finding.next_step or "")
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_password_is_tried_once_and_not_again_by_the_sink(make_sink: Mak
     database.reset_counters()
     (finding,) = bad(findings(sink))
     assert (finding.severity, finding.next_step) == (
-        Severity.FAILED,
+        Severity.CRITICAL,
         "check user: and password:; a new password needs no restart",
     )
     with pytest.raises(AuthenticationError):
@@ -134,7 +134,7 @@ def test_a_row_that_cannot_be_inserted_is_a_finding(
 ) -> None:
     database.fault("execute", "ora", code=code, match="insert")
     (finding,) = bad(findings(make_sink()))
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert step in (finding.next_step or "")
 
 
@@ -179,7 +179,7 @@ def test_a_column_that_only_a_trigger_can_fill_is_a_warning(
         "quality VARCHAR2(20), id NUMBER NOT NULL)"
     )
     found = bad(findings(make_sink()))
-    assert [finding.severity for finding in found] == [Severity.WARNING, Severity.WARNING, Severity.FAILED]
+    assert [finding.severity for finding in found] == [Severity.WARNING, Severity.WARNING, Severity.CRITICAL]
     assert "no primary or unique key" in found[0].message
     assert "ID is NOT NULL" in found[1].message
     assert "ORA-01400" in found[2].message

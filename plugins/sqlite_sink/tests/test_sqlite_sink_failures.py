@@ -136,7 +136,7 @@ def test_a_read_only_database_is_a_fault_of_the_configuration(
     read_only = real(f"{path.as_uri()}?mode=ro", uri=True)
     mocker.patch("sqlite_sink.diagnosis.sqlite3.connect", return_value=read_only)
     (finding,) = sink.diagnose()
-    assert (finding.severity, "read-only" in finding.message) == (Severity.FAILED, True)
+    assert (finding.severity, "read-only" in finding.message) == (Severity.CRITICAL, True)
 
 
 def test_a_folder_that_cannot_be_made_is_retried(tmp_path: Path) -> None:
@@ -221,10 +221,10 @@ def test_the_doctor_finds_what_is_wrong(sink: SqliteSink, path: Path) -> None:
         other.execute("CREATE TABLE FOREIGN_ONE (a)")
         other.execute("BEGIN IMMEDIATE")
         (finding,) = sink.diagnose()
-        assert (finding.severity, "locked" in finding.message) == (Severity.FAILED, True)
+        assert (finding.severity, "locked" in finding.message) == (Severity.CRITICAL, True)
     (finding,) = make_sink(path, "FOREIGN_ONE").diagnose()
-    assert (finding.severity, "has no column" in finding.message) == (Severity.FAILED, True)
+    assert (finding.severity, "has no column" in finding.message) == (Severity.CRITICAL, True)
     beneath = path.parent / "file"
     beneath.write_text("", encoding="utf-8")
     (finding,) = make_sink(beneath / "data.db").diagnose()
-    assert (finding.severity, finding.next_step is not None) == (Severity.FAILED, True)
+    assert (finding.severity, finding.next_step is not None) == (Severity.CRITICAL, True)

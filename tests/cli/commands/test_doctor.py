@@ -34,7 +34,7 @@ def say(mocker: MockerFixture, *findings: Finding) -> None:
     mocker.patch.object(SqliteSink, "diagnose", return_value=findings)
 
 
-FAILED = Finding(Severity.FAILED, "table TAG_DATA", "not found", "create it:\nCREATE TABLE TAG_DATA;")
+CRITICAL = Finding(Severity.CRITICAL, "table TAG_DATA", "not found", "create it:\nCREATE TABLE TAG_DATA;")
 WARNING = Finding(Severity.WARNING, "account", "the password expires in 3 days", "set a new one")
 
 
@@ -46,41 +46,41 @@ def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_lines_are_grouped_by_part_and_say_what_to_do(
     place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say(mocker, Finding(Severity.OK, "log-in", "as agent"), WARNING, FAILED)
+    say(mocker, Finding(Severity.OK, "log-in", "as agent"), WARNING, CRITICAL)
     assert main(["doctor"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "agent line-1"
     start = lines.index("sink local (sqlite_sink)")
     assert lines[start + 1 : start + 8] == [
-        "  ok       log-in: as agent",
-        "  warning  account: the password expires in 3 days",
-        "           next: set a new one",
-        "  failed   table TAG_DATA: not found",
-        "           next: create it:",
-        "           CREATE TABLE TAG_DATA;",
+        "  ok        log-in: as agent",
+        "  warning   account: the password expires in 3 days",
+        "            next: set a new one",
+        "  critical  table TAG_DATA: not found",
+        "            next: create it:",
+        "            CREATE TABLE TAG_DATA;",
         "fallback local (csv_sink)",
     ]
-    assert lines[-1].endswith(" ok, 1 warning, 1 failed")
+    assert lines[-1].endswith(" ok, 1 warning, 1 critical")
 
 
-def test_a_warning_is_no_failure(place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_is_not_critical(place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]) -> None:
     say(mocker, WARNING)
     assert main(["doctor"]) == 0
-    assert capsys.readouterr().out.endswith(" ok, 1 warning, 0 failed\n")
+    assert capsys.readouterr().out.endswith(" ok, 1 warning, 0 critical\n")
 
 
 def test_as_json(place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]) -> None:
-    say(mocker, FAILED)
+    say(mocker, CRITICAL)
     assert main(["doctor", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["healthy"] is False
-    assert found["counts"]["failed"] == 1
+    assert found["counts"]["critical"] == 1
     assert [finding for finding in found["findings"] if finding["kind"] == "sink"] == [
         {
             "kind": "sink",
             "id": "local",
             "type": "sqlite_sink",
-            "severity": "failed",
+            "severity": "critical",
             "subject": "table TAG_DATA",
             "message": "not found",
             "next_step": "create it:\nCREATE TABLE TAG_DATA;",
@@ -128,7 +128,7 @@ def test_secrets_are_not_printed(
     monkeypatch.setenv("PASSWORD", "very-secret")
     yaml = YAML.replace("type: sqlite_sink\n    config: {path: data.db, busy_timeout: 100ms}\n", oracle)
     place.yaml.write_text(yaml, encoding="utf-8")
-    failed = Finding(Severity.FAILED, "log-in", "very-secret was refused")
+    failed = Finding(Severity.CRITICAL, "log-in", "very-secret was refused")
     mocker.patch("oracle_sink.sink.OracleSink.diagnose", return_value=[failed])
     for options in ([], ["--json"]):
         assert main(["doctor", *options]) == 1
@@ -143,7 +143,7 @@ def test_a_defect_shows_its_traceback_on_demand_only(
     mocker.patch.object(SqliteSink, "diagnose", side_effect=RuntimeError("boom"))
     assert main(["doctor"]) == 1
     captured = capsys.readouterr()
-    assert "failed   check: RuntimeError: boom" in captured.out
+    assert "critical  check: RuntimeError: boom" in captured.out
     assert "Traceback" not in captured.out + captured.err
     assert main(["--debug", "doctor"]) == 1
     assert "Traceback" in capsys.readouterr().err
@@ -178,7 +178,7 @@ def test_a_slow_check_shows_on_a_terminal_that_it_is_at_work(
     assert "checking sink local (sqlite_sink) ... 1 s" in screen.getvalue()
     assert "\n" not in screen.getvalue()
     assert screen.getvalue().rstrip("\r ").endswith("... 25 s"), "then it is wiped out"
-    assert capsys.readouterr().out == "sink local (sqlite_sink)\n  ok       log-in: as agent\n"
+    assert capsys.readouterr().out == "sink local (sqlite_sink)\n  ok        log-in: as agent\n"
 
 
 def test_elsewhere_it_says_so_now_and_then(

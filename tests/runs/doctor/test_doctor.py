@@ -53,7 +53,7 @@ def test_where_all_is_well_nothing_failed_and_nothing_is_left_behind(
     before = sorted(case.folder.rglob("*"))
     report = doctor(case, plant.address, database.environ)
     assert report.code == 0, report.bad()
-    assert not [finding for finding in report.findings if finding["severity"] == "failed"]
+    assert not [finding for finding in report.findings if finding["severity"] == "critical"]
     assert {finding["kind"] for finding in report.findings} == {"agent", "source", "buffer", "sink", "fallback"}
     assert sorted(case.folder.rglob("*")) == before
     assert database.count() == 0, "the trial row was rolled back"
@@ -80,9 +80,9 @@ def test_everything_that_is_wrong_is_in_one_report(case: Case, database: Databas
     report = doctor(case, "127.0.0.1:1", database.environ)
     assert report.code == 1
     for kind in ("source", "sink", "fallback"):
-        assert report.of(kind, "failed"), kind
-        assert all(finding["next_step"] for finding in report.of(kind, "failed"))
-    assert "CREATE TABLE" in report.of("sink", "failed")[0]["next_step"]
+        assert report.of(kind, "critical"), kind
+        assert all(finding["next_step"] for finding in report.of(kind, "critical"))
+    assert "CREATE TABLE" in report.of("sink", "critical")[0]["next_step"]
 
 
 def test_a_wrong_password_is_tried_once_and_not_printed(case: Case, database: Database, plant: ModbusPlant) -> None:
@@ -90,7 +90,7 @@ def test_a_wrong_password_is_tried_once_and_not_printed(case: Case, database: Da
     database.server.reset_counters()
     report = doctor(case, plant.address, {**database.environ, "ORACLE_PASSWORD": "nobody-knows"})
     assert report.code == 1
-    assert "ORA-01017" in report.of("sink", "failed")[0]["message"]
+    assert "ORA-01017" in report.of("sink", "critical")[0]["message"]
     assert "nobody-knows" not in report.text
     assert database.server.counters()["bad_logons"] == 1
 
@@ -111,7 +111,7 @@ def test_a_database_that_never_answers_holds_nothing_up(
     fault(database.server)  # type: ignore[operator]
     report = doctor(case, plant.address, database.environ)
     assert report.code == 1
-    assert report.of("sink", "failed")
+    assert report.of("sink", "critical")
     assert report.of("fallback", "ok"), "the parts behind it are asked, too"
     assert report.seconds < 25
 
@@ -121,5 +121,5 @@ def test_a_check_is_left_behind_when_its_time_is_up(case: Case, database: Databa
     database.server.black_hole(True)
     report = doctor(case, plant.address, database.environ, "--timeout", "300ms")
     assert report.code == 1
-    assert "did not end within 0.3 s and was left behind" in report.of("sink", "failed")[0]["message"]
+    assert "did not end within 0.3 s and was left behind" in report.of("sink", "critical")[0]["message"]
     assert report.seconds < 10, "the process ends all the same"

@@ -102,10 +102,10 @@ def test_a_check_that_hangs_is_reported_with_what_it_found_and_left_behind(place
     release.set()
     network, check = notes.of("sink")
     assert network.message == "reached"
-    assert (check.severity, check.message) == (Severity.FAILED, "did not end within 0.6 s and was left behind")
+    assert (check.severity, check.message) == (Severity.CRITICAL, "did not end within 0.6 s and was left behind")
     assert "sink" in notes.waited, "it is told of while it hangs"
     assert notes.of("fallback"), "the others are asked all the same"
-    assert counts[Severity.FAILED] == 1
+    assert counts[Severity.CRITICAL] == 1
 
 
 def test_findings_come_as_they_are_made(place: Place, mocker: MockerFixture) -> None:
@@ -142,10 +142,10 @@ def test_a_check_that_raises_is_a_finding(
     say(mocker, raises)
     notes, counts = examine(place)
     _, failed = notes.of("sink")
-    assert failed.severity is Severity.FAILED
+    assert failed.severity is Severity.CRITICAL
     assert message in failed.message
     assert failed.next_step == step
-    assert (counts[Severity.WARNING], counts[Severity.FAILED]) == (1, 1)
+    assert (counts[Severity.WARNING], counts[Severity.CRITICAL]) == (1, 1)
 
 
 def surroundings(place: Place, clock: ManualClock | None = None, yaml: str | None = None) -> dict[str, Finding]:
@@ -172,11 +172,11 @@ def test_a_log_file_that_cannot_be_written_is_a_failure_and_nothing_is_left_behi
     assert not (place.folder / "logs").exists()
     (place.folder / "logs").write_text("", encoding="utf-8")
     finding = surroundings(place, yaml=yaml)["log"]
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert finding.message.startswith("cannot write in ")
     (place.folder / "logs").unlink()
     (place.folder / "logs" / "agent.log").mkdir(parents=True)
-    assert surroundings(place, yaml=yaml)["log"].severity is Severity.FAILED
+    assert surroundings(place, yaml=yaml)["log"].severity is Severity.CRITICAL
 
 
 def test_a_state_directory_in_use_is_no_failure(place: Place) -> None:
@@ -192,12 +192,12 @@ def test_a_state_directory_in_use_is_no_failure(place: Place) -> None:
 def test_a_state_directory_that_cannot_be_written_is_a_failure(place: Place) -> None:
     (place.folder / "state").write_text("a file", encoding="utf-8")
     finding = surroundings(place)["state"]
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert "cannot write in" in finding.message
 
 
 @pytest.mark.parametrize(
-    ("free", "severity"), [(5 << 30, Severity.OK), (500 << 20, Severity.WARNING), (50 << 20, Severity.FAILED)]
+    ("free", "severity"), [(5 << 30, Severity.OK), (500 << 20, Severity.WARNING), (50 << 20, Severity.CRITICAL)]
 )
 def test_little_disk_is_a_warning_and_none_a_failure(
     place: Place, mocker: MockerFixture, free: int, severity: Severity
@@ -209,7 +209,7 @@ def test_little_disk_is_a_warning_and_none_a_failure(
 def test_a_clock_from_another_age_is_a_failure(place: Place) -> None:
     assert surroundings(place)["clock"].severity is Severity.OK
     finding = surroundings(place, ManualClock(start_ns=0))["clock"]
-    assert finding.severity is Severity.FAILED
+    assert finding.severity is Severity.CRITICAL
     assert finding.message.startswith("1970-01-01 00:00:00 UTC")
 
 

@@ -31,7 +31,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         free = shutil.disk_usage(place).free
     except OSError as error:
         message = f"cannot write in {place}: {error.strerror or error}"
-        yield Finding(Severity.FAILED, subject, message, "give the agent's user the right to write there")
+        yield Finding(Severity.CRITICAL, subject, message, "give the agent's user the right to write there")
         return
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = folder.complete()
@@ -59,7 +59,7 @@ def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> F
     message = f"{free // _MIB} MiB free, min_free_disk keeps {min_free_disk_bytes // _MIB} MiB"
     next_step = "free space, or set another directory:"
     if room < _BATCH_BYTES:
-        return Finding(Severity.FAILED, subject, f"{message}: no row would be taken", next_step)
+        return Finding(Severity.CRITICAL, subject, f"{message}: no row would be taken", next_step)
     if free - min_free_disk_bytes < _BATCH_BYTES:
         return Finding(Severity.WARNING, subject, f"{message}: replayed files in done/ are deleted early", next_step)
     if room < min_free_disk_bytes:

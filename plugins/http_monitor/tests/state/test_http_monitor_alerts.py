@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from http_monitor.state.alerts import Alert, AlertBoard, Severity
+from http_monitor.state.alerts import Alert, AlertBoard
 from http_monitor.state.storage import StorageSnapshot
 from monitored.fake_agent import FakeAgent, group_status, sink_status
 
@@ -17,10 +17,10 @@ from agent_core.api import (
     GroupState,
     GroupStatus,
     LedgerSnapshot,
+    Severity,
     SinkState,
     SinkStatus,
 )
-from agent_core.api import Severity as FindingSeverity
 
 NOTHING = StorageSnapshot()
 WELL = [group_status("PROCESS")]
@@ -93,7 +93,7 @@ def test_while_a_write_is_tried_again_there_is_nothing_to_do_whatever_the_error_
 
 
 def test_what_a_sink_advises_is_a_warning_with_its_step(case: Case) -> None:
-    finding = Finding(FindingSeverity.WARNING, "account SCOTT", "its password expires in 3 days", "have it changed")
+    finding = Finding(Severity.WARNING, "account SCOTT", "its password expires in 3 days", "have it changed")
     [alert] = case.judge(replace(sink_status(), advice=(finding,)))
     assert codes([alert]) == ["sink_advice"]
     assert alert.severity is Severity.WARNING

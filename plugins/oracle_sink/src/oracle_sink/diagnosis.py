@@ -74,11 +74,11 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
         yield _failed(subject, error)
         return
     reached = [reach(address, config) for address in addresses]
-    if all(finding.severity is Severity.FAILED for finding in reached):
+    if all(finding.severity is Severity.CRITICAL for finding in reached):
         yield from reached
         return
     for finding in reached:  # the driver goes on to the next address
-        missed = finding.severity is Severity.FAILED
+        missed = finding.severity is Severity.CRITICAL
         yield replace(finding, severity=Severity.WARNING) if missed else finding
     start = time.monotonic()
     try:
@@ -199,7 +199,7 @@ class _Examination:
             return _failed(subject, error)
         statements = render(self._config, Storage.HEAP)
         step = f"check table:, ask the DBA for SELECT and INSERT on it, or create it:\n{statements}"
-        return Finding(Severity.FAILED, subject, "not found, or nothing on it is granted", step)
+        return Finding(Severity.CRITICAL, subject, "not found, or nothing on it is granted", step)
 
     def _trial(self, subject: str, layout: Layout) -> Iterator[Finding]:
         """Insert one row, read it back, roll back; only parse where a sequence would not get its number back."""
@@ -252,4 +252,4 @@ def _failed(subject: str, error: SinkError, default_step: str = _DEFAULT_STEP) -
     message = one_line(str(error))
     if step is not None:
         message = message.removesuffix(f" ({step})")
-    return Finding(Severity.FAILED, subject, message, step or default_step)
+    return Finding(Severity.CRITICAL, subject, message, step or default_step)

@@ -127,7 +127,7 @@ def test_a_certificate_for_another_name_is_refused(
 
 def test_the_doctor_judges_a_certificate(make_sink: MakeSink, secure: str, server_pair: Pair, tmp_path: Path) -> None:
     (untrusted,) = make_sink(dsn=secure).diagnose()
-    assert untrusted.severity is Severity.FAILED
+    assert untrusted.severity is Severity.CRITICAL
     assert "wallet_location" in (untrusted.next_step or "")
     trusted = list(
         make_sink(dsn=secure, wallet_location=wallet(tmp_path / "w", server_pair.certificate_pem)).diagnose()

@@ -44,7 +44,7 @@ def test_eleven_runs_of_the_doctor_make_one_log_in(make_sink: MakeSink, database
     clock = ManualClock()
     for run in range(11):
         found = list(make_sink(clock, password=Secret(lambda: WRONG), login_interval=60.0).diagnose())
-        assert found[-1].severity is Severity.FAILED
+        assert found[-1].severity is Severity.CRITICAL
         assert "ORA-01017" in found[-1].message
         assert ("not tried again for " in found[-1].message) is (run > 0)
         clock.advance(0.5)

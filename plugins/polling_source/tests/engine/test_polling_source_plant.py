@@ -270,8 +270,8 @@ def test_the_doctor_names_bad_addresses_and_a_device_that_does_not_answer(
     assert f"1 of them BAD: {lost.name} (hr:{lost.register}: exception 2 (illegal data address))" in message
     plant.hang()
     last = list(source.diagnose())[-1]
-    assert (last.severity, last.subject, last.message) == (Severity.FAILED, "device PLC01", "it does not answer")
+    assert (last.severity, last.subject, last.message) == (Severity.CRITICAL, "device PLC01", "it does not answer")
     plant.pause()
     (last,) = source.diagnose()
-    assert (last.severity, last.subject) == (Severity.FAILED, "device PLC01")
+    assert (last.severity, last.subject) == (Severity.CRITICAL, "device PLC01")
     assert last.message.startswith("cannot connect")

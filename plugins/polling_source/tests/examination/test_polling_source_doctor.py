@@ -57,7 +57,7 @@ def test_the_doctor_connects_and_reads_each_group_once(make_source: MakeSource, 
         ("ok", "device PLC01", "connected in 0.0 ms"),
         ("ok", "group A", "2 tags in 700.0 ms"),
         ("warning", "device PLC01", "reading its groups takes 70% of the time"),
-        ("failed", "device PLC02", "nobody listens"),
+        ("critical", "device PLC02", "nobody listens"),
         ("ok", "device PLC03", "connected in 0.0 ms"),
         ("warning", "group C", "2 tags in 0.0 ms, 1 of them BAD: C2 (illegal address)"),
     ]
@@ -73,7 +73,7 @@ def test_the_doctor_tells_a_device_that_accepts_and_does_not_answer(make_source:
     driver.before_read = die
     source = make_source({"PLC01": driver}, [group("A"), group("B")])
     last = list(source.diagnose())[-1]
-    assert (last.severity, last.subject, last.message) == (Severity.FAILED, "device PLC01", "it does not answer")
+    assert (last.severity, last.subject, last.message) == (Severity.CRITICAL, "device PLC01", "it does not answer")
     assert last.next_step
 
 
@@ -98,7 +98,7 @@ def test_a_block_without_an_answer_is_named_and_the_others_are_read(make_source:
     source = make_source({"PLC01": driver}, [group("A", "PLC01", 1, 500), group("B", "PLC01", 900)])
     findings = list(source.diagnose())
     assert [(finding.severity.value, finding.subject, finding.message) for finding in findings[1:3]] == [
-        ("failed", "group A", "D 1: no answer within 2 s"),
+        ("critical", "group A", "D 1: no answer within 2 s"),
         ("ok", "group B", "1 tags in 0.0 ms"),
     ]
     assert findings[1].next_step == "look at the addresses of A1"
@@ -119,7 +119,7 @@ def test_a_trigger_bit_that_cannot_be_read_is_named(make_source: MakeSource) -> 
     assert [severity for severity, _, _ in found(make_source({"PLC01": driver}, [waiting]))] == ["ok", "ok"]
     driver.refused.add("M7")
     assert found(make_source({"PLC01": driver}, [waiting]))[-1] == (
-        "failed",
+        "critical",
         "group A",
         "its trigger bit M7 cannot be read: illegal address",
     )
@@ -161,7 +161,7 @@ def test_a_defect_of_a_driver_is_a_finding_and_the_other_devices_are_examined(
     mocker.patch.object(driver, where, side_effect=ValueError("defect"))
     devices = {"PLC01": driver, "PLC02": FakeBlockDriver()}
     findings = found(make_source(devices, [group("A"), group("B", "PLC02")]))
-    failed = [message for severity, _, message in findings if severity == "failed"]
+    failed = [message for severity, _, message in findings if severity == "critical"]
     expected = {"connect": ["ValueError: defect"], "read_block": ["D 1 to 2: ValueError: defect"], "close": []}
     assert failed == expected[where]
     assert findings[-1][:2] == ("ok", "group B")

@@ -32,9 +32,9 @@ def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
             connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
-        yield Finding(Severity.FAILED, subject, str(translate(error, path)))
+        yield Finding(Severity.CRITICAL, subject, str(translate(error, path)))
     except ConfigurationError as error:
-        yield Finding(Severity.FAILED, subject, str(error))
+        yield Finding(Severity.CRITICAL, subject, str(error))
     else:
         state = "is there" if there else "will be created"
         yield Finding(Severity.OK, subject, f"writable, table {table.name} {state}")
@@ -45,5 +45,5 @@ def _folder(subject: str, path: Path) -> Finding:
     if folder.is_dir() and os.access(folder, os.W_OK):
         return Finding(Severity.OK, subject, "will be created")
     return Finding(
-        Severity.FAILED, subject, f"cannot be created in {folder}", "give the agent's user the right to write there"
+        Severity.CRITICAL, subject, f"cannot be created in {folder}", "give the agent's user the right to write there"
     )

@@ -14,9 +14,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agent_core.api import DivertReason, DropReason, GroupState, GroupStatus, SinkState, SinkStatus
+from agent_core.api import DivertReason, DropReason, GroupState, GroupStatus, Severity, SinkState, SinkStatus
 from http_monitor.answers.live import core_version
-from http_monitor.state.alerts import Severity
 from http_monitor.state.monitor import Health, Monitor
 from http_monitor.state.storage import StorageSnapshot
 from http_monitor.state.write_stats import BUCKET_BOUNDS_SECONDS
@@ -62,7 +61,10 @@ class AgentCollector(Collector):
             "agent_alerts",
             "Alerts that stand now.",
             ("severity",),
-            [((str(one),), sum(alert.severity is one for alert in now.alerts)) for one in Severity],
+            [
+                ((str(one),), sum(alert.severity is one for alert in now.alerts))
+                for one in (Severity.CRITICAL, Severity.WARNING)
+            ],
         )
         yield _counter(
             "agent_records_collected",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from agent_core.api import AgentStatus, GroupState, GroupStatus, SinkState, SinkStatus
+from agent_core.api import AgentStatus, GroupState, GroupStatus, Severity, SinkState, SinkStatus
 from http_monitor.state.growth import Growth
 from http_monitor.state.storage import StorageSnapshot
 
@@ -21,16 +20,12 @@ DISK_ENOUGH_BYTES: Final = 20 * 10**9
 """A share of a large disk is still a lot; with this much free there is no alert."""
 
 
-class Severity(StrEnum):
-    """``critical`` means that values are being lost or cannot reach their destination; it makes health answer 503."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-
-
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """``code`` is stable, for scripts; ``subject`` is the id of a sink or a group, or the agent's name."""
+    """``code`` is stable, for scripts; ``subject`` is the id of a sink or a group, or the agent's name.
+
+    A critical alert makes health answer 503.
+    """
 
     severity: Severity
     code: str

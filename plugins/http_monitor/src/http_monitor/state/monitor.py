@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, WriteOutcome
-from http_monitor.state.alerts import Alert, AlertBoard, Severity
+from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, Severity, WriteOutcome
+from http_monitor.state.alerts import Alert, AlertBoard
 from http_monitor.state.journal import Journal
 from http_monitor.state.replays import Replays
 from http_monitor.state.storage import Storage

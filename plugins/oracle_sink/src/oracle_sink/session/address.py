@@ -64,14 +64,16 @@ def reach(address: Address, config: OracleSinkConfig) -> Finding:
                 return _certificate(subject, secure)
     except ssl.SSLCertVerificationError as error:
         step = "put the authority's certificate into ewallet.pem, and set wallet_location: to its folder"
-        return Finding(Severity.FAILED, subject, f"certificate refused: {error.verify_message}", step)
+        return Finding(Severity.CRITICAL, subject, f"certificate refused: {error.verify_message}", step)
     except TimeoutError:
-        return Finding(Severity.FAILED, subject, f"no answer within {limit:g} s", "check firewalls on the way")
+        return Finding(Severity.CRITICAL, subject, f"no answer within {limit:g} s", "check firewalls on the way")
     except socket.gaierror as error:
-        return Finding(Severity.FAILED, subject, f"name not found: {error.strerror}", "check the host in dsn:, and DNS")
+        return Finding(
+            Severity.CRITICAL, subject, f"name not found: {error.strerror}", "check the host in dsn:, and DNS"
+        )
     except OSError as error:
         step = "check host and port in dsn:, and that the listener runs (lsnrctl status)"
-        return Finding(Severity.FAILED, subject, str(error), step)
+        return Finding(Severity.CRITICAL, subject, str(error), step)
 
 
 def _context(config: OracleSinkConfig) -> ssl.SSLContext:

@@ -50,7 +50,7 @@ class _Examination:
                 self._driver.connect()
         except DeviceUnreachable as error:
             step = "is it switched on, is the address right, does a firewall stand between?"
-            yield Finding(Severity.FAILED, self._subject, str(error), step)
+            yield Finding(Severity.CRITICAL, self._subject, str(error), step)
             return
         yield Finding(Severity.OK, self._subject, f"connected in {_milliseconds(self._clock.monotonic() - begun)}")
         yield from self._of_clock()
@@ -60,7 +60,7 @@ class _Examination:
             yield from self._of_group(group)
             if self._silent_in_a_row >= MOST_SILENT:
                 step = "it accepts connections; is its protocol enabled, is the unit or station number right?"
-                yield Finding(Severity.FAILED, self._subject, "it does not answer", step)
+                yield Finding(Severity.CRITICAL, self._subject, "it does not answer", step)
                 return
             if group.interval_seconds and group.bit is None:
                 busy += (self._clock.monotonic() - begun) / group.interval_seconds
@@ -95,7 +95,7 @@ class _Examination:
             requests = group.reader.requests()
         except DeviceUnreachable as error:
             self._silent_in_a_row = MOST_SILENT
-            yield Finding(Severity.FAILED, subject, str(error))
+            yield Finding(Severity.CRITICAL, subject, str(error))
             return
         for request in requests:
             asked_at = self._clock.monotonic()
@@ -113,7 +113,7 @@ class _Examination:
             self._slowest = took if self._slowest is None or took[0] > self._slowest[0] else self._slowest
         for request, silence in silent:
             step = f"look at the addresses of {_some(request.tags)}"
-            yield Finding(Severity.FAILED, subject, f"{request.what}: {silence}", step)
+            yield Finding(Severity.CRITICAL, subject, f"{request.what}: {silence}", step)
         summary = f"{len(group):,} tags in {_milliseconds(self._clock.monotonic() - begun)}"
         if bad:
             reason = next(iter(bad.values()))
@@ -130,7 +130,7 @@ class _Examination:
             return
         reason = str(reading.error) if reading.error is not None else reading.reason(reading.bad)
         message = f"its trigger bit {bit.tag.address} cannot be read: {reason}"
-        yield Finding(Severity.FAILED, subject, message, "without it nothing in the PLC triggers the group")
+        yield Finding(Severity.CRITICAL, subject, message, "without it nothing in the PLC triggers the group")
 
 
 def _some(tags: Sequence[TagSpec]) -> str:
