@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
-from agent_core.api import Config, ConfigProblem
+from agent_core.api import Config, ConfigProblem, did_you_mean
 from agent_core.config.document.document import Document, PathKey
 
 SECTIONS = ("sources", "sinks", "extensions")
@@ -46,8 +45,7 @@ def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigPr
         fed.update(name for name in inputs if isinstance(name, str))
         for position, name in enumerate(inputs):
             if isinstance(name, str) and name not in sources:
-                near = get_close_matches(name, sources, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sources)}"
+                hint = did_you_mean(name, sources) or f"known: {', '.join(sources)}"
                 yield document.problem(f"no source has the id {name!r}", ("sinks", index, "inputs", position), hint)
     for index, source in _entries(root, "sources"):
         if isinstance(source.get("id"), str) and source["id"] not in fed:

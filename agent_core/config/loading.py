@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
-from agent_core.api import Config, ConfigError, ConfigProblem, Secret
+from agent_core.api import Config, ConfigError, ConfigProblem, Secret, did_you_mean
 from agent_core.config import checks
 from agent_core.config.assembly import assemble, assemble_extensions
 from agent_core.config.document.document import PathKey, read_document
@@ -112,8 +111,7 @@ class _Loading:
         disabled = self._listed_plugins(section, "disabled")
         for name, path in disabled:
             if name not in self._registry.names:
-                near = get_close_matches(name, self._registry.names, n=1)
-                hint = f"did you mean {near[0]}?" if near else None
+                hint = did_you_mean(name, self._registry.names)
                 self._problems.append(
                     replace(self._document.problem(f"no plugin is called {name!r}", path, hint), warning=True)
                 )

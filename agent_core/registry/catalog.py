@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -17,6 +16,7 @@ from agent_core.api import (
     SinkFactory,
     SourceFactory,
     TransformFactory,
+    did_you_mean,
 )
 
 FACTORY_CLASSES: Final[tuple[type[Factory[object]], ...]] = (
@@ -87,12 +87,12 @@ class Catalog:
         for broken in self.broken:
             if broken.name == type:
                 raise PluginError(f"plugin {type} cannot be used: {broken.reason}")
-        other = [known for known, name in self._factories if name == type]
-        if other:
-            raise PluginError(f"plugin {type} provides no {kind}; it provides a {' and a '.join(other)}")
+        for plugin in self.plugins:
+            if plugin.name == type:
+                provided = " and ".join(f"a {kind}" for kind in plugin.kinds) or "nothing that the YAML can name"
+                raise PluginError(f"plugin {type} provides no {kind}; it provides {provided}")
         known = self.types(kind)
-        near = get_close_matches(type, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+        hint = did_you_mean(type, known) or f"known: {', '.join(known) or 'none'}"
         raise PluginError(f"no {kind} is called {type!r}; {hint}")
 
     def source(self, type: str) -> SourceFactory:  # noqa: A002

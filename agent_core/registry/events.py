@@ -46,8 +46,8 @@ class Events:
     def register_observer(self, observer: object, name: str | None = None) -> None:
         """Call the ``@hookimpl`` methods of ``observer`` from now on. Register from one thread, before data flows.
 
-        ``name`` is how the log calls it (default: its class). Raises PluginError when a method is no hook, has a wrong
-        argument, or when ``observer`` is a class or has no hook at all; then nothing of it is registered.
+        ``name`` is its name in the log (default: its class). Raises PluginError when a method is not a hook or has a
+        wrong argument, and when ``observer`` is a class or has no hook at all; then nothing of it is registered.
         """
         label = name or type(observer).__name__
         if isinstance(observer, type):

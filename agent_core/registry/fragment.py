@@ -7,12 +7,12 @@ another document would be fetched from the network while a configuration is read
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Final, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from agent_core.api import did_you_mean
 from agent_core.registry.catalog import KINDS
 
 CONVERTED_FORMATS: Final = ("duration", "bytes", "path", "secret")
@@ -62,8 +62,8 @@ def _of_node(node: Mapping[str, object], root: Mapping[str, object]) -> Iterator
             yield f"uses {keyword}; use $ref and $defs"
     name = node.get("format")
     if isinstance(name, str) and name not in CONVERTED_FORMATS and name not in ANNOTATION_FORMATS:
-        near = get_close_matches(name, (*CONVERTED_FORMATS, *ANNOTATION_FORMATS), n=1)
-        yield f"has an unknown format {name!r}" + (f"; did you mean {near[0]}?" if near else "")
+        hint = did_you_mean(name, (*CONVERTED_FORMATS, *ANNOTATION_FORMATS))
+        yield f"has an unknown format {name!r}" + (f"; {hint}" if hint else "")
     kind = node.get("x-plugin-ref")
     if kind is not None and kind not in KINDS:
         yield f"has x-plugin-ref {kind!r}, which is none of {', '.join(KINDS)}"

@@ -7,11 +7,11 @@ value, a wrapper around an event would put foreign code between the observers an
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from agent_core import hookspecs
+from agent_core.api import did_you_mean
 from agent_core.api.markers import PROJECT
 
 RETURNING_HOOKS = frozenset({"agent_resolve_secret", "agent_check_config"})
@@ -58,7 +58,7 @@ def _of_attribute(plugin: object, name: str, reader: HookimplReader) -> Iterator
     hook = str(options.get("specname") or name)
     if hook not in known:
         if not options.get("optionalhook"):
-            yield f"{hook} is no hook{_nearest(hook, known)}"
+            yield f"{hook} is not a hook{_nearest(hook, known)}"
         return
     if (options.get("wrapper") or options.get("hookwrapper")) and hook not in RETURNING_HOOKS:
         yield f"{hook} cannot be wrapped; implement it plainly"
@@ -81,7 +81,6 @@ def _of_parameters(hook: str, function: object, arguments: tuple[str, ...]) -> I
             yield f"{hook} gives its parameter {parameter.name!r} a default, so it may never get its value; remove it"
 
 
-def _nearest(name: str, known: object) -> str:
-    assert isinstance(known, (dict, tuple))
-    found = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+def _nearest(name: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(name, known)
+    return f"; {hint}" if hint else ""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from types import ModuleType
 
 from agent_core import __version__
-from agent_core.api import Config, ConfigProblem, Factory, Log, PluginError
+from agent_core.api import Config, ConfigProblem, Factory, Log, PluginError, did_you_mean
 from agent_core.registry.catalog import FACTORY_CLASSES, BrokenPlugin, Catalog, Plugin
 from agent_core.registry.entrypoints import InstalledPlugin, installed_plugins
 from agent_core.registry.events import Events
@@ -72,8 +71,7 @@ class Registry:
             raise self._failed[name]
         installed = self._installed.get(name)
         if installed is None:
-            near = get_close_matches(name, self._installed, n=1)
-            hint = f"did you mean {near[0]}?" if near else "`tagferry plugins` lists what is installed"
+            hint = did_you_mean(name, self._installed) or "`tagferry plugins` lists what is installed"
             raise PluginError(f"no plugin is called {name!r}; {hint}")
         try:
             self._loaded[name] = self._load(installed)
@@ -94,13 +92,8 @@ class Registry:
 
     def factory(self, kind: str, type: str) -> Factory[object]:  # noqa: A002 - the YAML's own word
         """Load the plugin called ``type`` and return its factory of that kind. Raises PluginError."""
-        plugin = self.load(type)
-        for factory in plugin.factories:
-            if factory.kind == kind:
-                return factory
-        provided = " and a ".join(plugin.kinds) or "nothing that the YAML can name"
-        article = "a " if plugin.kinds else ""
-        raise PluginError(f"plugin {type} provides no {kind}; it provides {article}{provided}")
+        self.load(type)
+        return self.catalog.get(kind, type)
 
     def resolve_secret(self, reference: str) -> str | None:
         """Ask the loaded plugins for what stands between ``${`` and ``}``. Raises PluginError when one raises."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from agent_core.api import (
@@ -17,6 +16,7 @@ from agent_core.api import (
     SinkFactory,
     SourceFactory,
     TransformFactory,
+    did_you_mean,
 )
 
 Schema = dict[str, object]
@@ -208,8 +208,7 @@ class Installed:
                 "plugin broken_sink of dist cannot be imported: ImportError: no driver"
             ) from ImportError()
         if name not in self.names:
-            near = get_close_matches(name, self.names, n=1)
-            raise PluginError(f"no plugin is called {name!r}; " + (f"did you mean {near[0]}?" if near else "sorry"))
+            raise PluginError(f"no plugin is called {name!r}; {did_you_mean(name, self.names) or 'sorry'}")
         return name
 
     def factory(self, kind: str, type: str) -> Factory[object]:  # noqa: A002

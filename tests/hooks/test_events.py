@@ -274,7 +274,7 @@ class Wrapping:
     ("observer", "message"),
     [
         (NoHook(), "NoHook: no method is marked with @hookimpl"),
-        (Misspelt(), "Misspelt: agent_startd is no hook; did you mean agent_started?"),
+        (Misspelt(), "Misspelt: agent_startd is not a hook; did you mean agent_started?"),
         (Wrapping(), "Wrapping: agent_started cannot be wrapped"),
         (Misspelt, "Misspelt: an observer is an object, not a class"),
     ],

@@ -180,7 +180,7 @@ def test_what_pluggy_itself_refuses_is_unregistered(
 def test_a_misspelt_hook_names_the_nearest(distributions: Distributions) -> None:
     distributions.add("typo", SINK.replace("agent_register_sink", "agent_registr_sink"))
     registry = Registry()
-    with pytest.raises(PluginError, match=r"agent_registr_sink is no hook; did you mean agent_register_sink?"):
+    with pytest.raises(PluginError, match=r"agent_registr_sink is not a hook; did you mean agent_register_sink?"):
         registry.load("typo")
     assert registry.manager.get_plugins() == set()
     registry.manager.check_pending()
@@ -222,7 +222,7 @@ def test_all_faults_of_a_plugin_are_told_at_once(distributions: Distributions) -
     distributions.add("odd", SINK + faults)
     with pytest.raises(PluginError) as caught:
         Registry().load("odd")
-    assert "agent_startd is no hook" in str(caught.value)
+    assert "agent_startd is not a hook" in str(caught.value)
     assert "agent_stopping has no argument 'why'" in str(caught.value)
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from agent_core.api import ConfigProblem
+from agent_core.api import ConfigProblem, did_you_mean
 from agent_core.api.secret import MASK
 from agent_core.config.document.document import Document, PathKey
 from agent_core.config.schema.formats import BYTES, DURATION, PATH, SECRET, parse_bytes, parse_duration
@@ -168,7 +167,7 @@ class Validation:
                     value if isinstance(value, str) else json.dumps(value) for value in cast("list[object]", limit)
                 ]
                 message = f"expected one of {', '.join(known)}, got {shown}"
-                return message, _did_you_mean(str(error.instance), known)
+                return message, did_you_mean(str(error.instance), known)
             case "const":
                 return f"expected {json.dumps(limit)}, got {shown}", None
             case "format":
@@ -260,16 +259,10 @@ def _type_hint(schema: Mapping[str, object], instance: object) -> str | None:
 
 
 def _nearest(key: str, unused: list[str], known: list[str]) -> str | None:
-    near = _did_you_mean(key, unused)
-    if near is not None:
-        return near
-    return f"known: {', '.join(known)}" if 0 < len(known) <= _MAX_KNOWN else None
-
-
-def _did_you_mean(name: str, known: list[str]) -> str | None:
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    found = get_close_matches(name.lower().replace("-", "_"), list(by_lower), n=1)
-    return f"did you mean {by_lower[found[0]]}?" if found else None
+    hint = did_you_mean(key, unused)
+    if hint is None and 0 < len(known) <= _MAX_KNOWN:
+        return f"known: {', '.join(known)}"
+    return hint
 
 
 def _first_sentence(schema: object) -> str | None:
