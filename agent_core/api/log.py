@@ -18,7 +18,7 @@ NEXT_STEP: Final = "next_step"
 """The field that says what a person can do. Text formats print it last, behind a semicolon."""
 
 REPEATED: Final = "repeated"
-"""The field that says how often the event was kept quiet since it was last written."""
+"""The field that says how often the event was kept quiet since it was last written; left out when that is 0."""
 
 
 class LogEvent:
@@ -53,7 +53,12 @@ class Log:
         self, name: str, clock: Clock | None = None, *, interval_seconds: float = FAULT_INTERVAL_SECONDS
     ) -> None:
         self.logger: Final = logging.getLogger(name)
-        self._limit = RateLimit(SystemClock() if clock is None else clock, interval_seconds)
+        self._clock = SystemClock() if clock is None else clock
+        self._limit = RateLimit(self._clock, interval_seconds)
+
+    def with_interval(self, seconds: float) -> Log:
+        """The same logger, with rate limits of its own: one line per key in ``seconds``."""
+        return Log(self.logger.name, self._clock, interval_seconds=seconds)
 
     def debug(
         self, event: str, /, *, every: str | None = None, exc_info: BaseException | None = None, **fields: object
@@ -92,8 +97,9 @@ class Log:
             repeats = self._limit.allow(f"{event} {every}")
             if repeats is None:
                 return False
-            if repeats.times:
-                fields[REPEATED] = repeats.times
+            fields[REPEATED] = repeats.times
+        if not fields.get(REPEATED, True):
+            del fields[REPEATED]
         if self.logger.isEnabledFor(level):
             # stacklevel: the line that a record names is the one that called the public method.
             self.logger.log(level, LogEvent(event, fields), exc_info=exc_info, stacklevel=3)

@@ -118,7 +118,7 @@ ONCE = {
     "status": "a clock",
     "replay progressed": "a clock",
     "replayed files deleted early": "a clock; files counts",
-    "device answered again": "follows a line that was limited",
+    "device answers again": "follows a line that was limited",
     "table read": "the table was changed",
     "table found lacking": "the table was changed",
 }

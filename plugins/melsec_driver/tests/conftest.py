@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 from melsec_driver.config import MelsecDriverConfig
@@ -11,7 +10,7 @@ from melsec_driver.driver import MelsecDriver
 from plant.peer import PeerProcess
 from plant.settings import settings_of
 
-from agent_core.api import ComponentContext, settings
+from agent_core.api import settings
 
 MakeDriver = Callable[..., MelsecDriver]
 
@@ -41,13 +40,12 @@ def config() -> Mapping[str, object]:
 
 
 @pytest.fixture
-def make_driver(tmp_path: Path, config: Mapping[str, object]) -> Iterator[MakeDriver]:
+def make_driver(config: Mapping[str, object]) -> Iterator[MakeDriver]:
     """Makes drivers with ``config`` but for the changes; closes them at the end."""
     made: list[MelsecDriver] = []
 
     def make(**changes: object) -> MelsecDriver:
-        context = ComponentContext("PLC01", "agent", tmp_path, "melsec_driver")
-        made.append(MelsecDriver(settings(MelsecDriverConfig, {**config, **changes}), context))
+        made.append(MelsecDriver(settings(MelsecDriverConfig, {**config, **changes})))
         return made[-1]
 
     yield make

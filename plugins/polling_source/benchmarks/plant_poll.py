@@ -32,7 +32,7 @@ from polling_source.reading.block_reader import BlockReader
 from polling_source.reading.plan import Block
 from pymodbus.client import ModbusTcpClient
 
-from agent_core.api import Batch, ComponentContext, SystemClock
+from agent_core.api import Batch, ComponentContext, Log, SystemClock
 
 ROUNDS = 9
 INTERVAL_SECONDS = 1.0
@@ -118,9 +118,9 @@ def keep_time(plant: ModbusPlant, folder: Path, seconds: float) -> float:
         assert begun_ns is not None
         times[id_].append(begun_ns)
 
-    clock, logger = SystemClock(), logging.getLogger("polling_source")
-    jump, backoff = ClockJump(clock, logger), BackoffConfig(1.0, 30.0)
-    worker = DeviceWorker("PLC01", lineup.connections[0].driver, lineup.groups, backoff, clock, jump, logger)
+    clock, log = SystemClock(), Log("polling_source")
+    jump, backoff = ClockJump(clock, log), BackoffConfig(1.0, 30.0)
+    worker = DeviceWorker("PLC01", lineup.connections[0].driver, lineup.groups, backoff, clock, jump, log)
     cpu, begun = time.process_time(), time.monotonic()
     worker.start(receive)
     time.sleep(seconds)

@@ -143,7 +143,7 @@ def test_bits_in_the_plc_trigger_and_are_reset_as_configured(
     group = plant.catalogue.group(RESET)
     plant.refuse(group.first, group.stop - group.first)
     plant.set_coil(RESET_BIT, True)
-    agent.wait_for(f"tags went bad: group={RESET} count={TAGS // GROUPS}")
+    agent.wait_for(f"tags bad: group={RESET} count={TAGS // GROUPS}")
     wait_for_looks(plant, RESET_BIT, 5)
     assert len(polls(case, plant, RESET)) == 4
     assert written(plant)[RESET_BIT] == 5 + 4, "set five times; never reset after a poll that read nothing"

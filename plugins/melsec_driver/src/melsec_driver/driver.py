@@ -9,7 +9,6 @@ from agent_core.api import (
     AddressError,
     Area,
     ByteOrder,
-    ComponentContext,
     DataType,
     DriverError,
     Point,
@@ -32,9 +31,8 @@ TIMER_UNIT_SECONDS: Final = 0.25
 class MelsecDriver:
     """A BlockDriver and BitWriter over one TCP connection, with one request under way at a time."""
 
-    def __init__(self, config: MelsecDriverConfig, context: ComponentContext) -> None:
+    def __init__(self, config: MelsecDriverConfig) -> None:
         self._config = config
-        self._logger = context.logger
         self._frames = make_frames(config)
         self._connection = Connection(*config.endpoint, config.timeout)
         self._memories = plan_memories(config)

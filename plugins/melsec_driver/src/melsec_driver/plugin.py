@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from melsec_driver.driver import MelsecDriver
 
 
-def create(config: Config, context: ComponentContext) -> MelsecDriver:
+def create(config: Config, context: ComponentContext) -> MelsecDriver:  # noqa: ARG001 - the contract's signature
     """Make the driver of one device; the connection is made in ``connect``."""
     from melsec_driver.config import MelsecDriverConfig
     from melsec_driver.driver import MelsecDriver
 
-    return MelsecDriver(settings(MelsecDriverConfig, config), context)
+    return MelsecDriver(settings(MelsecDriverConfig, config))
 
 
 @hookimpl

@@ -25,7 +25,6 @@ from agent_core.api import (
     DeviceUnreachable,
     DriverError,
     Point,
-    RateLimit,
     ReadRefused,
     TagSpec,
     WordOrder,
@@ -72,8 +71,7 @@ class ModbusDriver:
 
     def __init__(self, config: ModbusDriverConfig, context: ComponentContext) -> None:
         self._config = config
-        self._logger = context.logger
-        self._limit = RateLimit(context.clock)
+        self._log = context.log
         self._host, self._port = config.endpoint
         # pymodbus repeats a request three times by itself, which multiplies every time-out.
         self._client = ModbusTcpClient(self._host, port=self._port, timeout=config.timeout, retries=0)
@@ -127,8 +125,7 @@ class ModbusDriver:
         except OSError as error:
             raise DeviceUnreachable(f"cannot connect to {self._config.address}: {error}") from error
         self._client.socket = connection
-        if (repeats := self._limit.allow("connected")) is not None:
-            self._logger.debug("device connected: address=%s%s", self._config.address, repeats)
+        self._log.debug("device connected", address=self._config.address, every=self._config.address)
 
     def close(self) -> None:
         self._client.close()  # type: ignore[no-untyped-call]

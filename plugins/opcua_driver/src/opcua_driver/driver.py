@@ -20,7 +20,6 @@ from agent_core.api import (
     DeviceUnreachable,
     DriverError,
     ItemReading,
-    RateLimit,
     ReadRefused,
     TagSpec,
 )
@@ -75,8 +74,7 @@ class OpcuaDriver:
 
     def __init__(self, config: OpcuaDriverConfig, context: ComponentContext) -> None:
         self._config = config
-        self._logger = context.logger
-        self._limit = RateLimit(context.clock)
+        self._log = context.log
         self._name = f"{context.agent_name} {context.component_id}"
         self._thread: LoopThread | None = None
         self._session: Session | None = None
@@ -108,8 +106,7 @@ class OpcuaDriver:
             try:
                 thread.call(session.close(), 2 * CLOSE_SECONDS)
             except TimeoutError:
-                if (repeats := self._limit.allow("not closed")) is not None:
-                    self._logger.debug("session not closed in time: address=%s%s", self._config.address, repeats)
+                self._log.debug("session not closed in time", address=self._config.address, every=self._config.address)
         thread.stop()
 
     def read_items(self, tags: Sequence[TagSpec]) -> Sequence[ItemReading]:
@@ -123,10 +120,8 @@ class OpcuaDriver:
             if not isinstance(error, UaStatusCodeError) or error.code not in SESSION_GONE:
                 self._fail(error)
             # A session that ran out is no fault of the device: a new one serves the same read.
-            if (repeats := self._limit.allow("renewed")) is not None:
-                self._logger.info(
-                    "session renewed: address=%s reason=%s%s", self._config.address, _describe(error), repeats
-                )
+            address = self._config.address
+            self._log.info("session renewed", address=address, reason=_describe(error), every=address)
             self._abandon()
             self._open(deadline - time.monotonic())
             try:
@@ -174,10 +169,8 @@ class OpcuaDriver:
             self._abandon()
             reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
             raise DeviceUnreachable(f"cannot connect to {self._config.address}: {reason}") from error
-        if (repeats := self._limit.allow("connected")) is not None:
-            self._logger.debug(
-                "device connected: address=%s max_items=%d%s", self._config.address, self.max_items, repeats
-            )
+        address = self._config.address
+        self._log.debug("device connected", address=address, max_items=self.max_items, every=address)
 
     def _read(self, tags: Sequence[TagSpec], deadline: float) -> list[DataValue]:
         """The answers for the tags whose namespace the server has."""

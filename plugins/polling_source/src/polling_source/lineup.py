@@ -113,8 +113,7 @@ class _LineupMaking:
             [rules[spec.name] for spec in reader.tags],
             bit,
             self._config.bad_rows,
-            self._context.clock,
-            self._context.logger,
+            self._context.log,
         )
 
     def _reader(

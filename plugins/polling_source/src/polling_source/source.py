@@ -48,10 +48,10 @@ class PollingSource:
             return
         lineup = Lineup.of(self._config, self._context)
         self._tell_left_out(lineup.left_out)
-        jump = ClockJump(self._context.clock, self._context.logger)
-        backoff, clock, logger = self._config.backoff, self._context.clock, self._context.logger
+        jump = ClockJump(self._context.clock, self._context.log)
+        backoff, clock, log = self._config.backoff, self._context.clock, self._context.log
         self.workers = tuple(
-            DeviceWorker(connection.device.id, connection.driver, connection.groups, backoff, clock, jump, logger)
+            DeviceWorker(connection.device.id, connection.driver, connection.groups, backoff, clock, jump, log)
             for connection in lineup.connections
         )
         workers = {group.id: worker for worker in self.workers for group in worker.groups}
@@ -67,9 +67,7 @@ class PollingSource:
             worker.stop()
         for worker in self.workers:
             if not worker.join(max(deadline - self._context.clock.monotonic(), 0.0)):
-                self._context.logger.warning(
-                    "worker not ended in time: device=%s waited=%.3gs", worker.id, timeout_seconds
-                )
+                self._context.log.warning("worker not ended in time", device=worker.id, waited_seconds=timeout_seconds)
 
     def close(self) -> None:
         self.stop(0.0)
@@ -140,6 +138,6 @@ class PollingSource:
 
     def _tell_left_out(self, problems: Sequence[ConfigProblem]) -> None:
         for problem in problems[:NAMES_IN_A_LOG_LINE]:
-            self._context.logger.warning("tag left out: problem=%s", problem)
+            self._context.log.warning("tag left out", problem=problem)
         if len(problems) > NAMES_IN_A_LOG_LINE:
-            self._context.logger.warning("tags left out: count=%d; tagferry check names each", len(problems))
+            self._context.log.warning("tags left out", count=len(problems), next_step="tagferry check names each")

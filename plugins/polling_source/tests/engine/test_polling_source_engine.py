@@ -234,10 +234,10 @@ def test_a_bad_address_costs_one_tag_and_is_reported_once(
     first, *others = line.run(59.5)
     assert rows(first) == [("D1", 0, GOOD), ("D2", None, BAD), ("D3", 0, GOOD)]
     assert {batch.names for batch in others} == {("D1", "D3")}
-    assert caplog.messages == ["tags went bad: group=G count=1 tags=D2 reason=illegal address"]
+    assert caplog.messages == ["tags bad: group=G count=1 tags=D2 reason=illegal address"]
     driver.refused.clear()
     assert line.run(1.0)[-1].names == ("D1", "D2", "D3")
-    assert caplog.messages[1:] == ["tags came back: group=G count=1 tags=D2"]
+    assert caplog.messages[1:] == ["tags good again: group=G count=1 tags=D2"]
 
 
 def test_a_tag_that_comes_and_goes_is_told_now_and_then_with_what_is_so_in_the_end(
@@ -259,9 +259,9 @@ def test_a_tag_that_comes_and_goes_is_told_now_and_then_with_what_is_so_in_the_e
     driver.items = {"a": good, "b": bad}
     line.run(20.0)
     told = [message.partition(" reason")[0].partition(" repeated")[0] for message in caplog.messages[-2:]]
-    assert told[-1] == "tags went bad: group=G count=1 tags=b"
+    assert told[-1] == "tags bad: group=G count=1 tags=b"
     changes = [message.partition(":")[0] for message in caplog.messages if "tags=a" in message]
-    assert changes[-1] == "tags came back"
+    assert changes[-1] == "tags good again"
 
 
 def test_bytes_that_mean_nothing_make_that_tag_bad(make_source: MakeSource, clock: ManualClock) -> None:
@@ -290,8 +290,8 @@ def test_an_outage_is_logged_once_then_now_and_then_and_its_end(
     driver.down = False
     line.run(31.0)
     events = [message.split(": device=")[0] for message in caplog.messages if "device=" in message]
-    assert events == ["device became unreachable", *["device stayed unreachable"] * 3, "device answered again"]
-    assert caplog.messages[0] == "device became unreachable: device=PLC01 error=nobody listens tries=1 retry_in=1s"
+    assert events == ["device unreachable", *["device still unreachable"] * 3, "device answers again"]
+    assert caplog.messages[0] == "device unreachable: device=PLC01 error=nobody listens tries=1 retry_in_seconds=1"
 
 
 def test_a_device_that_comes_and_goes_does_not_fill_the_log(
@@ -339,7 +339,7 @@ def test_an_emit_that_raises_does_not_end_the_worker(
     line.workers[0].begin(broken)
     line.run(2.0)
     assert line.workers[0].groups[0].polls == 3
-    assert caplog.messages == ["emit failed: device=PLC01 rows=2"]
+    assert caplog.messages == ["emit failed: device=PLC01 records=2"]
 
 
 def item_group(*addresses: str) -> dict[str, object]:
@@ -395,8 +395,8 @@ def test_an_item_that_the_device_reports_bad_is_logged_with_the_reason_it_gives(
     driver.items = {"a": ItemReading(None, BAD)}
     Line(make_source({"PLC01": driver}, [item_group("a")]), clock).run(0.5)
     assert caplog.messages == [
-        "tags went bad: group=G count=1 tags=b reason=BadSensorFailure",
-        "tags went bad: group=G count=1 tags=a reason=the device says that it is bad",
+        "tags bad: group=G count=1 tags=b reason=BadSensorFailure",
+        "tags bad: group=G count=1 tags=a reason=the device says that it is bad",
     ]
 
 

@@ -315,8 +315,8 @@ def test_a_bit_that_cannot_be_read_is_told_once(
     driver.refused.clear()
     line.run(2.0)
     assert caplog.messages == [
-        "trigger bit went bad: group=ORDER_START bit=M7 reason=illegal address",
-        "trigger bit came back: group=ORDER_START bit=M7",
+        "trigger bit bad: group=ORDER_START bit=M7 reason=illegal address",
+        "trigger bit good again: group=ORDER_START bit=M7",
     ]
 
 

@@ -24,7 +24,7 @@ from snap7.error import (
 )
 from snap7.s7protocol import S7Protocol, S7UserDataGroup, S7UserDataSubfunction, get_return_code_description
 
-from agent_core.api import Clock, DeviceUnreachable, DriverError, RateLimit, ReadRefused
+from agent_core.api import DeviceUnreachable, DriverError, Log, ReadRefused
 from s7_driver.config import S7DriverConfig
 
 LOCAL_TSAP: Final = 0x0100
@@ -77,10 +77,9 @@ class Connection:
     Methods but ``close`` raise DeviceUnreachable.
     """
 
-    def __init__(self, config: S7DriverConfig, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(self, config: S7DriverConfig, log: Log) -> None:
         self._config = config
-        self._logger = logger
-        self._limit = RateLimit(clock)
+        self._log = log
         self._link: BoundedConnection | None = None
         self._protocol = S7Protocol()
         self.pdu_size = config.pdu_size
@@ -109,10 +108,8 @@ class Connection:
         if self.pdu_size <= READ_OVERHEAD:
             self.close()
             raise DeviceUnreachable(f"{self._where} wants a PDU of {self.pdu_size} bytes, too small to read anything")
-        if (repeats := self._limit.allow("connected")) is not None:
-            self._logger.debug(
-                "device connected: address=%s pdu_size=%d%s", self._config.address, self.pdu_size, repeats
-            )
+        address = self._config.address
+        self._log.debug("device connected", address=address, pdu_size=self.pdu_size, every=address)
 
     def close(self) -> None:
         """Drop the connection. Safe twice."""

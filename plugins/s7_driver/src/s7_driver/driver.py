@@ -41,7 +41,7 @@ class S7Driver:
     """A BlockDriver, BitWriter and ClockReader over one connection, with one request under way at a time."""
 
     def __init__(self, config: S7DriverConfig, context: ComponentContext) -> None:
-        self._connection = Connection(config, context.clock, context.logger)
+        self._connection = Connection(config, context.log)
         self._bytes = Area(unit_bits=8, max_units=config.pdu_size - READ_OVERHEAD, max_gap_units=config.max_gap)
         # A string stands alone in its request, which reads its lengths too.
         self._strings = Area(unit_bits=8, max_units=LONGEST_STRING, max_gap_units=0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Final
 
-from agent_core.api import Clock, RateLimit
+from agent_core.api import Clock, Log
 
 LEAST_SECONDS: Final = 1.0
 """Below this it may be NTP's slewing, or a busy machine between the two readings."""
@@ -15,13 +14,12 @@ LEAST_SECONDS: Final = 1.0
 class ClockJump:
     """Compares the wall clock with the monotonic one. Thread-safe.
 
-    Schedules do not notice a jump, timestamps do: after one back, rows carry times that were already used.
+    Schedules do not notice a jump, timestamps do: after one back, records carry times that were already used.
     """
 
-    def __init__(self, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(self, clock: Clock, log: Log) -> None:
         self._clock = clock
-        self._limit = RateLimit(clock)
-        self._logger = logger
+        self._log = log
         self._lock = threading.Lock()
         self._offset_seconds: float | None = None
 
@@ -32,7 +30,9 @@ class ClockJump:
             known, self._offset_seconds = self._offset_seconds, offset_seconds
         if known is None or abs(offset_seconds - known) < LEAST_SECONDS:
             return
-        if (repeats := self._limit.allow("jumped")) is not None:
-            self._logger.warning(
-                "wall clock jumped: by=%+.3fs%s; timestamps follow it", offset_seconds - known, repeats
-            )
+        self._log.warning(
+            "wall clock jumped",
+            by_seconds=round(offset_seconds - known, 3),
+            every="wall clock",
+            next_step="timestamps follow the clock: see that its time is right",
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from agent_core.api import (
     Emit,
     GroupMode,
     GroupStatus,
-    RateLimit,
+    Log,
     TriggerResult,
 )
 from polling_source.config import BackoffConfig
@@ -47,7 +46,7 @@ class DeviceWorker:
         backoff: BackoffConfig,
         clock: Clock,
         clock_jump: ClockJump,
-        logger: logging.Logger,
+        log: Log,
     ) -> None:
         self.id = device_id
         self.groups = tuple(groups)
@@ -55,10 +54,9 @@ class DeviceWorker:
         self._backoff = Backoff(backoff)
         self._clock = clock
         self._clock_jump = clock_jump
-        self._logger = logger
-        self._outages = OutageLog(device_id, logger)
-        self._limit = RateLimit(clock)
-        self._states = RateLimit(clock, STATE_LOG_SECONDS)
+        self._log = log
+        self._state_log = log.with_interval(STATE_LOG_SECONDS)
+        self._outages = OutageLog(device_id, log)
         self._changed = threading.Condition()
         self._stopping = False
         self._busy: PollGroup | None = None
@@ -128,9 +126,8 @@ class DeviceWorker:
     def _close_driver(self) -> None:
         try:
             self._driver.close()
-        except BaseException:
-            if (repeats := self._limit.allow("close")) is not None:
-                self._logger.exception("driver not closed: device=%s%s", self.id, repeats)
+        except BaseException as error:
+            self._log.error("driver not closed", device=self.id, every=self.id, exc_info=error)
 
     # -- control: called from any thread ------------------------------------------------------------------------------
 
@@ -294,19 +291,15 @@ class DeviceWorker:
             self._reset(group)
 
     def _tell_of_bit(self, group: PollGroup, bit: TriggerBit, reading: Reading) -> None:
-        if (repeats := self._states.allow(f"{group.id} {bit.is_bad}")) is None:
-            return
-        bit.told_bad = bit.is_bad
         if bit.is_bad:
-            self._logger.warning(
-                "trigger bit went bad: group=%s bit=%s reason=%s%s",
-                group.id,
-                bit.tag.address,
-                reading.reason(reading.bad),
-                repeats,
+            reason = reading.reason(reading.bad)
+            told = self._state_log.warning(
+                "trigger bit bad", group=group.id, bit=bit.tag.address, reason=reason, every=group.id
             )
         else:
-            self._logger.info("trigger bit came back: group=%s bit=%s%s", group.id, bit.tag.address, repeats)
+            told = self._state_log.info("trigger bit good again", group=group.id, bit=bit.tag.address, every=group.id)
+        if told:
+            bit.told_bad = bit.is_bad
 
     def _reset(self, group: PollGroup) -> bool:
         """Reset the trigger bit, if that is owed. False when it could not be done; it stays owed."""
@@ -317,10 +310,7 @@ class DeviceWorker:
         except DeviceUnreachable as error:
             self._failed(group, error)
         except DriverError as error:
-            if (repeats := self._limit.allow(f"reset {group.id}")) is not None:
-                self._logger.error(
-                    "trigger bit not reset: group=%s bit=%s error=%s%s", group.id, bit.tag.address, error, repeats
-                )
+            self._log.error("trigger bit not reset", group=group.id, bit=bit.tag.address, error=error, every=group.id)
         except BaseException as defect:
             self._failed(group, DriverFailed.after(defect, self._driver))
         return not bit.reset_owed
@@ -364,18 +354,15 @@ class DeviceWorker:
             return True
         try:
             self._emit(batch)
-        except BaseException:
-            if (repeats := self._limit.allow("emit")) is not None:
-                self._logger.exception("emit failed: device=%s rows=%d%s", self.id, len(batch), repeats)
+        except BaseException as error:
+            self._log.error("emit failed", device=self.id, records=len(batch), every=self.id, exc_info=error)
             return False
         return True
 
     def _failed(self, group: PollGroup, error: DriverError) -> None:
         """The device did not answer ``group``, or its driver raised what it must not."""
-        if isinstance(error, DriverFailed) and (repeats := self._limit.allow("driver")) is not None:
-            self._logger.error(
-                "driver failed: device=%s group=%s%s", self.id, group.id, repeats, exc_info=error.__cause__
-            )
+        if isinstance(error, DriverFailed):
+            self._log.error("driver failed", device=self.id, group=group.id, every=self.id, exc_info=error.__cause__)
         now = self._clock.monotonic()
         retry_seconds = self._backoff.failed(now)
         self._outages.failed(now, error, self._backoff.failures, retry_seconds)

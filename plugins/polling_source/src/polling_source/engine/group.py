@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from typing import Final
 
-from agent_core.api import Batch, Clock, GroupMode, GroupState, GroupStatus, Origin, RateLimit
+from agent_core.api import Batch, GroupMode, GroupState, GroupStatus, Log, Origin
 from polling_source.config import BadRows, GroupConfig
 from polling_source.engine.batcher import Batcher
 from polling_source.engine.filter import TagFilter
@@ -38,8 +37,7 @@ class PollGroup:
         rules: Sequence[TagRule],
         bit: TriggerBit | None,
         bad_rows: BadRows,
-        clock: Clock,
-        logger: logging.Logger,
+        log: Log,
     ) -> None:
         """``rules``: one for each of the reader's tags."""
         self.id = config.id
@@ -55,8 +53,7 @@ class PollGroup:
         self.failed = 0
         self.missed = 0
         self._origin = Origin(source_id, config.device, config.id)
-        self._logger = logger
-        self._limit = RateLimit(clock, STATE_LOG_SECONDS)
+        self._log = log.with_interval(STATE_LOG_SECONDS)
         self._told_bad: set[int] = set()
         self._told_stale = False
         self._names = tuple(tag.name for tag in reader.tags)
@@ -121,13 +118,13 @@ class PollGroup:
         self._is_stale = self.is_stale(now)
         if self._is_stale == self._told_stale:
             return
-        if (repeats := self._limit.allow(f"stale {self._is_stale}")) is None:
-            return
-        self._told_stale = self._is_stale
         if self._is_stale:
-            self._logger.warning("group became stale: group=%s age=%.0fs%s", self.id, now - self._good_at, repeats)
+            age = round(now - self._good_at)
+            told = self._log.warning("group stale", group=self.id, age_seconds=age, every=self.id)
         else:
-            self._logger.info("group became fresh: group=%s%s", self.id, repeats)
+            told = self._log.info("group fresh again", group=self.id, every=self.id)
+        if told:
+            self._told_stale = self._is_stale
 
     def is_stale(self, now: float) -> bool:
         """True when it runs and had no good poll for as long as its limit."""
@@ -164,21 +161,19 @@ class PollGroup:
             return
         bad = set(reading.bad)
         new, back = sorted(bad - self._told_bad), sorted(self._told_bad - bad)
-        if new and (repeats := self._limit.allow("bad")) is not None:
+        if new and self._log.warning(
+            "tags bad",
+            group=self.id,
+            count=len(new),
+            tags=self._some(new),
+            reason=reading.reason(new),
+            every=self.id,
+        ):
             self._told_bad.update(new)
-            self._logger.warning(
-                "tags went bad: group=%s count=%d tags=%s reason=%s%s",
-                self.id,
-                len(new),
-                self._some(new),
-                reading.reason(new),
-                repeats,
-            )
-        if back and (repeats := self._limit.allow("back")) is not None:
+        if back and self._log.info(
+            "tags good again", group=self.id, count=len(back), tags=self._some(back), every=self.id
+        ):
             self._told_bad.difference_update(back)
-            self._logger.info(
-                "tags came back: group=%s count=%d tags=%s%s", self.id, len(back), self._some(back), repeats
-            )
 
     def _some(self, rows: Sequence[int]) -> str:
         names = ",".join(self._names[row] for row in rows[:NAMES_IN_A_LOG_LINE])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Final
 
-from agent_core.api import Repeats
+from agent_core.api import Log
 
 REMIND_SECONDS: Final = 300.0
 """How often the log repeats that a device is still away."""
@@ -18,9 +17,9 @@ FLAP_SECONDS: Final = 10.0
 class OutageLog:
     """Times are monotonic seconds. Used by the device's worker alone."""
 
-    def __init__(self, device_id: str, logger: logging.Logger) -> None:
+    def __init__(self, device_id: str, log: Log) -> None:
         self._device_id = device_id
-        self._logger = logger
+        self._log = log
         self._announced = False
         self._quiet = 0
         self._quiet_until = -math.inf
@@ -32,24 +31,24 @@ class OutageLog:
         if now < (self._quiet_until if first else self._remind_at):
             self._quiet += 1
             return
-        repeats, self._quiet = Repeats(self._quiet), 0
+        repeated, self._quiet = self._quiet, 0
         if first:
-            self._logger.warning(
-                "device became unreachable: device=%s error=%s tries=%d retry_in=%.3gs%s",
-                self._device_id,
-                error,
-                tries,
-                retry_seconds,
-                repeats,
+            self._log.warning(
+                "device unreachable",
+                device=self._device_id,
+                error=error,
+                tries=tries,
+                retry_in_seconds=retry_seconds,
+                repeated=repeated,
             )
         else:
-            self._logger.warning(
-                "device stayed unreachable: device=%s error=%s tries=%d retry_in=%.3gs%s",
-                self._device_id,
-                error,
-                tries,
-                retry_seconds,
-                repeats,
+            self._log.warning(
+                "device still unreachable",
+                device=self._device_id,
+                error=error,
+                tries=tries,
+                retry_in_seconds=retry_seconds,
+                repeated=repeated,
             )
         self._announced = True
         self._remind_at = now + REMIND_SECONDS
@@ -58,5 +57,5 @@ class OutageLog:
     def answered(self, away_seconds: float) -> None:
         """The device answered after it had not."""
         if self._announced:
-            self._logger.info("device answered again: device=%s after=%.3gs", self._device_id, away_seconds)
+            self._log.info("device answers again", device=self._device_id, away_seconds=away_seconds)
         self._announced = False
