@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from http_monitor.config import HttpMonitorConfig, Protect
-from http_monitor.door.access import Access
-from http_monitor.door.address import Address
+from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.application import build
+from http_monitor.door.listen_address import ListenAddress
 from http_monitor.extension import HttpMonitor
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
-from http_monitor.state.monitor import Monitor
+from http_monitor.state.monitor_state import MonitorState
 from http_monitor.state.observer import Observer
 from monitored.app_client import AppClient
 from monitored.fake_agent import FakeAgent
@@ -42,9 +42,9 @@ def make_monitored(tmp_path: Path) -> MakeMonitored:
         *, token: str | None = None, protect: Protect = Protect.CHANGES, started: bool = True, name: str = "line-1"
     ) -> Monitored:
         clock, events, agent = ManualClock(), Events(), FakeAgent(name)
-        state = Monitor(ComponentContext("http_monitor", name, tmp_path, "http_monitor", clock))
+        state = MonitorState(ComponentContext("http_monitor", name, tmp_path, "http_monitor", clock))
         secret = None if token is None else Secret(lambda: token)
-        access = Access(Address("127.0.0.1", 8080), secret, protect, ())
+        access = AccessPolicy(ListenAddress("127.0.0.1", 8080), secret, protect, ())
         app = build(state, access, LiveSocket(state), OperatorActions(state, LOGGER), LOGGER)
         events.register_observer(Observer(state, state.tags, state.writes, state.journal))
         if started:

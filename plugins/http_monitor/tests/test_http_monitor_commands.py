@@ -49,7 +49,7 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
         for observer in monitor.observers():
             events.register_observer(observer)
         events.started(agent)
-        monitor.monitor.tick()
+        monitor.state.tick()
         return Served(monitor, agent, HttpClient(monitor.address.port), events)
 
     yield make
@@ -75,7 +75,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 def judged(served: Served, *sinks: SinkState) -> None:
     """Let the sinks be in these states, and the monitor notice."""
     served.agent.sinks = [sink_status(f"sink{number}", state) for number, state in enumerate(sinks)]
-    served.monitor.monitor.tick()
+    served.monitor.state.tick()
 
 
 def test_status_is_one_line_a_sink_and_says_how_old_the_last_commit_is(
@@ -127,14 +127,14 @@ def test_files_that_wait_are_said_with_what_was_asked_for(served: Served, capsys
     }
     replay = ReplayStatus(requested_files=("rejected_1.csv",), current_file="backup_1.csv")
     served.agent.sinks = [replace(sink_status(), replay=replay)]
-    served.monitor.monitor.look()
+    served.monitor.state.look()
     text = "1 backup file waits, 1 of rejected rows, 1 asked for, writing back backup_1.csv"
     code, out, _ = shown(capsys, "status", "--url", url(served))
     assert (code, text in out) == (0, True)
     assert f"warehouse: {text[:50]}" in shown(capsys, "top", "--url", url(served))[1]
     served.agent.files["warehouse"].pop(0)
     served.agent.sinks = [replace(sink_status(), replay=None)]
-    served.monitor.monitor.look()
+    served.monitor.state.look()
     assert ", 1 file of rejected rows\n" in shown(capsys, "status", "--url", url(served))[1]
 
 
@@ -259,7 +259,7 @@ def test_a_token_that_cannot_be_read_is_said_with_its_place(capsys: pytest.Captu
 def test_top_is_printed_once_where_no_terminal_listens(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     judged(served, SinkState.DOWN)
     served.agent.polling.stop_group("PROCESS")
-    served.monitor.monitor.tick()
+    served.monitor.state.tick()
     code, out, _ = shown(capsys, "top", "--url", url(served))
     assert code == 0
     for text in ("line-1", "needs action", "sink0", "down", "ORDER_START", "Check that the server runs"):
@@ -289,7 +289,7 @@ def test_top_says_how_old_its_picture_is_when_the_agent_is_gone(served: Served) 
 
 def test_a_stopped_group_is_counted(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     served.agent.polling.stop_group("PROCESS")
-    served.monitor.monitor.tick()
+    served.monitor.state.tick()
     assert served.agent.polling.statuses[0].state is GroupState.STOPPED
     code, out, _ = shown(capsys, "status", "--url", url(served))
     assert code == 1

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from agent_core.api import AgentError, Config, ConfigProblem
 from http_monitor.config import HttpMonitorConfig, Protect
-from http_monitor.door.address import Address
+from http_monitor.door.listen_address import ListenAddress
 
 TYPE: Final = "http_monitor"
 LEAST_TOKEN_CHARACTERS: Final = 16
@@ -25,7 +25,7 @@ def check_config(config: Config) -> list[ConfigProblem]:
         monitor = HttpMonitorConfig.from_config(cast(Config, entry["config"]))
         problems.extend(_check(monitor, path))
         try:
-            address = Address.parse(monitor.listen)
+            address = ListenAddress.parse(monitor.listen)
         except ValueError:
             continue
         other = taken.setdefault((address.host, address.port), f"extensions[{number}]")
@@ -38,7 +38,7 @@ def check_config(config: Config) -> list[ConfigProblem]:
 
 def _check(monitor: HttpMonitorConfig, path: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
     try:
-        address = Address.parse(monitor.listen)
+        address = ListenAddress.parse(monitor.listen)
     except ValueError as error:
         yield ConfigProblem(str(error), (*path, "listen"))
         return

@@ -10,13 +10,13 @@ from typing import Final
 
 from agent_core.api import AgentError, ComponentContext, ConfigError, RateLimit
 from http_monitor.config import HttpMonitorConfig
-from http_monitor.door.access import Access
-from http_monitor.door.address import Address
+from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.application import build
+from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.server import Server
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
-from http_monitor.state.monitor import Monitor
+from http_monitor.state.monitor_state import MonitorState
 from http_monitor.state.observer import Observer
 
 TICK_SECONDS: Final = 1.0
@@ -30,28 +30,28 @@ class HttpMonitor:
     def __init__(self, config: HttpMonitorConfig, context: ComponentContext) -> None:
         self._config = config
         self._log = context.logger
-        self.monitor = Monitor(context)
-        self._observer = Observer(self.monitor, self.monitor.tags, self.monitor.writes, self.monitor.journal)
+        self.state = MonitorState(context)
+        self._observer = Observer(self.state, self.state.tags, self.state.writes, self.state.journal)
         self._server: Server | None = None
 
     @property
-    def address(self) -> Address:
+    def address(self) -> ListenAddress:
         """Where it listens; the wish as configured before ``open``."""
-        return Address.parse(self._config.listen) if self._server is None else self._server.address
+        return ListenAddress.parse(self._config.listen) if self._server is None else self._server.address
 
     def open(self) -> None:
         """Take the port and answer. Raises AgentError when it cannot be had, ConfigError for an unsafe wish."""
         if self._server is not None:
             return
-        address = Address.parse(self._config.listen)
+        address = ListenAddress.parse(self._config.listen)
         if not address.loopback and self._usable_token() is None:
             raise ConfigError(f"http_monitor: {address} can be reached from other machines, so a token is required")
-        access = Access(address, self._config.token, self._config.protect, self._config.allowed_hosts)
-        socket = LiveSocket(self.monitor)
-        actions = OperatorActions(self.monitor, self._log)
-        background = _Background(self.monitor, socket, self._log)
-        application = build(self.monitor, access, socket, actions, self._log)
-        server = Server(application, address, background.run, self.monitor.clock, self._log)
+        access = AccessPolicy(address, self._config.token, self._config.protect, self._config.allowed_hosts)
+        socket = LiveSocket(self.state)
+        actions = OperatorActions(self.state, self._log)
+        background = _Background(self.state, socket, self._log)
+        application = build(self.state, access, socket, actions, self._log)
+        server = Server(application, address, background.run, self.state.clock, self._log)
         server.start()
         self._server = server
         self._log.info("dashboard opened: url=%s token=%s", server.address.url, _described(self._config))
@@ -76,7 +76,7 @@ class HttpMonitor:
 class _Background:
     """What happens once a second beside the answers, in the server's loop."""
 
-    def __init__(self, monitor: Monitor, socket: LiveSocket, logger: logging.Logger) -> None:
+    def __init__(self, monitor: MonitorState, socket: LiveSocket, logger: logging.Logger) -> None:
         self._monitor = monitor
         self._socket = socket
         self._log = logger

@@ -10,7 +10,7 @@ from typing import TypeVar
 from agent_core.api import AgentError, RateLimit, SinkStatus, TriggerResult
 from http_monitor.door.guard import LOG_INTERVAL_SECONDS
 from http_monitor.state.journal import EntryKind
-from http_monitor.state.monitor import Monitor
+from http_monitor.state.monitor_state import MonitorState
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Operator:
 class OperatorActions:
     """Every method may block until the action is over; call it in a thread of its own. Raises what the agent raises."""
 
-    def __init__(self, monitor: Monitor, logger: logging.Logger) -> None:
+    def __init__(self, monitor: MonitorState, logger: logging.Logger) -> None:
         self._monitor = monitor
         self._log = logger
         self._limit = RateLimit(monitor.clock, LOG_INTERVAL_SECONDS)

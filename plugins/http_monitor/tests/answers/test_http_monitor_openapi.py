@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import schemathesis
 from http_monitor.config import Protect
-from http_monitor.door.access import Access
-from http_monitor.door.address import Address
+from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.application import build
+from http_monitor.door.listen_address import ListenAddress
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
-from http_monitor.state.monitor import Monitor
+from http_monitor.state.monitor_state import MonitorState
 from hypothesis import HealthCheck, Phase, settings
 from monitored.fake_agent import FakeAgent
 from schemathesis.checks import not_a_server_error
@@ -30,8 +30,8 @@ from agent_core.testing.clock import ManualClock
 
 def application() -> Any:
     logger = logging.getLogger("http_monitor")
-    monitor = Monitor(ComponentContext("http_monitor", "line-1", Path(), "http_monitor", ManualClock()))
-    access = Access(Address("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
+    monitor = MonitorState(ComponentContext("http_monitor", "line-1", Path(), "http_monitor", ManualClock()))
+    access = AccessPolicy(ListenAddress("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
     # The names that the document gives as examples exist, so that those requests reach the agent.
     monitor.started(FakeAgent(files={"warehouse": [BacklogFile("backup_20260101_000000.csv", 1000, 20, False)]}))
     monitor.tick()

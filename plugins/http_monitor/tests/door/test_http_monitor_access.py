@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from http_monitor.config import Protect
-from http_monitor.door.access import Access, Request, to_protocol
-from http_monitor.door.address import Address
+from http_monitor.door.access_policy import AccessPolicy, AccessRequest, to_protocol
+from http_monitor.door.listen_address import ListenAddress
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,13 +17,13 @@ HOST = "127.0.0.1:8080"
 
 def access(
     listen: str = HOST, token: str | None = None, protect: Protect = Protect.CHANGES, hosts: tuple[str, ...] = ()
-) -> Access:
-    return Access(Address.parse(listen), None if token is None else Secret(lambda: token), protect, hosts)
+) -> AccessPolicy:
+    return AccessPolicy(ListenAddress.parse(listen), None if token is None else Secret(lambda: token), protect, hosts)
 
 
-def status(rules: Access, method: str = "GET", path: str = "/api/live", **headers: str) -> int | None:
+def status(rules: AccessPolicy, method: str = "GET", path: str = "/api/live", **headers: str) -> int | None:
     named = {name.replace("_", "-"): value for name, value in ({"host": HOST} | headers).items()}
-    refusal = rules.refusal(Request(method, path, named))
+    refusal = rules.refusal(AccessRequest(method, path, named))
     return None if refusal is None else refusal.status
 
 
@@ -79,7 +79,7 @@ def test_no_path_that_changes_something_escapes_the_rules() -> None:
 
 def test_a_page_of_another_site_opens_no_socket() -> None:
     headers = {"host": HOST, "origin": "http://evil.example"}
-    assert access().refusal(Request("GET", "/ws/polling", headers, websocket=True)) is not None
+    assert access().refusal(AccessRequest("GET", "/ws/polling", headers, websocket=True)) is not None
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "ANYTHING"])
@@ -108,7 +108,7 @@ def test_a_socket_brings_its_token_as_a_subprotocol() -> None:
     rules = access(token=TOKEN, protect=Protect.EVERYTHING)
 
     def asked(*subprotocols: str) -> int | None:
-        refusal = rules.refusal(Request("GET", "/ws/polling", {"host": HOST}, subprotocols, websocket=True))
+        refusal = rules.refusal(AccessRequest("GET", "/ws/polling", {"host": HOST}, subprotocols, websocket=True))
         return None if refusal is None else refusal.status
 
     assert asked() == 401
@@ -122,13 +122,13 @@ def test_a_token_that_cannot_be_read_any_more_opens_nothing() -> None:
     def gone() -> str:
         raise ConfigError("the file is gone")
 
-    rules = Access(Address.parse(HOST), Secret(gone), Protect.CHANGES, ())
+    rules = AccessPolicy(ListenAddress.parse(HOST), Secret(gone), Protect.CHANGES, ())
     assert status(rules, "POST", authorization="Bearer anything") == 401
 
 
 def test_a_changed_token_counts_from_the_next_call_on() -> None:
     current = ["first-token"]
-    rules = Access(Address.parse(HOST), Secret(lambda: current[0]), Protect.CHANGES, ())
+    rules = AccessPolicy(ListenAddress.parse(HOST), Secret(lambda: current[0]), Protect.CHANGES, ())
     assert status(rules, "POST", authorization="Bearer first-token") is None
     current[0] = "second-token"
     assert status(rules, "POST", authorization="Bearer first-token") == 401
@@ -147,5 +147,5 @@ def test_a_token_survives_the_way_through_a_subprotocol(token: str) -> None:
         token.encode()
     except UnicodeEncodeError:
         return
-    request = Request("GET", "/ws/polling", {}, ("agent-live", to_protocol(token)), websocket=True)
+    request = AccessRequest("GET", "/ws/polling", {}, ("agent-live", to_protocol(token)), websocket=True)
     assert access().offered_token(request) == token

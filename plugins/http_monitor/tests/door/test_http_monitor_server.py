@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from http_monitor.config import HttpMonitorConfig, Protect
-from http_monitor.door.address import Address
+from http_monitor.door.listen_address import ListenAddress
 from http_monitor.extension import HttpMonitor
 from monitored.http_client import HttpClient
 from monitored.running import MakeServed, Served
@@ -96,7 +96,7 @@ def test_the_address_is_logged_with_the_real_port(tmp_path: Path, caplog: pytest
     ],
 )
 def test_an_address_is_host_and_port(text: str, host: str, port: int, url: str) -> None:
-    address = Address.parse(text)
+    address = ListenAddress.parse(text)
     assert (address.host, address.port, address.url, str(address)) == (host, port, url, text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from http_monitor.config import Protect
-from http_monitor.door.access import to_protocol
+from http_monitor.door.access_policy import to_protocol
 from monitored.running import MakeServed, Served
 from monitored.web_socket import WebSocketClient, WebSocketRefused
 

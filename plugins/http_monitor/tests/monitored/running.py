@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from http_monitor.extension import HttpMonitor
-from http_monitor.state.monitor import Monitor
+from http_monitor.state.monitor_state import MonitorState
 
 from agent_core.registry import Events
 from agent_core.testing.clock import ManualClock
@@ -18,7 +18,7 @@ from monitored.http_client import HttpClient
 class Monitored:
     """Events reach the monitor through the core's own facade; time and its ticks are the test's."""
 
-    state: Monitor
+    state: MonitorState
     agent: FakeAgent
     clock: ManualClock
     client: HttpClient

@@ -20,7 +20,7 @@ def batch(origin: Origin, stamp: int, values: dict[str, Value]) -> Batch:
 
 def shown(table: TagTable) -> dict[tuple[str, str], Value]:
     table.fold()
-    return {(row.origin.group, row.name): row.value for row in table.page(limit=10_000).rows}
+    return {(tag.origin.group, tag.name): tag.value for tag in table.page(limit=10_000).tags}
 
 
 NAMES = ("A", "B", "C", "D")
@@ -58,7 +58,7 @@ def test_joined_batches_keep_their_origins() -> None:
     table = TagTable()
     table.note(Batch.join([batch(ORIGIN, 1, {"A": 1}), stamps]))
     table.fold()
-    first, second = table.page().rows
+    first, second = table.page().tags
     assert (first.value, first.quality, first.timestamp_ns) == (1, GOOD, 1)
     assert (second.value, second.quality, second.timestamp_ns) == (2, BAD, 5)
     assert second.origin == other
@@ -80,12 +80,12 @@ def test_the_history_has_one_entry_a_sample_and_is_bounded() -> None:
         table.note(batch(ORIGIN, 0, {"A": value}))
         table.fold()
         table.sample()
-    [row] = table.page().rows
-    assert row.trend == (1.0, 2.5, 1.0, None, None, None, None)
+    [tag] = table.page().tags
+    assert tag.trend == (1.0, 2.5, 1.0, None, None, None, None)
     for _ in range(2 * HISTORY_POINTS):
         table.sample()
-    [row] = table.page().rows
-    assert len(row.trend) == HISTORY_POINTS
+    [tag] = table.page().tags
+    assert len(tag.trend) == HISTORY_POINTS
 
 
 def test_a_tag_that_comes_later_has_no_history_before_it() -> None:
@@ -96,7 +96,7 @@ def test_a_tag_that_comes_later_has_no_history_before_it() -> None:
     table.note(batch(ORIGIN, 0, {"B": 2, "A": 3}))
     table.fold()
     table.sample()
-    first, second = table.page().rows
+    first, second = table.page().tags
     assert (first.name, first.trend) == ("A", (1.0, 3.0))
     assert (second.name, second.trend) == ("B", (None, 2.0))
 
@@ -108,7 +108,7 @@ def test_with_very_many_tags_the_history_becomes_shorter() -> None:
     table.fold()
     for _ in range(20):
         table.sample()
-    assert len(table.page(limit=1).rows[0].trend) == 10
+    assert len(table.page(limit=1).tags[0].trend) == 10
 
 
 def test_a_page_holds_what_was_asked_for() -> None:
@@ -117,13 +117,13 @@ def test_a_page_holds_what_was_asked_for() -> None:
         table.note(batch(Origin("line1", "PLC01", group), 0, {f"{group}_{number}": number for number in range(10)}))
     table.fold()
     page = table.page(offset=8, limit=5)
-    assert [row.name for row in page.rows] == ["G1_8", "G1_9", "G2_0", "G2_1", "G2_2"]
+    assert [tag.name for tag in page.tags] == ["G1_8", "G1_9", "G2_0", "G2_1", "G2_2"]
     assert (page.matching, page.total) == (30, 30)
     found = table.page("_9", offset=1)
-    assert [row.name for row in found.rows] == ["G2_9", "G3_9"]
+    assert [tag.name for tag in found.tags] == ["G2_9", "G3_9"]
     assert found.matching == 3
-    assert table.page("plc01", offset=29).rows[0].name == "G3_9"
-    assert table.page(offset=30).rows == ()
+    assert table.page("plc01", offset=29).tags[0].name == "G3_9"
+    assert table.page(offset=30).tags == ()
     assert table.page("nothing").matching == 0
 
 

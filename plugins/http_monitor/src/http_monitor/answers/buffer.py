@@ -9,7 +9,7 @@ from pydantic import Field
 from agent_core.api import SinkStatus
 from http_monitor.answers.model import Answer, Text, rounded
 from http_monitor.state.alerts import Alert, overflow_count
-from http_monitor.state.monitor import Health, Now
+from http_monitor.state.monitor_state import Health, Now
 
 NOISE: Final = 0.05
 

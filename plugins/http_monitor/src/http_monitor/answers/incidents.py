@@ -6,7 +6,7 @@ from pydantic import Field
 
 from http_monitor.answers.model import Answer, Text, iso_time
 from http_monitor.answers.tags import TagValue, tag_value
-from http_monitor.state.journal import Entry, Journal, RejectedRow
+from http_monitor.state.journal import Journal, JournalEntry, RejectedRecord
 
 
 class EventAnswer(Answer):
@@ -21,13 +21,13 @@ class EventAnswer(Answer):
     records: int = Field(description="Rows concerned (rows).")
 
 
-class Events(Answer):
+class EventList(Answer):
     """The last events, newest first."""
 
     events: tuple[EventAnswer, ...] = Field(description="At most 200 since the start.")
 
 
-class RejectedAnswer(Answer):
+class RejectedRecordAnswer(Answer):
     """One row that a sink refused for its content."""
 
     time: str | None = Field(description="When it was refused (UTC, ISO 8601).")
@@ -41,24 +41,24 @@ class RejectedAnswer(Answer):
     message: Text = Field(description="The backend's message.")
 
 
-class Rejected(Answer):
+class RejectedRecords(Answer):
     """The last rejected rows, newest first; all of them are in the fallback's files."""
 
     total: int = Field(description="Rows rejected since the start, by all sinks, replay included (rows).")
-    rows: tuple[RejectedAnswer, ...] = Field(description="At most 500; of one write at most 20.")
+    rows: tuple[RejectedRecordAnswer, ...] = Field(description="At most 500; of one write at most 20.")
 
 
-def events(journal: Journal, limit: int) -> Events:
+def events(journal: Journal, limit: int) -> EventList:
     """The newest ``limit`` events."""
-    return Events(events=tuple(map(_event, journal.entries()[:limit])))
+    return EventList(events=tuple(map(_event, journal.entries()[:limit])))
 
 
-def rejected(journal: Journal, total: int, limit: int) -> Rejected:
+def rejected(journal: Journal, total: int, limit: int) -> RejectedRecords:
     """The newest ``limit`` rows."""
-    return Rejected(total=total, rows=tuple(map(_row, journal.rejected_rows()[:limit])))
+    return RejectedRecords(total=total, rows=tuple(map(_row, journal.rejected_records()[:limit])))
 
 
-def _event(entry: Entry) -> EventAnswer:
+def _event(entry: JournalEntry) -> EventAnswer:
     return EventAnswer(
         kind=entry.kind,
         subject=entry.subject,
@@ -70,8 +70,8 @@ def _event(entry: Entry) -> EventAnswer:
     )
 
 
-def _row(row: RejectedRow) -> RejectedAnswer:
-    return RejectedAnswer(
+def _row(row: RejectedRecord) -> RejectedRecordAnswer:
+    return RejectedRecordAnswer(
         time=iso_time(row.time_ns),
         sink_id=row.sink_id,
         tag=row.tag,

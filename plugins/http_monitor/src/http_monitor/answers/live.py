@@ -21,7 +21,7 @@ from http_monitor.answers.writer import (
     replay_answer,
     sink_writer,
 )
-from http_monitor.state.monitor import Health, Monitor, Now, Phase
+from http_monitor.state.monitor_state import Health, MonitorState, Now, Phase
 
 
 class LiveAgent(Answer):
@@ -94,7 +94,7 @@ class History(Answer):
     write_ms: Mapping[str, tuple[float | None, ...]] = Field(description="Average write time by sink (ms).")
 
 
-def live(monitor: Monitor, now: Now) -> Live:
+def live(monitor: MonitorState, now: Now) -> Live:
     """From a snapshot."""
     points = monitor.timeline.recent()
     last = points[-1] if points else None
@@ -126,7 +126,7 @@ def live(monitor: Monitor, now: Now) -> Live:
     )
 
 
-def history(monitor: Monitor) -> History:
+def history(monitor: MonitorState) -> History:
     """The points so far."""
     points = monitor.timeline.points()
     columns = {key: [point.sinks.get(key) for point in points] for key in (points[-1].sinks if points else ())}
@@ -163,7 +163,7 @@ def _source(source: SourceStatus, now: Now) -> LiveSource:
     )
 
 
-def _sink(monitor: Monitor, sink: SinkStatus, now: Now) -> LiveSink:
+def _sink(monitor: MonitorState, sink: SinkStatus, now: Now) -> LiveSink:
     id_, storage = sink.sink_id, monitor.storage.snapshot
     return LiveSink(
         sink_id=id_,

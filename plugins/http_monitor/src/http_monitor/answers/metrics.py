@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from agent_core.api import DivertReason, DropReason, GroupState, GroupStatus, Severity, SinkState, SinkStatus
 from http_monitor.answers.live import core_version
-from http_monitor.state.monitor import Health, Monitor
+from http_monitor.state.monitor_state import Health, MonitorState
 from http_monitor.state.storage import StorageSnapshot
 from http_monitor.state.write_stats import BUCKET_BOUNDS_SECONDS
 
@@ -24,7 +24,7 @@ Sample = tuple[Sequence[str], float]
 _NS: Final = 1e9
 
 
-def registry_of(monitor: Monitor) -> CollectorRegistry:
+def registry_of(monitor: MonitorState) -> CollectorRegistry:
     """A registry of its own, so that two agents may live in one process."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(AgentCollector(monitor))
@@ -37,7 +37,7 @@ def registry_of(monitor: Monitor) -> CollectorRegistry:
 class AgentCollector(Collector):
     """Before the agent has started there is ``agent_info`` alone."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: MonitorState) -> None:
         self._monitor = monitor
 
     def describe(self) -> Iterable[Metric]:
@@ -208,7 +208,7 @@ def _sink_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     )
 
 
-def _write_metrics(monitor: Monitor, sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
+def _write_metrics(monitor: MonitorState, sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     histogram = HistogramMetricFamily(
         "agent_sink_write_seconds", "Time of a write that returned, replay included.", labels=("sink",)
     )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agent_core.api import GroupState, GroupStatus
 from http_monitor.answers.model import Answer, Text, age_seconds, iso_time, rounded
-from http_monitor.state.monitor import Now
+from http_monitor.state.monitor_state import Now
 
 
 class GroupAnswer(Answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from http_monitor.answers.model import Answer
-from http_monitor.state.monitor import Phase
+from http_monitor.state.monitor_state import Phase
 
 
 class Probe(Answer):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from agent_core.api import QUALITY_NAMES, Value
 from http_monitor.answers.model import Answer, age_seconds, iso_time, rounded
-from http_monitor.state.tag_table import TagPage, TagRow
+from http_monitor.state.tag_table import CurrentTag, TagPage
 
 TagValue = float | int | bool | str | None
 """As JSON: a number that JSON or a browser cannot hold exactly is a string."""
@@ -54,7 +54,7 @@ def tags(page: TagPage, offset: int, now_ns: int) -> Tags:
         total=page.total,
         matching=page.matching,
         offset=offset,
-        tags=tuple(_tag(row, now_ns) for row in page.rows),
+        tags=tuple(_tag(tag, now_ns) for tag in page.tags),
     )
 
 
@@ -74,18 +74,18 @@ def _digits(value: int) -> str:
     return str(value) if value.bit_length() < 4096 else hex(value)
 
 
-def _tag(row: TagRow, now_ns: int) -> TagAnswer:
-    value = row.value
-    age = age_seconds(row.timestamp_ns, now_ns)
+def _tag(tag: CurrentTag, now_ns: int) -> TagAnswer:
+    value = tag.value
+    age = age_seconds(tag.timestamp_ns, now_ns)
     return TagAnswer(
-        name=row.name,
+        name=tag.name,
         value=tag_value(value),
         value_type="null" if value is None else type(value).__name__.lower(),
-        quality=QUALITY_NAMES.get(row.quality, str(row.quality)),
-        timestamp=iso_time(row.timestamp_ns),
+        quality=QUALITY_NAMES.get(tag.quality, str(tag.quality)),
+        timestamp=iso_time(tag.timestamp_ns),
         age_seconds=None if age is None else rounded(age),
-        source_id=row.origin.source,
-        device_id=row.origin.device,
-        group_id=row.origin.group,
-        trend=row.trend,
+        source_id=tag.origin.source,
+        device_id=tag.origin.device,
+        group_id=tag.origin.group,
+        trend=tag.trend,
     )

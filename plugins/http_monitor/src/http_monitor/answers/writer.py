@@ -11,7 +11,7 @@ from agent_core.api import BacklogFile, LedgerSnapshot, ReplayStatus, SinkState,
 from http_monitor.answers.buffer import BufferStatus, buffer_status
 from http_monitor.answers.model import Answer, Text, iso_time, rounded
 from http_monitor.answers.polling import ControlResult
-from http_monitor.state.monitor import Monitor, Now
+from http_monitor.state.monitor_state import MonitorState, Now
 from http_monitor.state.storage import StorageSnapshot
 from http_monitor.state.write_stats import WriteSnapshot
 
@@ -160,7 +160,7 @@ def sink_writer(sink: SinkStatus, writes: WriteSnapshot) -> SinkWriter:
     )
 
 
-def writer_metrics(monitor: Monitor, now: Now) -> WriterMetrics:
+def writer_metrics(monitor: MonitorState, now: Now) -> WriterMetrics:
     """From a snapshot."""
     snapshots = {sink.sink_id: monitor.snapshot_of_writes(sink.sink_id) for sink in now.status.sinks}
     every = list(snapshots.values())
@@ -265,7 +265,7 @@ def replay_requested(sink: SinkStatus, file: str) -> ReplayRequested:
     )
 
 
-def buffer_metrics(monitor: Monitor, now: Now) -> BufferMetrics:
+def buffer_metrics(monitor: MonitorState, now: Now) -> BufferMetrics:
     """From a snapshot."""
     return BufferMetrics(
         time=iso_time(now.time_ns),

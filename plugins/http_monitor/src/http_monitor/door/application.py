@@ -14,14 +14,14 @@ from agent_core.api import AgentError, UnknownBackupError, UnknownGroupError, Un
 from http_monitor.answers.live import core_version
 from http_monitor.answers.metrics import registry_of
 from http_monitor.answers.model import sendable
-from http_monitor.door.access import Access
+from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.guard import Guard
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.changing import ChangingRoutes
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.routes.page import PageRoutes
 from http_monitor.routes.reading import ReadingRoutes
-from http_monitor.state.monitor import Monitor, NotRunning
+from http_monitor.state.monitor_state import MonitorState, NotRunning
 
 Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
 
@@ -33,7 +33,7 @@ State-changing calls need the bearer token where one is configured."""
 
 
 def build(
-    monitor: Monitor, access: Access, socket: LiveSocket, actions: OperatorActions, logger: logging.Logger
+    monitor: MonitorState, access: AccessPolicy, socket: LiveSocket, actions: OperatorActions, logger: logging.Logger
 ) -> ASGIApp:
     """Everything that answers. No path of it loads anything from elsewhere, so it works offline."""
     application = FastAPI(

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_core.api import Clock, RateLimit
-from http_monitor.door.access import Access, Refusal, Request
+from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Refusal
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """No path takes a body worth mentioning."""
@@ -34,7 +34,7 @@ class BodyTooLarge(Exception):
 class Guard:
     """Wraps the application. Refusals are logged, at most one line in ten seconds with the count of the rest."""
 
-    def __init__(self, app: ASGIApp, access: Access, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(self, app: ASGIApp, access: AccessPolicy, clock: Clock, logger: logging.Logger) -> None:
         self._app = app
         self._access = access
         self._log = logger
@@ -83,7 +83,7 @@ class Guard:
             refusal = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
             await _refuse(refusal, scope, receive, send)
 
-    def _note(self, scope: Scope, request: Request, refusal: Refusal) -> None:
+    def _note(self, scope: Scope, request: AccessRequest, refusal: Refusal) -> None:
         if (repeats := self._limit.allow("refused")) is None:
             return
         client = scope.get("client")
@@ -113,8 +113,8 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
     await response(scope, receive, send)
 
 
-def _request(scope: Scope) -> Request:
-    return Request(
+def _request(scope: Scope) -> AccessRequest:
+    return AccessRequest(
         method=scope.get("method", "GET"),
         path=scope["path"],
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
@@ -123,7 +123,7 @@ def _request(scope: Scope) -> Request:
     )
 
 
-def _declared_length(request: Request) -> int:
+def _declared_length(request: AccessRequest) -> int:
     text = request.headers.get("content-length", "0")
     if not (text.isascii() and text.isdigit()):
         return 0  # the server's parser refuses it

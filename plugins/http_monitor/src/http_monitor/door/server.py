@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from agent_core.api import AgentError, Clock, RateLimit
-from http_monitor.door.address import Address
+from http_monitor.door.listen_address import ListenAddress
 
 START_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 1.0
@@ -34,7 +34,7 @@ class Server:
     """
 
     def __init__(
-        self, app: ASGIApp, address: Address, background: Background, clock: Clock, logger: logging.Logger
+        self, app: ASGIApp, address: ListenAddress, background: Background, clock: Clock, logger: logging.Logger
     ) -> None:
         self._address = address
         self._background = background
@@ -68,14 +68,14 @@ class Server:
         self._uvicorn = uvicorn.Server(self._config)
 
     @property
-    def address(self) -> Address:
+    def address(self) -> ListenAddress:
         """Where it really listens; differs from the wish when that had port 0."""
         return self._address
 
     def start(self) -> None:
         """Take the port and answer. Raises AgentError when the port cannot be had."""
         self._socket = self._bind()
-        self._address = Address(self._address.host, self._socket.getsockname()[1])
+        self._address = ListenAddress(self._address.host, self._socket.getsockname()[1])
         self._thread = threading.Thread(target=self._run, name="http_monitor", daemon=True)
         self._thread.start()
         end = time.monotonic() + START_SECONDS

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from http_monitor.answers.polling import ControlResult, TriggerAnswer
 from http_monitor.answers.writer import ReplayRequested, replay_requested
-from http_monitor.door.access import Access
+from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.operator_actions import Operator, OperatorActions
 from http_monitor.routes.problem import CONFLICT, NOT_RUNNING, REFUSED, UNKNOWN, UNREADABLE, Responses
 
@@ -34,7 +34,7 @@ _ONE: Final[Responses] = {**_ALL, **UNKNOWN}
 class ChangingRoutes:
     """Actions wait for polls to end, so each runs in a thread of the server's pool."""
 
-    def __init__(self, actions: OperatorActions, access: Access) -> None:
+    def __init__(self, actions: OperatorActions, access: AccessPolicy) -> None:
         self._actions = actions
         self._access = access
 

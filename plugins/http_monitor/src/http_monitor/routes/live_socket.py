@@ -8,8 +8,8 @@ from typing import Final
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from http_monitor.answers.live import live
-from http_monitor.door.access import LIVE_PROTOCOL
-from http_monitor.state.monitor import Monitor
+from http_monitor.door.access_policy import LIVE_PROTOCOL
+from http_monitor.state.monitor_state import MonitorState
 
 MAX_CLIENTS: Final = 50
 SEND_TIMEOUT_SECONDS: Final = 10.0
@@ -19,7 +19,7 @@ SEND_TIMEOUT_SECONDS: Final = 10.0
 class LiveSocket:
     """All of it runs in the server's loop. A snapshot is written out once for all clients."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: MonitorState) -> None:
         self._monitor = monitor
         self._clients = 0
         self._text = ""

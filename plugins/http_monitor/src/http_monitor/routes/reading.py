@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from http_monitor.answers.access import AccessAnswer
 from http_monitor.answers.buffer import BufferHealth, BufferStatus, buffer_health, buffer_status
-from http_monitor.answers.incidents import Events, Rejected, events, rejected
+from http_monitor.answers.incidents import EventList, RejectedRecords, events, rejected
 from http_monitor.answers.live import History, Live, history, live
 from http_monitor.answers.polling import (
     GroupAnswer,
@@ -30,9 +30,9 @@ from http_monitor.answers.writer import (
     buffer_metrics,
     writer_metrics,
 )
-from http_monitor.door.access import Access
+from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN
-from http_monitor.state.monitor import Monitor, Phase
+from http_monitor.state.monitor_state import MonitorState, Phase
 
 GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
@@ -41,7 +41,7 @@ Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 class ReadingRoutes:
     """Every handler is a coroutine that never waits: a thread for each answer would cost more than the answer."""
 
-    def __init__(self, monitor: Monitor, access: Access, metrics: CollectorRegistry) -> None:
+    def __init__(self, monitor: MonitorState, access: AccessPolicy, metrics: CollectorRegistry) -> None:
         self._monitor = monitor
         self._access = access
         self._metrics = metrics
@@ -148,10 +148,10 @@ class ReadingRoutes:
         page = table.page(search, group, only_not_good=not_good, offset=offset, limit=limit)
         return tags(page, offset, self._monitor.clock.time_ns())
 
-    async def events(self, limit: Limit = 50) -> Events:
+    async def events(self, limit: Limit = 50) -> EventList:
         return events(self._monitor.journal, limit)
 
-    async def rejected(self, limit: Limit = 50) -> Rejected:
+    async def rejected(self, limit: Limit = 50) -> RejectedRecords:
         sinks = self._monitor.agent.status().sinks
         total = sum(sink.ledger.rejected + (sink.replay.rejected if sink.replay else 0) for sink in sinks)
         return rejected(self._monitor.journal, total, limit)

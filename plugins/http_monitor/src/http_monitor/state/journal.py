@@ -30,7 +30,7 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """``count`` like entries within a minute are one; ``records`` is the sum of their rows."""
 
     kind: EntryKind
@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedRow:
+class RejectedRecord:
     """One row that a sink refused for its content; it lies in the fallback's files, if there is a fallback."""
 
     time_ns: int
@@ -62,8 +62,8 @@ class Journal:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
-        self._rejected: deque[RejectedRow] = deque(maxlen=MAX_REJECTED)
+        self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
+        self._rejected: deque[RejectedRecord] = deque(maxlen=MAX_REJECTED)
         self.changes = 0
         """Grows with each entry and each write with rejected rows."""
 
@@ -83,7 +83,7 @@ class Journal:
                             )
                             return
                         break
-            entries.append(Entry(kind, subject, message, now, now, 1, records))
+            entries.append(JournalEntry(kind, subject, message, now, now, 1, records))
 
     def rejected(self, sink_id: str, batch: Batch, outcome: WriteOutcome) -> None:
         """Remember the first rows that a write refused."""
@@ -92,18 +92,18 @@ class Journal:
         for row, code, message in outcome.rejected[:MAX_REJECTED_PER_WRITE]:
             origin = next(segment.origin for segment in batch.segments if segment.start <= row < segment.stop)
             rows.append(
-                RejectedRow(now, sink_id, batch.names[row], batch.values[row], stamps[row], origin, code, message)
+                RejectedRecord(now, sink_id, batch.names[row], batch.values[row], stamps[row], origin, code, message)
             )
         with self._lock:
             self.changes += 1
             self._rejected.extend(rows)
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[JournalEntry, ...]:
         """Newest first."""
         with self._lock:
             return tuple(reversed(self._entries))
 
-    def rejected_rows(self) -> tuple[RejectedRow, ...]:
+    def rejected_records(self) -> tuple[RejectedRecord, ...]:
         """Newest first."""
         with self._lock:
             return tuple(reversed(self._rejected))

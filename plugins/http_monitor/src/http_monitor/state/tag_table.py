@@ -20,7 +20,7 @@ HISTORY_CELLS: Final = 600_000
 
 
 @dataclass(frozen=True, slots=True)
-class TagRow:
+class CurrentTag:
     """One tag now. ``trend`` is oldest first, one entry a sample; None where there was no number."""
 
     name: str
@@ -33,15 +33,15 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class TagPage:
-    """``rows`` of the ``matching`` ones among ``total`` tags."""
+    """``tags`` of the ``matching`` ones among ``total`` tags."""
 
-    rows: tuple[TagRow, ...]
+    tags: tuple[CurrentTag, ...]
     matching: int
     total: int
 
 
 class _OriginTags:
-    """Columns keyed by tag name. A dict keeps its order and only grows, so row n of every sample is the same tag."""
+    """Columns keyed by tag name. A dict keeps its order and only grows, so entry n of every sample is the same tag."""
 
     __slots__ = ("names", "qualities", "samples", "stamps", "values")
 
@@ -109,20 +109,20 @@ class TagTable:
     def page(
         self, search: str = "", group: str = "", *, only_not_good: bool = False, offset: int = 0, limit: int = 100
     ) -> TagPage:
-        """Rows whose name, device or group contains ``search``, in the order they were first seen."""
+        """Tags whose name, device or group contains ``search``, in the order they were first seen."""
         wanted = search.strip().lower()
         with self._lock:
-            rows: list[TagRow] = []
+            found: list[CurrentTag] = []
             matching = 0
             for origin, tags in self._origins.items():
                 if group and origin.group != group:
                     continue
                 indices = self._matching(origin, tags, wanted, only_not_good)
                 start = max(0, offset - matching)
-                shown = indices[start : start + limit - len(rows)]
-                rows += [self._row(origin, tags, index) for index in shown]
+                shown = indices[start : start + limit - len(found)]
+                found += [self._tag(origin, tags, index) for index in shown]
                 matching += len(indices)
-            return TagPage(tuple(rows), matching, self._total)
+            return TagPage(tuple(found), matching, self._total)
 
     def _matching(self, origin: Origin, tags: _OriginTags, wanted: str, only_not_good: bool) -> Sequence[int]:
         if len(tags.names) != len(tags.values):
@@ -136,9 +136,9 @@ class TagTable:
             indices = [index for index in indices if qualities[index] != GOOD]
         return indices
 
-    def _row(self, origin: Origin, tags: _OriginTags, index: int) -> TagRow:
+    def _tag(self, origin: Origin, tags: _OriginTags, index: int) -> CurrentTag:
         name = tags.names[index]
-        return TagRow(
+        return CurrentTag(
             name,
             tags.values[name],
             tags.qualities[name],

@@ -27,7 +27,7 @@ class SinkPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """``collected`` is the sum over all sources, and by source; since the start."""
 
     monotonic_seconds: float
@@ -43,7 +43,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._points: deque[Point] = deque(maxlen=POINTS)
+        self._points: deque[ChartPoint] = deque(maxlen=POINTS)
         self._written: dict[str, tuple[int, float]] = {}
 
     def add(
@@ -72,14 +72,14 @@ class Timeline:
             elapsed = status.uptime_seconds if last is None else monotonic_seconds - last.monotonic_seconds
             rate = (collected - (0 if last is None else last.collected)) / elapsed if elapsed > 0 else 0.0
             by_source = {source.source_id: source.collected for source in status.sources}
-            self._points.append(Point(monotonic_seconds, time_seconds, collected, rate, by_source, sinks))
+            self._points.append(ChartPoint(monotonic_seconds, time_seconds, collected, rate, by_source, sinks))
 
-    def points(self) -> Sequence[Point]:
+    def points(self) -> Sequence[ChartPoint]:
         """Oldest first."""
         with self._lock:
             return tuple(self._points)
 
-    def recent(self) -> Sequence[Point]:
+    def recent(self) -> Sequence[ChartPoint]:
         """The points that rates are averages over, oldest first."""
         with self._lock:
             count = len(self._points)
@@ -100,7 +100,7 @@ class Rates:
         return sum(self.by_source.get(source_id, 0.0) for source_id in inputs)
 
     @classmethod
-    def of(cls, points: Sequence[Point]) -> Rates:
+    def of(cls, points: Sequence[ChartPoint]) -> Rates:
         """From points oldest first; zeros when there are fewer than two."""
         if len(points) < 2 or (elapsed := points[-1].monotonic_seconds - points[0].monotonic_seconds) <= 0:
             return cls(0.0, {}, {}, {})

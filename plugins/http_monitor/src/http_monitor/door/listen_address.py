@@ -1,4 +1,4 @@
-"""Address: where the monitor listens."""
+"""ListenAddress: where the monitor listens."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _FORM: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[^\s\[\]:/]+
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ListenAddress:
     """``host`` has no brackets; ``port`` 0 means any free one."""
 
     host: str
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Address:
+    def parse(cls, text: str) -> ListenAddress:
         """From ``host:port`` or ``[ipv6]:port``. Raises ValueError that teaches the form."""
         match = _FORM.fullmatch(text)
         if match is None or int(match["port"]) > 65535:

@@ -1,4 +1,4 @@
-"""Monitor: what the extension knows of the running agent, brought up to date once a second."""
+"""MonitorState: what the extension knows of the running agent, brought up to date once a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, Severity, WriteOutcome
 from http_monitor.state.alerts import Alert, AlertBoard
 from http_monitor.state.journal import Journal
-from http_monitor.state.replays import Replays
+from http_monitor.state.requested_replays import RequestedReplays
 from http_monitor.state.storage import Storage
 from http_monitor.state.tag_table import TagTable
 from http_monitor.state.timeline import Rates, Timeline
@@ -59,7 +59,7 @@ class Now:
         return Health.DEGRADED if self.alerts else Health.OK
 
 
-class Monitor:
+class MonitorState:
     """Thread-safe, but ``tick`` is called from one thread only."""
 
     def __init__(self, context: ComponentContext) -> None:
@@ -70,7 +70,7 @@ class Monitor:
         self.journal = Journal(context.clock)
         self.timeline = Timeline()
         self.storage = Storage(context.state_dir, context.clock, context.logger)
-        self.replays = Replays(self.journal)
+        self.replays = RequestedReplays(self.journal)
         self.phase = Phase.STARTING
         self.ticks = 0
         self.files_changed = False

@@ -1,4 +1,4 @@
-"""Replays: the backup files that operators asked for, and what became of each."""
+"""RequestedReplays: the backup files that operators asked for, and what became of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ File = tuple[str, str]
 """The id of its sink, and its name."""
 
 
-class Replays:
+class RequestedReplays:
     """Thread-safe. Counts the rows of the last files, and notes the end of those that somebody asked for."""
 
     def __init__(self, journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""Access: who may ask for what. Pure; the guard in front of the paths asks it about each request."""
+"""AccessPolicy: who may ask for what. Pure; the guard in front of the paths asks it about each request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from agent_core.api import AgentError, Secret
 from http_monitor.config import Protect
-from http_monitor.door.address import Address, is_loopback
+from http_monitor.door.listen_address import ListenAddress, is_loopback
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/api/access", "/favicon.ico"})
@@ -24,7 +24,7 @@ LIVE_PROTOCOL: Final = "agent-live"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AccessRequest:
     """What access depends on. Header names are in lower case."""
 
     method: str
@@ -42,10 +42,12 @@ class Refusal:
     message: str
 
 
-class Access:
+class AccessPolicy:
     """The rules. ``token`` is read at each use, so that it can be changed while the agent runs."""
 
-    def __init__(self, address: Address, token: Secret | None, protect: Protect, allowed_hosts: Iterable[str]) -> None:
+    def __init__(
+        self, address: ListenAddress, token: Secret | None, protect: Protect, allowed_hosts: Iterable[str]
+    ) -> None:
         self._loopback = address.loopback
         self._token = token
         self._everything = token is not None and protect is Protect.EVERYTHING
@@ -61,7 +63,7 @@ class Access:
         """True when reading needs it too."""
         return self._everything
 
-    def refusal(self, request: Request) -> Refusal | None:
+    def refusal(self, request: AccessRequest) -> Refusal | None:
         """Why ``request`` is refused, or None when it is allowed."""
         host = request.headers.get("host", "")
         if not self._knows(host):
@@ -80,7 +82,7 @@ class Access:
             return Refusal(401, "the token is wrong")
         return None
 
-    def offered_token(self, request: Request) -> str | None:
+    def offered_token(self, request: AccessRequest) -> str | None:
         """The token that comes with a request, right or wrong."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
