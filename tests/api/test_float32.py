@@ -4,7 +4,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_core.api import float32_to_shortest, float32s_to_shortest
@@ -53,7 +53,6 @@ usual_values = st.floats(-1e7, 1e7).map(float32)
 decimals = st.builds(lambda digits, point: float32(digits / 10**point), st.integers(-(10**8), 10**8), st.integers(0, 6))
 
 
-@settings(deadline=None)
 @given(every_float32 | usual_values | decimals)
 @example(from_bits(0x4B000000))  # 2**23: the last power of two with halves between its neighbours
 @example(from_bits(0x3F7FFFFF))  # just below a power of two
@@ -62,13 +61,11 @@ def test_no_shorter_decimal_means_the_same_and_no_nearer_one_is_as_short(value: 
     assert repr(float32_to_shortest(value)) == repr(by_trying(value))
 
 
-@settings(deadline=None)
 @given(st.lists(every_float32, max_size=20))
 def test_many_at_once_are_each_as_one(values: list[float]) -> None:
     assert float32s_to_shortest(values) == [float32_to_shortest(value) for value in values]
 
 
-@settings(deadline=None)
 @given(st.lists(usual_values, min_size=1, max_size=5))
 def test_the_decimal_means_the_same_float32(values: list[float]) -> None:
     assert [float32(value) for value in float32s_to_shortest(values)] == values

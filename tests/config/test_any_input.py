@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from config.installed import Installed
 from config.test_loading import FULL
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_core.api import ConfigError, ConfigProblem
@@ -92,7 +92,6 @@ def test_any_text(text: str) -> None:
 
 
 @given(edits=st.lists(st.tuples(st.integers(0, len(FULL)), st.integers(0, 12), st.sampled_from(PIECES)), max_size=3))
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_slip_of_the_pen(edits: list[tuple[int, int, str]]) -> None:
     text = FULL
     for position, deleted, inserted in edits:
@@ -113,7 +112,6 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_in_any_place(full: str, data: st.DataObject) -> None:
     root = json.loads(full)
     for _ in range(data.draw(st.integers(1, 3))):

@@ -47,7 +47,6 @@ class WholeTests(BufferCase):
             settings=settings(
                 max_examples=self.model_examples,
                 stateful_step_count=30,
-                deadline=None,
                 database=None,
                 suppress_health_check=list(HealthCheck),
             ),

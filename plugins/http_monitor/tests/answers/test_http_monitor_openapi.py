@@ -42,9 +42,7 @@ SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", application())
 
 
 @SCHEMA.parametrize()
-@settings(
-    max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=15, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 def test_no_request_leads_to_a_server_error(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(
         checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polling_source.config import BackoffConfig
 from polling_source.engine.backoff import Backoff
@@ -32,7 +32,6 @@ def test_cycles_that_passed_are_skipped_and_counted_never_bunched() -> None:
     assert schedule.due == 5.0
 
 
-@settings(deadline=None)
 @given(
     st.floats(0, 1e6),
     st.sampled_from([0.01, 0.1, 0.25, 1.0, 5.0, 10.0, 3600.0]),

@@ -7,7 +7,7 @@ import struct
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polling_source.reading.decode import Scaling, compile_decoder, decode_text, scale_value, swap_words
 
@@ -152,7 +152,6 @@ def test_scaling_is_decimal_and_gives_a_float() -> None:
     assert [repr(value) for value in values] == ["0.3", "0.05", "0.30000000000000004", "-270.15", "30.0"]
 
 
-@settings(deadline=None)
 @given(
     st.integers(-(2**31), 2**31), st.sampled_from([0.1, 0.01, 0.001, 0.05, 0.125, 1.8, 1e-6]), st.integers(-500, 500)
 )

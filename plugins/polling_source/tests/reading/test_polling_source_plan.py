@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polling_source.reading.plan import ReadPlan, locate_tags
 from polling_source.tags.tag import Place, PlacedTag
@@ -126,7 +126,6 @@ def tag_lists(draw: st.DrawFn) -> list[TagSpec]:
     return tags
 
 
-@settings(deadline=None)
 @given(tag_lists(), st.integers(8, 40), st.integers(0, 20), st.sampled_from([1, 2]), st.integers(0, 2**32))
 def test_a_plan_reads_every_tag_within_the_limits_and_decodes_as_the_reference(
     tags: list[TagSpec], max_words: int, max_gap: int, alignment: int, seed: int
@@ -148,7 +147,6 @@ def test_a_plan_reads_every_tag_within_the_limits_and_decodes_as_the_reference(
             assert repr(value) == repr(expected), plan.tags[row]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=60), st.integers(1, 40), st.integers(0, 20))
 def test_no_plan_has_fewer_blocks(numbers: list[int], max_words: int, max_gap: int) -> None:
     """Dynamic programming over the sorted words finds the least number of blocks there can be."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polling_source.reading.silence import Rows
 from polling_source.reading.split import Budget, SplitReads
@@ -131,7 +131,6 @@ def test_a_piece_that_turns_bad_later_is_split_then() -> None:
     assert set(split.refused) == {1, 5}
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 63)), st.sets(st.integers(0, 63), min_size=1), st.integers(1, 20))
 def test_in_the_end_every_good_row_is_read_and_every_bad_one_known(bad: set[int], rows: set[int], budget: int) -> None:
     device = Device(bad)

@@ -267,7 +267,7 @@ def group_configs(draw: st.DrawFn) -> GroupConfig:
     return GroupConfig("G", draw(st.sampled_from(["PLC 1", "설비1"])), mode, interval, trigger, stale, draw(durations))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(group_configs(), st.lists(placed_tags(), min_size=1, max_size=5, unique_by=lambda tag: tag.spec.name))
 def test_whatever_groups_and_tags_are_they_come_back_from_each_form(
     tmp_path: Path, group: GroupConfig, tags: list[PlacedTag]
