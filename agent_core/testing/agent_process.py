@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from agent_core.testing.patience import PATIENCE_SECONDS, PROCESS_SECONDS
+
 AGENT = (sys.executable, "-m", "agent_core.cli.main")
 
 
@@ -53,7 +55,7 @@ class AgentProcess:
         self.kill()
         process = self._running()
         with self._changed:
-            self._changed.wait_for(lambda: self._ended, 10)
+            self._changed.wait_for(lambda: self._ended, PATIENCE_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -66,14 +68,14 @@ class AgentProcess:
         with self._changed:
             return "".join(self._lines)
 
-    def wait_for(self, text: str, seconds: float = 20.0) -> None:
+    def wait_for(self, text: str, seconds: float = PROCESS_SECONDS) -> None:
         """Return once ``text`` has been written. Raises AssertionError with the output when it does not come."""
         with self._changed:
             found = self._changed.wait_for(lambda: text in "".join(self._lines) or self._ended, seconds)
         assert found, f"{text!r} did not come within {seconds} s:\n{self.output}"
         assert text in self.output, f"{text!r} never came:\n{self.output}"
 
-    def stop(self, seconds: float = 40.0) -> int:
+    def stop(self, seconds: float = PROCESS_SECONDS) -> int:
         """Ask it to stop, as Ctrl-C does; its exit code."""
         self.interrupt()
         return self.wait(seconds)
@@ -82,7 +84,7 @@ class AgentProcess:
         """Ask it to stop; returns at once."""
         self._running().send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
 
-    def wait(self, seconds: float = 40.0) -> int:
+    def wait(self, seconds: float = PROCESS_SECONDS) -> int:
         """Wait until it has ended; its exit code."""
         process = self._running()
         try:
@@ -90,7 +92,7 @@ class AgentProcess:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the agent did not end within {seconds} s:\n{self.output}") from None
         with self._changed:
-            self._changed.wait_for(lambda: self._ended, 10)
+            self._changed.wait_for(lambda: self._ended, PATIENCE_SECONDS)
         return code
 
     def running(self) -> bool:
@@ -102,7 +104,7 @@ class AgentProcess:
         process = self._running()
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
 
     def ledger(self, sink_id: str) -> dict[str, int]:
         """The final ledger of one sink, by column, as it was printed."""
@@ -133,7 +135,7 @@ class AgentProcess:
             self._changed.notify_all()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "it") -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PROCESS_SECONDS, what: str = "it") -> None:
     """Poll a condition of another process, which no Condition tells us of. Raises AssertionError in the end."""
     end = time.monotonic() + seconds
     while not condition():

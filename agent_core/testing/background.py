@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 T_co = TypeVar("T_co", covariant=True)
-
-REAL_SECONDS: Final = 10.0
-"""How long a test waits for what should come at once, before it fails."""
 
 
 class Background(Generic[T_co]):
@@ -34,10 +32,10 @@ class Background(Generic[T_co]):
         self._thread.join(real_seconds)
 
     def result(self) -> T_co:
-        """What the call returned; raises what it raised, or TimeoutError when it still runs after 10 s."""
-        self.wait(REAL_SECONDS)
+        """What the call returned; raises what it raised, or TimeoutError when it still runs after a minute."""
+        self.wait(PATIENCE_SECONDS)
         if self._thread.is_alive():
-            raise TimeoutError(f"still waiting after {REAL_SECONDS:.0f} s: {self._call}")
+            raise TimeoutError(f"still waiting after {PATIENCE_SECONDS:.0f} s: {self._call}")
         if self._error is not None:
             raise self._error
         return self._outcome[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from agent_core.testing.patience import PATIENCE_SECONDS
+
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z."""
 
@@ -57,7 +59,7 @@ class ManualClock:
         with self._changed:
             self._offset_ns += round(seconds * 1e9)
 
-    def wait_for_waiters(self, count: int = 1, real_seconds: float = 10.0) -> None:
+    def wait_for_waiters(self, count: int = 1, real_seconds: float = PATIENCE_SECONDS) -> None:
         """Return once ``count`` threads wait on this clock. Raises TimeoutError after ``real_seconds`` of real time."""
         end = time.monotonic() + real_seconds
         with self._changed:
@@ -66,7 +68,18 @@ class ManualClock:
                 if left <= 0 or not self._changed.wait(left):
                     raise TimeoutError(f"{len(self._waiters)} of {count} threads wait on the clock")
 
+    def wait_for_a_wait_of(self, seconds: float, real_seconds: float = PATIENCE_SECONDS) -> None:
+        """Return once a thread waits that has so long to go. Raises TimeoutError after ``real_seconds``."""
+        end = time.monotonic() + real_seconds
+        with self._changed:
+            while not any(abs(left - seconds) < 1e-6 for left in self._left()):
+                if not self._changed.wait(end - time.monotonic()):
+                    raise TimeoutError(f"no thread waits for {seconds:g} s, but some for {self._left()}")
+
     def waiting_seconds(self) -> list[float]:
         """How long each waiter would still wait, shortest first; waiters without a time-out are left out."""
         with self._changed:
-            return sorted(deadline - self._now for deadline, _ in self._waiters if deadline is not None)
+            return self._left()
+
+    def _left(self) -> list[float]:
+        return sorted(deadline - self._now for deadline, _ in self._waiters if deadline is not None)

@@ -22,6 +22,7 @@ from agent_core.api import (
     WriteOutcome,
     hookimpl,
 )
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 TEST_ORIGIN = Origin("line", "PLC01", "G1")
 
@@ -85,7 +86,7 @@ class FakeSink:
     def close(self) -> None:
         self.closed = True
 
-    def wait_until(self, condition: Callable[[FakeSink], bool], real_seconds: float = 10.0) -> None:
+    def wait_until(self, condition: Callable[[FakeSink], bool], real_seconds: float = PATIENCE_SECONDS) -> None:
         """Return once ``condition(self)`` holds. Raises TimeoutError after ``real_seconds`` of real time."""
         with self.changed:
             if not self.changed.wait_for(lambda: condition(self), real_seconds):
@@ -195,7 +196,7 @@ class FakeObserver:
         """The states entered, in order."""
         return [new for _, _, new, _, _ in self.named("sink_state_changed") if isinstance(new, SinkState)]
 
-    def wait_for(self, name: str, count: int = 1, real_seconds: float = 10.0) -> list[tuple[object, ...]]:
+    def wait_for(self, name: str, count: int = 1, real_seconds: float = PATIENCE_SECONDS) -> list[tuple[object, ...]]:
         """The events of that name once there are ``count``. Raises TimeoutError after ``real_seconds`` of real time."""
         with self.changed:
             if not self.changed.wait_for(lambda: self._count(name) >= count, real_seconds):

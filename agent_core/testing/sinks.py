@@ -37,6 +37,7 @@ from agent_core.api import (
 )
 from agent_core.testing.clock import START_NS
 from agent_core.testing.contract import Contract
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
 
@@ -291,7 +292,7 @@ def together(threads: int, work: Callable[[Batch], T], batches: Sequence[Batch])
     barrier = threading.Barrier(threads)
 
     def share(number: int) -> list[T]:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=PATIENCE_SECONDS)
         return [work(batch) for batch in batches[number::threads]]
 
     with ThreadPoolExecutor(threads) as pool:

@@ -11,6 +11,7 @@ from memory_buffer.plugin import agent_register_buffer
 from agent_core.api import (
     AgentError,
     Batch,
+    Clock,
     ComponentContext,
     Config,
     Emit,
@@ -37,7 +38,11 @@ from agent_core.config import (
 from agent_core.registry.catalog import Catalog, Plugin
 from agent_core.registry.events import Events
 from agent_core.runtime.agent import Agent
+from agent_core.testing.background import Background
+from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeSink, batch_of
+
+SHUTDOWN_SECONDS, MAX_WAIT_SECONDS = 60.0, 0.01
 
 
 class FakeSource:
@@ -68,7 +73,7 @@ class FakeSource:
 class Run:
     """An agent of one fake source, a memory buffer and one fake sink."""
 
-    def __init__(self, state_dir: Path, shutdown_timeout_seconds: float = 10.0) -> None:
+    def __init__(self, state_dir: Path, clock: Clock | None = None) -> None:
         self.source, self.sink, self.events = FakeSource(), FakeSink(), Events()
 
         def create_source(config: Config, context: ComponentContext) -> Source:
@@ -90,7 +95,7 @@ class Run:
             inputs=("line",),
             config={},
             buffer=BufferConfig("memory_buffer", {"capacity": 100, "when_full": "drop_oldest", "block_limit": 1.0}),
-            batch=BatchConfig(10, 0.01),
+            batch=BatchConfig(10, MAX_WAIT_SECONDS),
             retry=RetryConfig(3, 1, 2, 0.2, 60),
             breaker=BreakerConfig(30, 60),
             workers=1,
@@ -101,7 +106,7 @@ class Run:
             file=state_dir / "agent.yaml",
             name="line-1",
             state_dir=state_dir / "state",
-            shutdown_timeout_seconds=shutdown_timeout_seconds,
+            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
             plugins=PluginsConfig((), ()),
             log=LogConfig("info", LogFormat.CONSOLE, None),
             sources=(SourceConfig("line", "fake_source", {}, ()),),
@@ -110,7 +115,7 @@ class Run:
             mapping={},
             warnings=(),
         )
-        self.agent = Agent(config, catalog, self.events, SystemClock())
+        self.agent = Agent(config, catalog, self.events, clock or SystemClock())
 
     def emit(self, batch: Batch) -> None:
         assert self.source.emit is not None
@@ -122,7 +127,7 @@ def test_values_flow_from_start_to_the_final_ledger(tmp_path: Path) -> None:
     run.agent.start()
     run.emit(batch_of(1, 2, 3))
     run.agent.request_stop("test")
-    assert run.agent.wait(1)
+    assert run.agent.wait(60)
     assert run.agent.shutdown()
     [sink] = run.agent.status().sinks
     assert (sink.ledger.collected, sink.ledger.delivered, sink.ledger.pending) == (3, 3, 0)
@@ -166,7 +171,7 @@ def test_observers_hear_the_start_and_the_stop(tmp_path: Path) -> None:
     run.events.register_observer(Observer())
     run.agent.start()
     run.agent.request_stop("SIGTERM")
-    run.agent.wait(1)
+    run.agent.wait(60)
     run.agent.shutdown()
     assert heard == ["started", "stopping SIGTERM"]
 
@@ -215,11 +220,15 @@ def test_a_source_that_does_not_start_ends_the_agent_in_order(tmp_path: Path) ->
 def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run, go_on = Run(tmp_path, shutdown_timeout_seconds=1.0), threading.Event()
-    run.source.on_stop = lambda: go_on.wait(30)
+    clock, go_on = ManualClock(), threading.Event()
+    run = Run(tmp_path, clock)
+    run.source.on_stop = lambda: go_on.wait(60)
     run.agent.start()
     run.emit(batch_of(1))
-    assert not run.agent.shutdown()
+    stopping = Background(run.agent.shutdown)
+    clock.wait_for_a_wait_of(0.2 * SHUTDOWN_SECONDS)
+    clock.advance(0.2 * SHUTDOWN_SECONDS)
+    assert not stopping.result()
     go_on.set()
     assert run.agent.status().sinks[0].ledger.delivered == 1
     assert "part not stopped cleanly: part=source id=line problem=did not end in time" in caplog.text
@@ -228,12 +237,14 @@ def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
 def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run, go_on = Run(tmp_path, shutdown_timeout_seconds=2.0), threading.Event()
-    run.source.on_close = lambda: go_on.wait(30)
+    clock, go_on = ManualClock(), threading.Event()
+    run = Run(tmp_path, clock)
+    run.source.on_close = lambda: go_on.wait(60)
     run.agent.start()
-    began = time.monotonic()
-    assert not run.agent.shutdown()
-    assert time.monotonic() - began < 2.0
+    stopping = Background(run.agent.shutdown)
+    clock.wait_for_a_wait_of(0.5 * SHUTDOWN_SECONDS)
+    clock.advance(0.5 * SHUTDOWN_SECONDS)
+    assert not stopping.result()
     go_on.set()
     assert run.sink.closed
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
@@ -242,17 +253,24 @@ def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
 
 
 def test_a_write_that_hangs_is_left_behind_and_its_records_are_accounted_for(tmp_path: Path) -> None:
-    run, go_on = Run(tmp_path, shutdown_timeout_seconds=1.0), threading.Event()
+    clock, go_on = ManualClock(), threading.Event()
+    run = Run(tmp_path, clock)
 
     def hang(batch: Batch) -> WriteOutcome:
-        go_on.wait(30)
+        go_on.wait(60)
         return WriteOutcome(len(batch))
 
     run.sink.script.append(hang)
     run.agent.start()
     run.emit(batch_of(1, 2))
+    clock.wait_for_a_wait_of(MAX_WAIT_SECONDS)
+    clock.advance(MAX_WAIT_SECONDS)
     run.sink.wait_until(lambda sink: sink.attempts == 1)
-    run.agent.shutdown()
+    stopping = Background(run.agent.shutdown)
+    for share in (0.8, 0.05):  # for the drain, then for the spill
+        clock.wait_for_a_wait_of(share * SHUTDOWN_SECONDS)
+        clock.advance(share * SHUTDOWN_SECONDS)
+    stopping.result()
     ledger = run.agent.status().sinks[0].ledger
     go_on.set()
     assert ledger.dropped_by_reason == {"shutdown": 2}

@@ -10,9 +10,10 @@ from typing import ClassVar, Final, Protocol, TypeVar
 import pytest
 
 from agent_core.api import Buffer, Clock, Lease
-from agent_core.testing.background import REAL_SECONDS, Background
+from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.contract import Contract
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ def got(call: Background[Lease | None]) -> Lease:
 
 def advance_until_done(clock: ManualClock, call: Background[T]) -> None:
     """Move time on bit by bit: a thread that was just woken may reckon its wait anew from a moment later."""
-    end = time.monotonic() + REAL_SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     while not call.done and time.monotonic() < end:
         clock.advance(STEP_SECONDS)
         call.wait(0.02)

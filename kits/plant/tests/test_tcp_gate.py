@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from plant.tcp_gate import TcpGate
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 class Server(socketserver.ThreadingTCPServer):

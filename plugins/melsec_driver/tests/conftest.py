@@ -11,6 +11,7 @@ from plant.peer import PeerProcess
 from plant.settings import settings_of
 
 from agent_core.api import settings
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 MakeDriver = Callable[..., MelsecDriver]
 
@@ -35,8 +36,8 @@ def responders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 
 @pytest.fixture
 def config() -> Mapping[str, object]:
-    """The driver's keys with the defaults of the schema, but a short time-out."""
-    return settings_of("melsec_driver", address="127.0.0.1:1", timeout=0.5)
+    """The driver's keys with the defaults of the schema, but a time-out that a busy machine keeps."""
+    return settings_of("melsec_driver", address="127.0.0.1:1", timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -42,12 +42,12 @@ class TestBinary(BlockDriverContract):
         self._peer.order(f"refuse D{REFUSED} 1")
 
     def make_driver(self) -> MelsecDriver:
-        return self._make_driver(address=self._peer.address, timeout=5.0, **self.keys)
+        return self._make_driver(address=self._peer.address, **self.keys)
 
     def make_unreachable_driver(self) -> MelsecDriver:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
-            return self._make_driver(address=f"127.0.0.1:{unused.getsockname()[1]}", **self.keys)
+            return self._make_driver(address=f"127.0.0.1:{unused.getsockname()[1]}", timeout=0.5, **self.keys)
 
     def held(self) -> Sequence[Held]:
         text = words(0xA8, 300, 3)

@@ -23,7 +23,7 @@ def test_values_arrive_as_the_plc_holds_them_and_again_after_it_was_dead(tmp_pat
             peer.order(line)
         run = DriverRun(
             tmp_path,
-            f'driver: melsec_driver, address: "{peer.address}", data_code: {code}, timeout: 500ms',
+            f'driver: melsec_driver, address: "{peer.address}", data_code: {code}, timeout: 30s',
             "name: REAL, address: D1000, data_type: REAL",
             "name: DWORD, address: D1002, data_type: DWORD",
             "name: SCALED, address: W1FF, data_type: INT, scale: 0.1",

@@ -13,8 +13,9 @@ from memory_buffer.buffer import MemoryBuffer
 from memory_buffer.config import MemoryBufferConfig, WhenFull
 
 from agent_core.api import ComponentContext, Lease
-from agent_core.testing.background import REAL_SECONDS, Background
+from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.patience import PATIENCE_SECONDS
 from agent_core.testing.rows import RowMaker, numbers
 
 
@@ -42,7 +43,7 @@ def made(clock: CountingClock, capacity: int, when_full: WhenFull = WhenFull.BLO
 
 def until_done(calls: Sequence[Background[Lease | None]], count: int) -> None:
     """Wait until ``count`` of the calls are over, in real time, bounded."""
-    end = time.monotonic() + REAL_SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     while sum(call.done for call in calls) < count:
         assert time.monotonic() < end, f"fewer than {count} lessees were served"
         time.sleep(0.001)

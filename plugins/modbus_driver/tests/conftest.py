@@ -12,6 +12,7 @@ from plant.process import ModbusPlant
 from plant.settings import settings_of
 
 from agent_core.api import ComponentContext, settings
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 MakeDriver = Callable[..., ModbusDriver]
 
@@ -24,8 +25,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModbusPlant]:
 
 @pytest.fixture
 def config() -> Mapping[str, object]:
-    """The driver's keys with the defaults of the schema, but a short time-out."""
-    return settings_of("modbus_driver", address="127.0.0.1:1", timeout=0.5)
+    """The driver's keys with the defaults of the schema, but a time-out that a busy machine keeps."""
+    return settings_of("modbus_driver", address="127.0.0.1:1", timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

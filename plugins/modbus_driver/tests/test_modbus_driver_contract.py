@@ -30,7 +30,7 @@ class TestModbusDriver(BlockDriverContract):
 
     def make_driver(self) -> ModbusDriver:
         assert callable(self._make_driver)
-        driver = self._make_driver(address=self._plant.address, timeout=5.0)
+        driver = self._make_driver(address=self._plant.address)
         assert isinstance(driver, ModbusDriver)
         return driver
 
@@ -39,7 +39,7 @@ class TestModbusDriver(BlockDriverContract):
             unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
         assert callable(self._make_driver)
-        driver = self._make_driver(address=f"127.0.0.1:{port}")
+        driver = self._make_driver(address=f"127.0.0.1:{port}", timeout=0.5)
         assert isinstance(driver, ModbusDriver)
         return driver
 

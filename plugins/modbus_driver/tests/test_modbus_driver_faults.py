@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from modbus_driver.driver import ModbusDriver
-from plant.driver_faults import DriverFaultContract
+from plant.driver_faults import DriverFaultContract, once_it_is_back
 from plant.process import ModbusPlant
 from plant.scripted_device import Behaviour, scripted_device
 
@@ -56,7 +56,7 @@ def test_an_answer_to_another_request_is_not_taken(make_driver: MakeDriver, tran
         driver = make_driver(address=address, timeout=0.2)
         with pytest.raises(DeviceUnreachable):
             driver.read_block("hr", 0, 1)
-        assert driver.read_block("hr", 0, 1) == b"\x00\x01"
+        assert once_it_is_back(driver, lambda: driver.read_block("hr", 0, 1)) == b"\x00\x01"
 
 
 def test_an_answer_of_another_function_is_not_taken(make_driver: MakeDriver) -> None:
@@ -67,7 +67,7 @@ def test_an_answer_of_another_function_is_not_taken(make_driver: MakeDriver) -> 
         driver = make_driver(address=address, timeout=0.2)
         with pytest.raises(DeviceUnreachable):
             driver.read_block("hr", 0, 1)
-        assert driver.read_block("hr", 0, 1) == b"\x00\x01"
+        assert once_it_is_back(driver, lambda: driver.read_block("hr", 0, 1)) == b"\x00\x01"
 
 
 def test_an_answer_of_another_length_is_refused(make_driver: MakeDriver) -> None:
@@ -133,7 +133,7 @@ def test_a_register_bit_is_written_with_a_mask(make_driver: MakeDriver) -> None:
 
 def test_a_write_that_is_refused_says_why(make_driver: MakeDriver) -> None:
     with scripted_device(exception(1), exception(11)) as address:
-        driver = make_driver(address=address, timeout=0.2)
+        driver = make_driver(address=address)
         with pytest.raises(DriverError, match=r"hr:7\.3: exception 1 \(illegal function\)"):
             driver.write_bit(BIT, False)
         with pytest.raises(DeviceUnreachable, match="gateway"):

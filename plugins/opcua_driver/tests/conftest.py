@@ -13,6 +13,7 @@ from plant.peer import PeerProcess
 from plant.settings import settings_of
 
 from agent_core.api import ComponentContext, settings
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 NOON: Final = "time Float 134117424001234560"
 """2026-01-01T12:00:00.123456Z, as the server begins with."""
@@ -36,8 +37,8 @@ def server(running_server: PeerProcess) -> Iterator[PeerProcess]:
 
 @pytest.fixture
 def config() -> Mapping[str, object]:
-    """The driver's keys with the defaults of the schema, but a short time-out."""
-    return settings_of("opcua_driver", address="opc.tcp://127.0.0.1:1", timeout=0.6)
+    """The driver's keys with the defaults of the schema, but a time-out that a busy machine keeps."""
+    return settings_of("opcua_driver", address="opc.tcp://127.0.0.1:1", timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -38,12 +38,12 @@ class TestOpcuaDriver(ItemDriverContract):
         self._make_driver = make_driver
 
     def make_driver(self) -> OpcuaDriver:
-        return self._make_driver(address=f"opc.tcp://{self._server.address}/plant", timeout=5.0)
+        return self._make_driver(address=f"opc.tcp://{self._server.address}/plant")
 
     def make_unreachable_driver(self) -> OpcuaDriver:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
-            return self._make_driver(address=f"opc.tcp://127.0.0.1:{unused.getsockname()[1]}")
+            return self._make_driver(address=f"opc.tcp://127.0.0.1:{unused.getsockname()[1]}", timeout=0.6)
 
     def good_tags(self) -> Sequence[TagSpec]:
         return [tag(address) for address in EXPECTED]

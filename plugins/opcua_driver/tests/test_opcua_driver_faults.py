@@ -63,7 +63,7 @@ class TestOpcuaDriverFaults(DriverFaultContract):
 
 @pytest.fixture
 def driver(server: PeerProcess, make_driver: MakeDriver) -> Iterator[OpcuaDriver]:
-    """Connected, with a short time-out."""
+    """Connected."""
     driver = make_driver(address=endpoint(server))
     driver.connect()
     yield driver
@@ -98,9 +98,10 @@ def test_a_bad_item_says_why(server: PeerProcess, driver: OpcuaDriver) -> None:
 
 def test_the_clock_of_the_server_is_read(server: PeerProcess, driver: OpcuaDriver) -> None:
     assert isinstance(driver, ClockReader)
+    before = datetime.now(UTC)
     shown = driver.read_clock()
     assert shown is not None
-    assert abs(shown - datetime.now(UTC)) < timedelta(seconds=5)
+    assert before - timedelta(seconds=1) < shown < datetime.now(UTC) + timedelta(seconds=1)
 
 
 def test_a_session_that_the_server_forgot_is_renewed_within_the_read(server: PeerProcess, driver: OpcuaDriver) -> None:
@@ -110,7 +111,7 @@ def test_a_session_that_the_server_forgot_is_renewed_within_the_read(server: Pee
 
 
 def test_a_session_outlives_pauses_between_polls(server: PeerProcess, make_driver: MakeDriver) -> None:
-    driver = make_driver(address=endpoint(server), session_timeout=0.3, timeout=2.0)
+    driver = make_driver(address=endpoint(server), session_timeout=0.3)
     driver.connect()
     threading.Event().wait(0.8)  # more than two session time-outs
     assert driver.read_items([tag("Float")])[0].value == 0.1
@@ -131,9 +132,7 @@ def test_a_fault_about_the_request_is_a_refusal(server: PeerProcess, driver: Opc
 
 def test_a_wrong_password_is_said_so(server: PeerProcess, make_driver: MakeDriver) -> None:
     passwords = ["wrong", "s3cret"]
-    driver = make_driver(
-        address=endpoint(server), timeout=2.0, user="operator", password=Secret(lambda: passwords.pop(0))
-    )
+    driver = make_driver(address=endpoint(server), user="operator", password=Secret(lambda: passwords.pop(0)))
     with pytest.raises(DeviceUnreachable, match="BadUserAccessDenied; check user and password") as refused:
         driver.connect()
     assert "wrong" not in str(refused.value)
@@ -156,7 +155,7 @@ def test_a_boolean_is_written_and_nothing_else(server: PeerProcess, driver: Opcu
 
 
 def test_an_answer_in_many_pieces_is_put_together(server: PeerProcess, make_driver: MakeDriver) -> None:
-    driver = make_driver(address=endpoint(server), timeout=10.0)
+    driver = make_driver(address=endpoint(server))
     driver.connect()
     server.order("pieces 11")
     tags = [tag(f"T{number:05}") for number in range(100)]
@@ -164,7 +163,7 @@ def test_an_answer_in_many_pieces_is_put_together(server: PeerProcess, make_driv
 
 
 def test_no_thread_is_left_when_a_driver_is_closed(server: PeerProcess, make_driver: MakeDriver) -> None:
-    driver = make_driver(address=endpoint(server), timeout=2.0)
+    driver = make_driver(address=endpoint(server))
     for _ in range(3):
         driver.connect()
         assert any(thread.name == "opcua agent PLC01" for thread in threading.enumerate())

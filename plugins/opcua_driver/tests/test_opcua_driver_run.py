@@ -16,7 +16,7 @@ def test_values_arrive_as_the_server_has_them_and_again_after_it_was_dead(tmp_pa
     server.order("status Byte 40000000")
     run = DriverRun(
         tmp_path,
-        f'driver: opcua_driver, address: "opc.tcp://{server.address}/plant", timeout: 1s, '
+        f'driver: opcua_driver, address: "opc.tcp://{server.address}/plant", timeout: 30s, '
         'user: operator, password: "${OPCUA_PASSWORD}"',
         'name: REAL, address: "nsu=urn:plant;s=Float", data_type: REAL',
         'name: TEXT, address: "nsu=urn:plant;s=String", data_type: STRING, length: 40',

@@ -49,7 +49,6 @@ def keys(secure: SecureServer, **changes: object) -> dict[str, object]:
         "private_key": secure.client.private_key,
         "private_key_password": Secret(lambda: KEY_PASSWORD),
         "server_certificate": secure.own.certificate,
-        "timeout": 5.0,
         **changes,
     }
 
@@ -73,7 +72,7 @@ def test_a_server_with_another_certificate_is_not_spoken_to(secure: SecureServer
 
 def test_a_server_that_wants_security_refuses_a_client_without(secure: SecureServer, make_driver: MakeDriver) -> None:
     with pytest.raises(DeviceUnreachable, match="cannot connect"):
-        make_driver(address=secure.address, timeout=2.0).connect()
+        make_driver(address=secure.address).connect()
 
 
 @pytest.mark.parametrize("key", ["certificate", "private_key", "server_certificate"])

@@ -12,6 +12,7 @@ from s7_driver.config import S7DriverConfig
 from s7_driver.driver import S7Driver
 
 from agent_core.api import ComponentContext, settings
+from agent_core.testing.patience import PATIENCE_SECONDS
 
 MakeDriver = Callable[..., S7Driver]
 
@@ -31,8 +32,8 @@ def plc(running_plc: PeerProcess) -> Iterator[PeerProcess]:
 
 @pytest.fixture
 def config() -> Mapping[str, object]:
-    """The driver's keys with the defaults of the schema, but a short time-out."""
-    return settings_of("s7_driver", address="127.0.0.1:1", timeout=0.5)
+    """The driver's keys with the defaults of the schema, but a time-out that a busy machine keeps."""
+    return settings_of("s7_driver", address="127.0.0.1:1", timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

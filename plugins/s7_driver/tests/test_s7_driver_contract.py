@@ -30,12 +30,12 @@ class TestS7Driver(BlockDriverContract):
         plc.order("set DB1 2000 1005" + b"Reifen".hex())
 
     def make_driver(self) -> S7Driver:
-        return self._make_driver(address=self._plc.address, timeout=5.0)
+        return self._make_driver(address=self._plc.address)
 
     def make_unreachable_driver(self) -> S7Driver:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
-            return self._make_driver(address=f"127.0.0.1:{unused.getsockname()[1]}")
+            return self._make_driver(address=f"127.0.0.1:{unused.getsockname()[1]}", timeout=0.5)
 
     def held(self) -> Sequence[Held]:
         return [

@@ -41,8 +41,8 @@ class TestS7DriverFaults(DriverFaultContract):
 
 @pytest.fixture
 def driver(plc: PeerProcess, make_driver: MakeDriver) -> Iterator[S7Driver]:
-    """Connected, with a short time-out."""
-    driver = make_driver(address=plc.address, timeout=0.4)
+    """Connected."""
+    driver = make_driver(address=plc.address)
     driver.connect()
     yield driver
     driver.close()
@@ -53,7 +53,7 @@ def test_a_block_longer_than_the_plc_answers_at_once_comes_in_several_requests(
     make_driver: MakeDriver, tmp_path: Path, pdu: int
 ) -> None:
     with PeerProcess("s7_server", tmp_path, "--pdu", str(pdu)) as plc:
-        driver = make_driver(address=plc.address, timeout=2.0)
+        driver = make_driver(address=plc.address)
         assert driver.read_block("DB1", 11, 942) == bytes(number % 251 for number in range(11, 953))
 
 
@@ -86,10 +86,11 @@ def test_a_write_that_is_refused_says_why(driver: S7Driver) -> None:
 
 def test_the_clock_of_the_plc_is_read(driver: S7Driver) -> None:
     assert isinstance(driver, ClockReader)
+    before = datetime.now()
     shown = driver.read_clock()
     assert shown is not None
     assert shown.tzinfo is None
-    assert abs(shown - datetime.now()) < timedelta(seconds=5)
+    assert before - timedelta(seconds=1) < shown < datetime.now() + timedelta(seconds=1)
     assert driver.read_block("DB1", 0, 9) == NINE
 
 

@@ -15,7 +15,7 @@ def test_values_arrive_as_the_plc_holds_them_and_again_after_it_was_dead(tmp_pat
         plc.order(f"set DB1 1000 {values.hex()}")
         run = DriverRun(
             tmp_path,
-            f'driver: s7_driver, address: "{plc.address}", timeout: 500ms',
+            f'driver: s7_driver, address: "{plc.address}", timeout: 30s',
             "name: REAL, address: DB1.DBD1000, data_type: REAL",
             "name: DINT, address: DB1.DBD1004, data_type: DINT",
             "name: SCALED, address: DB1.DBW1008, data_type: INT, scale: 0.1",

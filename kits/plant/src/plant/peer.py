@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_SECONDS = 30.0
-ANSWER_SECONDS = 10.0
+START_SECONDS = 120.0
+ANSWER_SECONDS = 60.0
 
 
 class PeerProcess:

@@ -71,5 +71,5 @@ class ModbusPlant(PeerProcess):
         self.order(f"coil {address} {int(state)}")
 
     def wait_for_coil(self, address: int, state: bool) -> None:
-        """Return once the coil has that state. RuntimeError after 5 s."""
+        """Return once the coil has that state. RuntimeError after 50 s."""
         self.order(f"wait {address} {int(state)}")

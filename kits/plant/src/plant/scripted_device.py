@@ -13,7 +13,7 @@ Behaviour = Callable[[socket.socket, bytes], None]
 
 @contextmanager
 def scripted_device(*behaviours: Behaviour) -> Iterator[str]:
-    """A device that treats each request as the next behaviour says, whatever connection it comes on."""
+    """A device that treats each request as the next behaviour says, whatever connection it comes on; the last stays."""
     waiting = list(behaviours)
     ended = threading.Event()
     threads: list[threading.Thread] = []
@@ -29,7 +29,8 @@ def scripted_device(*behaviours: Behaviour) -> Iterator[str]:
                     return
                 if not request:
                     return
-                waiting.pop(0)(connection, request)
+                behaviour = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                behaviour(connection, request)
 
     def accept() -> None:
         while not ended.is_set():
@@ -50,7 +51,7 @@ def scripted_device(*behaviours: Behaviour) -> Iterator[str]:
         finally:
             ended.set()
             for thread in threads:
-                thread.join(5)
+                thread.join(60)
 
 
 def silent(connection: socket.socket, request: bytes) -> None:

@@ -5,7 +5,7 @@ Clients connect to the gate, which passes bytes on to the server behind it. Its 
     pause | resume     stop listening and drop every connection | listen again on the same port
     drop | reset       drop every connection | by a TCP reset
     hang | unhang      swallow what comes, both ways (a black hole) | pass on again; what was swallowed stays lost
-    delay SECONDS      hold what the server answers this long
+    hold               keep what the server answers until it is told "clear"
     pieces BYTES [S]   pass the server's answers on in pieces of at most so many bytes, S seconds apart; 0 for as
                        they come
     cut BYTES          pass on so many bytes of the next answer, then drop its connection
@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _CHUNK_BYTES = 65536
-_END_SECONDS = 5.0
+_END_SECONDS = 60.0
 _JOINING_SECONDS = 0.0005
 """Without a pause the kernel joins the pieces again."""
 
@@ -102,8 +102,9 @@ class TcpGate:
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self.happened: Counter[str] = Counter()
-        self._clear()
         self._loop = asyncio.new_event_loop()
+        self._released = asyncio.Event()
+        self._clear()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._call(self._listen())
@@ -121,8 +122,8 @@ class TcpGate:
                 self._swallowed, self._hangs = False, True
             case ["unhang"]:
                 self._hangs = False
-            case ["delay", seconds]:
-                self._delay_seconds = float(seconds)
+            case ["hold"]:
+                self._released = asyncio.Event()
             case ["pieces", count, *seconds]:
                 self._piece_bytes = int(count)
                 self._piece_seconds = float(seconds[0]) if seconds else _JOINING_SECONDS
@@ -152,22 +153,22 @@ class TcpGate:
         """Stop listening, drop every connection, end the thread."""
         self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
     def _clear(self) -> None:
+        self._loop.call_soon_threadsafe(self._released.set)
         self._hangs = False
         self._swallowed = False
         self._cues: list[_Cue] = []
         self._spared = 0
         self._garbles = False
-        self._delay_seconds = 0.0
         self._piece_bytes = 0
         self._piece_seconds = _JOINING_SECONDS
         self._cut_bytes = None
 
     def _call(self, work: Coroutine[object, object, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -238,9 +239,10 @@ class TcpGate:
                 if link.orphaned:
                     continue
                 cue = self._due(side, link) if begins and not self._hangs else None
-                late_seconds = cue.amount if cue and cue.action == "late" else self._delay_seconds if answers else 0
-                if late_seconds:
-                    await asyncio.sleep(late_seconds)
+                if cue and cue.action == "late":
+                    await asyncio.sleep(cue.amount)
+                if answers:
+                    await self._released.wait()
                 if self._hangs:
                     if not self._swallowed:
                         self.happened["hang"] += 1

@@ -10,7 +10,7 @@ It obeys as every server of a ``PeerProcess`` does:
     allow                     refuse nothing any more, and answer everything
     delay SECONDS             answer later
     coil ADDRESS 0|1          set a coil
-    wait ADDRESS 0|1          answer once the coil has that state (error after 5 s)
+    wait ADDRESS 0|1          answer once the coil has that state (error after 50 s)
     stop                      end
 
 Beside the plant's holding registers it serves 2,000 coils (every third is on), 2,000 discrete inputs (every fifth is
@@ -38,7 +38,7 @@ HOLDING = 3
 READS = (1, 2, 3, 4)
 BITS = 2000
 INPUTS = 1000
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 50.0
 
 
 class PlantServer:
