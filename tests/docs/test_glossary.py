@@ -91,7 +91,6 @@ TO_REWRITE: Final = {
     "docs/operating.md",
     "docs/polling.md",
     "docs/real-database.md",
-    "docs/writing-a-plugin.md",
     "deploy/README.md",
     "plugins/csv_sink/README.md",
     "plugins/http_monitor/README.md",

@@ -140,7 +140,7 @@ def agent_register_buffer(): return BufferFactory("other", SCHEMA, print, "for t
         encoding="utf-8",
     )
     config = load_config(sample, Registry(), {})
-    assert config.sinks[0].config == {"path": plugin / "rows.jsonl", "sync": True}
+    assert config.sinks[0].config == {"path": plugin / "records.jsonl", "sync": True}
 
 
 def test_the_plugin_of_the_page_passes_the_suite_of_every_sink(plugin: Path) -> None:
