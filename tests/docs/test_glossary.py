@@ -88,7 +88,6 @@ TO_REWRITE: Final = {
     "dashboard",
     "docs/log-events.md",
     "docs/metrics.md",
-    "docs/operating.md",
     "docs/polling.md",
     "docs/real-database.md",
     "deploy/README.md",

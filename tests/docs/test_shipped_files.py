@@ -100,7 +100,16 @@ def test_the_commands_in_the_documents_exist(file: Path) -> None:
             assert words[1] in subcommands.choices, line
 
 
+def anchors(file: Path) -> set[str]:
+    """What a link may name behind ``#``: the headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_links_between_documents_lead_somewhere(file: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8"))
-    assert [link for link in links if not (file.parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", file.read_text(encoding="utf-8"))
+    for link, anchor in links:
+        target = file.parent / link if link else file
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
