@@ -256,5 +256,8 @@ class SinkGate:
 
 
 def text_of(error: Exception) -> str:
-    """What a change of state gives as its reason."""
-    return str(error) or type(error).__name__
+    """What a change of state gives as its reason: the error's own words, or its type when it has none."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # a foreign error's own defect must not hide that it happened
+        return type(error).__name__

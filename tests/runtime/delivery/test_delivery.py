@@ -65,7 +65,7 @@ def test_a_retry_that_succeeds_brings_the_sink_up(make_rig: MakeRig) -> None:
     assert rig.observer.states() == [SinkState.RETRYING, SinkState.UP]
 
 
-def test_while_open_records_go_to_the_fallback_and_one_probe_brings_the_sink_back(make_rig: MakeRig) -> None:
+def test_while_down_records_go_to_the_fallback_and_one_probe_brings_the_sink_back(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, max_retries=0)
     rig.sink.script.append(away())
     rig.accept(batch_of(1, 2, 3)).start()
@@ -462,6 +462,20 @@ def test_a_defect_in_the_sink_is_bounded_by_the_retries(make_rig: MakeRig, caplo
     rig.advance_past_backoff(1)
     rig.observer.wait_for("batch_diverted", 2)
     assert "unexpected error" in caplog.text
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_an_error_that_cannot_be_shown_is_a_failure_like_others(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=1, max_retries=0)
+    rig.sink.script.append(Mute())
+    rig.accept(batch_of(1)).start()
+    rig.observer.wait_for("batch_diverted")
+    status = rig.delivery.status()
+    assert (status.state, status.last_error) == (SinkState.DOWN, "Mute")
 
 
 def test_retry_after_is_the_sinks_own_wish(make_rig: MakeRig) -> None:
