@@ -59,7 +59,7 @@ def lineup_for(plant: ModbusPlant, folder: Path) -> Lineup:
             for group in plant.catalogue.groups
         ],
         "wrong_tags": "refuse",
-        "bad_rows": "on_change",
+        "bad_records": "on_change",
         "backoff": {"initial": 1.0, "max": 30.0},
         "refused_retry": 60.0,
         "max_groups": 10,

@@ -17,7 +17,7 @@ MakeSource = Callable[..., PollingSource]
 
 DEFAULTS: Final[Mapping[str, object]] = {
     "wrong_tags": "refuse",
-    "bad_rows": "on_change",
+    "bad_records": "on_change",
     "backoff": {"initial": 1.0, "max": 30.0},
     "refused_retry": 60.0,
     "max_groups": 10,

@@ -69,7 +69,7 @@ def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
         "devices": [{"id": "PLC01", "driver": "modbus_drivr", "allow_writes": False, "connections": 1}],
         "groups": [],
         "wrong_tags": "refuse",
-        "bad_rows": "none",
+        "bad_records": "none",
         "backoff": {"initial": 1.0, "max": 2.0},
         "refused_retry": 60.0,
         "max_groups": 10,

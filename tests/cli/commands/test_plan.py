@@ -95,7 +95,7 @@ def test_the_plan_says_what_will_be_asked_for(folder: Path, capsys: pytest.Captu
         "  LINE, every 10 s: 2 tags in 2 requests, 0 of 3 words wasted, about 20 ms",
         "    hr 1: 1 tag",
         "    hr 30 to 31: 1 tag",
-        "line1: 4 tags, 2 rows/s; times are estimates at 10 ms a request, tagferry doctor measures them",
+        "line1: 4 tags, 2 records/s; times are estimates at 10 ms a request, tagferry doctor measures them",
         "",
         "agent.yaml is valid",
     ]

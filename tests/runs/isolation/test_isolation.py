@@ -132,7 +132,7 @@ def the_healthy_keep_their_interval(found: Seen, ill_at: float, recovers_at: flo
 
 
 def each_tag_is_reported_bad_once(found: Seen, ill_at: float) -> None:
-    """``bad_rows: on_change``: one row when it fails, none until it is back, however often the device is tried."""
+    """``bad_records: on_change``: one row when it fails, none until it is back, however often the device is tried."""
     for device in SICK:
         bad = Counter(row.name for row in found.rows(device, "BAD"))
         assert len(bad) == TAGS, device

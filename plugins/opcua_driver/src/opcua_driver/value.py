@@ -33,22 +33,22 @@ def to_readings(answers: Sequence[DataValue], elements: Sequence[int | None]) ->
     floats: list[int] = []
     last_time: datetime | None = None
     last_ns: int | None = None
-    for row, answer in enumerate(answers):
+    for position, answer in enumerate(answers):
         status, variant, time = answer.StatusCode, answer.Value, answer.SourceTimestamp
         quality = GOOD if status is None else SEVERITIES[status.value >> 30]
         if time is not last_time and time != last_time:
             last_time, last_ns = time, to_ns(time)
         value: Value = None
         if quality == BAD or variant is None:
-            reasons[row] = "no value" if status is None else status.name
+            reasons[position] = "no value" if status is None else status.name
         elif variant.VariantType is VariantType.Float and type(variant.Value) is float:
-            floats.append(row)
+            floats.append(position)
             value = variant.Value
         else:
             try:
-                value = to_value(variant, elements[row])
+                value = to_value(variant, elements[position])
             except UnfitValue as unfit:
-                reasons[row] = str(unfit)
+                reasons[position] = str(unfit)
         if value is None:
             quality = BAD
         elif quality == GOOD and last_ns is None and time is not None:
@@ -56,12 +56,12 @@ def to_readings(answers: Sequence[DataValue], elements: Sequence[int | None]) ->
         values.append(value)
         qualities.append(quality)
         times_ns.append(last_ns)
-    shortest = float32s_to_shortest([cast(float, values[row]) for row in floats])
-    for row, decimal in zip(floats, shortest, strict=True):
-        values[row] = decimal
+    shortest = float32s_to_shortest([cast(float, values[position]) for position in floats])
+    for position, decimal in zip(floats, shortest, strict=True):
+        values[position] = decimal
     readings = list(map(ItemReading, values, qualities, times_ns))
-    for row, reason in reasons.items():
-        readings[row] = readings[row]._replace(reason=reason)
+    for position, reason in reasons.items():
+        readings[position] = readings[position]._replace(reason=reason)
     return readings
 
 

@@ -14,8 +14,8 @@ DEVICE_KEYS: Final = ("id", "driver", "allow_writes", "connections")
 """What the engine reads of a device's entry; the rest is the driver's."""
 
 
-class BadRows(StrEnum):
-    """Which rows are made for tags that cannot be read."""
+class BadRecords(StrEnum):
+    """Which records are emitted for tags that cannot be read."""
 
     ON_CHANGE = "on_change"
     EVERY_POLL = "every_poll"
@@ -88,7 +88,7 @@ class PollingSourceConfig:
     groups: tuple[GroupConfig, ...]
     catalog: CatalogConfig | None
     wrong_tags: WrongTags
-    bad_rows: BadRows
+    bad_records: BadRecords
     backoff: BackoffConfig
     refused_retry: float
     max_groups: int

@@ -53,7 +53,7 @@ class Lineup:
 
     @classmethod
     def of(cls, config: PollingSourceConfig, context: ComponentContext) -> Lineup:
-        """Raises ConfigError with everything that is wrong: references, tag rows, addresses."""
+        """Raises ConfigError with everything that is wrong: references, rows of tags, addresses."""
         return _LineupMaking(config, context).make()
 
 
@@ -112,7 +112,7 @@ class _LineupMaking:
             reader,
             [rules[spec.name] for spec in reader.tags],
             bit,
-            self._config.bad_rows,
+            self._config.bad_records,
             self._context.log,
         )
 

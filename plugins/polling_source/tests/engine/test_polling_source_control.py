@@ -170,7 +170,7 @@ def test_the_plan_is_told_before_anything_is_opened(make_source: MakeSource) -> 
         "PLC02 by fake_driver: 2 tags in 1 request, about 10 ms to read them all, 0% of the time",
         "  B, every 10 s: 2 tags in 1 request, about 10 ms",
         "    items, in as many requests as the device wants: 2 tags",
-        "line1: 7 tags, 3 rows/s; times are estimates at 10 ms a request, tagferry doctor measures them",
+        "line1: 7 tags, 3 records/s; times are estimates at 10 ms a request, tagferry doctor measures them",
     ]
 
 

@@ -197,7 +197,7 @@ def test_a_defect_at_one_block_costs_its_own_tags_alone(make_source: MakeSource,
             raise KeyError("defect")
 
     driver.before_read = fail
-    line = Line(make_source({"PLC01": driver}, [fixed("G", 1, 2, 3, 4, 1000)], bad_rows="every_poll"), clock)
+    line = Line(make_source({"PLC01": driver}, [fixed("G", 1, 2, 3, 4, 1000)], bad_records="every_poll"), clock)
     line.run(20.0)
     assert [name for name, _, quality in rows(line.run(1.0)[-1]) if quality == BAD] == ["D3"]
     assert line.source.groups()[0].state == GroupState.RUNNING

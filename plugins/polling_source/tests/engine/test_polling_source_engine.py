@@ -88,7 +88,7 @@ def test_polls_keep_the_grid_however_long_they_take(make_source: MakeSource, clo
     assert line.workers[0].groups[0].missed == 0
 
 
-def test_rows_carry_the_moment_of_the_answer_and_bad_rows_that_of_the_poll(
+def test_rows_carry_the_moment_of_the_answer_and_bad_records_that_of_the_poll(
     make_source: MakeSource, clock: ManualClock
 ) -> None:
     driver = FakeBlockDriver()
@@ -143,12 +143,14 @@ def test_a_dead_device_makes_one_bad_row_a_tag_and_none_until_it_is_back(
     assert rows(back) == [("D1", 0, GOOD), ("D2", 0, GOOD)]
 
 
-@pytest.mark.parametrize(("bad_rows", "count"), [("every_poll", 10), ("none", 0)])
-def test_bad_rows_are_made_as_configured(
-    make_source: MakeSource, clock: ManualClock, bad_rows: str, count: int
+@pytest.mark.parametrize(("bad_records", "count"), [("every_poll", 10), ("none", 0)])
+def test_bad_records_are_made_as_configured(
+    make_source: MakeSource, clock: ManualClock, bad_records: str, count: int
 ) -> None:
     driver = FakeBlockDriver()
-    line = Line(make_source({"PLC01": driver}, [group()], bad_rows=bad_rows, backoff={"initial": 60, "max": 60}), clock)
+    line = Line(
+        make_source({"PLC01": driver}, [group()], bad_records=bad_records, backoff={"initial": 60, "max": 60}), clock
+    )
     line.run(0.5)
     driver.down = True
     batches = line.run(10.0)

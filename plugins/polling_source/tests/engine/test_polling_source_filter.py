@@ -137,9 +137,9 @@ def test_a_quality_that_changes_is_a_change() -> None:
         assert tag_filter.apply([value], bytearray((GOOD,)), 0.0) == hidden
 
 
-@pytest.mark.parametrize("bad_rows", ["on_change", "every_poll"])
+@pytest.mark.parametrize("bad_records", ["on_change", "every_poll"])
 def test_a_group_emits_what_changed_and_counts_the_rest(
-    make_source: MakeSource, clock: ManualClock, bad_rows: str
+    make_source: MakeSource, clock: ManualClock, bad_records: str
 ) -> None:
     driver = FakeBlockDriver()
     tags = [
@@ -147,7 +147,7 @@ def test_a_group_emits_what_changed_and_counts_the_rest(
         {"name": "STATE", "address": "D2", "data_type": "uint16", "enum": "0=STOP;1=RUN", "on_change": True},
     ]
     source = make_source(
-        {"PLC01": driver}, [{"id": "G", "device": "PLC01", "interval": 1.0, "tags": tags}], bad_rows=bad_rows
+        {"PLC01": driver}, [{"id": "G", "device": "PLC01", "interval": 1.0, "tags": tags}], bad_records=bad_records
     )
     source.open()
     batches: list[Batch] = []

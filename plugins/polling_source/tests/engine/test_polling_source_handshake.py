@@ -221,7 +221,7 @@ def test_a_bit_already_set_at_the_start_is_no_trigger_without_a_reset(
 def test_a_rise_whose_poll_failed_is_polled_when_the_device_answers(
     make_source: MakeSource, clock: ManualClock, driver: WritableDriver
 ) -> None:
-    line = Line(make_source({"PLC01": driver}, [with_bit(reset=False)], bad_rows="none"), clock)
+    line = Line(make_source({"PLC01": driver}, [with_bit(reset=False)], bad_records="none"), clock)
     line.run(1.0)
     driver.bits[7] = 1
 
@@ -263,7 +263,7 @@ def test_a_bit_is_not_reset_after_a_failed_poll_and_asks_again(
         driver.down = driver.requests[-1][0] == "D"
 
     driver.before_read = die_at_the_poll
-    settings = {"writable": ["PLC01"], "bad_rows": "none"}
+    settings = {"writable": ["PLC01"], "bad_records": "none"}
     line = Line(make_source({"PLC01": driver}, [with_bit(reset=True)], **settings), clock)
     assert line.run(0.5) == 0
     assert driver.written == []

@@ -82,7 +82,7 @@ def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., Po
             "devices": [{**device, "timeout": timeout}],
             "groups": [{"device": "PLC01", "mode": "fixed", **group} for group in groups],
             "wrong_tags": "refuse",
-            "bad_rows": "on_change",
+            "bad_records": "on_change",
             "backoff": {"initial": 0.05, "max": 0.2},
             "refused_retry": 0.5,
             "max_groups": 10,

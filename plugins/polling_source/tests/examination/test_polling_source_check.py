@@ -25,7 +25,7 @@ def source(
         "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, "connections": 1}],
         "groups": [{"id": "G", "device": "PLC01", "mode": "fixed", "interval": 1.0, "tags": [TAG]}],
         "wrong_tags": "refuse",
-        "bad_rows": "on_change",
+        "bad_records": "on_change",
         "backoff": {"initial": 1.0, "max": 30.0},
         "refused_retry": 60.0,
         "max_groups": 10,
@@ -125,7 +125,7 @@ def test_a_buffer_that_the_rows_fill_in_seconds_is_a_warning() -> None:
     ]
     groups = [group(tags=many_tags(3491)), group(id="SLOW", interval=10.0, tags=[{**TAG, "name": "X"}])]
     found = agent_check_config(whole(source(groups=groups), sinks=sinks, buffer=small))
-    text = "3,491 rows/s fill a buffer of 10,000 rows in 2.9 s (209,466 would cover a minute without the sink)"
+    text = "3,491 records/s fill a buffer of 10,000 records in 2.9 s (209,466 would cover a minute without the sink)"
     assert cover(list(found)) == [
         f"buffer.config.capacity: sink default: {text}",
         f"sinks[3].buffer.config.capacity: sink here: {text}",

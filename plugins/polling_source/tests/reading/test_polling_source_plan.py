@@ -135,14 +135,14 @@ def test_a_plan_reads_every_tag_within_the_limits_and_decodes_as_the_reference(
     driver.bits[:400] = bytes(random.Random(seed).choices((0, 1), k=400))
     plan = plan_for(driver, tags)
     assert sorted(tag.name for tag in plan.tags) == sorted(tag.name for tag in tags)
-    assert [row for block in plan.blocks for row in block.rows] == list(range(len(tags)))
+    assert [row for block in plan.blocks for row in block.positions] == list(range(len(tags)))
     for block in plan.blocks:
         limits = driver.area(block.area)
         assert 1 <= block.units <= limits.max_units
         assert block.start % limits.alignment_units == 0
         data = driver.read_block(block.area, block.start, block.units)
         assert len(data) == block.size_bytes
-        for row, value in zip(block.rows, block.decoder.decode(data), strict=True):
+        for row, value in zip(block.positions, block.decoder.decode(data), strict=True):
             expected = reference(driver, plan.tags[row])
             assert repr(value) == repr(expected), plan.tags[row]
 

@@ -88,7 +88,7 @@ def test_a_block_that_alone_gets_no_answer_is_split_until_the_bad_address_is_alo
 ) -> None:
     driver = SilentDriver(clock, silent)
     numbers = [start + number for start in (0, 1000, 2000) for number in range(8)]
-    line = Line(make_source({"PLC01": driver}, [group("G", *numbers)], bad_rows="every_poll"), clock)
+    line = Line(make_source({"PLC01": driver}, [group("G", *numbers)], bad_records="every_poll"), clock)
     found = qualities(line.run(100)[-1])
     assert {name for name, quality in found.items() if quality == BAD} == {f"D{silent}"}
     status = line.source.groups()[0]

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from polling_source.reading.silence import Rows
+from polling_source.reading.silence import Positions
 from polling_source.reading.split import Budget, SplitReads
 
 from agent_core.api import ReadRefused
 
 
 class Device:
-    """Rows are places; it refuses a request that covers a bad place, gaps between the rows included, and the
+    """Positions are places; it refuses a request that covers a bad place, gaps between the rows included, and the
     ``busy``-th request from now.
     """
 
     def __init__(self, bad: set[int]) -> None:
         self.bad = bad
         self.busy = 0
-        self.requests: list[Rows] = []
+        self.requests: list[Positions] = []
 
-    def read(self, rows: Rows) -> tuple[Rows, list[int]]:
+    def read(self, rows: Positions) -> tuple[Positions, list[int]]:
         self.requests.append(rows)
         self.busy -= 1
         if self.busy == 0:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from polling_source.config import BackoffConfig, BadRows, CatalogConfig, DeviceConfig, PollingSourceConfig, WrongTags
+from polling_source.config import BackoffConfig, BadRecords, CatalogConfig, DeviceConfig, PollingSourceConfig, WrongTags
 from polling_source.source import PollingSource
 from polling_source.tags.catalog import Catalog
 
@@ -66,7 +66,7 @@ def load(file: Path, string_length: int | None = 16, devices: tuple[str, ...] = 
         groups=(),
         catalog=CatalogConfig(file, string_length, "shift_jis"),
         wrong_tags=WrongTags.REFUSE,
-        bad_rows=BadRows.ON_CHANGE,
+        bad_records=BadRecords.ON_CHANGE,
         backoff=BackoffConfig(1.0, 30.0),
         refused_retry=60.0,
         max_groups=10,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from polling_source.config import BackoffConfig, BadRows, DeviceConfig, GroupConfig, PollingSourceConfig, WrongTags
+from polling_source.config import BackoffConfig, BadRecords, DeviceConfig, GroupConfig, PollingSourceConfig, WrongTags
 from polling_source.tags.catalog import Catalog
 from polling_source.tags.tag import Place, PlacedTag, parse_tag
 from polling_source.tags.tag_list import TagList
@@ -183,7 +183,7 @@ def test_a_tag_name_is_unique_in_its_source(tmp_path: Path) -> None:
     groups = (group("G1", tags_from=file), group("G2", tags=yaml))
     devices = (DeviceConfig("PLC01", "fake_driver", False, 1, {}),)
     polling = PollingSourceConfig(
-        devices, groups, None, WrongTags.REFUSE, BadRows.NONE, BackoffConfig(1.0, 2.0), 60.0, 10
+        devices, groups, None, WrongTags.REFUSE, BadRecords.NONE, BackoffConfig(1.0, 2.0), 60.0, 10
     )
     problems = Catalog.load(polling, ("sources", 0, "config")).problems
     hint = "(a tag name is unique in its source)"

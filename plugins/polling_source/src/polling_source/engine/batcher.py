@@ -6,32 +6,35 @@ from array import array
 from collections.abc import Sequence
 
 from agent_core.api import BAD, EMPTY, GOOD, Batch, Origin, Segment, Value
-from polling_source.config import BadRows
+from polling_source.config import BadRecords
 from polling_source.engine.filter import TagFilter
 from polling_source.reading.reading import Reading
 
 
 class Batcher:
-    """Turns readings into batches: which rows of tags that cannot be read, and which of tags that report changes.
+    """Turns readings into batches: which records of tags that cannot be read, and which of tags that report changes.
 
-    When every row goes out, which is the usual poll, all batches share one tuple of names. Used by one thread.
+    When every record goes out, which is the usual poll, all batches share one tuple of names. Used by one thread.
     """
 
-    def __init__(self, origin: Origin, names: Sequence[str], bad_rows: BadRows, tag_filter: TagFilter) -> None:
+    def __init__(self, origin: Origin, names: Sequence[str], bad_records: BadRecords, tag_filter: TagFilter) -> None:
         self.suppressed = 0
         """Values that a deadband or on-change held back."""
         self.reported: frozenset[int] = frozenset()
-        """The rows that were BAD last time."""
+        """The records that were BAD last time."""
         self._origin = origin
         self._names = tuple(names)
-        self._bad_rows = bad_rows
+        self._bad_records = bad_records
         self._filter = None if tag_filter.is_empty else tag_filter
         self._all_good = bytes((GOOD,)) * len(self._names)
         self._all_bad = Reading([None] * len(self._names), range(len(self._names)))
         self._sequence = 0
 
     def batch(self, reading: Reading, now: float, time_ns: int) -> Batch:
-        """The rows of one poll, perhaps none. ``now``: monotonic seconds; ``time_ns``: of rows without their own."""
+        """The records of one poll, perhaps none.
+
+        ``now``: monotonic seconds; ``time_ns``: for records without a time of their own.
+        """
         qualities = reading.qualities or self._all_good
         if self._filter is None and not reading.bad and not self.reported:
             return self._build(self._names, reading.values, qualities, reading.timestamps_ns, time_ns)
@@ -39,8 +42,8 @@ class Batcher:
         if len(hidden) == len(self._names):
             return EMPTY
         marked = bytearray(qualities)
-        for row in reading.bad:
-            marked[row] = BAD
+        for position in reading.bad:
+            marked[position] = BAD
         values = list(reading.values)
         if self._filter is not None:
             unchanged = self._filter.apply(values, marked, now)
@@ -48,28 +51,28 @@ class Batcher:
             hidden |= unchanged
         if not hidden:
             return self._build(self._names, values, bytes(marked), reading.timestamps_ns, time_ns)
-        rows = [row for row in range(len(self._names)) if row not in hidden]
+        positions = [position for position in range(len(self._names)) if position not in hidden]
         stamps = reading.timestamps_ns
         return self._build(
-            tuple([self._names[row] for row in rows]),
-            [values[row] for row in rows],
-            bytes([marked[row] for row in rows]),
-            None if stamps is None else array("q", [stamps[row] for row in rows]),
+            tuple([self._names[position] for position in positions]),
+            [values[position] for position in positions],
+            bytes([marked[position] for position in positions]),
+            None if stamps is None else array("q", [stamps[position] for position in positions]),
             time_ns,
         )
 
     def nothing_read(self, now: float, time_ns: int) -> Batch:
-        """The rows of a cycle in which the device was not even asked."""
+        """The records of a cycle in which the device was not even asked."""
         return self.batch(self._all_bad, now, time_ns)
 
     def _hide_bad(self, bad: Sequence[int]) -> set[int]:
-        """The BAD rows that are not to go out."""
+        """The BAD records that are not to go out."""
         reported = self.reported
         if len(bad) != len(reported) or not reported.issuperset(bad):
             self.reported = frozenset(bad)
-        if self._bad_rows is BadRows.EVERY_POLL:
+        if self._bad_records is BadRecords.EVERY_POLL:
             return set()
-        return set(bad) if self._bad_rows is BadRows.NONE else set(reported.intersection(bad))
+        return set(bad) if self._bad_records is BadRecords.NONE else set(reported.intersection(bad))
 
     def _build(
         self,

@@ -32,7 +32,7 @@ from polling_source.reading.reading import Reading
 class DeviceWorker:
     """Polls the groups of one connection when they are due or asked for.
 
-    While the device does not answer, its cycles make BAD rows without a read. When the backoff is over, one group is
+    While the device does not answer, its cycles make BAD records without a read. When the backoff is over, one group is
     polled (or its trigger bit looked at) as the probe, each time another, since it may be one group alone that gets no
     answer; once that works, each one that missed a cycle has its turn, at once. A poll that somebody asked for is tried
     whatever the backoff says.

@@ -17,14 +17,14 @@ class TagFilter:
     """
 
     def __init__(self, rules: Sequence[TagRule], resend_seconds: float | None) -> None:
-        """``rules``: one a row."""
-        self._labels = [(row, rule.labels) for row, rule in enumerate(rules) if rule.labels is not None]
+        """``rules``: one per record."""
+        self._labels = [(position, rule.labels) for position, rule in enumerate(rules) if rule.labels is not None]
         self._limits = [
-            (row, rule.minimum, rule.maximum)
-            for row, rule in enumerate(rules)
+            (position, rule.minimum, rule.maximum)
+            for position, rule in enumerate(rules)
             if rule.minimum is not None or rule.maximum is not None
         ]
-        self._changes = [_Change(row, rule) for row, rule in enumerate(rules) if rule.thins_out]
+        self._changes = [_Change(position, rule) for position, rule in enumerate(rules) if rule.thins_out]
         self._resend_seconds = resend_seconds
 
     @property
@@ -33,38 +33,38 @@ class TagFilter:
         return not (self._labels or self._limits or self._changes)
 
     def apply(self, values: list[Value], qualities: bytearray, now: float) -> set[int]:
-        """Change values and qualities in place; returns the rows that are suppressed. ``now``: monotonic seconds."""
-        for row, labels in self._labels:
-            number = values[row]
-            if qualities[row] == BAD:
+        """Change values and qualities in place; returns the records that are suppressed. ``now``: monotonic seconds."""
+        for position, labels in self._labels:
+            number = values[position]
+            if qualities[position] == BAD:
                 continue
             label = labels.get(number) if isinstance(number, int) else None
             if label is None:
-                qualities[row] = UNCERTAIN
+                qualities[position] = UNCERTAIN
             else:
-                values[row] = label
-        for row, minimum, maximum in self._limits:
-            number = values[row]
-            if not isinstance(number, int | float) or qualities[row] != GOOD:
+                values[position] = label
+        for position, minimum, maximum in self._limits:
+            number = values[position]
+            if not isinstance(number, int | float) or qualities[position] != GOOD:
                 continue
             above = minimum is None or number >= minimum
             below = maximum is None or number <= maximum
             if not (above and below):
-                qualities[row] = BAD
+                qualities[position] = BAD
         return {
-            change.row
+            change.position
             for change in self._changes
-            if not change.is_due(values[change.row], qualities[change.row], now, self._resend_seconds)
+            if not change.is_due(values[change.position], qualities[change.position], now, self._resend_seconds)
         }
 
 
 class _Change:
     """What was emitted last of one tag."""
 
-    __slots__ = ("_at", "_deadband", "_quality", "_share", "_value", "row")
+    __slots__ = ("_at", "_deadband", "_quality", "_share", "_value", "position")
 
-    def __init__(self, row: int, rule: TagRule) -> None:
-        self.row = row
+    def __init__(self, position: int, rule: TagRule) -> None:
+        self.position = position
         self._deadband = rule.deadband or 0.0
         self._share = (rule.deadband_percent or 0.0) / 100
         self._value: Value = None
@@ -74,7 +74,7 @@ class _Change:
     def is_due(self, value: Value, quality: int, now: float, resend_seconds: float | None) -> bool:
         """Whether the value is to be emitted; then it is the one to compare with from now on.
 
-        A row without a value is always due: which of them go out is for ``bad_rows`` to say.
+        A record without a value is always due: which of them go out is for ``bad_records`` to say.
         """
         expired = resend_seconds is not None and now - self._at >= resend_seconds
         if quality == self._quality and value is not None and not expired and self._is_near(value):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent_core.api import Batch, GroupMode, GroupState, GroupStatus, Log, Origin
-from polling_source.config import BadRows, GroupConfig
+from polling_source.config import BadRecords, GroupConfig
 from polling_source.engine.batcher import Batcher
 from polling_source.engine.filter import TagFilter
 from polling_source.engine.handshake import TriggerBit, Triggers
@@ -36,7 +36,7 @@ class PollGroup:
         reader: Reader,
         rules: Sequence[TagRule],
         bit: TriggerBit | None,
-        bad_rows: BadRows,
+        bad_records: BadRecords,
         log: Log,
     ) -> None:
         """``rules``: one for each of the reader's tags."""
@@ -57,7 +57,7 @@ class PollGroup:
         self._told_bad: set[int] = set()
         self._told_stale = False
         self._names = tuple(tag.name for tag in reader.tags)
-        self._batcher = Batcher(self._origin, self._names, bad_rows, TagFilter(rules, config.resend))
+        self._batcher = Batcher(self._origin, self._names, bad_records, TagFilter(rules, config.resend))
         self._stale_seconds = _stale_seconds(config)
         self._good_at = 0.0
         self._is_stale = False
@@ -82,9 +82,9 @@ class PollGroup:
             self.schedule = Schedule(origin, self.interval_seconds)
 
     def poll(self, now: float, time_ns: int) -> tuple[Reading, Batch]:
-        """Read once. Returns what came, and the rows to emit (perhaps none).
+        """Read once. Returns what came, and the records to emit (perhaps none).
 
-        Rows without a timestamp of their own have that of the poll's last answer; without any answer, of its begin.
+        Records without a timestamp of their own have that of the poll's last answer; without any answer, of its begin.
         """
         self.polls += 1
         self._last_poll_ns = time_ns
@@ -94,7 +94,7 @@ class PollGroup:
         return reading, self._batcher.batch(reading, now, reading.answered_ns or time_ns)
 
     def nothing_read(self, now: float, time_ns: int) -> Batch:
-        """The rows of a cycle in which nothing could be read."""
+        """The records of a cycle in which nothing could be read."""
         return self._batcher.nothing_read(now, time_ns)
 
     def ended(self, now: float, duration_seconds: float, error: str | None) -> None:
@@ -175,9 +175,9 @@ class PollGroup:
         ):
             self._told_bad.difference_update(back)
 
-    def _some(self, rows: Sequence[int]) -> str:
-        names = ",".join(self._names[row] for row in rows[:NAMES_IN_A_LOG_LINE])
-        return f"{names},..." if len(rows) > NAMES_IN_A_LOG_LINE else names
+    def _some(self, positions: Sequence[int]) -> str:
+        names = ",".join(self._names[position] for position in positions[:NAMES_IN_A_LOG_LINE])
+        return f"{names},..." if len(positions) > NAMES_IN_A_LOG_LINE else names
 
 
 def _stale_seconds(config: GroupConfig) -> float | None:

@@ -41,11 +41,11 @@ def check_config(config: Config) -> list[ConfigProblem]:
 
 
 def _check_cover(config: Config, rates: Mapping[str, float]) -> Iterator[ConfigProblem]:
-    """Warn of a sink whose buffer the configured rows fill in seconds."""
+    """Warn of a sink whose buffer the configured records fill in seconds."""
     default = cast(Config, config.get("buffer") or {})
     for number, sink in enumerate(_entries(config, "sinks")):
         inputs = cast("Sequence[str] | None", sink.get("inputs"))
-        rate = sum(rows for source, rows in rates.items() if not inputs or source in inputs)
+        rate = sum(positions for source, positions in rates.items() if not inputs or source in inputs)
         own = sink.get("buffer")
         settings = cast(Config, cast(Config, own or default).get("config") or {})
         capacity = settings.get("capacity")
@@ -53,7 +53,8 @@ def _check_cover(config: Config, rates: Mapping[str, float]) -> Iterator[ConfigP
             continue
         path: YamlPath = ("sinks", number, "buffer", "config", "capacity") if own else ("buffer", "config", "capacity")
         yield ConfigProblem(
-            f"sink {sink.get('id')}: {rate:,.0f} rows/s fill a buffer of {capacity:,} rows in {capacity / rate:.1f} s",
+            f"sink {sink.get('id')}: {rate:,.0f} records/s fill a buffer of {capacity:,} records "
+            f"in {capacity / rate:.1f} s",
             path,
             f"{rate * 60:,.0f} would cover a minute without the sink",
             warning=True,

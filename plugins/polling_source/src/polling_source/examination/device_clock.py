@@ -19,7 +19,7 @@ def clock_finding(subject: str, shown: datetime, now_ns: int) -> Finding:
     seconds = shown.timestamp() - now_ns / 1e9
     if abs(seconds) <= TOLERATED_SECONDS:
         return Finding(Severity.OK, subject, f"its clock is {_direction(seconds)}")
-    step = "set the PLC's clock, or give both the same time server; the agent's rows do not depend on it"
+    step = "set the PLC's clock, or give both the same time server; the agent's records do not depend on it"
     steps = round(seconds / ZONE_STEP_SECONDS)
     if shown.tzinfo is None and steps and abs(seconds - steps * ZONE_STEP_SECONDS) <= TOLERATED_SECONDS:
         here = datetime.fromtimestamp(now_ns / 1e9, UTC).astimezone().tzname()

@@ -61,7 +61,7 @@ class ReadReport:
                     yield f"    {request.what}: {_count(request.tags, 'tag')}{wasted}"
         tags = sum(group.tags for device in self.devices for group in device.groups)
         yield (
-            f"{source_id}: {_count(tags, 'tag')}, {rate:,.0f} rows/s; times are estimates at "
+            f"{source_id}: {_count(tags, 'tag')}, {rate:,.0f} records/s; times are estimates at "
             f"{_milliseconds(REQUEST_SECONDS)} a request, tagferry doctor measures them"
         )
 

@@ -9,7 +9,7 @@ from agent_core.api import BlockDriver, DeviceUnreachable, PlannedRequest, ReadR
 from polling_source.reading.defect import guarded
 from polling_source.reading.plan import Block, ReadPlan
 from polling_source.reading.reading import Reading
-from polling_source.reading.silence import Answers, Rows, Silence
+from polling_source.reading.silence import Answers, Positions, Silence
 from polling_source.reading.split import Budget, SplitReads
 
 REFUSALS_PER_POLL: Final = 32
@@ -40,7 +40,7 @@ class BlockReader:
 
     def plan(self) -> Sequence[PlannedRequest]:
         return [
-            PlannedRequest(block.what, len(block.rows), block.words, block.wasted_words)
+            PlannedRequest(block.what, len(block.positions), block.words, block.wasted_words)
             for block in self.read_plan.blocks
         ]
 
@@ -68,7 +68,7 @@ class BlockReader:
             values.extend(block.nothing if part is None else part)
         if error is None and all(block.complete for block in self._blocks):
             return Reading(values, answered_ns=self._answers.since(before))
-        bad = [row for row, value in enumerate(values) if value is None]
+        bad = [position for position, value in enumerate(values) if value is None]
         reasons = {} if error else self._reasons(bad)
         return Reading(values, bad, error=error, reasons=reasons, answered_ns=self._answers.since(before))
 
@@ -86,32 +86,32 @@ class BlockReads:
         self, driver: BlockDriver, plan: ReadPlan, block: Block, retry_seconds: float, answers: Answers
     ) -> None:
         self.what = block.what
-        self.tags = tuple(plan.tags[row] for row in block.rows)
-        self.nothing: Sequence[Value] = (None,) * len(block.rows)
+        self.tags = tuple(plan.tags[position] for position in block.positions)
+        self.nothing: Sequence[Value] = (None,) * len(block.positions)
         self._driver = driver
         self._plan = plan
         self._block = block
-        self._first = block.rows[0]
-        self._by_place = tuple(plan.by_place(block.rows))
-        self._pieces: dict[Rows, Block] = {self._by_place: block}
+        self._first = block.positions[0]
+        self._by_place = tuple(plan.by_place(block.positions))
+        self._pieces: dict[Positions, Block] = {self._by_place: block}
         self._silence = Silence(driver, answers)
         self._split = SplitReads(self._by_place, self._request, retry_seconds)
         self._last_data = b""
         self._last_values: Sequence[Value] = ()
         self.complete = True
-        """Whether the last read gave a value for every row."""
+        """Whether the last read gave a value for every tag."""
 
     def read(self, now: float, budget: Budget) -> Sequence[Value]:
-        """The values in row order, None where there is none. Raises DeviceUnreachable."""
+        """The values in the order of the tags, None where there is none. Raises DeviceUnreachable."""
         parts = self._split.read(now, budget)
-        if len(parts) == 1 and parts[0][0] is self._block.rows:
+        if len(parts) == 1 and parts[0][0] is self._block.positions:
             values = parts[0][1]
             self.complete = not (self._block.decoder.may_fail and None in values)
             return values
         placed: list[Value] = [None] * len(self._by_place)
-        for rows, values in parts:
-            for row, value in zip(rows, values, strict=True):
-                placed[row - self._first] = value
+        for positions, values in parts:
+            for position, value in zip(positions, values, strict=True):
+                placed[position - self._first] = value
         self.complete = None not in placed
         return placed
 
@@ -119,31 +119,31 @@ class BlockReads:
         values = self.read(now, Budget(REFUSALS_PER_ATTEMPT))
         reasons = self.reasons()
         return {
-            tag.name: reasons.get(row, MEANINGLESS)
-            for row, tag, value in zip(self._block.rows, self.tags, values, strict=True)
+            tag.name: reasons.get(position, MEANINGLESS)
+            for position, tag, value in zip(self._block.positions, self.tags, values, strict=True)
             if value is None
         }
 
     def reasons(self) -> Mapping[int, str]:
-        """Why rows were not read by the last ``read``."""
+        """Why tags were not read by the last ``read``."""
         return dict.fromkeys(self._split.untried, NOT_TRIED) | self._split.refused
 
-    def _request(self, rows: Rows) -> tuple[Rows, Sequence[Value]]:
-        block = self._pieces.get(rows)
+    def _request(self, positions: Positions) -> tuple[Positions, Sequence[Value]]:
+        block = self._pieces.get(positions)
         if block is None:
             if len(self._pieces) > 2 * len(self._by_place):
                 self._pieces = {self._by_place: self._block}  # over the years they are not always the same
-            block = self._pieces[rows] = self._plan.block(rows)
-        data = self._silence.ask(rows, lambda: self._bytes_of(block))
+            block = self._pieces[positions] = self._plan.block(positions)
+        data = self._silence.ask(positions, lambda: self._bytes_of(block))
         if block is not self._block:
-            return block.rows, block.decoder.decode(data)
+            return block.positions, block.decoder.decode(data)
         self._silence.forget()
         if len(self._pieces) > 1:
             self._pieces = {self._by_place: block}  # read whole again: what it was split into is history
         if data != self._last_data:
             self._last_values = block.decoder.decode(data)
             self._last_data = data
-        return block.rows, self._last_values
+        return block.positions, self._last_values
 
     def _bytes_of(self, block: Block) -> bytes:
         data: object = self._driver.read_block(block.area, block.start, block.units)

@@ -28,7 +28,7 @@ from polling_source.reading.block_reader import NOT_TRIED, REFUSALS_PER_ATTEMPT,
 from polling_source.reading.decode import scale_value
 from polling_source.reading.defect import guarded
 from polling_source.reading.reading import Reading
-from polling_source.reading.silence import Answers, Rows, Silence
+from polling_source.reading.silence import Answers, Positions, Silence
 from polling_source.reading.split import Budget, SplitReads
 from polling_source.tags.tag import PlacedTag
 
@@ -50,7 +50,9 @@ class ItemReader:
         self._tags = tuple(tags)
         self._retry_seconds = retry_seconds
         self._answers = Answers(SystemClock()) if answers is None else answers
-        self._scaled = [row for row, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None]
+        self._scaled = [
+            position for position, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None
+        ]
         self._requests: list[ItemReads] = []
         self._order: tuple[int, ...] = ()
         self._max_items = 0
@@ -77,25 +79,27 @@ class ItemReader:
         try:
             requests = self.requests()
             for index in self._order:
-                for rows, parts in requests[index].read(now, budget):
-                    for row, reading in zip(rows, parts, strict=True):
-                        readings[row] = reading
+                for positions, parts in requests[index].read(now, budget):
+                    for position, reading in zip(positions, parts, strict=True):
+                        readings[position] = reading
         except DeviceUnreachable as unreachable:
             error = unreachable
             # As in BlockReader: the next poll asks the others first.
             self._order = (*range(index + 1, len(self._requests)), *range(index + 1))
         values = [reading.value for reading in readings]
         qualities = bytes([reading.quality for reading in readings])
-        for row in self._scaled:
-            values[row] = scale_value(self._tags[row], values[row])
-        bad = [row for row, quality in enumerate(qualities) if quality == BAD] if BAD in qualities else []
-        for row in bad:
-            values[row] = None
+        for position in self._scaled:
+            values[position] = scale_value(self._tags[position], values[position])
+        bad = [position for position, quality in enumerate(qualities) if quality == BAD] if BAD in qualities else []
+        for position in bad:
+            values[position] = None
         answered_ns = self._answers.since(before)
         own_times = any(reading.timestamp_ns is not None for reading in readings)
         other_ns = answered_ns or time_ns
         times = [other_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings] if own_times else ()
-        reasons = {row: readings[row].reason or REPORTED_BAD for row in bad} if bad and error is None else {}
+        reasons = (
+            {position: readings[position].reason or REPORTED_BAD for position in bad} if bad and error is None else {}
+        )
         for request in self._requests if reasons else ():
             reasons |= request.refused
         return Reading(
@@ -130,53 +134,53 @@ class ItemReads:
     """The items of one request, and the pieces it had to be split into. A Request."""
 
     def __init__(
-        self, driver: ItemDriver, tags: Sequence[TagSpec], rows: Rows, retry_seconds: float, answers: Answers
+        self, driver: ItemDriver, tags: Sequence[TagSpec], positions: Positions, retry_seconds: float, answers: Answers
     ) -> None:
-        """``tags``: those of the whole group, ``rows`` the ones of this request."""
-        self.tags = tuple(tags[row] for row in rows)
-        self.what = f"{len(rows)} items from {self.tags[0].address}"
+        """``tags``: those of the whole group, ``positions`` the ones of this request."""
+        self.tags = tuple(tags[position] for position in positions)
+        self.what = f"{len(positions)} items from {self.tags[0].address}"
         self._driver = driver
         self._all_tags = tags
-        self._rows = rows
+        self._positions = positions
         self._silence = Silence(driver, answers)
-        self._split = SplitReads(rows, self._request, retry_seconds)
+        self._split = SplitReads(positions, self._request, retry_seconds)
 
     @property
     def refused(self) -> Mapping[int, str]:
-        """The rows that the device refuses, and why."""
+        """The tags that the device refuses, and why."""
         return self._split.refused
 
-    def read(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[ItemReading]]]:
+    def read(self, now: float, budget: Budget) -> list[tuple[Positions, Sequence[ItemReading]]]:
         """What could be read, in parts. Raises DeviceUnreachable."""
         return self._split.read(now, budget)
 
     def attempt(self, now: float) -> Mapping[str, str]:
         read = {
-            row: reading
-            for rows, part in self.read(now, Budget(REFUSALS_PER_ATTEMPT))
-            for row, reading in zip(rows, part, strict=True)
+            position: reading
+            for positions, part in self.read(now, Budget(REFUSALS_PER_ATTEMPT))
+            for position, reading in zip(positions, part, strict=True)
         }
         bad: dict[str, str] = {}
-        for row, tag in zip(self._rows, self.tags, strict=True):
-            reading = read.get(row)
+        for position, tag in zip(self._positions, self.tags, strict=True):
+            reading = read.get(position)
             if reading is None:
-                bad[tag.name] = self.refused.get(row, NOT_TRIED)
+                bad[tag.name] = self.refused.get(position, NOT_TRIED)
             elif reading.quality == BAD:
                 bad[tag.name] = reading.reason or REPORTED_BAD
         return bad
 
-    def _request(self, rows: Rows) -> tuple[Rows, Sequence[ItemReading]]:
-        readings = self._silence.ask(rows, lambda: self._readings_of(rows))
-        if len(rows) == len(self._rows):
+    def _request(self, positions: Positions) -> tuple[Positions, Sequence[ItemReading]]:
+        readings = self._silence.ask(positions, lambda: self._readings_of(positions))
+        if len(positions) == len(self._positions):
             self._silence.forget()
-        return rows, readings
+        return positions, readings
 
-    def _readings_of(self, rows: Rows) -> Sequence[ItemReading]:
-        readings: object = self._driver.read_items([self._all_tags[row] for row in rows])
+    def _readings_of(self, positions: Positions) -> Sequence[ItemReading]:
+        readings: object = self._driver.read_items([self._all_tags[position] for position in positions])
         if not isinstance(readings, Sequence):
-            raise ReadRefused(f"a {type(readings).__name__} came where {len(rows)} items belong")
-        if len(readings) != len(rows):
-            raise ReadRefused(f"{len(readings)} items came where {len(rows)} belong")
+            raise ReadRefused(f"a {type(readings).__name__} came where {len(positions)} items belong")
+        if len(readings) != len(positions):
+            raise ReadRefused(f"{len(readings)} items came where {len(positions)} belong")
         return [_checked(reading) for reading in readings]
 
 

@@ -18,7 +18,7 @@ from polling_source.tags.tag import PlacedTag
 class Block:
     """One request: ``units`` of ``area`` from ``start`` on. ``size_bytes`` is what ``read_block`` must return.
 
-    ``decoder.order`` holds the rows of the plan that it gives values for. ``words``: 16-bit words that it brings,
+    ``decoder.order`` holds the positions in the plan that it gives values for. ``words``: 16-bit words that it brings,
     ``wasted_words`` of them for no tag, both rounded.
     """
 
@@ -36,42 +36,42 @@ class Block:
         return f"{self.area} {self.start}" + (f" to {self.start + self.units - 1}" if self.units > 1 else "")
 
     @property
-    def rows(self) -> tuple[int, ...]:
-        """The rows of the plan, in the order of the decoded values."""
+    def positions(self) -> tuple[int, ...]:
+        """Positions in the plan, in the order of the decoded values."""
         return self.decoder.order
 
 
 class ReadPlan:
-    """The tags of a group as rows, and the blocks that hold them. The rows of each block follow one another.
+    """The tags of a group, numbered, and the blocks that hold them. The positions of each block follow one another.
 
-    ``tags`` and ``points`` are in row order. Immutable after it is made.
+    ``tags`` and ``points`` are in the order of the positions. Immutable after it is made.
     """
 
     def __init__(self, driver: BlockDriver, tags: Sequence[TagSpec], points: Sequence[Point]) -> None:
         self._driver = driver
         self.tags = tuple(tags)
         self.points = tuple(points)
-        blocks = [self.block(rows) for rows in self._cover()]
-        # Number the rows anew, so that a poll's values are the blocks' values one after the other.
-        order = [row for block in blocks for row in block.rows]
-        self.tags = tuple(tags[row] for row in order)
-        self.points = tuple(points[row] for row in order)
+        blocks = [self.block(positions) for positions in self._cover()]
+        # Number the tags again, so that a poll's values are the blocks' values one after the other.
+        order = [position for block in blocks for position in block.positions]
+        self.tags = tuple(tags[position] for position in order)
+        self.points = tuple(points[position] for position in order)
         first = 0
         renumbered: list[Block] = []
         for block in blocks:
-            rows = tuple(range(first, first + len(block.rows)))
-            renumbered.append(replace(block, decoder=replace(block.decoder, order=rows)))
-            first += len(rows)
+            positions = tuple(range(first, first + len(block.positions)))
+            renumbered.append(replace(block, decoder=replace(block.decoder, order=positions)))
+            first += len(positions)
         self.blocks = tuple(renumbered)
 
-    def block(self, rows: Sequence[int]) -> Block:
-        """The one block that holds ``rows``, all of one area."""
-        area = self.points[rows[0]].area
+    def block(self, positions: Sequence[int]) -> Block:
+        """The one block that holds ``positions``, all of one area."""
+        area = self.points[positions[0]].area
         limits = self._driver.area(area)
-        start, stop = self._bounds(rows)
+        start, stop = self._bounds(positions)
         start -= start % limits.alignment_units
         decoder = compile_decoder(
-            [(row, self.tags[row], self.points[row]) for row in rows],
+            [(position, self.tags[position], self.points[position]) for position in positions],
             start,
             limits.unit_bits,
             self._driver.word_order,
@@ -85,46 +85,49 @@ class ReadPlan:
             units * max(limits.unit_bits // 8, 1),
             decoder,
             words=round(units * limits.unit_bits / 16),
-            wasted_words=round((units - self._used_units(rows)) * limits.unit_bits / 16),
+            wasted_words=round((units - self._used_units(positions)) * limits.unit_bits / 16),
         )
 
-    def by_place(self, rows: Iterable[int]) -> list[int]:
-        """``rows`` in the order of device memory."""
-        return sorted(rows, key=lambda row: (self.points[row].area, self.points[row].start, row))
-
-    def _bounds(self, rows: Sequence[int]) -> tuple[int, int]:
+    def by_place(self, positions: Iterable[int]) -> list[int]:
+        """``positions`` in the order of device memory."""
         points = self.points
-        return min(points[row].start for row in rows), max(points[row].start + points[row].units for row in rows)
+        return sorted(positions, key=lambda position: (points[position].area, points[position].start, position))
 
-    def _used_units(self, rows: Iterable[int]) -> int:
-        """How many units belong to at least one of ``rows``."""
+    def _bounds(self, positions: Sequence[int]) -> tuple[int, int]:
+        points = self.points
+        return min(points[position].start for position in positions), max(
+            points[position].start + points[position].units for position in positions
+        )
+
+    def _used_units(self, positions: Iterable[int]) -> int:
+        """How many units belong to at least one of ``positions``."""
         used, end = 0, -1
-        for row in self.by_place(rows):
-            point = self.points[row]
+        for position in self.by_place(positions):
+            point = self.points[position]
             stop = point.start + point.units
             used += max(stop - max(point.start, end), 0)
             end = max(end, stop)
         return used
 
     def _cover(self) -> Iterator[list[int]]:
-        """The rows of each block."""
-        rows: list[int] = []
+        """The positions of each block."""
+        positions: list[int] = []
         area, start, stop = "", 0, 0
-        for row in self.by_place(range(len(self.points))):
-            point = self.points[row]
+        for position in self.by_place(range(len(self.points))):
+            point = self.points[position]
             limits = self._driver.area(point.area)
             end = point.start + point.units
             fits = point.start - stop <= limits.max_gap_units and max(stop, end) - start <= limits.max_units
-            if rows and point.area == area and fits:
-                rows.append(row)
+            if positions and point.area == area and fits:
+                positions.append(position)
                 stop = max(stop, end)
                 continue
-            if rows:
-                yield rows
-            rows, area, stop = [row], point.area, end
+            if positions:
+                yield positions
+            positions, area, stop = [position], point.area, end
             start = point.start - point.start % limits.alignment_units
-        if rows:
-            yield rows
+        if positions:
+            yield positions
 
 
 def locate_tags(

@@ -14,10 +14,11 @@ from agent_core.api import DriverError, PlannedRequest, TagSpec, Value
 class Reading:
     """One value for each tag, in the reader's order.
 
-    ``bad``: the rows that could not be read, ascending; their value is None. ``qualities``: one byte a row when the
-    protocol has its own, else None (all but ``bad`` are GOOD). ``timestamps_ns``: one a row when the protocol has its
-    own, else None. ``error``: what ended the poll before its end. ``reasons``: why a bad row is bad, where known.
-    ``answered_ns``: when the last answer came, UTC ns; None when there was none, or nothing to ask for.
+    ``bad``: positions of the records that could not be read, ascending; their value is None. ``qualities``: one byte
+    per record when the protocol has its own, else None (all but ``bad`` are GOOD). ``timestamps_ns``: one per record
+    when the protocol has its own, else None. ``error``: what ended the poll early. ``reasons``: why a bad record is
+    bad, where known. ``answered_ns``: when the last answer came, UTC ns; None when there was none, or nothing to ask
+    for.
     """
 
     values: Sequence[Value]
@@ -28,9 +29,9 @@ class Reading:
     reasons: Mapping[int, str] = field(default_factory=dict)
     answered_ns: int | None = None
 
-    def reason(self, rows: Sequence[int]) -> str:
-        """Why the first of ``rows`` whose reason is known is bad."""
-        return next((self.reasons[row] for row in rows if row in self.reasons), "it has no value")
+    def reason(self, positions: Sequence[int]) -> str:
+        """Why the first of ``positions`` whose reason is known is bad."""
+        return next((self.reasons[position] for position in positions if position in self.reasons), "it has no value")
 
 
 class Request(Protocol):

@@ -13,7 +13,7 @@ from agent_core.api import Clock, DeviceUnreachable, Driver, ReadRefused
 from polling_source.reading.defect import guarded
 
 T = TypeVar("T")
-Rows = tuple[int, ...]
+Positions = tuple[int, ...]
 
 
 class NoAnswer(ReadRefused):
@@ -51,10 +51,10 @@ class Silence:
     def __init__(self, driver: Driver, answers: Answers) -> None:
         self._driver = driver
         self._answers = answers
-        self._silent_at: dict[Rows, int] = {}
+        self._silent_at: dict[Positions, int] = {}
         self._is_proven = False
 
-    def ask(self, rows: Rows, request: Callable[[], T]) -> T:
+    def ask(self, positions: Positions, request: Callable[[], T]) -> T:
         """What ``request`` returns. Raises DeviceUnreachable when the device is away, as far as one can tell yet, and
         ReadRefused when it refuses: in words, or by silence (then NoAnswer).
         """
@@ -64,16 +64,16 @@ class Silence:
             with guarded(self._driver):
                 answer = request()
         except ReadRefused:
-            self._answered(rows)
+            self._answered(positions)
             raise
         except DeviceUnreachable as error:
-            silent_at = self._silent_at.pop(rows, None)
+            silent_at = self._silent_at.pop(positions, None)
             if not self._is_proven and (silent_at is None or self._answers.count == silent_at):
-                self._silent_at[rows] = self._answers.count
+                self._silent_at[positions] = self._answers.count
                 raise
             self._is_proven = True
             raise NoAnswer(f"no answer, while others are answered: {error}") from error
-        self._answered(rows)
+        self._answered(positions)
         return answer
 
     def forget(self) -> None:
@@ -81,7 +81,7 @@ class Silence:
         self._is_proven = False
         self._silent_at.clear()
 
-    def _answered(self, rows: Rows) -> None:
+    def _answered(self, positions: Positions) -> None:
         self._answers.add()
         if self._silent_at:
-            self._silent_at.pop(rows, None)
+            self._silent_at.pop(positions, None)

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 from agent_core.api import ReadRefused
-from polling_source.reading.silence import NoAnswer, Rows
+from polling_source.reading.silence import NoAnswer, Positions
 
 T = TypeVar("T")
 
@@ -42,35 +42,38 @@ class Budget:
 
 
 class SplitReads(Generic[T]):
-    """Reads ``rows``, in one request if the device lets us. Used by one thread."""
+    """Reads ``positions``, in one request if the device lets us. Used by one thread."""
 
-    def __init__(self, rows: Rows, read: Callable[[Rows], tuple[Rows, Sequence[T]]], retry_seconds: float) -> None:
-        """``rows``: in the order of device memory. ``read``: one request; returns the rows in the order of its values.
+    def __init__(
+        self, positions: Positions, read: Callable[[Positions], tuple[Positions, Sequence[T]]], retry_seconds: float
+    ) -> None:
+        """``positions``: in the order of device memory. ``read``: one request; returns positions in the order of its
+        values.
 
         ``retry_seconds``: when the whole is tried again.
         """
-        self._rows = rows
+        self._positions = positions
         self._read = read
         self._retry_seconds = retry_seconds
-        self._pieces: list[Rows] | None = None
-        self._proven: set[Rows] = set()
-        self._after = dict(pairwise(rows))
+        self._pieces: list[Positions] | None = None
+        self._proven: set[Positions] = set()
+        self._after = dict(pairwise(positions))
         self._tries = 0
         self._whole_at = 0.0
         self._factor = 1
         self.refused: dict[int, str] = {}
-        """The rows that cannot be read, and why."""
+        """The positions that cannot be read, and why."""
 
     @property
     def untried(self) -> list[int]:
-        """The rows of pieces that the last read had no budget for."""
-        return [row for piece in self._pieces or () if piece not in self._proven for row in piece]
+        """The positions of pieces that the last read had no budget for."""
+        return [position for piece in self._pieces or () if piece not in self._proven for position in piece]
 
-    def read(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
+    def read(self, now: float, budget: Budget) -> list[tuple[Positions, Sequence[T]]]:
         """What could be read. ``now`` is monotonic seconds. Raises DeviceUnreachable."""
         if self._pieces is None or now >= self._whole_at:
             try:
-                part = self._read(self._rows)
+                part = self._read(self._positions)
             except ReadRefused as error:
                 self._whole_at = now + self._factor * self._retry_seconds
                 if isinstance(error, NoAnswer):
@@ -79,7 +82,7 @@ class SplitReads(Generic[T]):
                 again = self._runs(self.refused)
                 self.refused.clear()
                 if self._pieces is None:
-                    self._pieces = self._halves(self._rows, error)
+                    self._pieces = self._halves(self._positions, error)
                 else:
                     self._rejoin(self._pieces, budget)
                     self._pieces = [*self._pieces, *again]
@@ -91,8 +94,8 @@ class SplitReads(Generic[T]):
                 return [part]
         return self._read_pieces(now, budget)
 
-    def _read_pieces(self, now: float, budget: Budget) -> list[tuple[Rows, Sequence[T]]]:
-        parts: list[tuple[Rows, Sequence[T]]] = []
+    def _read_pieces(self, now: float, budget: Budget) -> list[tuple[Positions, Sequence[T]]]:
+        parts: list[tuple[Positions, Sequence[T]]] = []
         pieces = self._pieces or []
         index = 0
         while index < len(pieces):
@@ -113,7 +116,7 @@ class SplitReads(Generic[T]):
                 index += 1
         return parts
 
-    def _rejoin(self, pieces: list[Rows], budget: Budget) -> None:
+    def _rejoin(self, pieces: list[Positions], budget: Budget) -> None:
         """Read two neighbouring pieces as one, each time others. They stay together if that works.
 
         A request that was refused in passing is split, too. Without this a block with one bad tag would be read in
@@ -137,22 +140,22 @@ class SplitReads(Generic[T]):
         self._proven -= {left, right}
         self._proven.add(left + right)
 
-    def _halves(self, piece: Rows, error: ReadRefused) -> list[Rows]:
+    def _halves(self, piece: Positions, error: ReadRefused) -> list[Positions]:
         if len(piece) == 1:
             self.refused[piece[0]] = str(error)
             return []
         middle = len(piece) // 2
         return [piece[:middle], piece[middle:]]
 
-    def _runs(self, rows: dict[int, str]) -> list[Rows]:
-        """The refused rows, neighbours together: if a whole area came back, one request tells."""
+    def _runs(self, positions: dict[int, str]) -> list[Positions]:
+        """The refused positions, neighbours together: if a whole area came back, one request tells."""
         runs: list[list[int]] = []
         last = -2
-        for position, row in enumerate(self._rows):
-            if row in rows:
+        for position, position in enumerate(self._positions):
+            if position in positions:
                 if position == last + 1:
-                    runs[-1].append(row)
+                    runs[-1].append(position)
                 else:
-                    runs.append([row])
+                    runs.append([position])
                 last = position
         return [tuple(run) for run in runs]

@@ -11,7 +11,7 @@ from typing import Final
 from agent_core.api import Config, ConfigError, ConfigProblem, Conversion, ConversionOptions, GroupMode
 from polling_source.config import (
     BackoffConfig,
-    BadRows,
+    BadRecords,
     CatalogConfig,
     DeviceConfig,
     GroupConfig,
@@ -152,7 +152,7 @@ def _polling(
         groups=tuple(groups),
         catalog=None if sqlite is None else _catalog(sqlite, options),
         wrong_tags=WrongTags.LEAVE_OUT if options.leave_out else WrongTags.REFUSE,
-        bad_rows=BadRows.NONE,
+        bad_records=BadRecords.NONE,
         backoff=BackoffConfig(1.0, 1.0),
         refused_retry=60.0,
         max_groups=1_000_000,
