@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +21,12 @@ from agent_core.api import (
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
 from csv_sink.files.failure import lacks_room, translated
-from csv_sink.files.folder import Folder, Kind, Replayed, kind_of
+from csv_sink.files.folder import Folder, Kind, kind_of
 from csv_sink.files.lock import FolderHeld, FolderLock
 from csv_sink.files.part import Part, salvage
+from csv_sink.files.replayed import ReplayedFiles
 from csv_sink.format.line import LineWriter
 from csv_sink.format.reader import BEGIN, Position, Reader, replay_batches
-
-_PRUNE_INTERVAL_SECONDS: Final = 3600.0
 
 # Files of rejected rows stay until somebody replays them: one tag that is always refused makes one a day, not one a
 # minute.
@@ -60,10 +56,8 @@ class CsvSink:
         self._positions: dict[str, Position] = {}
         self._damaged: set[str] = set()
         self._left: set[Path] = set()  # parts that are not open and could not be completed yet
-        self._replayed: deque[Replayed] = deque()  # what the last look found in ``done``, the longest there first
-        self._pruned_at: float | None = None
+        self._replayed = ReplayedFiles(self._folder, config, context)
         self._faults = RateLimit(context.clock)
-        self._deleted_early = 0  # files, since the log last said so
 
     @property
     def idempotent(self) -> bool:
@@ -75,7 +69,7 @@ class CsvSink:
         with self._lock:
             if not self._folder_lock.held:
                 self._take_folder()
-        self._prune()
+        self._replayed.prune()
 
     def close(self) -> None:
         """Complete the open files and give the folder back."""
@@ -109,7 +103,7 @@ class CsvSink:
             with self._lock:
                 left, self._left = self._left, set()
             self._salvage(left)
-            self._prune()
+            self._replayed.prune()
         files = self._folder.complete()
         rejected_wait = any(kind_of(path) is Kind.REJECTED for path, _ in files)
         if not rejected_wait and self._complete_old(Kind.REJECTED, self._config.max_file_age_seconds):
@@ -163,7 +157,7 @@ class CsvSink:
         with self._lock, translated(self._folder.path):
             self._check_open()
             part = self._part(kind)
-            self._check_free_disk(len(lines))
+            self._replayed.ensure_free_disk(len(lines))
             try:
                 self._write(part, lines, len(batch))
             except OSError:
@@ -178,7 +172,7 @@ class CsvSink:
         try:
             part.append(lines, records)
         except OSError as error:
-            if part.torn or not lacks_room(error) or not self._delete_replayed(len(lines)):
+            if part.torn or not lacks_room(error) or not self._replayed.make_room(len(lines)):
                 raise
             part.append(lines, records)
 
@@ -270,36 +264,6 @@ class CsvSink:
                     self._component_id, path, salvaged.records, salvaged.torn_bytes, repeats,
                 )  # fmt: skip
 
-    def _prune(self) -> None:
-        """Delete replayed files that have been kept long enough; looks at most once an hour, and needs no lock."""
-        with self._lock:
-            now = self._clock.monotonic()
-            if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
-                return
-            self._pruned_at = now
-        limit_ns = self._clock.time_ns() - round(self._config.done_retention_seconds * 1e9)
-        try:
-            replayed = self._folder.replayed()
-        except OSError as error:
-            self._warn_not_deleted(self._folder.done, error)
-            return
-        for since_ns, path, _ in replayed:
-            if since_ns >= limit_ns:
-                break
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:  # on Windows, held open by whoever looks at it
-                self._warn_not_deleted(path, error)
-                continue
-            if (repeats := self._faults.allow("deleted")) is not None:
-                self._logger.info("replayed file deleted: component=%s file=%s%s", self._component_id, path, repeats)
-
-    def _warn_not_deleted(self, path: Path, error: OSError) -> None:
-        if (repeats := self._faults.allow("not deleted")) is not None:
-            self._logger.warning(
-                "replayed file not deleted: component=%s file=%s error=%s%s", self._component_id, path, error, repeats
-            )
-
     def _age(self, part: Part) -> float:
         return self._clock.monotonic() - part.created_at
 
@@ -314,42 +278,3 @@ class CsvSink:
     def _note_damage(self, file: str, reader: Reader) -> None:
         if reader.damaged:
             self._damaged.add(file)
-
-    def _free_disk(self) -> int:
-        return shutil.disk_usage(self._folder.path).free
-
-    def _check_free_disk(self, needed: int) -> None:
-        """Replayed rows are in their destination, so their files go before a row is refused."""
-        free, wanted = self._free_disk(), needed + self._config.min_free_disk_bytes
-        if free < wanted and self._delete_replayed(wanted - free):
-            free = self._free_disk()
-        if free < wanted:
-            raise RetryableError(
-                f"{self._folder.path}: {free} bytes are free, min_free_disk keeps {self._config.min_free_disk_bytes}; "
-                "free space",
-                code="MIN_FREE_DISK",
-                throttle=True,
-            )
-
-    def _delete_replayed(self, size_bytes: int) -> bool:
-        """Delete files of that size together from ``done``, the longest there first; False when there is none.
-
-        Looks again only once those that the last look found are used up.
-        """
-        deleted: list[int] = []
-        for look in (False, True):
-            if look and sum(deleted) < size_bytes:
-                self._replayed = deque(self._folder.replayed())
-            while self._replayed and sum(deleted) < size_bytes:
-                _, path, size = self._replayed.popleft()
-                with suppress(OSError):
-                    path.unlink()
-                    deleted.append(size)
-        self._deleted_early += len(deleted)
-        if deleted and self._faults.allow("room") is not None:
-            self._logger.warning(
-                "replayed files deleted early: component=%s files=%d free_bytes=%d; the disk runs short",
-                self._component_id, self._deleted_early, self._free_disk(),
-            )  # fmt: skip
-            self._deleted_early = 0
-        return bool(deleted)
