@@ -117,10 +117,9 @@ ONCE = {
     "write failed for good": "the end of a replay",
     "status": "a clock",
     "replay progressed": "a clock",
-    "replayed files deleted early": "a clock; files counts",
     "device answers again": "follows a line that was limited",
     "table read": "the table was changed",
-    "table found lacking": "the table was changed",
+    "table warning": "the table was changed",
 }
 
 

@@ -150,7 +150,7 @@ def test_a_rename_that_fails_does_not_fail_the_rows_and_is_made_up_for(
     sink.open()
     rename = mocker.patch("pathlib.Path.rename", side_effect=PermissionError(errno.EACCES, "in use by a scanner"))
     sink.divert(batch(1), SINK_DOWN)
-    assert "backup file not completed yet: component=warehouse" in caplog.text
+    assert "backup file not completed: sink=warehouse" in caplog.text
     for _ in range(3):
         assert sink.backlog() == []
     assert caplog.text.count("backup file not salvaged") == 1

@@ -287,7 +287,7 @@ def test_replayed_files_are_deleted_when_their_retention_is_over(
         clock.advance(3600)
         sink.backlog()
     assert names(folder / "done") == []
-    assert "replayed file deleted: component=warehouse" in caplog.text
+    assert "replayed file deleted: sink=warehouse" in caplog.text
 
 
 def test_a_replayed_file_that_cannot_be_deleted_protects_no_other(
@@ -311,7 +311,7 @@ def test_a_replayed_file_that_cannot_be_deleted_protects_no_other(
     clock.advance(2 * 86_400)
     sink.backlog()
     assert names(folder / "done") == [oldest]
-    assert f"replayed file not deleted: component=warehouse file={folder / 'done' / oldest} error=" in caplog.text
+    assert f"replayed file not deleted: sink=warehouse file={folder / 'done' / oldest} error=" in caplog.text
 
 
 class SmallDisk:
@@ -480,7 +480,7 @@ def test_a_folder_removed_meanwhile_is_made_and_locked_anew(
         path.unlink()
     folder.rmdir()
     sink.divert(BATCH, SINK_DOWN)
-    assert "backup file removed by somebody: component=warehouse" in caplog.text
+    assert "backup file missing: sink=warehouse" in caplog.text
     with pytest.raises(RetryableError, match="in use"):
         make_sink().open()
     sink.close()

@@ -244,7 +244,7 @@ def test_a_file_with_damaged_lines_is_kept_apart_and_has_no_retention(
         sink.finish(file.name)
     assert [path.name for path in (folder / "damaged").iterdir()] == [damaged]
     assert [path.name for path in (folder / "done").iterdir()] == ["backup_20260101_000001.csv"]
-    assert f"file kept for its damaged lines: component=warehouse file={folder / 'damaged' / damaged}" in caplog.text
+    assert f"damaged file kept: sink=warehouse file={folder / 'damaged' / damaged}" in caplog.text
     clock.advance(10 * 86_400)
     assert sink.backlog() == []
     assert [path.name for path in (folder / "damaged").iterdir()] == [damaged]

@@ -181,7 +181,7 @@ def test_a_file_replaced_meanwhile_is_noticed(sink: SqliteSink, path: Path, capl
         pytest.skip("this system does not let an open file be moved")
     assert sink.write(BATCH) == WriteOutcome(inserted=2)
     assert count(path) == 2
-    assert "database file replaced: component=local" in caplog.text
+    assert "database file replaced: sink=local" in caplog.text
 
 
 def test_a_closed_sink_refuses_a_late_write(sink: SqliteSink) -> None:
@@ -196,7 +196,7 @@ def test_a_journal_that_the_place_does_not_allow_is_logged(
     sink = make_sink(path)
     sink.open()
     sink.close()
-    assert "journal mode refused: component=local" in caplog.text
+    assert "journal mode refused: sink=local" in caplog.text
     assert "wanted=wal got=memory" in caplog.text
 
 

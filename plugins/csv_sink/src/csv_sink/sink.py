@@ -13,7 +13,6 @@ from agent_core.api import (
     ComponentContext,
     Diversion,
     Finding,
-    RateLimit,
     ReplayBatch,
     RetryableError,
     WriteOutcome,
@@ -45,8 +44,8 @@ class CsvSink:
     def __init__(self, config: CsvSinkConfig, context: ComponentContext) -> None:
         self._config = config
         self._clock = context.clock
-        self._logger = context.logger
-        self._component_id = context.component_id
+        self._log = context.log
+        self._sink_id = context.component_id
         self._folder = Folder(config.directory, context.component_id)
         self._folder_lock = FolderLock(self._folder.path)
         self._writer = LineWriter()
@@ -57,7 +56,6 @@ class CsvSink:
         self._damaged: set[str] = set()
         self._left: set[Path] = set()  # parts that are not open and could not be completed yet
         self._replayed = ReplayedFiles(self._folder, config, context)
-        self._faults = RateLimit(context.clock)
 
     @property
     def idempotent(self) -> bool:
@@ -137,11 +135,14 @@ class CsvSink:
             self._check_open()
             damaged = file in self._damaged
             target = self._folder.finish(file, self._clock.time_ns(), damaged=damaged)
-            if damaged and (repeats := self._faults.allow("damaged")) is not None:
-                self._logger.warning(
-                    "file kept for its damaged lines: component=%s file=%s%s; mend them, then replay it by its name",
-                    self._component_id, target, repeats,
-                )  # fmt: skip
+            if damaged:
+                self._log.warning(
+                    "damaged file kept",
+                    sink=self._sink_id,
+                    file=target,
+                    next_step="fix its damaged lines, then replay the file by name",
+                    every=self._sink_id,
+                )
             self._records.pop(file, None)
             self._positions.pop(file, None)
             self._damaged.discard(file)
@@ -180,11 +181,14 @@ class CsvSink:
         """The open file for rows of a kind: the one there is, or a new one."""
         part = self._parts.get(kind)
         if part is not None and not part.in_place:
-            if (repeats := self._faults.allow("removed")) is not None:
-                self._logger.error(
-                    "backup file removed by somebody: component=%s file=%s records=%d%s",
-                    self._component_id, part.path, part.records, repeats,
-                )  # fmt: skip
+            self._log.error(
+                "backup file missing",
+                sink=self._sink_id,
+                file=part.path,
+                records=part.records,
+                next_step="find out what deletes files in the backup folder",
+                every=self._sink_id,
+            )
             del self._parts[kind]
             part.abandon()
         elif part is not None and self._age(part) >= self._max_age(kind):
@@ -213,19 +217,20 @@ class CsvSink:
             path = part.complete()
         except OSError as error:
             self._left.add(part.path)
-            if (repeats := self._faults.allow("not completed")) is not None:
-                self._logger.warning(
-                    "backup file not completed yet: component=%s file=%s error=%s%s",
-                    self._component_id, part.path, error, repeats,
-                )  # fmt: skip
+            self._log.warning(
+                "backup file not completed", sink=self._sink_id, file=part.path, error=error, every=self._sink_id
+            )
             return
         if path is not None:
             self._records[path.name] = part.records
-            if (repeats := self._faults.allow("completed")) is not None:
-                self._logger.info(
-                    "backup file completed: component=%s file=%s records=%d bytes=%d%s",
-                    self._component_id, path, part.records, part.size_bytes, repeats,
-                )  # fmt: skip
+            self._log.info(
+                "backup file completed",
+                sink=self._sink_id,
+                file=path,
+                records=part.records,
+                size_bytes=part.size_bytes,
+                every=self._sink_id,
+            )
 
     def _take_folder(self) -> None:
         with translated(self._folder.path):
@@ -250,19 +255,20 @@ class CsvSink:
             except OSError as error:
                 if not isinstance(error, FileNotFoundError):
                     self._left.add(path)
-                if (repeats := self._faults.allow("not salvaged")) is not None:
-                    self._logger.warning(
-                        "backup file not salvaged: component=%s file=%s error=%s%s",
-                        self._component_id, path, error, repeats,
-                    )  # fmt: skip
+                self._log.warning(
+                    "backup file not salvaged", sink=self._sink_id, file=path, error=error, every=self._sink_id
+                )
                 continue
             if salvaged.path is not None:
                 self._records[salvaged.path.name] = salvaged.records
-            if (repeats := self._faults.allow("salvaged")) is not None:
-                self._logger.info(
-                    "backup file salvaged: component=%s file=%s records=%d torn_bytes=%d%s",
-                    self._component_id, path, salvaged.records, salvaged.torn_bytes, repeats,
-                )  # fmt: skip
+            self._log.info(
+                "backup file salvaged",
+                sink=self._sink_id,
+                file=path,
+                records=salvaged.records,
+                torn_bytes=salvaged.torn_bytes,
+                every=self._sink_id,
+            )
 
     def _age(self, part: Part) -> float:
         return self._clock.monotonic() - part.created_at

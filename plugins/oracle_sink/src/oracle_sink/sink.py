@@ -46,7 +46,7 @@ class OracleSink:
     def __init__(self, config: OracleSinkConfig, context: ComponentContext, latch: Latch) -> None:
         self._config = config
         self._context = context
-        self._logger = context.logger
+        self._log = context.log
         self._clock = context.clock
         self._latch = latch
         self._table = parse_table(config.table)
@@ -148,10 +148,7 @@ class OracleSink:
     def _announce(self, layout: Layout) -> None:
         sink = self._context.component_id
         key = layout.key.constraint if layout.key else None
-        self._logger.info(
-            "table read: sink=%s table=%s key=%s character_set=%s",
-            sink, layout.table, key, layout.facts.character_set,
-        )  # fmt: skip
+        self._log.info("table read", sink=sink, table=layout.table, key=key, character_set=layout.facts.character_set)
         now = datetime.fromtimestamp(self._clock.time_ns() / _NS, UTC)
         for warning in warnings_of(layout, now):
-            self._logger.warning("table found lacking: sink=%s table=%s problem=%s", sink, layout.table, warning)
+            self._log.warning("table warning", sink=sink, table=layout.table, problem=warning)

@@ -151,7 +151,7 @@ def test_a_password_about_to_expire_is_warned_of_once_a_day(
         sink = make_sink(clock, pool={"min": 3, "max": 3})
         sink.open()
         (record,) = caplog.records
-        assert "days=3" in record.message
+        assert "days_left=3" in record.message
         clock.advance(90_000)
         sink.close()
         sink.open()

@@ -13,7 +13,6 @@ from agent_core.api import (
     ComponentContext,
     ConfigurationError,
     Finding,
-    RateLimit,
     Rejection,
     RetryableError,
     WriteOutcome,
@@ -40,9 +39,8 @@ class SqliteSink:
 
     def __init__(self, config: SqliteSinkConfig, context: ComponentContext) -> None:
         self._config = config
-        self._logger = context.logger
-        self._faults = RateLimit(context.clock)
-        self._component_id = context.component_id
+        self._log = context.log
+        self._sink_id = context.component_id
         self._table = Table(config.table, replaces=config.on_conflict is OnConflict.UPDATE)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -138,10 +136,7 @@ class SqliteSink:
         if not self._is_open:
             raise RetryableError(f"{self._config.path}: the sink is closed")
         if self._connection is not None and self._file != self._identity():
-            if (repeats := self._faults.allow("replaced")) is not None:
-                self._logger.warning(
-                    "database file replaced: component=%s path=%s%s", self._component_id, self._config.path, repeats
-                )
+            self._log.warning("database file replaced", sink=self._sink_id, path=self._config.path, every=self._sink_id)
             self._disconnect()
         return self._connection or self._connect()
 
@@ -166,17 +161,18 @@ class SqliteSink:
             if isinstance(error, OSError):
                 raise RetryableError(f"{config.path}: {error.strerror or error}") from error
             raise
-        if journal != config.journal and (repeats := self._faults.allow("journal")) is not None:
-            self._logger.warning(
-                "journal mode refused: component=%s path=%s wanted=%s got=%s%s",
-                self._component_id, config.path, config.journal, journal, repeats,
-            )  # fmt: skip
+        if journal != config.journal:
+            self._log.warning(
+                "journal mode refused",
+                sink=self._sink_id,
+                path=config.path,
+                wanted=config.journal,
+                got=journal,
+                next_step="set another journal:, or put the file on a local disk",
+                every=self._sink_id,
+            )
         self._connection, self._file = connection, self._identity()
-        if (repeats := self._faults.allow("opened")) is not None:
-            self._logger.info(
-                "database opened: component=%s path=%s table=%s%s",
-                self._component_id, config.path, config.table, repeats,
-            )  # fmt: skip
+        self._log.info("database opened", sink=self._sink_id, path=config.path, table=config.table, every=self._sink_id)
         return connection
 
     def _identity(self) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agent_core.api import ComponentContext, RateLimit, RetryableError
+from agent_core.api import ComponentContext, RetryableError
 from csv_sink.config import CsvSinkConfig
 from csv_sink.files.folder import Folder, Replayed
 
@@ -26,9 +26,8 @@ class ReplayedFiles:
         self._folder = folder
         self._config = config
         self._clock = context.clock
-        self._logger = context.logger
-        self._component_id = context.component_id
-        self._faults = RateLimit(context.clock)
+        self._log = context.log
+        self._sink_id = context.component_id
         self._lock = threading.Lock()
         self._pruned_at: float | None = None
         self._oldest: deque[Replayed] = deque()  # what the last look found in ``done``, the longest there first
@@ -55,8 +54,7 @@ class ReplayedFiles:
             except OSError as error:  # on Windows, held open by whoever looks at it
                 self._warn_not_deleted(path, error)
                 continue
-            if (repeats := self._faults.allow("deleted")) is not None:
-                self._logger.info("replayed file deleted: component=%s file=%s%s", self._component_id, path, repeats)
+            self._log.info("replayed file deleted", sink=self._sink_id, file=path, every=self._sink_id)
 
     def ensure_free_disk(self, needed_bytes: int) -> None:
         """Return when ``needed_bytes`` can be written and leave ``min_free_disk``. Raises RetryableError or OSError."""
@@ -86,11 +84,14 @@ class ReplayedFiles:
                     path.unlink()
                     deleted.append(size)
         self._deleted_early += len(deleted)
-        if deleted and self._faults.allow("room") is not None:
-            self._logger.warning(
-                "replayed files deleted early: component=%s files=%d free_bytes=%d; the disk runs short",
-                self._component_id, self._deleted_early, self._free_disk(),
-            )  # fmt: skip
+        if deleted and self._log.warning(
+            "replayed files deleted early",
+            sink=self._sink_id,
+            files=self._deleted_early,
+            free_bytes=self._free_disk(),
+            next_step="free disk space",
+            every=self._sink_id,
+        ):
             self._deleted_early = 0
         return bool(deleted)
 
@@ -98,7 +99,4 @@ class ReplayedFiles:
         return shutil.disk_usage(self._folder.path).free
 
     def _warn_not_deleted(self, path: Path, error: OSError) -> None:
-        if (repeats := self._faults.allow("not deleted")) is not None:
-            self._logger.warning(
-                "replayed file not deleted: component=%s file=%s error=%s%s", self._component_id, path, error, repeats
-            )
+        self._log.warning("replayed file not deleted", sink=self._sink_id, file=path, error=error, every=self._sink_id)

@@ -18,7 +18,7 @@ from typing import Final
 
 import oracledb
 
-from agent_core.api import ComponentContext, RateLimit, RetryableError, SinkError
+from agent_core.api import ComponentContext, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import translate
@@ -32,7 +32,6 @@ _SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
 _ROLLBACKS: Final = 3
 _PING_AFTER_SECONDS: Final = 60.0
 _PING_TIMEOUT_MS: Final = 2000
-_WARN_INTERVAL_SECONDS: Final = 86_400.0
 
 
 class Session:
@@ -58,8 +57,8 @@ class Connections:
     ) -> None:
         """``inspect`` sees the first connection after none was left; what it raises ends the attempt."""
         self._config = config
-        self._logger = context.logger
-        self._component_id = context.component_id
+        self._log = context.log
+        self._sink_id = context.component_id
         self._clock = context.clock
         self._latch = latch
         self._inspect = inspect
@@ -70,9 +69,7 @@ class Connections:
         self._live = 0  # idle, lent and being made
         self._inspected = False
         self._is_open = False
-        self._faults = RateLimit(context.clock)
-        self._daily = RateLimit(context.clock, _WARN_INTERVAL_SECONDS)
-        self.expiry = Expiry(config.user, context.clock)
+        self.expiry = Expiry(config.user, context)
 
     def open(self) -> None:
         """Log in until ``pool: min`` sessions are there. Raises SinkError when not even one is."""
@@ -86,10 +83,7 @@ class Connections:
             try:
                 self._put_back(self._made())
             except SinkError as error:
-                if (repeats := self._faults.allow("spare")) is not None:
-                    self._logger.warning(
-                        "spare session not opened: sink=%s error=%s%s", self._component_id, error, repeats
-                    )
+                self._log.warning("spare session not opened", sink=self._sink_id, error=error, every=self._sink_id)
                 break
 
     @contextmanager
@@ -203,7 +197,7 @@ class Connections:
                 connection.module = self._module
                 with connection.cursor() as cursor:
                     cursor.execute(_SETUP)
-                self._warn_of_expiry(connection, password)
+                self.expiry.learn(connection.warning, password)
                 if not self._inspected:
                     self._inspect(connection)
                     self._inspected = True
@@ -213,15 +207,6 @@ class Connections:
                 if isinstance(error, DRIVER_ERRORS):
                     raise translate(error, f"prepare a session of {config.dsn}") from error
                 raise
-
-    def _warn_of_expiry(self, connection: oracledb.Connection, password: str) -> None:
-        warning = self.expiry.learn(connection.warning, password)
-        if warning is None or (repeats := self._daily.allow("expiry")) is None:
-            return
-        self._logger.warning(
-            "password nearly expired: sink=%s user=%s days=%s warning=%s%s; have it changed, the agent reads it anew",
-            self._component_id, self._config.user, "?" if warning.days is None else warning.days, warning.text, repeats,
-        )  # fmt: skip
 
 
 def _give_up(connection: oracledb.Connection) -> None:

@@ -9,13 +9,13 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from agent_core.api import Clock, ConfigError, Finding, RateLimit, Secret, Severity
+from agent_core.api import ComponentContext, ConfigError, Finding, Log, RateLimit, Secret, Severity
 from oracle_sink.session.errors import EXPIRES_SOON, one_line
 
 _DAY_SECONDS: Final = 86_400.0
 _LOOK_SECONDS: Final = 60.0
 _DAYS: Final = re.compile(r"within (\d+) days?")
-_STEP: Final = "have the password changed, then set it in password:; no restart is needed"
+_STEP: Final = "change the password in the database and in password:; no restart is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,18 @@ class ExpiryWarning:
 class Expiry:
     """Thread-safe. Sessions live for weeks, so a warning also ends when the password is another than it was of."""
 
-    def __init__(self, user: str, clock: Clock) -> None:
+    def __init__(self, user: str, context: ComponentContext) -> None:
         self._user = user
-        self._clock = clock
+        self._sink_id = context.component_id
+        self._clock = context.clock
+        self._log = Log(context.plugin, context.clock, interval_seconds=_DAY_SECONDS)
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         self._warning: ExpiryWarning | None = None
-        self._looks = RateLimit(clock, _LOOK_SECONDS)
+        self._looks = RateLimit(context.clock, _LOOK_SECONDS)
 
-    def learn(self, warning: object, password: str) -> ExpiryWarning | None:
-        """Take note of what a log-in with ``password`` warned of; None when it was not the password's end."""
+    def learn(self, warning: object, password: str) -> None:
+        """Take note of what a log-in with ``password`` warned of; the log says it once a day."""
         text = "" if warning is None else one_line(str(warning))
         known: ExpiryWarning | None = None
         if EXPIRES_SOON in text:
@@ -49,7 +51,16 @@ class Expiry:
             known = ExpiryWarning(text, days, self._clock.monotonic(), self._fingerprint(password))
         with self._lock:
             self._warning = known
-        return known
+        if known is not None:
+            self._log.warning(
+                "password expires soon",
+                sink=self._sink_id,
+                user=self._user,
+                days_left=known.days,
+                warning=known.text,
+                next_step="change it in the database and in password:; no restart is needed",
+                every=self._sink_id,
+            )
 
     def look_again(self, password: Secret) -> None:
         """Forget the warning when the password has been changed since; reads it once a minute at most."""
