@@ -94,7 +94,7 @@ def agent_batch_delivered(
     elapsed_seconds: float,
     replayed_file: str | None,
 ) -> None:
-    """A write returned. Called in the worker's thread, after the ledger has moved the rows.
+    """A write returned. Called in the worker's thread, after the ledger has moved the records.
 
     ``attempt`` counts from 1; ``elapsed_seconds`` is the time of the write that returned. ``replayed_file`` is the
     backup file that the records were read back from, None for live ones.
@@ -107,7 +107,7 @@ def agent_batch_failed(
 ) -> None:
     """A write raised. Called in the worker's thread.
 
-    ``retry_in_seconds`` is when the same rows are tried again, None when they leave for the fallback.
+    ``retry_in_seconds`` is when the same records are tried again, None when they leave for the fallback.
     """
 
 
@@ -118,7 +118,7 @@ def agent_batch_diverted(sink_id: str, fallback_id: str, batch: Batch, reason: D
 
 @hookspec
 def agent_records_dropped(component_id: str, count: int, reason: DropReason) -> None:
-    """``count`` rows are lost for good. Called in the thread that lost them."""
+    """``count`` records are lost permanently. Called in the thread that lost them."""
 
 
 @hookspec

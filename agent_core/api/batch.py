@@ -26,7 +26,7 @@ MAX_TIMESTAMP_NS: Final = 2**63 - 1
 
 
 class Origin(NamedTuple):
-    """Where rows came from: ids as written in the YAML."""
+    """Where records came from: ids as written in the YAML."""
 
     source: str
     device: str
@@ -43,7 +43,7 @@ class Segment(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One row of a batch, for people who want one at a time. Never used on the hot path."""
+    """One value of one tag at one time, for people who want one at a time. Never used on the hot path."""
 
     name: str
     value: Value
@@ -56,9 +56,10 @@ class Record(NamedTuple):
 class Batch:
     """Immutable columns of equal length.
 
-    ``timestamps_ns`` is one int when all rows share it, else ``array('q')`` (owned by the batch: never write to it).
-    ``qualities`` holds one byte a row: GOOD, UNCERTAIN or BAD. ``segments`` cover ``0:len`` in order, without gaps.
-    A row that could not be read has value None and quality BAD. Slicing and joining are C-speed and keep the segments.
+    ``timestamps_ns`` is one int when all records share it, else ``array('q')`` (owned by the batch: never write to
+    it). ``qualities`` holds one byte per record: GOOD, UNCERTAIN or BAD. ``segments`` cover ``0:len`` in order,
+    without gaps. A tag that could not be read has value None and quality BAD. Slicing and joining are C-speed and keep
+    the segments.
     """
 
     names: tuple[str, ...]
@@ -80,7 +81,7 @@ class Batch:
         qualities: bytes | None = None,
         sequence: int = 0,
     ) -> Batch:
-        """Build a batch of one origin; without ``qualities`` all rows are GOOD. ValueError on unequal lengths."""
+        """Build a batch of one origin; without ``qualities`` all records are GOOD. ValueError on unequal lengths."""
         count = len(names)
         qualities = bytes((GOOD,)) * count if qualities is None else qualities
         stamps = count if isinstance(timestamps_ns, int) else len(timestamps_ns)
@@ -110,7 +111,7 @@ class Batch:
         )
 
     def select(self, indices: Sequence[int]) -> Batch:
-        """The rows at ``indices`` (ascending), with segments to match."""
+        """The records at ``indices`` (ascending), with segments to match."""
         stamps = self.stamps()
         segments: list[Segment] = []
         position, upto = 0, len(indices)
@@ -129,23 +130,23 @@ class Batch:
         )
 
     def stamps(self) -> Sequence[int]:
-        """Timestamps as a sequence with one entry a row."""
+        """Timestamps as a sequence with one entry per record."""
         stamps = self.timestamps_ns
         return array("q", (stamps,)) * len(self.names) if isinstance(stamps, int) else stamps
 
     def origins(self) -> Iterator[Origin]:
-        """The origin of each row, in row order."""
+        """The origin of each record, in their order."""
         for segment in self.segments:
             for _ in range(segment.start, segment.stop):
                 yield segment.origin
 
     def records(self) -> Iterator[Record]:
-        """The rows one at a time."""
+        """The records one at a time."""
         return map(Record, self.names, self.values, self.stamps(), self.qualities, self.origins())
 
     @staticmethod
     def join(batches: Sequence[Batch]) -> Batch:
-        """All rows in the order given; EMPTY for none."""
+        """All records in the order given; EMPTY for none."""
         if len(batches) == 1:
             return batches[0]
         if not batches:
@@ -174,4 +175,4 @@ class Batch:
 
 
 EMPTY: Final = Batch((), (), 0, b"", ())
-"""The batch without rows; falsy, like every empty batch."""
+"""The batch without records; falsy, like every empty batch."""

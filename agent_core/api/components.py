@@ -18,9 +18,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from agent_core.api.batch import Batch
 
 Emit = Callable[[Batch], None]
-"""Hand a batch to the agent. Thread-safe. Once it has returned, every row is in a place that the ledger names.
+"""Hand a batch to the agent. Thread-safe. Once it has returned, every record is in a place that the ledger names.
 
-It blocks only for a buffer with ``when_full: block`` (at most that limit) and for the write of evicted rows to a
+It blocks only for a buffer with ``when_full: block`` (at most that limit) and for the write of evicted records to a
 fallback. It never raises for reasons that lie downstream.
 """
 
@@ -39,7 +39,7 @@ class Source(Component, Protocol):
     """Collects values and emits them from its own threads."""
 
     def start(self, emit: Emit) -> None:
-        """Begin to call ``emit``; return at once. A device that is away is no error here."""
+        """Begin to call ``emit``; return at once. A device that is away is not an error here."""
 
     def stop(self, timeout_seconds: float) -> None:
         """Stop emitting, letting a poll under way finish within ``timeout_seconds``. Safe without ``start``, and twice.
@@ -52,7 +52,7 @@ class Transform(Component, Protocol):
     """Changes or filters batches on their way from one source to the buffers."""
 
     def apply(self, batch: Batch) -> Batch:
-        """Return the rows that go on: changed, fewer (the rest counts as *filtered*) or the same object.
+        """Return the records that go on: changed, fewer (the rest counts as *filtered*) or the same object.
 
         Called from the source's threads, possibly at the same time. If it raises, the untouched batch goes to the
         fallbacks, reason ``transform_error``.
@@ -74,8 +74,9 @@ class Lease:
 class BufferStats:
     """Row counts at one instant. ``pending = ready + leased <= capacity_records``.
 
-    ``recovered_records``: rows found in the store when it was opened (durable buffers). ``oldest_age_seconds``: age
-    since ``append`` of the oldest row that is not leased, 0.0 when there is none. ``stored_bytes`` is None in memory.
+    ``recovered_records``: records found in the store when it was opened (durable buffers). ``oldest_age_seconds``: age
+    since ``append`` of the oldest record that is not leased, 0.0 when there is none. ``stored_bytes`` is None in
+    memory.
     """
 
     capacity_records: int
@@ -91,40 +92,40 @@ class BufferStats:
 
 
 class Buffer(Component, Protocol):
-    """Keeps rows between the sources and one sink, first in, first out. Every method is thread-safe.
+    """Keeps records between the sources and one sink, first in, first out. Every method is thread-safe.
 
-    Capacity counts rows, leased ones included. When a batch does not fit, ``when_full`` decides: ``drop_oldest``
-    evicts the oldest rows that are not leased, ``drop_newest`` the new ones, ``block`` waits its limit for room and
-    then does as ``drop_oldest``. Leased rows are never evicted: if only they remain, the new rows are what is evicted.
+    Capacity counts records, leased ones included. When a batch does not fit, ``when_full`` decides: ``drop_oldest``
+    evicts the oldest records that are not leased, ``drop_newest`` the new ones, ``block`` waits its limit for room and
+    then does as ``drop_oldest``. Leased records are never evicted: if only they remain, the new records are evicted.
     """
 
     @property
     def durable(self) -> bool:
-        """True when rows that ``append`` accepted survive the death of the process."""
+        """True when records that ``append`` accepted survive the death of the process."""
 
     @property
     def blocks(self) -> bool:
         """True when ``append`` may wait (``when_full: block``). The core fills such buffers last."""
 
     def append(self, batch: Batch) -> Batch:
-        """Take the rows and return those evicted to make room (possibly some of the new ones); EMPTY when all fit.
+        """Take the records and return those evicted to make room (possibly some of the new ones); EMPTY when all fit.
 
-        The caller owns the evicted rows from here on. Raises OSError when a durable buffer cannot store: then it has
+        The caller owns the evicted records from here on. Raises OSError when a durable buffer cannot store: then it has
         taken nothing and evicted nothing.
         """
 
     def lease(self, max_records: int, max_wait_seconds: float) -> Lease | None:
-        """Lend the oldest rows that are not leased, at most ``max_records`` (cut exactly there).
+        """Lend the oldest records that are not leased, at most ``max_records`` (cut exactly there).
 
-        Returns as soon as ``max_records`` are ready, else when the oldest ready row is ``max_wait_seconds`` old
+        Returns as soon as ``max_records`` are ready, else when the oldest ready record is ``max_wait_seconds`` old
         (with what is there), else None after waiting ``max_wait_seconds`` in vain. 0 never blocks.
         """
 
     def settle(self, lease: Lease) -> None:
-        """Forget the rows of a lease: they are durable elsewhere, or counted. LeaseError when it is not out."""
+        """Forget the records of a lease: they are durable elsewhere, or counted. LeaseError when it is not out."""
 
     def release(self, lease: Lease) -> None:
-        """Put the rows of a lease back where they were in the order. LeaseError when it is not out."""
+        """Put the records of a lease back where they were in the order. LeaseError when it is not out."""
 
     def stop_waiting(self) -> None:
         """Make every ``lease`` and ``append`` that waits return at once, and none wait again (shutdown)."""
@@ -143,10 +144,10 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
-    """What became of each row of one batch: ``inserted + duplicates + len(rejected) == len(batch)``.
+    """What became of each record of one batch: ``inserted + duplicates + len(rejected) == len(batch)``.
 
-    ``duplicates`` were already there with the same content. ``rejected`` were refused for their content, one entry a
-    row, ascending; the core makes them durable in the fallback before it settles the lease.
+    ``duplicates`` were already there with the same content. ``rejected`` were refused for their content, one entry per
+    record, ascending; the core makes them durable in the fallback before it settles the lease.
     """
 
     inserted: int
@@ -154,7 +155,7 @@ class WriteOutcome:
     rejected: tuple[Rejection, ...] = ()
 
     def rejection_details(self) -> tuple[str, ...]:
-        """One text a rejected row, beginning with its code."""
+        """One text per rejected record, beginning with its code."""
         return tuple(
             message if message.startswith(code) else f"{code}: {message}" for _, code, message in self.rejected
         )
@@ -169,10 +170,10 @@ class Sink(Component, Protocol):
 
     @property
     def idempotent(self) -> bool:
-        """True when writing the same rows twice leaves them once. Valid after ``open``."""
+        """True when writing the same records twice leaves them once. Valid after ``open``."""
 
     def write(self, batch: Batch) -> WriteOutcome:
-        """Make the rows durable, then return; called from up to ``workers`` threads at a time, bounded in time.
+        """Make the records durable, then return; called from up to ``workers`` threads at a time, bounded in time.
 
         Raises RetryableError, AuthenticationError or ConfigurationError, having written nothing that it knows of;
         anything else is a defect in the sink: the batch is kept and the retries are bounded.
@@ -180,7 +181,7 @@ class Sink(Component, Protocol):
 
 
 class DivertReason(StrEnum):
-    """Why rows went to the fallback; also the label of metrics and the CSV column ``reason``."""
+    """Why records went to the fallback; also the label of metrics and the CSV column ``reason``."""
 
     RETRIES_EXHAUSTED = "retries_exhausted"
     AMBIGUOUS_COMMIT = "ambiguous_commit"
@@ -193,7 +194,7 @@ class DivertReason(StrEnum):
 
 
 class DropReason(StrEnum):
-    """Why rows are lost for good."""
+    """Why records are lost permanently."""
 
     BUFFER_FULL = "buffer_full"
     BUFFER_FAILED = "buffer_failed"
@@ -208,7 +209,7 @@ class DropReason(StrEnum):
 class Diversion:
     """Why a batch is handed to a fallback.
 
-    ``details`` is None, or one text a row (the database's code and message of each rejected row).
+    ``details`` is None, or one text per record (the database's code and message of each rejected record).
     ``attempted_at_ns`` is when the primary was last tried, UTC ns.
     """
 
@@ -218,23 +219,23 @@ class Diversion:
 
     @property
     def rejected(self) -> bool:
-        """True for rows refused for their content: they are kept apart and never replayed by themselves."""
+        """True for records refused for their content: they are kept apart and never replayed automatically."""
         return self.reason is DivertReason.REJECTED
 
 
 @runtime_checkable
 class FallbackSink(Protocol):
-    """A sink that also records why it got the rows. A fallback without it gets plain ``write`` calls."""
+    """A sink that also stores why it got the records. A fallback without it gets plain ``write`` calls."""
 
     def divert(self, batch: Batch, diversion: Diversion) -> None:
-        """Make the rows durable, then return. Thread-safe. Raises OSError or SinkError when it cannot."""
+        """Make the records durable, then return. Thread-safe. Raises OSError or SinkError when it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogFile:
-    """One file of rows that wait for replay. ``records`` is None when counting would mean reading it all.
+    """One file of records that wait for replay. ``records`` is None when counting would mean reading it all.
 
-    ``rejected``: its rows were refused for their content. ``path`` is where the file lies, None when it is none.
+    ``rejected``: its records were refused for their content. ``path`` is None when the fallback does not keep files.
     """
 
     name: str
@@ -263,7 +264,7 @@ class ReplayBatch:
 
 @runtime_checkable
 class Replayable(Protocol):
-    """A fallback whose rows can be read back."""
+    """A fallback whose records can be read back."""
 
     def backlog(self) -> Sequence[BacklogFile]:
         """Files complete and ready to read, oldest first."""
@@ -272,7 +273,7 @@ class Replayable(Protocol):
         """Rows of one file from data record ``from_record`` (0 is the first line after the header) on."""
 
     def finish(self, file: str) -> None:
-        """Every row of the file is in its destination: move it out of the backlog."""
+        """Every record of the file is in its destination: move it out of the backlog."""
 
 
 class BackupReader(Protocol):
@@ -286,7 +287,7 @@ class BackupReader(Protocol):
 
 
 class Extension(Component, Protocol):
-    """Anything beside the data path: a monitor, a dashboard, a metrics exporter."""
+    """An add-on that does not touch the data path: a monitor, a dashboard, a metrics exporter."""
 
     def observers(self) -> Sequence[object]:
         """Objects whose ``@hookimpl`` methods are registered for the time of the run."""

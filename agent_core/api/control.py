@@ -88,7 +88,8 @@ class ReplayStatus:
     """Rows written back from a fallback since the start: ``read = inserted + duplicates + rejected``.
 
     They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait, those of
-    rejected rows not counted. ``automatic``: they are written back by themselves; else only those that somebody asks
+    rejected records not counted. ``automatic``: they are written back without being asked for; otherwise only those that
+    somebody asks
     for. ``requested_files`` were asked for and wait; ``current_file`` is being written back. ``refusal``: why a replay
     would be refused, as far as is known now.
     """
@@ -118,7 +119,7 @@ class ReplayStatus:
 class SinkStatus:
     """One sink at one instant. ``last_delivery_ns`` is UTC ns of the last write that returned, or None.
 
-    ``inputs``: ids of the sources that feed it. ``replay`` is None when the sink has no fallback whose rows can be
+    ``inputs``: ids of the sources that feed it. ``replay`` is None when the sink has no fallback whose records can be
     read back. ``advice`` is what the sink itself has to say (``Advising``). ``next_step``: what to do about
     ``last_error``, where the sink says so; the error ends in it, in brackets.
     """
@@ -257,22 +258,22 @@ class AgentView(Protocol):
         """A snapshot; never blocks on I/O."""
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
-        """Files of the sink's fallback that wait, oldest first, rejected rows included; empty without such a fallback.
+        """Backup files that wait, oldest first, those of rejected records included; empty without such a fallback.
 
         Reads the disk, so it may block. Raises UnknownSinkError, and OSError when the folder cannot be read.
         """
 
     def replay_backup(self, sink_id: str, file: str) -> None:
-        """Write one file of ``backlog`` back into the sink next, also one of rejected rows.
+        """Write one file of ``backlog`` back into the sink next, also one of rejected records.
 
         Returns at once: the file waits for the sink to be up, and for others asked for before it; ``status`` shows
         how it goes. Asking again is without effect, and a restart of the agent forgets it. Rows refused again go to a
         new file. Reads the disk, so it may block. Raises UnknownSinkError, UnknownBackupError, ReplayRefused (the sink
-        has no such fallback, or cannot recognise rows that it has) and OSError.
+        has no such fallback, or its table has no unique key) and OSError.
         """
 
     def pause_sink(self, sink_id: str) -> None:
-        """Write nothing until ``resume_sink``; rows wait in the buffer. Raises UnknownSinkError."""
+        """Write nothing until ``resume_sink``; records wait in the buffer. Raises UnknownSinkError."""
 
     def resume_sink(self, sink_id: str) -> None:
         """Go on writing. Raises UnknownSinkError."""

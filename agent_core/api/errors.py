@@ -3,7 +3,7 @@
 ::
 
     AgentError
-     +-- ConfigError              the user mends the YAML; exit code 2, no traceback
+     +-- ConfigError              the user fixes the YAML; exit code 2, no traceback
      +-- PluginError              a plugin cannot be loaded or used; names the distribution
      +-- LeaseError               a lease was settled or released twice: a defect in the caller
      +-- UnknownGroupError        the control surface was asked for a group that is not there
@@ -11,11 +11,11 @@
      +-- UnknownBackupError       the control surface was asked for a backup file that is not there
      +-- ReplayRefused            backup files cannot be written back as it was asked for
      +-- SinkError                a sink could not write
-     |    +-- RetryableError      the same rows may succeed later; the core owns the clock
+     |    +-- RetryableError      the same records may succeed later; the core owns the clock
      |    +-- AuthenticationError credentials refused; one probe at a time, never a storm
-     |    +-- ConfigurationError  the sink's table, column or option is wrong; rows are good
+     |    +-- ConfigurationError  the sink's table, column or option is wrong; records are good
      +-- DriverError              a device could not be read
-          +-- AddressError        a tag's address or data type is wrong; the user mends the tag list
+          +-- AddressError        a tag's address or data type is wrong; the user fixes the tag list
           +-- DeviceUnreachable   the connection is gone; the engine backs off, then probes
           +-- ReadRefused         the device answered, but not to this block; the engine splits it
 """
@@ -102,10 +102,10 @@ class SinkError(AgentError):
 
 
 class RetryableError(SinkError):
-    """The same rows may be accepted later.
+    """The same records may be accepted later.
 
     ``retry_after_seconds``: the backend's own wish, else the core's backoff. ``throttle``: the backend is full, not
-    away: probe slowly (state ``throttled``). ``ambiguous``: the rows may be durable although the call failed (a lost
+    away: probe slowly (state ``throttled``). ``ambiguous``: the records may be durable although the call failed (a lost
     commit reply); if they are diverted, the reason says so.
     """
 
@@ -130,7 +130,7 @@ class AuthenticationError(SinkError):
 
 
 class ConfigurationError(SinkError):
-    """The backend cannot take any row as configured (state ``misconfigured``); the rows are good data."""
+    """The backend cannot take any record as configured (state ``misconfigured``); the records are good data."""
 
 
 class DriverError(AgentError):

@@ -23,7 +23,7 @@ Schema = Mapping[str, object]
 ``format``: ``duration`` ("500ms", "1s", "5m", "2h", "7d" -> float seconds), ``bytes`` ("64MiB" -> int), ``path``
 (-> absolute ``Path``; relative ones start at the YAML's folder), ``secret`` (-> ``Secret``).
 ``formatMinimum``, ``formatMaximum``: bounds of a duration or a size, written like one ("100ms").
-``x-plugin-ref``: ``driver`` ...: the string names a plugin of that kind; the keys beside it are checked by its schema.
+``x-plugin-ref``: ``driver`` ...: the string names a plugin of that kind; the keys next to it are checked by its schema.
 ``default``: filled in by the core, so the schema is the one place of a default.
 """
 
@@ -80,7 +80,7 @@ class ExtensionFactory(Factory[Extension]):
 
 
 def load_schema(package: str) -> Schema:
-    """Read ``schema.json`` that lies in ``package``. Raises ValueError when it is no JSON object."""
+    """Read ``schema.json`` that lies in ``package``. Raises ValueError when it is not a JSON object."""
     loaded = json.loads(files(package).joinpath("schema.json").read_text(encoding="utf-8"))
     if not isinstance(loaded, dict):
         raise ValueError(f"{package}/schema.json is not a JSON object")

@@ -7,7 +7,7 @@ import threading
 from agent_core.api.clock import Clock
 
 FAULT_INTERVAL_SECONDS = 60.0
-"""A fault that goes on is one line a minute."""
+"""A fault that lasts is one line per minute."""
 
 
 class Repeats(str):
@@ -27,7 +27,7 @@ class Repeats(str):
 class RateLimit:
     """Lets one event of each key through per interval; thread-safe.
 
-    Keys are remembered for good, so they come from the configuration or the code, never from data::
+    Keys are remembered permanently, so they come from the configuration or the code, never from data::
 
         if (repeats := self._faults.allow("read")) is not None:
             self._logger.warning("read failed: device=%s error=%s%s", device_id, error, repeats)

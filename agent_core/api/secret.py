@@ -1,4 +1,4 @@
-"""Secret: a config value that is never printed and can be read anew."""
+"""Secret: a config value that is never printed and can be read again."""
 
 from __future__ import annotations
 
