@@ -85,13 +85,12 @@ class LedgerSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ReplayStatus:
-    """Rows written back from a fallback since the start: ``read = inserted + duplicates + rejected``.
+    """Records written back from a fallback since the start: ``read = inserted + duplicates + rejected``.
 
-    They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait, those of
-    rejected records not counted. ``automatic``: they are written back without being asked for; otherwise only those that
-    somebody asks
-    for. ``requested_files`` were asked for and wait; ``current_file`` is being written back. ``refusal``: why a replay
-    would be refused, as far as is known now.
+    They were counted as diverted when they left, so no other counter moves. ``backlog_files`` still wait, files of
+    rejected records not counted. ``automatic``: the backlog is written back without being asked for; otherwise only the
+    files that somebody asks for are. ``requested_files`` were asked for and wait; ``current_file`` is being written
+    back. ``refusal``: why a replay would be refused, as far as is known now.
     """
 
     read: int = 0
