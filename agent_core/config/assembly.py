@@ -29,7 +29,7 @@ def assemble(file: Path, mapping: Config, warnings: Iterable[ConfigProblem]) -> 
 def assemble_extensions(root: Config) -> tuple[ExtensionConfig, ...]:
     """The typed form of ``extensions:``; the other sections may be missing.
 
-    An extension without an id is called after its type.
+    An extension without an id is named after its type.
     """
     taken = {
         entry["id"] for key in ("sources", "sinks", "extensions") for entry in _entries(root, key) if "id" in entry

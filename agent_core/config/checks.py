@@ -15,7 +15,7 @@ SECTIONS = ("sources", "sinks", "extensions")
 
 
 def problems_of_names(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
-    """Problems of ids and inputs. ``root`` may have any shape: what the schema refuses is passed over here."""
+    """Problems of ids and inputs. ``root`` may have any shape: what the schema refuses is skipped here."""
     yield from _duplicate_ids(document, root)
     yield from _inputs(document, root)
 
@@ -32,7 +32,9 @@ def _duplicate_ids(document: Document, root: Mapping[str, object]) -> Iterator[C
             known = first.setdefault(id_.lower(), path)
             if known != path:
                 where = f"{known[0]}[{known[1]}], line {document.position(known).line}"
-                yield document.problem(f"the id {id_!r} is taken", path, f"by {where}; ids are unique in the file")
+                yield document.problem(
+                    f"the id {id_!r} is already used", path, f"by {where}; ids must be unique in the file"
+                )
 
 
 def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
@@ -50,12 +52,17 @@ def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigPr
     for index, source in _entries(root, "sources"):
         if isinstance(source.get("id"), str) and source["id"] not in fed:
             path: PathKey = ("sources", index, "id")
-            problem = document.problem(f"no sink takes the source {source['id']!r}", path, "see inputs:")
+            problem = document.problem(
+                f"no sink uses the source {source['id']!r}", path, "check the inputs: of the sinks"
+            )
             yield replace(problem, warning=True)
 
 
 def problems_of_fallbacks(document: Document, config: Config) -> Iterator[ConfigProblem]:
-    """Two fallbacks would fight over one folder's lock and replay each other's rows. ``config`` is converted."""
+    """Two fallbacks in one folder would compete for its lock and replay each other's records.
+
+    ``config`` is converted.
+    """
     first: dict[tuple[str, str], PathKey] = {}
     for index, sink in _entries(config, "sinks"):
         fallback = sink.get("fallback")
@@ -68,9 +75,9 @@ def problems_of_fallbacks(document: Document, config: Config) -> Iterator[Config
             known = first.setdefault((str(fallback["type"]), os.path.normcase(os.path.realpath(value))), path)
             if known != path:
                 yield document.problem(
-                    f"two fallbacks share one {key}",
+                    f"two fallbacks share a {key}",
                     path,
-                    f"the other is that of sinks[{known[1]}], line {document.position(known).line}; "
+                    f"the other belongs to sinks[{known[1]}], line {document.position(known).line}; "
                     f"give each its own, such as {value.name}/{sink['id']}",
                 )
 

@@ -32,7 +32,7 @@ def load_config(
 ) -> AgentConfig:
     """Read, validate and freeze ``path``; imports the plugins it names and touches no network.
 
-    ``environ`` defaults to the environment of the process. ``redaction`` is told every secret. Raises ConfigError
+    ``environ`` defaults to the environment of the process. ``redaction`` learns every secret. Raises ConfigError
     with all problems, in the order of the file; its cause is the PluginError when a named plugin is broken.
     """
     environ = os.environ if environ is None else environ
@@ -40,9 +40,9 @@ def load_config(
 
 
 def load_extensions(path: Path, registry: Registry) -> Sequence[ExtensionConfig]:
-    """The extensions of ``path`` alone, for whoever asks a running agent.
+    """Only the extensions of ``path``, for commands that ask a running agent.
 
-    Of the other sections nothing is validated, imported or resolved: a sink's password may be away at the moment.
+    The other sections are not validated, imported or resolved: the password of a sink may be missing here.
     Raises ConfigError.
     """
     return _Loading(path, registry, os.environ, Redaction()).extensions()
@@ -144,7 +144,7 @@ class _Loading:
             return value
 
     def _ask_plugins(self, reference: str) -> str | None:
-        """Whatever a plugin resolves is a secret, also where the schema does not say so."""
+        """What a plugin resolves is a secret, even where the schema does not say so."""
         found = self._registry.resolve_secret(reference)
         if found is not None:
             self._redaction.add(found)
@@ -156,7 +156,7 @@ class _Loading:
         return self._document.problem(str(error), path, error.hint)
 
     def _fill_in_buffer(self, root: dict[str, object]) -> None:
-        """The default buffer is a plugin like any other, so it is only named when a sink needs it."""
+        """The default buffer is a plugin like any other, so it is loaded only when a sink needs it."""
         sinks = root.get("sinks")
         needed = any(
             isinstance(sink, dict) and "buffer" not in sink for sink in (sinks if isinstance(sinks, list) else ())

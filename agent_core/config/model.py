@@ -1,7 +1,7 @@
-"""AgentConfig: the configuration after validation, frozen, in the shape the runtime reads.
+"""AgentConfig: the validated configuration, frozen.
 
-Defaults are filled in from the schema; nothing here has a default of its own. The keys are those of the YAML, with
-units in the names of times.
+The schema fills in the defaults; nothing here has one. The keys are those of the YAML, with units in the names of
+times and sizes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class LogFormat(StrEnum):
 
 
 class Divert(StrEnum):
-    """When rows leave the buffer for the fallback while the sink is not up."""
+    """When records leave the buffer for the fallback while the sink is not up."""
 
     AFTER_RETRIES = "after_retries"
     UNDER_PRESSURE = "under_pressure"
 
 
 class Replay(StrEnum):
-    """Whether the core writes a fallback's backlog back by itself."""
+    """Whether the core writes a fallback's backlog into the sink automatically."""
 
     AUTOMATIC = "automatic"
     OFF = "off"
@@ -36,7 +36,7 @@ class Replay(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogFileConfig:
-    """``keep`` rotated files lie beside the one that is written."""
+    """``keep`` is how many rotated files are kept next to the current one."""
 
     path: Path
     max_size_bytes: int
@@ -54,7 +54,7 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class PluginsConfig:
-    """``enabled`` are loaded although no component names them; ``disabled`` are never loaded."""
+    """``enabled`` are loaded although no component uses them; ``disabled`` are never loaded."""
 
     enabled: tuple[str, ...]
     disabled: tuple[str, ...]
@@ -88,7 +88,7 @@ class BufferConfig:
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """How rows are cut for one write."""
+    """How many records one write takes."""
 
     max_records: int
     max_wait_seconds: float
@@ -146,7 +146,7 @@ class SinkConfig:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionConfig:
-    """One entry of ``extensions``; without an ``id`` it is called after its type."""
+    """One entry of ``extensions``; without an ``id`` it is named after its type."""
 
     id: str
     type: str
@@ -158,7 +158,7 @@ class AgentConfig:
     """One whole ``agent.yaml``.
 
     ``file`` is its absolute path. ``mapping`` is what ``agent_check_config`` saw: the YAML's own nesting, validated
-    and converted. ``warnings`` stop nothing; whoever loads the file shows them.
+    and converted. ``warnings`` stop nothing; the caller of ``load_config`` shows them.
     """
 
     file: Path

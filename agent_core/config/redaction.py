@@ -16,7 +16,7 @@ _SHORT = 4
 class Redaction:
     """Replaces every known secret by ``***``. Thread-safe.
 
-    It knows a secret from the moment it is resolved, also as JSON, ``repr`` and URLs write it.
+    It recognizes a secret from the moment ``add`` returns, also in the form that JSON, ``repr`` and URLs give it.
     """
 
     def __init__(self) -> None:

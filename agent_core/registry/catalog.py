@@ -1,4 +1,4 @@
-"""Catalog: what the installed plugins provide, frozen."""
+"""Catalog: what the loaded plugins provide, frozen."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class BrokenPlugin:
 
 
 class Catalog:
-    """The factories by kind and type, and what is known of their plugins. Immutable."""
+    """The factories by kind and type, and facts about their plugins. Immutable."""
 
     __slots__ = ("_factories", "broken", "plugins")
 

@@ -1,4 +1,4 @@
-"""InstalledPlugin: one name in the entry-point group, and every distribution that claims it."""
+"""InstalledPlugin: one name in the entry-point group, and the distributions that claim it."""
 
 from __future__ import annotations
 

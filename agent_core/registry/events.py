@@ -1,4 +1,4 @@
-"""Events: what the core announces, as typed methods over the hooks."""
+"""Events: the announcements of the core, as typed methods over the hooks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from agent_core.registry.manager import HookManager
 
 
 class Events:
-    """One method for each event hook, thread-safe. None of them raises for what an observer does.
+    """One method for each event hook, thread-safe. None of them raises because of an observer.
 
-    An event that nobody observes costs a set lookup. The caller is looked up at each call, so a test may put a mock in
-    its place (``mocker.patch.object(manager.hook, name, autospec=True)``).
+    An event that nobody observes costs a set lookup. The hook caller is looked up at each call, so a test may replace
+    it by a mock (``mocker.patch.object(manager.hook, name, autospec=True)``).
     """
 
     def __init__(self, manager: HookManager | None = None) -> None:
@@ -30,7 +30,7 @@ class Events:
 
     @property
     def manager(self) -> HookManager:
-        """pluggy's manager underneath, for monitoring and tests."""
+        """The pluggy manager behind it, for monitoring and tests."""
         return self._manager
 
     @property
@@ -40,7 +40,7 @@ class Events:
 
     @property
     def observer_slow_calls(self) -> Mapping[str, int]:
-        """How often each observer was over its budget of 1 ms, by its name; a copy."""
+        """How often each observer exceeded its budget of 1 ms, by its name; a copy."""
         return self._manager.guard.slow_calls
 
     def register_observer(self, observer: object, name: str | None = None) -> None:
@@ -114,7 +114,7 @@ class Events:
             caller(sink_id=sink_id, fallback_id=fallback_id, batch=batch, reason=reason)
 
     def records_dropped(self, component_id: str, count: int, reason: DropReason) -> None:
-        """``count`` rows are lost for good."""
+        """``count`` records are lost permanently."""
         caller = self._hook.agent_records_dropped
         if caller not in self._manager.idle:
             caller(component_id=component_id, count=count, reason=reason)

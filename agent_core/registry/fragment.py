@@ -1,6 +1,6 @@
-"""What a plugin's schema has to be, so that it can be merged into one document and mean what its author thinks.
+"""The rules for a plugin's schema, so that it can be merged into one document and means what its author intended.
 
-JSON Schema ignores a format it does not know, so a misspelt ``secret`` would print a password; and a reference to
+JSON Schema ignores a format that it does not know, so a misspelt ``secret`` would print a password; and a reference to
 another document would be fetched from the network while a configuration is read.
 """
 
@@ -42,12 +42,12 @@ _DATA_KEYWORDS: Final = ("const", "default", "enum", "examples")
 
 
 def fragment_problem(schema: Mapping[str, object]) -> str | None:
-    """What is wrong with the schema of a component's ``config:``, in one sentence; None when it will do."""
+    """What is wrong with the schema of a component's ``config:``, in one sentence; None when it is valid."""
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         at = "/".join(str(part) for part in error.absolute_path) or "its top"
-        return f"is no JSON Schema, at {at}: {error.message}"
+        return f"is not a JSON Schema, at {at}: {error.message}"
     if schema.get("type") != "object":
         return 'must describe a mapping ("type": "object")'
     return next((problem for node in _nodes(schema) for problem in _of_node(node, schema)), None)
@@ -56,7 +56,7 @@ def fragment_problem(schema: Mapping[str, object]) -> str | None:
 def _of_node(node: Mapping[str, object], root: Mapping[str, object]) -> Iterator[str]:
     reference = node.get("$ref")
     if isinstance(reference, str) and not _leads_somewhere(reference, root):
-        yield f"has a $ref that leads nowhere: {reference} (it begins with #/ and stays inside the schema)"
+        yield f"has a $ref that leads nowhere: {reference} (it must begin with #/ and stay inside the schema)"
     for keyword in ("$dynamicRef", "$anchor"):
         if keyword in node:
             yield f"uses {keyword}; use $ref and $defs"
@@ -66,11 +66,11 @@ def _of_node(node: Mapping[str, object], root: Mapping[str, object]) -> Iterator
         yield f"has an unknown format {name!r}" + (f"; {hint}" if hint else "")
     kind = node.get("x-plugin-ref")
     if kind is not None and kind not in KINDS:
-        yield f"has x-plugin-ref {kind!r}, which is none of {', '.join(KINDS)}"
+        yield f"has x-plugin-ref {kind!r}, which is not one of {', '.join(KINDS)}"
     if "default" in node and node["default"] is not None and "$ref" not in node:
         error = next(Draft202012Validator(dict(node)).iter_errors(cast("dict[str, object]", node["default"])), None)
         if error is not None:
-            yield f"has a default that it does not allow itself: {error.message}"
+            yield f"has a default that it does not allow: {error.message}"
 
 
 def _nodes(schema: object) -> Iterator[Mapping[str, object]]:

@@ -1,6 +1,6 @@
-"""What may be wrong with a plugin's hook implementations, found before pluggy sees them.
+"""Mistakes in a plugin's hook implementations, found before pluggy sees them.
 
-pluggy 1.6 and 1.7 let most of this pass: a misspelt hook is never called, a parameter with a default may never get its
+pluggy 1.6 and 1.7 accept most of them: a misspelt hook is never called, a parameter with a default may never get its
 value, a wrapper around an event would put foreign code between the observers and their guard.
 """
 
@@ -61,7 +61,7 @@ def _of_attribute(plugin: object, name: str, reader: HookimplReader) -> Iterator
             yield f"{hook} is not a hook{_nearest(hook, known)}"
         return
     if (options.get("wrapper") or options.get("hookwrapper")) and hook not in RETURNING_HOOKS:
-        yield f"{hook} cannot be wrapped; implement it plainly"
+        yield f"{hook} cannot be wrapped; implement it as a plain function"
         return
     function = getattr(plugin, name)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -74,7 +74,7 @@ def _of_parameters(hook: str, function: object, arguments: tuple[str, ...]) -> I
     allowed = ", ".join(arguments) or "none"
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            yield f"{hook} has a parameter {parameter} that never gets a value; name what it needs of: {allowed}"
+            yield f"{hook} has a parameter {parameter} that never gets a value; use only: {allowed}"
         elif parameter.name not in arguments:
             yield f"{hook} has no argument {parameter.name!r}{_nearest(parameter.name, arguments)}; it has: {allowed}"
         elif parameter.default is not parameter.empty:

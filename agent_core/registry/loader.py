@@ -1,4 +1,4 @@
-"""Registry: imports plugins by name, one at a time, and keeps what became of each."""
+"""Registry: imports plugins by name, one at a time, and remembers which failed and why."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _log = Log(__name__)
 class Registry:
     """The installed plugins. Used from the main thread, while the configuration is read.
 
-    Nothing is imported before ``load`` asks for it, and a plugin that fails leaves no trace in pluggy and does not
-    hinder the others.
+    Nothing is imported before ``load`` is called. A plugin that fails leaves no trace in pluggy and does not affect the
+    others.
     """
 
     def __init__(self, manager: HookManager | None = None) -> None:
@@ -45,7 +45,7 @@ class Registry:
 
     @property
     def catalog(self) -> Catalog:
-        """What is loaded by now, and what failed."""
+        """What has been loaded so far, and what failed."""
         broken = (
             BrokenPlugin(name, self._installed[name].distribution, self._installed[name].version, str(error))
             for name, error in self._failed.items()
@@ -57,11 +57,11 @@ class Registry:
         self._disabled = self._disabled | frozenset(names)
 
     def load(self, name: str) -> Plugin:
-        """Import the plugin and register its hooks; the second time it is only looked up.
+        """Import the plugin and register its hooks; a second call only looks it up.
 
         Raises PluginError, cause chained: not installed (names the nearest), disabled, claimed by two distributions,
-        built for another version of the core, its import failed, or what it registers is not what the hooks want.
-        The same error again when asked again.
+        built for another version of the core, its import failed, or what it registers does not fit the hooks.
+        A second call raises the same error.
         """
         if name in self._disabled:
             raise PluginError(f"plugin {name} is disabled (plugins: disabled)")
@@ -103,10 +103,10 @@ class Registry:
             raise PluginError(f"resolving ${{{reference}}} failed: {_cause(error)}") from error
         if found is None or isinstance(found, str):
             return found
-        raise PluginError(f"resolving ${{{reference}}} gave {_article(found)}, not a text")
+        raise PluginError(f"resolving ${{{reference}}} returned {_article(found)}, not text")
 
     def check_config(self, config: Config) -> Sequence[ConfigProblem]:
-        """What every loaded plugin has to say about ``config``; one that raises becomes a problem of its own."""
+        """The problems that the loaded plugins find in ``config``; a plugin that raises becomes a problem itself."""
         problems: list[ConfigProblem] = []
         for name, module in self._modules.items():
             try:
@@ -114,7 +114,7 @@ class Registry:
             except Exception as error:
                 _log.debug("configuration check failed", plugin=name, exc_info=error)
                 problems.append(
-                    ConfigProblem(f"plugin {name} failed while it checked the configuration: {_cause(error)}")
+                    ConfigProblem(f"plugin {name} failed while checking the configuration: {_cause(error)}")
                 )
                 continue
             if found is None:
@@ -122,7 +122,9 @@ class Registry:
             if isinstance(found, Sequence) and all(isinstance(problem, ConfigProblem) for problem in found):
                 problems.extend(found)
             else:
-                problems.append(ConfigProblem(f"plugin {name}: agent_check_config returned no list of ConfigProblem"))
+                problems.append(
+                    ConfigProblem(f"plugin {name}: agent_check_config did not return a list of ConfigProblem")
+                )
         return problems
 
     def _load(self, installed: InstalledPlugin) -> Plugin:

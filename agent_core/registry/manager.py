@@ -1,4 +1,4 @@
-"""HookManager: pluggy's manager, with the agent's hooks and none of pluggy's traps."""
+"""HookManager: pluggy's manager with the agent's hooks, without pluggy's traps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent_core.registry.observers import ObserverGuard
 
 
 class HookManager(pluggy.PluginManager):
-    """Registers plugins whole or not at all, evaluates no property, and guards what observes events.
+    """Registers a plugin completely or not at all, evaluates no property, and guards observers of events.
 
     ``idle`` holds the hook callers of events that nobody observes and nobody monitors. Register from one thread;
     hooks may be called from any.
@@ -32,7 +32,7 @@ class HookManager(pluggy.PluginManager):
         self._refresh()
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        """As pluggy does, but looks without touching: a property is neither evaluated nor a hook."""
+        """As in pluggy, but without evaluating properties; a property is not a hook."""
         static = inspect.getattr_static(plugin, name, None)
         if not (inspect.isroutine(static) or isinstance(static, (staticmethod, classmethod))):
             return None
@@ -43,7 +43,7 @@ class HookManager(pluggy.PluginManager):
         label = name or self.get_canonical_name(plugin)
         for known, other in self.list_name_plugin():
             if other == plugin:
-                raise PluginError(f"{label}: it equals {known}, which is registered already")
+                raise PluginError(f"{label}: it equals {known}, which is already registered")
         found = problems(plugin, self)
         if found:
             raise PluginError(f"{label}: " + "; ".join(found))
@@ -72,7 +72,7 @@ class HookManager(pluggy.PluginManager):
         return removed
 
     def add_hookcall_monitoring(self, before: Any, after: Any) -> Callable[[], None]:
-        """As pluggy does; while monitored, events are called even when nobody observes them."""
+        """As in pluggy; while monitored, events are called even without observers."""
         undo = super().add_hookcall_monitoring(before, after)
         self._monitors += 1
         self._refresh()

@@ -27,7 +27,7 @@ BAD_INPUT = [
     ),
     pytest.param(
         VALID.replace("table: TAG_DATA", "table: [TAG_DATA]"),
-        "agent.yaml:13:7: sinks[0].config.table: expected a text, got a list",
+        "agent.yaml:13:7: sinks[0].config.table: expected text, got a list",
         id="wrong type",
     ),
     pytest.param(
@@ -52,12 +52,12 @@ BAD_INPUT = [
     ),
     pytest.param(
         VALID.replace("id: warehouse", "id: line1"),
-        "agent.yaml:10:9: sinks[0].id: the id 'line1' is taken (by sources[0], line 3; ids are unique in the file)",
+        "agent.yaml:10:9: sinks[0].id: the id 'line1' is already used (by sources[0], line 3; ids must be unique in the file)",
         id="two components with one id",
     ),
     pytest.param(
         VALID.replace("    config:\n      table", "    config:\n\ttable"),
-        "agent.yaml:13:1: a tab stands here (YAML is indented with spaces)",
+        "agent.yaml:13:1: there is a tab here (indent YAML with spaces)",
         id="tab",
     ),
     pytest.param(

@@ -60,7 +60,7 @@ def test_references(tmp_path: Path, text: str, resolved: str) -> None:
     ("text", "message"),
     [
         ("${A", "${ is never closed"),
-        ("${}", "${} names nothing"),
+        ("${}", "${} is empty"),
         ("${MISSING}", "the variable MISSING is not set"),
         ("${some-thing}", "nothing resolves ${some-thing}"),
         ("${file:nowhere}", "no such file: "),
@@ -171,7 +171,7 @@ def test_a_wrong_value_prints_as_its_template_never_itself(yaml: Yaml) -> None:
 def test_a_secret_prints_as_stars_even_when_it_is_wrong(yaml: Yaml) -> None:
     found = yaml.problems(DATABASE.replace("${PASSWORD}", "12345"), environ={"DSN": "x"})
     assert found == [
-        "agent.yaml:7:17: sinks[0].config.password: expected a text, best as ${NAME}, got *** (put it in quotes)"
+        "agent.yaml:7:17: sinks[0].config.password: expected text, preferably ${NAME}, got *** (put it in quotes)"
     ]
 
 

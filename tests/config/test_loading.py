@@ -181,8 +181,8 @@ def test_the_cause_of_a_broken_plugin_is_chained(yaml: Yaml) -> None:
 def test_one_id_may_name_one_component_only(yaml: Yaml) -> None:
     text = FULL.replace("id: second", "id: LINE1").replace("id: named", "id: warehouse")
     assert yaml.problems(text) == [
-        "agent.yaml:27:10: sinks[1].id: the id 'LINE1' is taken (by sources[0], line 5; ids are unique in the file)",
-        "agent.yaml:30:10: extensions[1].id: the id 'warehouse' is taken (by sinks[0], line 17; ids are unique in the file)",
+        "agent.yaml:27:10: sinks[1].id: the id 'LINE1' is already used (by sources[0], line 5; ids must be unique in the file)",
+        "agent.yaml:30:10: extensions[1].id: the id 'warehouse' is already used (by sinks[0], line 17; ids must be unique in the file)",
     ]
 
 
@@ -198,7 +198,7 @@ def test_a_source_that_no_sink_takes_is_a_warning(yaml: Yaml) -> None:
     text = FULL.replace("{id: second,", "{id: second, inputs: [line1],")
     (warning,) = yaml.load(text).warnings
     assert (warning.warning, warning.path, warning.line) == (True, ("sources", 1, "id"), 14)
-    assert warning.message == "no sink takes the source 'line2'"
+    assert warning.message == "no sink uses the source 'line2'"
 
 
 def test_a_disabled_plugin_that_does_not_exist_is_a_warning(yaml: Yaml) -> None:
@@ -222,18 +222,18 @@ def test_two_fallbacks_do_not_share_a_folder(yaml: Yaml, directory: str) -> None
     )
     (found,) = yaml.problems(text)
     assert found.startswith(
-        "agent.yaml:13:52: sinks[1].fallback.config.directory: two fallbacks share one directory "
-        "(the other is that of sinks[0], line 10; give each its own, such as "
+        "agent.yaml:13:52: sinks[1].fallback.config.directory: two fallbacks share a directory "
+        "(the other belongs to sinks[0], line 10; give each its own, such as "
     )
 
 
 def test_ids_and_inputs_are_checked_although_the_schema_has_complaints(yaml: Yaml) -> None:
     text = VALID.replace("id: warehouse", "id: line1\n    inputs: [lin1, 5]\n    workers: 0")
     assert [problem.partition(": ")[2] for problem in yaml.problems(text) if "warning" not in problem] == [
-        "sources[0].id: no sink takes the source 'line1' (see inputs:)",
-        "sinks[0].id: the id 'line1' is taken (by sources[0], line 2; ids are unique in the file)",
+        "sources[0].id: no sink uses the source 'line1' (check the inputs: of the sinks)",
+        "sinks[0].id: the id 'line1' is already used (by sources[0], line 2; ids must be unique in the file)",
         "sinks[0].inputs[0]: no source has the id 'lin1' (did you mean line1?)",
-        "sinks[0].inputs[1]: expected a text, got 5 (put it in quotes)",
+        "sinks[0].inputs[1]: expected text, got 5 (put it in quotes)",
         "sinks[0].workers: must be at least 1, got 0",
     ]
 

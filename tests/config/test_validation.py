@@ -49,10 +49,10 @@ def sink(lines: str) -> str:
         ("retry: {multiplier: 0.5}", "10:25: sinks[0].retry.multiplier: must be at least 1, got 0.5"),
         ("retry: {jitter: 2}", "10:21: sinks[0].retry.jitter: must be at most 1, got 2"),
         ("retry: 3", "10:12: sinks[0].retry: expected a mapping (key: value), got 3"),
-        ("inputs: line1", '10:13: sinks[0].inputs: expected a list, got "line1" (write [...], or one entry a line after -)'),
+        ("inputs: line1", '10:13: sinks[0].inputs: expected a list, got "line1" (write [...], or one entry per line after -)'),
         ("inputs: []", "10:5: sinks[0].inputs: must not be empty"),
-        ("inputs: [line1, line1]", "10:5: sinks[0].inputs: holds one entry twice"),
-        ("fallback: {config: {}}", "10:5: sinks[0].fallback: missing key 'type' (The plugin that writes)"),
+        ("inputs: [line1, line1]", "10:5: sinks[0].inputs: contains an entry twice"),
+        ("fallback: {config: {}}", "10:5: sinks[0].fallback: missing key 'type' (The sink plugin)"),
         (
             "fallback: {type: csv_sink, replay: never}",
             '10:40: sinks[0].fallback.replay: expected one of automatic, off, got "never"',
@@ -74,11 +74,11 @@ def test_one_mistake_is_one_line(yaml: Yaml, lines: str, problem: str) -> None:
     [
         (", tls: yes", "10:50: sinks[0].config.tls: expected true or false, got \"yes\" (write true)"),
         (", table2: x", "10:45: sinks[0].config.table2: unknown key 'table2' (known: dsn, user, password, table, port, tls, pool, max_lag, columns)"),
-        (", user: 7", "10:51: sinks[0].config.user: expected a text, got 7 (put it in quotes)"),
+        (", user: 7", "10:51: sinks[0].config.user: expected text, got 7 (put it in quotes)"),
         (", pool: {mn: 1}", "10:52: sinks[0].config.pool.mn: unknown key 'mn' (did you mean min?)"),
         (", max_lag: x", '10:54: sinks[0].config.max_lag: expected a number or nothing, got "x"'),
-        (", columns: {c: 5}", "10:58: sinks[0].config.columns.c: expected a text or a mapping (key: value), got 5"),
-        (", columns: {c: {field: 5}}", "10:66: sinks[0].config.columns.c.field: expected a text, got 5 (put it in quotes)"),
+        (", columns: {c: 5}", "10:58: sinks[0].config.columns.c: expected text or a mapping (key: value), got 5"),
+        (", columns: {c: {field: 5}}", "10:66: sinks[0].config.columns.c.field: expected text, got 5 (put it in quotes)"),
         (", columns: {c: {feld: x}}", None),
     ],
 )  # fmt: skip
@@ -108,8 +108,8 @@ def test_a_missing_config_is_told_where_the_component_is(yaml: Yaml) -> None:
 
 def test_a_missing_section_is_told_at_the_top(yaml: Yaml) -> None:
     assert yaml.problems("agent: {name: x}\n") == [
-        "agent.yaml:1:1: missing key 'sources' (Where values come from)",
-        "agent.yaml:1:1: missing key 'sinks' (Where values go)",
+        "agent.yaml:1:1: missing key 'sources' (Where records come from)",
+        "agent.yaml:1:1: missing key 'sinks' (Where records go)",
     ]
 
 

@@ -238,7 +238,7 @@ def test_an_observer_that_equals_another_is_refused_since_pluggy_cannot_tell_the
         def agent_started(self) -> None: ...
 
     events.register_observer(Observer())
-    with pytest.raises(PluginError, match=r"Observer-2: it equals Observer, which is registered already"):
+    with pytest.raises(PluginError, match=r"Observer-2: it equals Observer, which is already registered"):
         events.register_observer(Observer())
 
 

@@ -32,17 +32,17 @@ def test_a_good_schema_has_no_problem(good: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("bad", "problem"),
     [
-        ({"type": "objekt"}, "is no JSON Schema, at type: "),
+        ({"type": "objekt"}, "is not a JSON Schema, at type: "),
         ({"type": "array"}, 'must describe a mapping ("type": "object")'),
-        (schema(a={"minimum": "1"}), "is no JSON Schema, at properties/a/minimum: "),
+        (schema(a={"minimum": "1"}), "is not a JSON Schema, at properties/a/minimum: "),
         (schema(a={"$ref": "#/$defs/nam"}), "has a $ref that leads nowhere: #/$defs/nam"),
         (schema(a={"$ref": "https://example.invalid/x"}), "has a $ref that leads nowhere: https://example.invalid/x"),
-        (schema(a={"items": [1]}), "is no JSON Schema, at properties/a/items"),
+        (schema(a={"items": [1]}), "is not a JSON Schema, at properties/a/items"),
         (schema(a={"oneOf": [{"$ref": "#/nowhere"}]}), "has a $ref that leads nowhere: #/nowhere"),
         (schema(a={"$dynamicRef": "#x"}), "uses $dynamicRef; use $ref and $defs"),
         (schema(a={"type": "string", "format": "secrt"}), "has an unknown format 'secrt'; did you mean secret?"),
-        (schema(a={"x-plugin-ref": "drivers"}), "has x-plugin-ref 'drivers', which is none of source, driver"),
-        (schema(a={"type": "integer", "default": "5"}), "has a default that it does not allow itself: "),
+        (schema(a={"x-plugin-ref": "drivers"}), "has x-plugin-ref 'drivers', which is not one of source, driver"),
+        (schema(a={"type": "integer", "default": "5"}), "has a default that it does not allow: "),
     ],
 )
 def test_what_would_go_wrong_later_is_refused_when_the_plugin_is_loaded(bad: dict[str, object], problem: str) -> None:

@@ -264,7 +264,7 @@ def test_the_type_is_the_name_of_the_entry_point(distributions: Distributions) -
         ("return SinkFactory(", "raise OSError('no licence')\n    SinkFactory(", "failed: OSError: no licence"),
         ('"a sink for tests"', '""', "the summary is empty"),
         ("lambda config, context: None", "42", "create is not callable"),
-        ("{schema}", "{'type': 'objekt'}", "its schema is no JSON Schema, at type"),
+        ("{schema}", "{'type': 'objekt'}", "its schema is not a JSON Schema, at type"),
         ("{schema}", "{'type': 'string'}", "its schema must describe a mapping"),
     ],
 )
@@ -337,7 +337,7 @@ def test_secrets_come_from_plugins(distributions: Distributions) -> None:
     assert registry.resolve_secret("other") is None
     with pytest.raises(PluginError, match="failed: OSError: vault is sealed"):
         registry.resolve_secret("broken")
-    with pytest.raises(PluginError, match="gave an object of class int, not a text"):
+    with pytest.raises(PluginError, match="returned an object of class int, not text"):
         registry.resolve_secret("number")
 
 
@@ -348,9 +348,9 @@ def test_a_check_that_fails_does_not_silence_the_others(distributions: Distribut
     registry.load_all()
     assert registry.check_config({}) == [ConfigProblem("too fast", ("sources", 0))] * 2
     failing, fine = registry.check_config({"explode": True})
-    assert "plugin checking failed while it checked the configuration: KeyError: 'oops'" in failing.message
+    assert "plugin checking failed while checking the configuration: KeyError: 'oops'" in failing.message
     assert fine.message == "too fast"
-    assert "returned no list of ConfigProblem" in registry.check_config({"nonsense": True})[0].message
+    assert "did not return a list of ConfigProblem" in registry.check_config({"nonsense": True})[0].message
 
 
 def test_a_plugin_without_a_factory_shows_the_summary_of_its_distribution(distributions: Distributions) -> None:

@@ -1,8 +1,8 @@
 """Document: a YAML file as plain values, and the place in the file of each key and value.
 
 YAML is read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): ``off``, ``yes``, ``1:30``
-and dates are text, so no setting turns into a boolean or a number behind its author's back. Merge keys (``<<``) and
-anchors work; ``.inf`` and ``.nan`` are text, since no setting wants them.
+and dates are text, so no setting becomes a boolean or a number unexpectedly. Merge keys (``<<``) and
+anchors work; ``.inf`` and ``.nan`` are text, since no setting uses them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ MAX_VALUES: Final = 1_000_000
 """Aliases multiply; a file that expands beyond this is a mistake or an attack ("billion laughs")."""
 
 MAX_DEPTH: Final = 100
-"""PyYAML's fast composer recurses in C without a limit of its own: a deeper file would end the process."""
+"""PyYAML's fast composer recurses in C without a limit: a deeper file would crash the process."""
 
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""YAML 1.2, 5.1. Looked for here since libyaml counts bytes where a reader counts characters."""
+"""YAML 1.2, 5.1. Checked here because libyaml counts bytes where a reader counts characters."""
 
 _STR, _MAP, _SEQ = "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
@@ -38,7 +38,7 @@ _BaseLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoade
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc, valid-type]
-    """Composes nodes only; values are made by Document."""
+    """Composes nodes only; Document builds the values."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
 
@@ -71,7 +71,7 @@ class Document:
     values: dict[PathKey, Position] = field(default_factory=dict)
 
     def position(self, path: PathKey) -> Position:
-        """Where to send the reader: a scalar itself, else the key above it, else the nearest thing above."""
+        """The place to show to the user: the scalar itself, else its key, else the nearest thing above."""
         while path:
             if path in self.values and not isinstance(self._at(path), (dict, list, NoneType)):
                 return self.values[path]
@@ -82,7 +82,7 @@ class Document:
         return Position(1, 1)
 
     def key_position(self, path: PathKey) -> Position:
-        """Where the key itself stands; for a list item, where the item stands."""
+        """The place of the key itself; for a list item, of the item."""
         return self.keys.get(path) or self.position(path)
 
     def problem(
@@ -125,7 +125,7 @@ def read_document(path: Path) -> Document:
         if too_deep is not None:
             document.problems.append(
                 ConfigProblem(
-                    f"more than {MAX_DEPTH} lists and mappings inside each other",
+                    f"more than {MAX_DEPTH} nested lists and mappings",
                     file=document.file,
                     line=too_deep.line,
                     column=too_deep.column,
@@ -256,7 +256,7 @@ class _Builder:
         if node.tag == _MERGE:
             return str(node.value)
         if node.tag not in (_STR, _NULL, _BOOL, _INT, _FLOAT):
-            self._problem(node, path, f"unknown tag {_tag_name(node)}", "only plain values are read")
+            self._problem(node, path, f"unknown tag {_tag_name(node)}", "only plain values are allowed")
             return None
         try:
             return _scalar(node.tag, node.value)
@@ -266,7 +266,7 @@ class _Builder:
 
     def _check_tag(self, node: yaml.Node, path: PathKey, wanted: str) -> None:
         if node.tag != wanted:
-            self._problem(node, path, f"unknown tag {_tag_name(node)}", "only plain values are read")
+            self._problem(node, path, f"unknown tag {_tag_name(node)}", "only plain values are allowed")
 
     def _problem(self, node: yaml.Node, path: PathKey, message: str, hint: str | None = None) -> None:
         line, column = _position(node)
@@ -302,7 +302,7 @@ def _read_text(path: Path, document: Document) -> str | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        problem("no such file", hint="name it: tagferry check FILE")
+        problem("no such file", hint="give its path: tagferry check FILE")
         return None
     except IsADirectoryError:
         problem("this is a folder, not a file")

@@ -1,8 +1,8 @@
 """Resolver: ``${NAME}``, ``${NAME:-default}`` and ``${file:path}`` inside one text.
 
-A name is looked up in the environment, then in ``.env`` beside the YAML, then by the hook ``agent_resolve_secret``.
-``$${`` stands for ``${``; any other ``$`` is itself, so a password with ``$$`` in it stays as it is. What a reference
-gives is never read as YAML or interpolated again.
+A name is looked up in the environment, then in ``.env`` next to the YAML, then by the hook ``agent_resolve_secret``.
+``$${`` stands for ``${``; any other ``$`` is itself, so a password that contains ``$$`` is not changed. The value of a
+reference is never parsed as YAML or interpolated again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FILE_PREFIX = "file:"
 class ResolveError(Exception):
     """A reference has no value. The message names the reference, never a value; ``hint`` is the next step.
 
-    ``file`` and ``line`` are set when the fault lies in the ``.env`` file.
+    ``file`` and ``line`` are set when the mistake is in the ``.env`` file.
     """
 
     def __init__(self, message: str, hint: str | None = None, file: str | None = None, line: int | None = None) -> None:
@@ -49,7 +49,7 @@ class Reference:
 
 
 def has_reference(text: str) -> bool:
-    """True when ``text`` is anything else than itself."""
+    """True when ``text`` contains a reference or an escaped one."""
     return "${" in text
 
 
@@ -68,7 +68,7 @@ def parse_template(text: str) -> list[str | Reference]:
         end = _closing_brace(text, match.end())
         name, separator, default = text[match.end() : end].partition(":-")
         if not name.strip():
-            raise ResolveError("${} names nothing", "write ${NAME}")
+            raise ResolveError("${} is empty", "write ${NAME}")
         if literal:
             parts.append(literal)
             literal = ""
@@ -89,11 +89,11 @@ def _closing_brace(text: str, start: int) -> int:
             depth -= 1
             if not depth:
                 return index
-    raise ResolveError("${ is never closed", "write ${NAME}, or $${ for the signs themselves")
+    raise ResolveError("${ is never closed", "write ${NAME}, or $${ for a literal ${")
 
 
 class Resolver:
-    """Resolves texts for one YAML file, reading ``.env`` and files anew each time. Thread-safe, holds no value."""
+    """Resolves texts for one YAML file, reading ``.env`` and files each time. Thread-safe; keeps no value."""
 
     def __init__(
         self, folder: Path, environ: Mapping[str, str], ask_plugins: Callable[[str], str | None] = lambda _: None
@@ -133,13 +133,13 @@ class Resolver:
                 f"set it in the environment or in {self._folder / '.env'}, or write ${{{reference.name}:-default}}",
             )
         raise ResolveError(
-            f"nothing resolves ${{{reference.name}}}", "a variable's name has letters, digits and _ only"
+            f"nothing resolves ${{{reference.name}}}", "the name of a variable has only letters, digits and _"
         )
 
     def _file(self, name: str, *, missing_is_error: bool) -> str | None:
         path = self._folder / name
         try:
-            # Editors and `echo` end a file with a line break that is no part of the secret.
+            # Editors and `echo` end a file with a line break that is not part of the secret.
             return path.read_text(encoding="utf-8-sig").rstrip("\r\n")
         except FileNotFoundError:
             if missing_is_error:

@@ -22,9 +22,9 @@ def place_problem(document: Document, problem: ConfigProblem, redaction: Redacti
 
 
 def place_problems(file: Path, problems: Iterable[ConfigProblem], redaction: Redaction) -> Sequence[ConfigProblem]:
-    """Problems found after ``file`` was loaded, each once, in the order of the file; it is read again if there are any.
+    """Problems found after ``file`` was loaded, each once, in the order of the file. Their paths start at its root.
 
-    Their paths start at its root.
+    The file is read again if there are any.
     """
     found = list(problems)
     if not found:

@@ -1,8 +1,8 @@
 """SchemaWalk: which parts of a schema speak about a given value.
 
-Filling in defaults, converting formats and finding the plugins that a config names all need to know, for one value,
-the subschemas that apply: through ``$ref``, ``allOf``, ``if``/``then``/``else`` and the matching branches of ``anyOf``
-and ``oneOf``. JSON Schema validators do not tell.
+To fill in defaults, convert formats and find the plugins that a config names, one has to know which subschemas apply
+to a value: through ``$ref``, ``allOf``, ``if``/``then``/``else`` and the matching branches of ``anyOf``
+and ``oneOf``. JSON Schema validators do not say.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ SecretMaker = Callable[[PathKey, str], Secret]
 
 
 def adapt(walk: SchemaWalk, root: object, interpolated: Mapping[PathKey, str]) -> object:
-    """What the schema is asked about: ``root`` with two allowances made.
+    """The form of ``root`` that is validated: with two allowances.
 
-    A key without a value (``transforms:`` and nothing after it) is an empty list or mapping where one is wanted. A
-    text that came from ``${}`` becomes the number or boolean that the schema wants, since YAML could not see it.
+    A key without a value (``transforms:`` and nothing after it) is an empty list or mapping where the schema wants one.
+    A text that came from ``${}`` becomes the number or boolean that the schema wants, since YAML could not see it.
     """
 
     def visit(value: object, subschemas: list[Subschema], path: PathKey) -> object:
@@ -75,7 +75,7 @@ def convert(walk: SchemaWalk, root: object, folder: Path, make_secret: SecretMak
                 return parse_duration(value)
             if BYTES in formats:
                 return parse_bytes(value)
-        except ValueError as error:  # what the user wrote has been checked
+        except ValueError as error:  # the text is a default: what the user wrote has been checked
             dotted = ".".join(map(str, path))
             raise PluginError(f"the default {value!r} of {dotted} in a plugin's schema: {error}") from error
         if PATH in formats:

@@ -1,8 +1,8 @@
 """The one JSON Schema of ``agent.yaml``: the core's own part merged with the fragment of every plugin.
 
-The same document validates the file and is what ``tagferry schema`` prints, so an editor and the agent never disagree.
+The same document validates the file and is what ``tagferry schema`` prints, so an editor and the agent always agree.
 Each plugin's fragment lies under ``$defs`` as ``<kind>.<type>``; ``if``/``then`` on ``type`` leads there. A key marked
-``x-plugin-ref`` in a fragment (a device's ``driver``) gets the same treatment: the keys beside it are those of the
+``x-plugin-ref`` in a fragment (a device's ``driver``) gets the same treatment: the keys next to it are those of the
 host and of the plugin that it names.
 """
 
@@ -125,7 +125,7 @@ def _merge_references(node: object, by_kind: Mapping[str, Mapping[str, Factory[o
 
 
 def _merge_reference(host: Node, key: str, reference: Node, factories: Mapping[str, Factory[object]]) -> None:
-    """Let ``host`` take, beside its own keys, those of the plugin that ``key`` names."""
+    """Let ``host`` accept the keys of the plugin that ``key`` names, in addition to its own."""
     if not factories:
         return
     reference["enum"] = list(factories)

@@ -58,7 +58,7 @@ class NamedPlugins:
     def load(self, root: Mapping[str, object], passed_over: Set[PathKey] = frozenset()) -> None:
         """Load every plugin that ``root`` names, also those named by other plugins' configs.
 
-        ``passed_over`` are the paths of names that are not known, since their ``${...}`` has no value.
+        ``passed_over`` are the paths of names that are unknown because their ``${...}`` has no value.
         """
         self._passed_over = passed_over
         for kind, type_, path, entry in _components(root):
@@ -101,8 +101,8 @@ class NamedPlugins:
                     if isinstance(inner, str):
                         factory = self._factory(kind, inner, (*path, key))
                         if factory is not None:
-                            beside = SchemaWalk(factory.schema)
-                            self._references(beside, value, beside.of(beside.root, value), path)
+                            named = SchemaWalk(factory.schema)
+                            self._references(named, value, named.of(named.root, value), path)
                 self._references(walk, inner, inner_schemas, (*path, key))
         elif isinstance(value, list):
             for index, inner in enumerate(value):

@@ -25,7 +25,7 @@ _MAX_KNOWN = 12
 _TYPE_NAMES: Final = {
     "object": "a mapping (key: value)",
     "array": "a list",
-    "string": "a text",
+    "string": "text",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
@@ -35,7 +35,7 @@ _FORMAT_NAMES: Final = {
     DURATION: "a duration such as 500ms, 1s or 5m",
     BYTES: "a size such as 1024B, 10MB or 64MiB",
     PATH: "a path",
-    SECRET: "a text, best as ${NAME}",
+    SECRET: "text, preferably ${NAME}",
 }
 _PARSERS: Final[Mapping[str, Callable[[str], float]]] = {DURATION: parse_duration, BYTES: parse_bytes}
 
@@ -90,7 +90,7 @@ class Validation:
         self._templates = templates
 
     def problems(self, schema: Mapping[str, object], root: object) -> list[ConfigProblem]:
-        """Every disagreement between ``root`` and ``schema``, each once."""
+        """Everything in ``root`` that ``schema`` does not allow, each once."""
         validator = _Validator(dict(schema), format_checker=_FORMATS)
         found: dict[ConfigProblem, None] = {}
         for error in validator.iter_errors(cast(Any, root)):
@@ -114,7 +114,7 @@ class Validation:
     def _unknown_keys(self, error: ValidationError, path: PathKey) -> Iterator[ConfigProblem]:
         schema, instance = cast(Mapping[str, object], error.schema), error.instance
         if not isinstance(instance, dict):
-            yield self._document.problem("a key here has no allowed name", path)
+            yield self._document.problem("a key here has a name that is not allowed", path)
             return
         properties = schema.get("properties")
         known = list(properties) if isinstance(properties, Mapping) else []
@@ -143,9 +143,9 @@ class Validation:
         for inner in error.context or ():
             branches.setdefault(inner.schema_path[0], []).append(inner)
         if not branches:
-            yield self._document.problem("fits more than one of the alternatives", path)
+            yield self._document.problem("matches more than one of the alternatives", path)
             return
-        # A branch whose type or constant does not even fit is not what the user meant.
+        # A branch with another type or constant is not what the user meant.
         meant = [inner for inner in branches.values() if not any(_is_about_kind(one, depth=len(path)) for one in inner)]
         if meant:
             for inner in min(meant, key=len):
@@ -194,7 +194,7 @@ class Validation:
             case "maxItems" | "maxProperties":
                 return f"takes at most {limit} entries", None
             case "uniqueItems":
-                return "holds one entry twice", None
+                return "contains an entry twice", None
             case "not":
                 return f"{shown} is not allowed here", _first_sentence(schema)
             case _:
@@ -249,7 +249,7 @@ def _type_hint(schema: Mapping[str, object], instance: object) -> str | None:
     if schema.get("type") == "string" and number:
         return "put it in quotes"
     if schema.get("type") == "array" and isinstance(instance, (str, int, float)):
-        return "write [...], or one entry a line after -"
+        return "write [...], or one entry per line after -"
     if schema.get("type") == "boolean" and isinstance(instance, str):
         meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(instance.lower())
         return f"write {meant}" if meant else None
