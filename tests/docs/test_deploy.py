@@ -12,7 +12,7 @@ import yaml
 
 from agent_core.api import DivertReason, DropReason, GroupState, SinkState
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text(encoding="utf-8"))
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus-alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 SCRAPED = {"job", "instance"}
