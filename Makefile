@@ -47,6 +47,9 @@ bench: setup  ## every benchmark, as ratios within one run
 chaos: setup  ## the fault tests at full length
 	@$(BIN)/python -m pytest -m chaos
 
+isolation: setup  ## every plugin and kit alone, with what its metadata names and nothing else
+	@$(BIN)/python -m pytest -m isolation tests/distributions -n $(WORKERS) --dist worksteal
+
 drivers: setup  ## the Oracle driver's published behaviour, on the oldest and the newest supported version
 	@$(BIN)/python -m oracle_standin.check_drivers
 
@@ -56,4 +59,4 @@ dist: $(STAMP)  ## wheels and source distributions of the core, the plugins and 
 clean:  ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo plant test browser lint bench chaos drivers dist clean
+.PHONY: help setup demo plant test browser lint bench chaos isolation drivers dist clean

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -27,18 +26,12 @@ class Environment:
         self.python: Final = self.programs / ("python.exe" if sys.platform == "win32" else "python")
 
     def link(self, names: Iterable[str]) -> None:
-        """Third parties, as symbolic links to where they are installed."""
+        """As an installer would, but for the programs, and with symbolic links to what lies unpacked elsewhere."""
         for name in names:
             found = self._index.distribution(name)
             for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
                 if not (self.packages / top).exists():
                     (self.packages / top).symlink_to(str(found.locate_file(top)))
-
-    def unpack(self, names: Iterable[str]) -> None:
-        """Wheels of ours, as an installer would, but for the programs."""
-        for name in names:
-            with zipfile.ZipFile(self._index.wheels[name]) as wheel:
-                wheel.extractall(self.packages)
 
     def pip_install(self, requirement: str) -> str:
         """What the real installer does when the index's folder is all that it can reach; its output."""
@@ -56,7 +49,7 @@ class Environment:
         done = subprocess.run(
             command,
             cwd=folder or self.packages,
-            env={**environ, "PIP_CONFIG_FILE": os.devnull, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+            env={**environ, "PIP_CONFIG_FILE": os.devnull, "PYTHONUTF8": "1"},
             capture_output=True,
             text=True,
             encoding="utf-8",

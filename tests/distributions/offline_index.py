@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from collections.abc import Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -10,18 +13,32 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+BUILD: Final = Path(__file__).parents[2] / ".ci" / "build.py"
 OURS: Final = "tagferry"
 """How the names of this repository's distributions begin."""
 
 
 class OfflineIndex:
-    """The wheels of a folder, which are ours, and the third parties that are installed beside this test."""
+    """The wheels of ``folder/wheels``, which are ours, and the third parties that are installed next to this test."""
 
-    def __init__(self, wheels: Path) -> None:
-        self.folder: Final = wheels
-        self.wheels: Final[Mapping[str, Path]] = {_named(_in(file)): file for file in sorted(wheels.glob("*.whl"))}
-        self._known = {_named(found): found for found in distributions() if not _named(found).startswith(OURS)}
-        self._known |= {name: _in(file) for name, file in self.wheels.items()}
+    def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder / "wheels"
+        wheels = sorted(self.folder.glob("*.whl"))
+        self.wheels: Final[Mapping[str, Path]] = {canonicalize_name(file.name.split("-")[0]): file for file in wheels}
+        self._known: dict[str, Distribution] = {canonicalize_name(found.name): found for found in distributions()}
+        self._known = {name: found for name, found in self._known.items() if not name.startswith(OURS)}
+        for name, file in self.wheels.items():
+            [self._known[name]] = distributions(path=[str(folder / "unpacked" / file.stem)])
+
+    @classmethod
+    def build(cls, folder: Path) -> OfflineIndex:
+        """Build every wheel and unpack each into a folder of its own."""
+        wheels = folder / "wheels"
+        subprocess.run([sys.executable, str(BUILD), str(wheels)], check=True, timeout=600)
+        for file in wheels.glob("*.whl"):
+            with zipfile.ZipFile(file) as wheel:
+                wheel.extractall(folder / "unpacked" / file.stem)
+        return cls(folder)
 
     def distribution(self, name: str) -> Distribution:
         """What is known under this name."""
@@ -45,12 +62,3 @@ class OfflineIndex:
         for required in map(Requirement, found.requires or ()):
             if any(required.marker is None or required.marker.evaluate({"extra": extra}) for extra in extras):
                 self._bring(required, brought)
-
-
-def _in(wheel: Path) -> Distribution:
-    [found] = distributions(path=[str(wheel)])
-    return found
-
-
-def _named(distribution: Distribution) -> str:
-    return canonicalize_name(distribution.name)

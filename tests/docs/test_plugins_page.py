@@ -10,7 +10,7 @@ from agent_core.registry import Registry
 FOLDER = Path(__file__).parents[2] / "plugins"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 PLUGINS = sorted(file.parent for file in FOLDER.glob("*/pyproject.toml"))
-NOT_OURS = {".pytest_cache", "__pycache__"}
+NOT_OURS = {".hypothesis", ".pytest_cache", "__pycache__", "build"}
 
 
 def layout() -> tuple[list[str], set[str]]:

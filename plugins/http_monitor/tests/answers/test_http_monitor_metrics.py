@@ -24,8 +24,8 @@ from agent_core.api import (
     WriteOutcome,
 )
 
-ROOT = Path(__file__).parents[4]
-DOCUMENT = ROOT / "docs" / "metrics.md"
+FOLDER = Path(__file__).parents[2]
+DOCUMENT = FOLDER.parent.parent / "docs" / "metrics.md"
 BATCH = Batch.of(Origin("line1", "PLC01", "PROCESS"), ["A", "B"], [1, 2], 0)
 
 
@@ -60,6 +60,7 @@ def show_everything(monitored: Monitored) -> None:
     monitored.tick()
 
 
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="docs/metrics.md lies in the repository, not with the plugin")
 def test_the_table_in_the_docs_is_what_is_exposed(monitored: Monitored) -> None:
     show_everything(monitored)
     assert exposed(monitored) == documented()
