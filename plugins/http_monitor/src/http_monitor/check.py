@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
-from agent_core.api import AgentError, Config, ConfigProblem
+from agent_core.api import AgentError, Config, ConfigProblem, settings
 from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.door.listen_address import ListenAddress
 
@@ -22,7 +22,7 @@ def check_config(config: Config) -> list[ConfigProblem]:
         if entry.get("type") != TYPE:
             continue
         path = ("extensions", number, "config")
-        monitor = HttpMonitorConfig.from_config(cast(Config, entry["config"]))
+        monitor = settings(HttpMonitorConfig, cast(Config, entry["config"]))
         problems.extend(_check(monitor, path))
         try:
             address = ListenAddress.parse(monitor.listen)

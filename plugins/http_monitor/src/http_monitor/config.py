@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
-from agent_core.api import Config, Secret
+from agent_core.api import Secret
 
 
 class Protect(StrEnum):
@@ -25,13 +23,3 @@ class HttpMonitorConfig:
     token: Secret | None
     protect: Protect
     allowed_hosts: tuple[str, ...]
-
-    @classmethod
-    def from_config(cls, config: Config) -> HttpMonitorConfig:
-        """Type a mapping that has passed the schema and the core's conversions."""
-        return cls(
-            listen=cast(str, config["listen"]),
-            token=cast("Secret | None", config.get("token")),
-            protect=Protect(cast(str, config["protect"])),
-            allowed_hosts=tuple(cast("Sequence[str]", config["allowed_hosts"])),
-        )

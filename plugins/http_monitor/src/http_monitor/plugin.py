@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agent_core.api import ComponentContext, Config, ConfigProblem, ExtensionFactory, hookimpl, load_schema
+from agent_core.api import ComponentContext, Config, ConfigProblem, ExtensionFactory, hookimpl, load_schema, settings
 
 if TYPE_CHECKING:
     from http_monitor.extension import HttpMonitor
@@ -16,7 +16,7 @@ def create(config: Config, context: ComponentContext) -> HttpMonitor:
     from http_monitor.config import HttpMonitorConfig
     from http_monitor.extension import HttpMonitor
 
-    return HttpMonitor(HttpMonitorConfig.from_config(config), context)
+    return HttpMonitor(settings(HttpMonitorConfig, config), context)
 
 
 @hookimpl
