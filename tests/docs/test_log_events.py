@@ -105,7 +105,7 @@ ONCE = {
     "part not closed cleanly": "the end of a command",
     "process ended with threads running": "the end",
     "worker not ended in time": "the stop",
-    "http server not ended in time": "the stop",
+    "http server not stopped in time": "the stop",
     "thread died": "a thread dies once",
     "dashboard opened": "the start",
     "configuration warning": "the start",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,7 @@ from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.application import build
 from http_monitor.door.listen_address import ListenAddress
-from http_monitor.extension import HttpMonitor
+from http_monitor.extension import OPERATOR_LOG_SECONDS, HttpMonitor
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.state.monitor_state import MonitorState
@@ -23,15 +22,13 @@ from monitored.fake_agent import FakeAgent
 from monitored.http_client import HttpClient
 from monitored.running import MakeMonitored, MakeServed, Monitored, Served
 
-from agent_core.api import ComponentContext, Secret
+from agent_core.api import ComponentContext, Log, Secret
 from agent_core.registry import Events
 from agent_core.testing.clock import ManualClock
 
 if TYPE_CHECKING:
     from monitored.browser import OpenPage
     from playwright.sync_api import Browser
-
-LOGGER = logging.getLogger("http_monitor")
 
 
 @pytest.fixture
@@ -45,7 +42,8 @@ def make_monitored(tmp_path: Path) -> MakeMonitored:
         state = MonitorState(ComponentContext("http_monitor", name, tmp_path, "http_monitor", clock))
         secret = None if token is None else Secret(lambda: token)
         access = AccessPolicy(ListenAddress("127.0.0.1", 8080), secret, protect, ())
-        app = build(state, access, LiveSocket(state), OperatorActions(state, LOGGER), LOGGER)
+        log = Log("http_monitor", clock, interval_seconds=OPERATOR_LOG_SECONDS)
+        app = build(state, access, LiveSocket(state), OperatorActions(state, log), log)
         events.register_observer(Observer(state, state.tags, state.writes, state.journal))
         if started:
             events.started(agent)

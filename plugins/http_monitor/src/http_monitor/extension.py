@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from agent_core.api import AgentError, ComponentContext, ConfigError, RateLimit
+from agent_core.api import AgentError, ComponentContext, ConfigError, Log
 from http_monitor.config import HttpMonitorConfig
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.application import build
@@ -20,6 +19,8 @@ from http_monitor.state.monitor_state import MonitorState
 from http_monitor.state.observer import Observer
 
 TICK_SECONDS: Final = 1.0
+OPERATOR_LOG_SECONDS: Final = 10.0
+"""What people do over HTTP is logged more often than faults that repeat."""
 LOOK_TICKS: Final = 5
 """The disk is looked at each fifth second, and when its files change: cheap, but not free."""
 
@@ -29,7 +30,8 @@ class HttpMonitor:
 
     def __init__(self, config: HttpMonitorConfig, context: ComponentContext) -> None:
         self._config = config
-        self._log = context.logger
+        self._log = context.log
+        self._operator_log = Log(context.plugin, context.clock, interval_seconds=OPERATOR_LOG_SECONDS)
         self.state = MonitorState(context)
         self._observer = Observer(self.state, self.state.tags, self.state.writes, self.state.journal)
         self._server: Server | None = None
@@ -48,13 +50,14 @@ class HttpMonitor:
             raise ConfigError(f"http_monitor: {address} can be reached from other machines, so a token is required")
         access = AccessPolicy(address, self._config.token, self._config.protect, self._config.allowed_hosts)
         socket = LiveSocket(self.state)
-        actions = OperatorActions(self.state, self._log)
+        actions = OperatorActions(self.state, self._operator_log)
         background = _Background(self.state, socket, self._log)
-        application = build(self.state, access, socket, actions, self._log)
-        server = Server(application, address, background.run, self.state.clock, self._log)
+        application = build(self.state, access, socket, actions, self._operator_log)
+        server = Server(application, address, background.run, self._log)
         server.start()
         self._server = server
-        self._log.info("dashboard opened: url=%s token=%s", server.address.url, _described(self._config))
+        protected = "nothing" if self._config.token is None else str(self._config.protect)
+        self._log.info("dashboard opened", url=server.address.url, token_protects=protected)
 
     def close(self) -> None:
         """Let go of the port; bounded by some seconds."""
@@ -76,11 +79,10 @@ class HttpMonitor:
 class _Background:
     """What happens once a second beside the answers, in the server's loop."""
 
-    def __init__(self, monitor: MonitorState, socket: LiveSocket, logger: logging.Logger) -> None:
+    def __init__(self, monitor: MonitorState, socket: LiveSocket, log: Log) -> None:
         self._monitor = monitor
         self._socket = socket
-        self._log = logger
-        self._limit = RateLimit(monitor.clock)
+        self._log = log
 
     async def run(self) -> None:
         """Until cancelled. A defect is logged now and then and does not end it."""
@@ -98,8 +100,7 @@ class _Background:
                 await self._socket.publish()
                 ticks += self._monitor.running
             except Exception as error:
-                if (repeats := self._limit.allow("tick")) is not None:
-                    self._log.exception("monitor failed and goes on: error=%r%s", error, repeats)
+                self._log.error("monitor update failed", error=repr(error), every="tick", exc_info=error)
             due = max(due + TICK_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
 
@@ -107,9 +108,4 @@ class _Background:
         try:
             self._monitor.look()
         except Exception as error:
-            if (repeats := self._limit.allow("look")) is not None:
-                self._log.exception("disk not looked at: error=%r%s", error, repeats)
-
-
-def _described(config: HttpMonitorConfig) -> str:
-    return "none" if config.token is None else f"needed for {config.protect}"
+            self._log.error("disk check failed", error=repr(error), every="look", exc_info=error)

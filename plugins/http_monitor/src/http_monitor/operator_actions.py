@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent_core.api import AgentError, RateLimit, SinkStatus, TriggerResult
-from http_monitor.door.guard import LOG_INTERVAL_SECONDS
+from agent_core.api import AgentError, Log, SinkStatus, TriggerResult
 from http_monitor.state.journal import EntryKind
 from http_monitor.state.monitor_state import MonitorState
 
@@ -34,10 +32,9 @@ class Operator:
 class OperatorActions:
     """Every method may block until the action is over; call it in a thread of its own. Raises what the agent raises."""
 
-    def __init__(self, monitor: MonitorState, logger: logging.Logger) -> None:
+    def __init__(self, monitor: MonitorState, log: Log) -> None:
         self._monitor = monitor
-        self._log = logger
-        self._limit = RateLimit(monitor.clock, LOG_INTERVAL_SECONDS)
+        self._log = log
 
     def start_group(self, operator: Operator, group_id: str) -> None:
         """Let a group poll again."""
@@ -78,31 +75,38 @@ class OperatorActions:
     def replay_backup(self, operator: Operator, sink_id: str, file: str) -> SinkStatus:
         """Write a file of the sink's fallback back next; how the sink then stands. Raises OSError, too."""
         agent = self._monitor.agent
-        self._do(operator, "request_replay", f"{sink_id} {file}", lambda: agent.replay_backup(sink_id, file), sink_id)
+        self._do(operator, "replay_backup", sink_id, lambda: agent.replay_backup(sink_id, file), file)
         self._monitor.replays.asked_for(sink_id, file)
         return next(sink for sink in agent.status().sinks if sink.sink_id == sink_id)
 
-    def _do(self, operator: Operator, action: str, what: str, call: Callable[[], T], subject: str = "") -> T:
-        """``what`` is all that the action is about; ``subject`` the group or sink, where that is less."""
-        wish = f"{action} {what}".rstrip()
+    def _do(self, operator: Operator, action: str, subject: str, call: Callable[[], T], file: str = "") -> T:
+        """``subject`` is the id of the group or sink; empty for all groups."""
+        target = "/".join(filter(None, (subject or "all", file)))
         try:
             result = call()
         except (AgentError, OSError) as error:
-            if (repeats := self._limit.allow("refused")) is not None:
-                self._log.warning(
-                    "control refused: action=%s by=%s error=%s%s", ascii(wish), operator, ascii(str(error)), repeats
-                )
+            self._log.warning(
+                "operator action refused",
+                action=action,
+                target=ascii(target),
+                by=operator,
+                error=_printable(str(error)),
+                every="refused",
+            )
             raise
         success = result.success if isinstance(result, TriggerResult) else result is not False
         outcome = "done" if success else "failed"
-        wish = wish if wish.isprintable() else ascii(wish)
-        # Whoever drives the line by HTTP triggers a group each second; every other action is a line of its own.
-        if action != "trigger_group":
-            self._log.info("control used: action=%s by=%s outcome=%s", wish, operator, outcome)
-        elif (repeats := self._limit.allow(f"{wish} {outcome}")) is not None:
-            self._log.info("control used: action=%s by=%s outcome=%s%s", wish, operator, outcome, repeats)
-        name = self._monitor.name
+        # Programs trigger groups over HTTP as often as each second; every other action is a line of its own.
+        limited = f"{action} {target} {outcome}" if action == "trigger_group" else None
+        self._log.info(
+            "operator action", action=action, target=_printable(target), by=operator, outcome=outcome, every=limited
+        )
+        what = f"{action} {file}".rstrip()
         self._monitor.journal.note(
-            EntryKind.CONTROL, subject or what or name, f"{wish if subject else action} by {operator}: {outcome}"
+            EntryKind.OPERATOR_ACTION, subject or self._monitor.name, f"{what} by {operator}: {outcome}"
         )
         return result
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)

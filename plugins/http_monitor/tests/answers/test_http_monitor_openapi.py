@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,18 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from agent_core.api import BacklogFile, ComponentContext
+from agent_core.api import BacklogFile, ComponentContext, Log
 from agent_core.testing.clock import ManualClock
 
 
 def application() -> Any:
-    logger = logging.getLogger("http_monitor")
+    log = Log("http_monitor")
     monitor = MonitorState(ComponentContext("http_monitor", "line-1", Path(), "http_monitor", ManualClock()))
     access = AccessPolicy(ListenAddress("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
     # The names that the document gives as examples exist, so that those requests reach the agent.
     monitor.started(FakeAgent(files={"warehouse": [BacklogFile("backup_20260101_000000.csv", 1000, 20, False)]}))
     monitor.tick()
-    return build(monitor, access, LiveSocket(monitor), OperatorActions(monitor, logger), logger)
+    return build(monitor, access, LiveSocket(monitor), OperatorActions(monitor, log), log)
 
 
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", application())

@@ -215,12 +215,12 @@ def test_what_was_not_reached_says_so(monitored: Monitored) -> None:
 def test_each_change_is_logged_with_who_and_what(monitored: Monitored, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "http_monitor")
     monitored.client.post("/api/polling/groups/PROCESS/stop", X_Operator="Kim\x01 night shift")
-    [record] = [record for record in caplog.records if record.message.startswith("control")]
+    [record] = [record for record in caplog.records if record.message.startswith("operator action")]
     assert record.message == (
-        "control used: action=stop_group PROCESS by=Kim night shift@127.0.0.1 (loopback) outcome=done"
+        "operator action: action=stop_group target=PROCESS by=Kim night shift@127.0.0.1 (loopback) outcome=done"
     )
     [event, *_] = monitored.client.get("/api/events").json()["events"]
-    assert (event["kind"], event["subject"]) == ("control", "PROCESS")
+    assert (event["kind"], event["subject"]) == ("operator_action", "PROCESS")
     assert "Kim" in event["message"]
 
 

@@ -157,7 +157,7 @@ def test_a_waiting_backup_goes_in_by_the_button(open_page: OpenPage, plant: Plan
     expect(page.locator("#events")).to_contain_text("backup_20260101_000000.csv is written back: 3 inserted")
     expect(file).to_have_count(0)
     assert plant.old_values() == [1.5, 2.5, 3.5]
-    done = "control used: action=request_replay warehouse backup_20260101_000000.csv by=127.0.0.1 (token) outcome=done"
+    done = "operator action: action=replay_backup target=warehouse/backup_20260101_000000.csv by=127.0.0.1 (token) outcome=done"
     assert done in plant.agent.output
 
 
@@ -198,5 +198,5 @@ def test_a_replay_that_would_be_refused_says_why_before_anybody_asks(open_page: 
     button.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".toast", has_text="is not replayed")).to_be_visible()
-    assert "request_replay archive" not in plant.agent.output
+    assert "target=archive" not in plant.agent.output
     picture(page, "refused", whole=True)

@@ -126,7 +126,7 @@ def test_a_group_is_stopped_and_started(page: Page, scene: Scene) -> None:
     row.get_by_role("button", name="Start FILLER").click()
     expect(row).to_have_attribute("data-state", "running")
     expect(page.locator(".alert")).to_have_count(0)
-    assert "control used: action=stop_group FILLER by=127.0.0.1 (loopback) outcome=done" in scene.agent.output
+    assert "operator action: action=stop_group target=FILLER by=127.0.0.1 (loopback) outcome=done" in scene.agent.output
 
 
 def test_stopping_all_asks_first(page: Page, scene: Scene) -> None:

@@ -67,7 +67,7 @@ class AccessPolicy:
         """Why ``request`` is refused, or None when it is allowed."""
         host = request.headers.get("host", "")
         if not self._knows(host):
-            return Refusal(403, f"the host name {_shown(host)} is not known here; add it to allowed_hosts")
+            return Refusal(403, f"the host name {shown(host)} is not known here; add it to allowed_hosts")
         changes = request.method not in READING
         if changes or request.websocket:
             problem = self._foreign(request.headers, host)
@@ -120,7 +120,7 @@ class AccessPolicy:
         if origin is None:
             return None
         if _site(origin) != host.lower():
-            return Refusal(403, f"this call comes from a page of {_shown(origin)}")
+            return Refusal(403, f"this call comes from a page of {shown(origin)}")
         return None
 
 
@@ -160,6 +160,6 @@ def _is_ip(name: str) -> bool:
     return True
 
 
-def _shown(text: str) -> str:
-    """What a stranger sent, so that it cannot garble a log or an answer."""
+def shown(text: str) -> str:
+    """What a stranger sent, quoted, so that it cannot garble a log or an answer."""
     return ascii(text[:80])

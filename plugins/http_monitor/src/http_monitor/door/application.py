@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Security
@@ -10,7 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
-from agent_core.api import AgentError, UnknownBackupError, UnknownGroupError, UnknownSinkError
+from agent_core.api import AgentError, Log, UnknownBackupError, UnknownGroupError, UnknownSinkError
 from http_monitor.answers.live import core_version
 from http_monitor.answers.metrics import registry_of
 from http_monitor.answers.model import sendable
@@ -33,7 +32,7 @@ State-changing calls need the bearer token where one is configured."""
 
 
 def build(
-    monitor: MonitorState, access: AccessPolicy, socket: LiveSocket, actions: OperatorActions, logger: logging.Logger
+    monitor: MonitorState, access: AccessPolicy, socket: LiveSocket, actions: OperatorActions, log: Log
 ) -> ASGIApp:
     """Everything that answers. No path of it loads anything from elsewhere, so it works offline."""
     application = FastAPI(
@@ -55,7 +54,7 @@ def build(
     application.add_exception_handler(UnknownSinkError, _problem(404))
     application.add_exception_handler(UnknownBackupError, _problem(404))
     application.add_exception_handler(AgentError, _problem(409))
-    return Guard(application, access, monitor.clock, logger)
+    return Guard(application, access, log)
 
 
 def _problem(status: int) -> Handler:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_core.api import Clock, RateLimit
-from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Refusal
+from agent_core.api import Log
+from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Refusal, shown
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """No path takes a body worth mentioning."""
-
-LOG_INTERVAL_SECONDS: Final = 10.0
 
 _POLICY: Final = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS: Final = (
@@ -32,13 +29,12 @@ class BodyTooLarge(Exception):
 
 
 class Guard:
-    """Wraps the application. Refusals are logged, at most one line in ten seconds with the count of the rest."""
+    """Wraps the application. Refusals are logged as often as ``log`` lets one line through."""
 
-    def __init__(self, app: ASGIApp, access: AccessPolicy, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(self, app: ASGIApp, access: AccessPolicy, log: Log) -> None:
         self._app = app
         self._access = access
-        self._log = logger
-        self._limit = RateLimit(clock, LOG_INTERVAL_SECONDS)
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -84,17 +80,15 @@ class Guard:
             await _refuse(refusal, scope, receive, send)
 
     def _note(self, scope: Scope, request: AccessRequest, refusal: Refusal) -> None:
-        if (repeats := self._limit.allow("refused")) is None:
-            return
         client = scope.get("client")
         self._log.warning(
-            "request refused: client=%s method=%s path=%s status=%d reason=%s%s",
-            client[0] if client else "?",
-            request.method,
-            ascii(request.path[:80]),
-            refusal.status,
-            refusal.message,
-            repeats,
+            "request refused",
+            client=client[0] if client else "?",
+            method=request.method,
+            path=shown(request.path),
+            status=refusal.status,
+            reason=refusal.message,
+            every="refused",
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent_core.api import AgentError, Clock, RateLimit
+from agent_core.api import AgentError, Log
 from http_monitor.door.listen_address import ListenAddress
 
 START_SECONDS: Final = 10.0
@@ -33,13 +32,10 @@ class Server:
     is cancelled with the loop and called again in the next one.
     """
 
-    def __init__(
-        self, app: ASGIApp, address: ListenAddress, background: Background, clock: Clock, logger: logging.Logger
-    ) -> None:
+    def __init__(self, app: ASGIApp, address: ListenAddress, background: Background, log: Log) -> None:
         self._address = address
         self._background = background
-        self._log = logger
-        self._faults = RateLimit(clock)
+        self._log = log
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -96,7 +92,7 @@ class Server:
             if thread.is_alive():
                 self._uvicorn.force_exit = True
                 thread.join(1.0)
-                self._log.warning("http server not ended in time: waited=%.3gs", STOP_SECONDS)
+                self._log.warning("http server not stopped in time", waited_seconds=STOP_SECONDS)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -125,15 +121,14 @@ class Server:
             self._failure = error
             if self._stopping.is_set():
                 return
-            if (repeats := self._faults.allow("ended")) is not None:
-                self._log.error(
-                    "http server ended by itself: address=%s error=%r restart_in=%.3gs%s",
-                    self._address,
-                    error,
-                    RESTART_SECONDS,
-                    repeats,
-                    exc_info=None if isinstance(error, AgentError) else error,
-                )
+            self._log.error(
+                "http server failed",
+                address=self._address,
+                error=repr(error),
+                restart_in_seconds=RESTART_SECONDS,
+                every="server",
+                exc_info=None if isinstance(error, AgentError) else error,
+            )
             self._stopping.wait(RESTART_SECONDS)
 
     async def _serve(self) -> None:

@@ -25,7 +25,7 @@ class EntryKind(StrEnum):
     DIVERTED = "diverted"
     DROPPED = "dropped"
     REPLAY = "replay"
-    CONTROL = "control"
+    OPERATOR_ACTION = "operator_action"
     LIFECYCLE = "lifecycle"
 
 

@@ -69,7 +69,7 @@ class MonitorState:
         self.writes = WriteStats(context.clock)
         self.journal = Journal(context.clock)
         self.timeline = Timeline()
-        self.storage = Storage(context.state_dir, context.clock, context.logger)
+        self.storage = Storage(context.state_dir, context.log)
         self.replays = RequestedReplays(self.journal)
         self.phase = Phase.STARTING
         self.ticks = 0

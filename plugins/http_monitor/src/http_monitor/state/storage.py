@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent_core.api import AgentView, BacklogFile, Clock, RateLimit
+from agent_core.api import AgentView, BacklogFile, Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +22,9 @@ class StorageSnapshot:
 class Storage:
     """Keeps what the last ``look`` saw. A look may block, so it is never made in the server's loop."""
 
-    def __init__(self, state_dir: Path, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(self, state_dir: Path, log: Log) -> None:
         self._state_dir = state_dir
-        self._log = logger
-        self._faults = RateLimit(clock)
+        self._log = log
         self.snapshot = StorageSnapshot()
 
     def look(self, agent: AgentView) -> None:
@@ -37,14 +35,12 @@ class Storage:
                 backlog[sink.sink_id] = tuple(agent.backlog(sink.sink_id))
             except Exception as error:
                 backlog[sink.sink_id] = self.snapshot.backlog.get(sink.sink_id, ())
-                if (repeats := self._faults.allow(f"backlog {sink.sink_id}")) is not None:
-                    self._log.warning("backlog not read: sink=%s error=%s%s", sink.sink_id, error, repeats)
+                self._log.warning("backlog not read", sink=sink.sink_id, error=error, every=sink.sink_id)
         free: int | None = None
         total: int | None = None
         try:
             usage = shutil.disk_usage(self._state_dir)
             free, total = usage.free, usage.total
         except OSError as error:
-            if (repeats := self._faults.allow("disk")) is not None:
-                self._log.warning("free disk not read: path=%s error=%s%s", self._state_dir, error, repeats)
+            self._log.warning("free disk space not read", path=self._state_dir, error=error, every="disk")
         self.snapshot = StorageSnapshot(backlog, free, total)
