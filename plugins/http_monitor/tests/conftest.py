@@ -44,7 +44,7 @@ def make_monitored(tmp_path: Path) -> MakeMonitored:
         access = AccessPolicy(ListenAddress("127.0.0.1", 8080), secret, protect, ())
         log = Log("http_monitor", clock, interval_seconds=OPERATOR_LOG_SECONDS)
         app = build(state, access, LiveSocket(state), OperatorActions(state, log), log)
-        events.register_observer(Observer(state, state.tags, state.writes, state.journal))
+        events.register_observer(Observer(state))
         if started:
             events.started(agent)
             state.tick()

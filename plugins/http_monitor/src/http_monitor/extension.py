@@ -33,7 +33,7 @@ class HttpMonitor:
         self._log = context.log
         self._operator_log = Log(context.plugin, context.clock, interval_seconds=OPERATOR_LOG_SECONDS)
         self.state = MonitorState(context)
-        self._observer = Observer(self.state, self.state.tags, self.state.writes, self.state.journal)
+        self._observer = Observer(self.state)
         self._server: Server | None = None
 
     @property

@@ -39,11 +39,11 @@ def stands(monitored: Monitored, replay: ReplayStatus, state: SinkState = SinkSt
     monitored.agent.sinks = [replace(sink_status(state=state), replay=replay)]
 
 
-def written_back(monitored: Monitored, *outcomes: WriteOutcome) -> None:
-    """As the replay thread does: each batch while its file is the current one."""
+def written_back(monitored: Monitored, file: str, *outcomes: WriteOutcome) -> None:
+    """As the replay thread does, batch by batch."""
     for outcome in outcomes:
         batch = Batch.of(Origin("line1", "PLC01", "PROCESS"), ["T"] * outcome.total, [1] * outcome.total, START_NS)
-        monitored.events.batch_delivered("warehouse", batch, outcome, 1, 0.01, replayed_file="backup_1.csv")
+        monitored.events.batch_delivered("warehouse", batch, outcome, 1, 0.01, replayed_file=file)
 
 
 def replay_events(monitored: Monitored) -> Sequence[tuple[str, str]]:
@@ -179,16 +179,16 @@ def test_the_end_of_a_file_is_an_event_that_accounts_for_its_rows(waiting: Monit
     waiting.client.post(REPLAY.format("rejected_1.csv"))
     stands(waiting, ReplayStatus(requested_files=("rejected_1.csv",), current_file="rejected_1.csv"))
     refused = (Rejection(0, "ORA-12899", "too long"),)
-    written_back(waiting, WriteOutcome(1200, 3), WriteOutcome(4, 0, refused))
+    written_back(waiting, "rejected_1.csv", WriteOutcome(1200, 3), WriteOutcome(4, 0, refused))
     waiting.look()
     assert replay_events(waiting) == [], "it is not over"
     waiting.agent.files = {"warehouse": [BACKUP]}
     stands(waiting, ReplayStatus())
-    written_back(waiting, WriteOutcome(7))
+    written_back(waiting, "backup_1.csv", WriteOutcome(7))
     waiting.look()
     waiting.look()
     message = "rejected_1.csv is written back: 1,204 inserted, 3 there already, 1 refused again"
-    assert replay_events(waiting) == [("warehouse", message)], "rows of no file count for none"
+    assert replay_events(waiting) == [("warehouse", message)], "records of another file do not count"
 
 
 def test_a_file_that_was_not_written_back_after_all_is_told_so(waiting: Monitored) -> None:
@@ -199,7 +199,7 @@ def test_a_file_that_was_not_written_back_after_all_is_told_so(waiting: Monitore
 
 def test_a_file_that_nobody_asked_for_ends_silently(waiting: Monitored) -> None:
     stands(waiting, ReplayStatus(current_file="backup_1.csv"))
-    written_back(waiting, WriteOutcome(20))
+    written_back(waiting, "backup_1.csv", WriteOutcome(20))
     waiting.agent.files = {"warehouse": []}
     stands(waiting, ReplayStatus())
     waiting.look()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, Severity, WriteOutcome
+from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, Severity
 from http_monitor.state.alerts import Alert, AlertBoard
 from http_monitor.state.journal import Journal
 from http_monitor.state.requested_replays import RequestedReplays
@@ -91,12 +91,6 @@ class MonitorState:
     def stopping(self) -> None:
         """The agent begins to stop; called in the main thread."""
         self.phase = Phase.STOPPING
-
-    def replayed(self, sink_id: str, outcome: WriteOutcome) -> None:
-        """Rows of a backup were written back; called in the sink's replay thread, while its file is the current one."""
-        for sink in self._agent.status().sinks if self._agent is not None else ():
-            if sink.sink_id == sink_id and sink.replay is not None and sink.replay.current_file is not None:
-                self.replays.wrote(sink_id, sink.replay.current_file, outcome)
 
     @property
     def agent(self) -> AgentView:
