@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.door.access_policy import AccessPolicy
-from http_monitor.application import build
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.extension import OPERATOR_LOG_SECONDS, HttpMonitor
 from http_monitor.operator_actions import OperatorActions

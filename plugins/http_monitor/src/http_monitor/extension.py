@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Final
 
 from agent_core.api import AgentError, ComponentContext, ConfigError, Log
+from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig
 from http_monitor.door.access_policy import AccessPolicy
-from http_monitor.application import build
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.server import Server
 from http_monitor.operator_actions import OperatorActions

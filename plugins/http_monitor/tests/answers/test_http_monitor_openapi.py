@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import schemathesis
+from http_monitor.application import build
 from http_monitor.config import Protect
 from http_monitor.door.access_policy import AccessPolicy
-from http_monitor.application import build
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
