@@ -1,4 +1,4 @@
-"""The command line as a whole: which commands there are, and how one is run."""
+"""The command line: the list of commands, and how one is run."""
 
 from __future__ import annotations
 
@@ -15,29 +15,45 @@ from agent_core.cli.text.error_report import report_error
 from agent_core.config import Redaction
 
 _DESCRIPTION = """\
-Collects values from PLCs and delivers each of them once.
+Collects records from PLCs and delivers them to a database, without losing or duplicating one.
 
-A YAML file says what is collected (sources), where it waits (buffer) and where it goes (sinks).
-Every part is a plugin; `tagferry plugins` lists what is installed."""
+A YAML file lists the sources that collect, the buffers that hold, and the sinks that write. Every part is a plugin."""
 
 _EPILOG = """\
-examples:
-  tagferry check                   validate ./agent.yaml without touching the network
-  tagferry run                     run ./agent.yaml; Ctrl-C ends it in order
-  tagferry run line2.yaml --status-every 5s
-  tagferry status                  how the running agent is; exit codes for monitoring
-  tagferry plugins                 what is installed, and what is broken
+before the first run:
+  tagferry plugins                 which plugins are installed
+  tagferry check                   validate ./agent.yaml; no network
+  tagferry doctor                  check devices, database and disk, live
   tagferry schema -o agent.schema.json
-                                   completion and checks while you type, in any editor that knows JSON Schema
+                                   completion and validation in your editor
+
+run:
+  tagferry run                     run ./agent.yaml; Ctrl-C stops it in order
+  tagferry run line2.yaml --status-every 5s
+
+while it runs:
+  tagferry status                  one report, with an exit code for monitoring
+  tagferry top                     live view in the terminal
+  tagferry trigger ORDER_START     poll a handshake group now
+
+after an outage:
+  tagferry replay --preview        what waits in the backup files
+  tagferry replay                  write it into the sink
+
+`tagferry COMMAND --help` explains a command, with examples.
 
 exit codes:
-  0 done   1 failed while running   2 mistake in the file or on the command line   130 interrupted by Ctrl-C"""
+  0    success
+  1    failed while running
+  2    mistake in the configuration or on the command line
+  130  interrupted by Ctrl-C
+  `tagferry status` has its own: 0 ok, 1 warning, 2 critical, 3 unknown"""
 
 
 def run_command(argv: Sequence[str] | None) -> int:
     """Parse and run; the exit code. Raises KeyboardInterrupt and BrokenPipeError, no other.
 
-    A command finds the secrets that nothing may show in ``arguments.redaction``, and adds those that it learns.
+    ``arguments.redaction`` holds the secrets that nothing may show; a command adds those that it learns.
     """
     debug, redaction = False, Redaction()
     try:
@@ -66,13 +82,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tagferry {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, check, doctor, replay, status, top, trigger, catalog, plugins, schema):
+    for command in (check, doctor, run, status, top, trigger, replay, catalog, plugins, schema):
         command.add_parser(commands)
     return parser
 
 
 def _never_fail_on_a_character() -> None:
-    """A Windows console or a C locale has not every letter; show an escape rather than fail."""
+    """A Windows console or a C locale cannot show every letter: show an escape instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

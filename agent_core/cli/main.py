@@ -1,4 +1,4 @@
-"""``tagferry``: where the command begins."""
+"""``tagferry``: the entry point of the command."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from agent_core.cli import exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code. Raises nothing, and prints a traceback only when --debug asks for it."""
+    """Run one command; the exit code. Raises nothing, and prints a traceback only with --debug."""
     try:
-        # Importing the rest takes longer than anything else a small command does, and Ctrl-C may come meanwhile.
+        # The imports take longer than a small command itself, and Ctrl-C may come during them.
         from agent_core.cli.command_line import run_command
 
         return run_command(argv)
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ninterrupted", file=sys.stderr)
         return exit_code.INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough (`tagferry plugins | head`). Python would complain again when it flushes at exit.
+        # The reader has gone (`tagferry plugins | head`). Python would complain again when it flushes at exit.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_code.OK

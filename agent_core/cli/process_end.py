@@ -1,7 +1,7 @@
-"""ProcessEnd: leave the process although something in it does not end.
+"""ProcessEnd: end the process although a thread hangs.
 
-At its end Python waits for every thread that is not a daemon, however long, so one thread of a plugin or of a driver
-that hangs in a socket keeps alive a process that has stopped.
+At exit Python waits for every thread that is not a daemon, however long it takes. So one thread of a plugin or driver
+that hangs in a socket would keep the process alive after everything has stopped.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from agent_core.api import Log
 _log = Log(__name__)
 
 GRACE_SECONDS: Final = 1.0
-"""For threads that were told to stop and are just ending."""
+"""For threads that are about to end."""
 
 
 def end_process_if_held(code: int, *, stopped: bool) -> None:
-    """Return when nothing holds the process; else end it with ``code``, here and now.
+    """Return when no thread holds the process; otherwise end it at once with ``code``.
 
-    To be called from the main thread as the last thing, when all that must be on disk is there. ``stopped`` is False
-    when a part did not stop: then there is no telling what it holds, and the process ends at once.
+    Call it last, from the main thread, when everything that must be on disk is there. ``stopped`` is False when a part
+    did not stop: nobody knows what it holds, so the process ends at once.
     """
     if stopped:
         deadline = time.monotonic() + GRACE_SECONDS
@@ -38,7 +38,7 @@ def end_process_if_held(code: int, *, stopped: bool) -> None:
         _log.warning("process ended with threads running", threads=names)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # whoever read it has gone
+        with suppress(OSError, ValueError):  # the reader has gone
             stream.flush()
     os._exit(code)
 

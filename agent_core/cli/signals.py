@@ -10,12 +10,12 @@ from types import FrameType
 from typing import Final
 
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
-"""Those that the platform has: SIGBREAK is Windows' Ctrl-Break and the end of a session, SIGHUP a closed terminal."""
+"""Those that the platform has. SIGBREAK: Ctrl-Break or the end of a session on Windows. SIGHUP: a closed terminal."""
 
 
 @contextmanager
 def signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
-    """Turn signals into stop requests while the block runs. Without effect outside the main thread."""
+    """Turn signals into stop requests while the block runs. Has no effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -24,7 +24,7 @@ def signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
         stop(_name(number))
 
     numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    # nohup and the like: whoever asked that a closed terminal be ignored means it.
+    # Under nohup and the like, a closed terminal stays ignored.
     wanted = [number for number in numbers if _name(number) != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
     previous = [(number, signal.signal(number, handle)) for number in wanted]
     try:

@@ -24,11 +24,15 @@ def test_help_teaches_with_examples(agent: Command) -> None:
     assert "exit codes:" in result.out
 
 
-@pytest.mark.parametrize("command", ["run", "check", "plugins", "schema"])
-def test_every_command_has_help_with_examples(agent: Command, command: str) -> None:
+COMMANDS = ["run", "check", "doctor", "replay", "status", "top", "trigger", "catalog", "plugins", "schema"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples_and_exit_codes(agent: Command, command: str) -> None:
     result = agent(command, "--help")
     assert result.code == 0
     assert f"examples:\n  tagferry {command}" in result.out
+    assert "exit codes:\n  0 " in result.out
 
 
 def test_version(agent: Command) -> None:
@@ -42,7 +46,7 @@ def test_check_shows_the_parts_and_the_advice_of_plugins(agent: Command) -> None
     assert result.out.splitlines() == [
         "part       id           type         settings",
         "source     line1        plc_source   -> warehouse",
-        "sink       warehouse    table_sink   from line1; ring_buffer; 500 rows or 0.5 s; 3 retries; 1 worker",
+        "sink       warehouse    table_sink   from line1; ring_buffer; 500 records or 0.5 s; 3 retries; 1 worker",
         "extension  web_monitor  web_monitor",
         f"line-1 keeps its state in {agent.folder / 'state'} and stops within 30 s",
         "agent.yaml is valid; 1 warning",

@@ -1,4 +1,4 @@
-"""``tagferry catalog``: lists of groups and tags from one form into another."""
+"""``tagferry catalog``: convert lists of groups and tags between their forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent_core.cli.text.problem_report import print_problems, problem_json
 from agent_core.config import load_config
 from agent_core.registry import Registry
 
-_FORMS = "The name of a file says its form: .csv (a tag list), .yaml (groups), .db (a plant's SQLite file, only read)."
+_FORMS = "The form of a file follows from its name: .csv (tag list), .yaml (groups), .db (SQLite database, read only)."
 
 
 def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
@@ -24,8 +24,8 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "catalog",
         "convert tag lists between YAML and CSV, and from SQLite",
-        f"{_FORMS}\nEvery row that is wrong is named by line or id; nothing is written before all are right, unless\n"
-        "--leave-out says so. No file is written over without --force.",
+        f"{_FORMS}\nNames every wrong row by its line or id, and writes nothing until all rows are right, unless you\n"
+        "use --leave-out. Overwrites no file without --force.",
         "  tagferry catalog import scada.db --to tags.csv --to groups.yaml\n"
         "  tagferry catalog import tags.csv --device PLC01 --interval 1s --to groups.yaml\n"
         "  tagferry catalog export --to tags.csv         what ./agent.yaml polls",
@@ -39,19 +39,29 @@ def _add_import(actions: Subcommands[argparse.ArgumentParser]) -> None:
     parser = command_parser(
         actions,
         "import",
-        "from a file",
-        f"Reads groups and tags from FILE. {_FORMS}\nThe options fill in what a form leaves unsaid.",
+        "convert a file",
+        f"Reads groups and tags from FILE.\n{_FORMS}\nThe options add what a form does not contain.",
         "  tagferry catalog import scada.db --driver melsec_driver --string-length 16 --to groups.yaml",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="scada.db, tags.csv, groups.yaml or an agent.yaml")
-    parser.add_argument("--type", metavar="TYPE", help="the source whose lists they are, where several could")
-    parser.add_argument("--device", default="PLC01", help="where the tags of a tag list are; default: PLC01")
-    parser.add_argument("--interval", type=duration, default=1.0, help="of the groups of a tag list; default: 1s")
-    parser.add_argument("--driver", help="what speaks with the devices of a SQLite file")
     parser.add_argument(
-        "--string-length", type=int, metavar="BYTES", help="of STRING tags of a SQLite file without their own"
+        "--type",
+        metavar="TYPE",
+        help="type of the source that the tags are for; needed when several sources have tag lists",
     )
-    parser.add_argument("--encoding", default="utf-8", help="of the same; default: utf-8")
+    parser.add_argument("--device", default="PLC01", help="device of the tags in a tag list; default: PLC01")
+    parser.add_argument(
+        "--interval",
+        type=duration,
+        default=1.0,
+        metavar="DURATION",
+        help="interval of the groups in a tag list; default: 1s",
+    )
+    parser.add_argument("--driver", help="driver of the devices in a SQLite file")
+    parser.add_argument(
+        "--string-length", type=int, metavar="BYTES", help="length of STRING tags in a SQLite file that have none"
+    )
+    parser.add_argument("--encoding", default="utf-8", help="encoding of these STRING tags; default: utf-8")
     _add_common(parser)
     parser.set_defaults(command=_import)
 
@@ -60,12 +70,12 @@ def _add_export(actions: Subcommands[argparse.ArgumentParser]) -> None:
     parser = command_parser(
         actions,
         "export",
-        "what a configuration polls",
-        f"Writes the groups and tags that FILE polls, wherever they are listed. {_FORMS}",
+        "write the tags that a configuration polls",
+        f"Writes the groups and tags that FILE polls, wherever they are listed.\n{_FORMS}",
         "  tagferry catalog export --to tags.csv\n  tagferry catalog export line2.yaml --source line2 --to groups.yaml",
     )
     add_file_argument(parser)
-    parser.add_argument("--source", metavar="ID", help="needed when several sources have lists of tags")
+    parser.add_argument("--source", metavar="ID", help="needed when several sources have tag lists")
     _add_common(parser)
     parser.set_defaults(command=_export)
 
@@ -73,15 +83,15 @@ def _add_export(actions: Subcommands[argparse.ArgumentParser]) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=Path, action="append", required=True, metavar="FILE",
-        help="repeatable; YAML written beside CSV refers to it",
+        help="file to write; repeatable. With a CSV and a YAML file, the YAML refers to the CSV.",
     )  # fmt: skip
-    parser.add_argument("--leave-out", action="store_true", help="name the rows that are wrong and go on without them")
-    parser.add_argument("--force", action="store_true", help="write over files that exist")
+    parser.add_argument("--leave-out", action="store_true", help="name the wrong rows and continue without them")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    # Here, not above: the other commands need nothing of it.
+    # Imported here: the other commands do not need it.
     from agent_core.runtime.examination.tag_catalogs import TagCatalogs
 
     logging.basicConfig(handlers=[logging.NullHandler()])

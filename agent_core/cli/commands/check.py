@@ -23,11 +23,11 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "check",
         "validate a configuration; no network",
-        "Reads FILE, resolves its variables, loads the plugins it names, checks every key, and reads the tag lists:\n"
-        "addresses that a driver does not know are found here. All problems are reported at once as\n"
-        "file:line:column: path: message. Nothing is contacted and nothing is written.",
+        "Reads FILE, resolves its variables, loads its plugins, validates every key, and reads the tag lists, so that\n"
+        "wrong addresses are found here. Reports all problems at once, as file:line:column: path: message. Contacts\n"
+        "nothing and writes nothing.",
         "  tagferry check\n  tagferry check line2.yaml --json\n"
-        "  tagferry check --plan      how the devices will be read: requests, words wasted, estimated times",
+        "  tagferry check --plan      how the devices will be read: requests, wasted words, estimated times",
     )
     add_file_argument(parser)
     parser.add_argument("--plan", action="store_true", help="show how the sources will read their devices")
@@ -36,7 +36,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    # Here, not above: the other commands need nothing that is made.
+    # Imported here: the other commands do not need the runtime.
     from agent_core.runtime.examination.source_check import SourceCheck
 
     logging.basicConfig(handlers=[logging.NullHandler()])
@@ -94,7 +94,7 @@ def _sink_facts(sink: SinkConfig) -> str:
     facts = [
         f"from {', '.join(sink.inputs)}",
         sink.buffer.type,
-        f"{sink.batch.max_records} rows or {sink.batch.max_wait_seconds:g} s",
+        f"{sink.batch.max_records} records or {sink.batch.max_wait_seconds:g} s",
         f"{sink.retry.max_retries} retries",
         f"{sink.workers} worker{'s' if sink.workers > 1 else ''}",
     ]

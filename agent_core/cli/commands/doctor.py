@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS: Final = 60.0
 QUIET_SECONDS: Final = 1.0
-"""A check that takes longer shows on a terminal that it is still at work."""
+"""A check that takes longer than this shows its progress on a terminal."""
 
 LINE_SECONDS: Final = 10.0
-"""The same where the line is not rewritten in place."""
+"""The same where the line cannot be rewritten in place."""
 
 
 def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     parser = command_parser(
         commands,
         "doctor",
-        "check what a configuration needs, live: devices, database, disk, clock",
-        "Makes the parts that FILE names and lets each of them look: can the device be reached, does the log-in work,\n"
-        "do the columns fit, is there room on the disk. Every line that is not ok says what to do next. Nothing is\n"
-        "left behind, so it may be run beside a running agent.\n"
-        "Exit code: 0 when nothing is critical (warnings are not), 1 otherwise, 2 when FILE is not valid.",
+        "check devices, database, disk and clock, live",
+        "Creates the parts of FILE and lets each of them check: is the device reachable, does the log-in work, do the\n"
+        "columns fit, is there room on the disk. Every line that is not ok says what to do next. Leaves nothing\n"
+        "behind, so it can be used while an agent runs.",
         "  tagferry doctor\n  tagferry doctor line2.yaml --json\n  tagferry doctor --ddl > create_tables.sql",
+        "0 nothing is critical (there may be warnings)   1 something is critical   2 FILE is not valid",
     )
     add_file_argument(parser)
     parser.add_argument(
         "--timeout", type=_time_out, default=LIMIT_SECONDS, metavar="DURATION",
-        help="give up on a part that takes longer to check itself; default: 60s",
+        help="time limit for the checks of one part; default: 60s",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--ddl", action="store_true", help="print the statements that create the tables which FILE wants; no network"
+        "--ddl", action="store_true", help="print the statements that create the tables for FILE; no network"
     )
     parser.set_defaults(command=doctor)
 
@@ -59,7 +59,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     registry = Registry()
     config = load_config(arguments.file, registry, redaction=redaction)
     terminal = Terminal(sys.stderr)
-    # What goes wrong is in the findings; the log would only say it twice.
+    # Faults are in the findings; the log would only repeat them.
     log = LogConfig("debug" if arguments.debug else "critical", config.log.format, None)
     with logging_to([TerminalHandler(terminal)], log, redaction, registry.names):
         try:
@@ -79,7 +79,7 @@ def _examine(
     terminal: Terminal,
     redact: Callable[[str], str],
 ) -> int:
-    # Here, not above: the other commands need nothing that moves.
+    # Imported here: the other commands do not need the runtime.
     from agent_core.runtime.examination.doctor import Doctor
 
     clock = SystemClock()
@@ -94,7 +94,7 @@ def _examine(
 
 
 class TextReport:
-    """Prints findings as they come, under a heading for each part, and on the terminal what takes its time."""
+    """Prints findings as they come, under a heading per part, and on a terminal the check that takes long."""
 
     def __init__(self, terminal: Terminal, clock: Clock, redact: Callable[[str], str]) -> None:
         self._terminal = terminal
@@ -127,7 +127,7 @@ class TextReport:
 
 
 class JsonReport:
-    """Gathers findings for one JSON object."""
+    """Collects findings for one JSON object."""
 
     def __init__(self) -> None:
         self._findings: list[dict[str, object]] = []
@@ -186,5 +186,5 @@ def _print_ddl(config: AgentConfig, registry: Registry, *, as_json: bool) -> int
 def _time_out(text: str) -> float:
     seconds = duration(text)
     if seconds <= 0:
-        raise argparse.ArgumentTypeError(f"must be longer than nothing, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be more than zero, got {text!r}")
     return seconds

@@ -1,4 +1,4 @@
-"""``tagferry plugins``: what is installed, and what is broken."""
+"""``tagferry plugins``: which plugins are installed, and which are broken."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def plugins(arguments: argparse.Namespace) -> int:
         ]
         print("\n".join(text_table(["type", "kind", "version", "for tagferry", "distribution", "summary"], rows)))
     else:
-        print("no plugins are installed; they come as separate distributions, such as tagferry-memory-buffer")
+        print("no plugins are installed; each is a distribution of its own, such as tagferry-memory-buffer")
     if catalog.broken:
         print("\nbroken:")
         for broken in catalog.broken:

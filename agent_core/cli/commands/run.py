@@ -1,4 +1,4 @@
-"""``tagferry run``: run a configuration until it is told to stop."""
+"""``tagferry run``: run a configuration until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _log = Log(__name__)
 TERMINAL_INTERVAL_SECONDS: Final = 1.0
 LOG_INTERVAL_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.25
-"""On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
+"""On Windows, Ctrl-C does not interrupt a wait, so no wait is longer than this."""
 
 
 class Runnable(Protocol):
-    """What this command needs of an Agent."""
+    """What this command needs from an Agent."""
 
     def start(self) -> None: ...
     def wait(self, timeout_seconds: float) -> bool: ...
@@ -49,22 +49,23 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "run",
         "collect and deliver until stopped",
-        "Runs FILE until Ctrl-C or SIGTERM, then stops in order: no more values are collected, the buffers are\n"
-        "drained, and a ledger says where every value went.",
+        "Runs FILE until Ctrl-C or SIGTERM. Then it stops in order: sources stop collecting, the buffers are drained,\n"
+        "and a ledger shows what became of every record.",
         "  tagferry run\n  tagferry run line2.yaml\n  tagferry run --status-every 5s",
+        "0 stopped in order   1 could not run, or the stop was not clean   2 mistake in the configuration",
     )
     add_file_argument(parser)
     parser.add_argument(
         "--status-every",
         type=interval,
         metavar="DURATION",
-        help="print a status line this often; default: 1s on a terminal, else a log entry each minute",
+        help="how often to print a status line; default: 1s on a terminal, otherwise a log line every minute",
     )
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    # Here, not above: the other commands need nothing that moves.
+    # Imported here: the other commands do not need the runtime.
     from agent_core.runtime.agent import Agent
 
     redaction: Redaction = arguments.redaction
@@ -111,8 +112,8 @@ def _handlers(terminal: Terminal, config: LogConfig, clock: Clock) -> list[loggi
 class Run:
     """One run in the foreground.
 
-    ``status_seconds`` None means the default for this kind of terminal. ``as_log`` puts the status into the log rather
-    than on lines of its own, so that whoever reads the log as JSON finds nothing else in it.
+    ``status_seconds`` None means the default for this kind of terminal. With ``as_log`` the status is part of the log
+    instead of separate lines, so that a program that reads the log as JSON finds nothing else.
     """
 
     def __init__(
@@ -188,7 +189,7 @@ class Run:
 
     @contextmanager
     def _narrator(self) -> Iterator[None]:
-        """Answer whoever presses Ctrl-C again, in a thread of its own: the main thread is busy stopping."""
+        """Answer a second Ctrl-C from a thread of its own: the main thread is busy stopping."""
         narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
         narrator.start()
         try:
@@ -201,7 +202,7 @@ class Run:
         while self._impatience.get() is not None:
             if self._started:
                 waiting = waiting_text(self._agent.status())
-                bound = f"it ends by itself within {self._shutdown_timeout:g} s of the first signal"
+                bound = f"the stop ends at most {self._shutdown_timeout:g} s after the first signal"
                 self._terminal.line(f"still stopping: {waiting}; {bound}")
             else:
-                self._terminal.line("still starting: it stops as soon as every part is open")
+                self._terminal.line("still starting: the agent stops as soon as every part is open")

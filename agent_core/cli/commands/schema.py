@@ -19,7 +19,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "schema",
         "print the JSON Schema of agent.yaml",
-        "Prints one JSON Schema (2020-12), merged from the core and every installed plugin. It is the schema that\n"
+        "Prints one JSON Schema (2020-12), merged from the core and every installed plugin: the schema that\n"
         "`tagferry check` and `tagferry run` validate with. Editors use it for completion when the file begins with\n"
         "  # yaml-language-server: $schema=./agent.schema.json",
         "  tagferry schema -o agent.schema.json",

@@ -1,4 +1,4 @@
-"""``tagferry status``: one look at a running agent, with exit codes that monitoring systems know."""
+"""``tagferry status``: the status of a running agent, with exit codes that monitoring systems know."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     parser = command_parser(
         commands,
         "status",
-        "one look at a running agent, for people and for monitoring",
-        "Asks the monitor of a running agent how it is: its sinks, the age of the last commit, its groups and alerts.\n"
-        "Exit code: 0 ok, 1 warning, 2 critical or no agent answers, 3 it could not be asked.",
+        "show a running agent's status (exit code for monitoring)",
+        "Asks the monitor of a running agent for its sinks, the age of their last delivery, its groups and alerts.",
         "  tagferry status\n  tagferry status --max-age 60s\n  tagferry status --url http://10.0.0.5:8080 --json",
+        "0 ok   1 warning   2 critical, or no agent answers   3 unknown: the agent could not be asked",
     )
     add_monitor_arguments(parser)
     parser.add_argument(
@@ -74,7 +74,7 @@ def _judge(live: LiveStatus, max_age_seconds: float | None) -> tuple[int, list[s
 def _lines(live: LiveStatus, code: int, problems: list[str]) -> list[str]:
     age = live.last_commit_age_seconds
     commit = "nothing committed yet" if age is None else f"last commit {span_text(age)} ago"
-    first = f"{_WORDS[code]} {live.name}: {live.values_per_second:,.0f} values/s, {commit}"
+    first = f"{_WORDS[code]} {live.name}: {live.values_per_second:,.0f} records/s, {commit}"
     lines = [f"{first}, up for {span_text(live.uptime_seconds)}"]
     lines += [_sink_line(sink) for sink in live.sinks]
     if live.groups:

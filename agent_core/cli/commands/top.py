@@ -29,13 +29,15 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "top",
         "watch a running agent in the terminal",
         "Shows what the dashboard shows: the pipeline with live numbers, alerts with the next step, groups.\n"
-        "Ctrl-C ends it; the agent goes on.",
+        "Ctrl-C closes the view; the agent keeps running.",
         "  tagferry top\n  tagferry top --url http://10.0.0.5:8080\n  tagferry top --once",
     )
     add_monitor_arguments(parser)
-    parser.add_argument("--once", action="store_true", help="print it once; the default where no terminal listens")
     parser.add_argument(
-        "--every", type=interval, default=REFRESH_SECONDS, metavar="DURATION", help="how often to look; default: 1s"
+        "--once", action="store_true", help="print it once; the default when standard output is not a terminal"
+    )
+    parser.add_argument(
+        "--every", type=interval, default=REFRESH_SECONDS, metavar="DURATION", help="how often to refresh; default: 1s"
     )
     parser.set_defaults(command=top)
 
@@ -75,6 +77,6 @@ def _watch(client: MonitorClient, console: Console, view: TopView, every_seconds
 
 
 def _rates(client: MonitorClient) -> list[float]:
-    """Values per second of the last minutes, oldest first."""
+    """Records per second of the last minutes, oldest first."""
     found = client.get("/api/history").get("values_per_second")
     return [float(value) for value in found] if isinstance(found, list) else []

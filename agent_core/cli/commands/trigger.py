@@ -16,9 +16,9 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "trigger",
         "poll a handshake group of a running agent now",
-        "Asks the running agent to poll GROUP and waits for the result. Triggers within a second share one poll.\n"
-        "Exit code: 0 when the group was polled, 1 otherwise.",
+        "Asks the running agent to poll GROUP and waits for the result. Triggers within a second share one poll.",
         "  tagferry trigger ORDER_START\n  tagferry trigger ORDER_START --url http://10.0.0.5:8080",
+        "0 the group was polled   1 it was not, or the agent does not answer   2 mistake on the command line",
     )
     parser.add_argument("group", metavar="GROUP", help="id of the polling group")
     add_monitor_arguments(parser)

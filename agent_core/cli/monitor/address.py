@@ -1,4 +1,4 @@
-"""Where the monitor of a running agent answers: from --url, or from the extension in the YAML that listens."""
+"""The address of a running agent's monitor: from --url, or from the extension in the YAML that listens."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from agent_core.config import load_extensions
 from agent_core.registry import Registry
 
 TOKEN_VARIABLE: Final = "AGENT_TOKEN"  # noqa: S105 - the name of a variable
-EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask when it listens everywhere
+EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask when it listens everywhere
 
 
 def add_monitor_arguments(parser: argparse.ArgumentParser) -> None:
     """``[FILE]``, ``--url`` and ``--token-file``."""
     add_file_argument(parser)
     parser.add_argument(
-        "--url", metavar="URL", help="where the monitor answers, such as http://127.0.0.1:8080; no FILE"
+        "--url", metavar="URL", help="address of the monitor, such as http://127.0.0.1:8080; FILE is not read"
     )
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE",
-        help=f"file with the monitor's token; default: the token in the YAML, or the variable {TOKEN_VARIABLE}",
+        help=f"file with the monitor's token; default: the variable {TOKEN_VARIABLE}, or the token in the YAML",
     )  # fmt: skip
 
 
@@ -51,13 +51,13 @@ def _listening(file: Path) -> Config:
     for extension in load_extensions(file, Registry()):
         if isinstance(extension.config.get("listen"), str):
             return extension.config
-    raise AgentError(f"{file}: no extension listens; add a monitor to extensions:, or say --url")
+    raise AgentError(f"{file}: no extension listens; add a monitor to extensions:, or use --url")
 
 
 def _url(listen: str) -> str:
     host, _, port = listen.rpartition(":")
     if port == "0":
-        raise AgentError(f"listen: {listen} takes any free port; say --url with the one in the agent's log")
+        raise AgentError(f"listen: {listen} uses any free port; use --url with the address in the agent's log")
     bare = host.strip("[]")
     bare = EVERYWHERE.get(bare, bare)
     return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"

@@ -1,4 +1,4 @@
-"""MonitorClient: asks the monitor of a running agent, over HTTP."""
+"""MonitorClient: requests to the monitor of a running agent, over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final, cast
 from agent_core.api import AgentError
 
 SECONDS: Final = 15.0
-"""A trigger waits for its poll, at most 10 s; everything else answers at once."""
+"""A trigger waits for its poll, at most 10 s; everything else is answered at once."""
 
 Json = Mapping[str, object]
 
@@ -23,7 +23,7 @@ class MonitorUnreachable(AgentError):
 
 
 class MonitorRefused(AgentError):
-    """The monitor answered, but not with what was asked for; the message is its own."""
+    """The monitor refused the request; the message is the monitor's."""
 
 
 class MonitorClient:
@@ -33,7 +33,7 @@ class MonitorClient:
         self.url = url.rstrip("/")
         self._token = token
         self._seconds = seconds
-        # The agent is near: a proxy that the environment names knows nothing of it.
+        # The agent is on the local network: the proxy of the environment does not know it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, path: str) -> Json:
@@ -41,7 +41,7 @@ class MonitorClient:
         return self._ask("GET", path)
 
     def post(self, path: str) -> Json:
-        """Change something; the answer. The log of the agent names the user of this process."""
+        """Change something; the answer. The agent logs the user of this process."""
         return self._ask("POST", path)
 
     def _ask(self, method: str, path: str) -> Json:
@@ -64,7 +64,7 @@ class MonitorClient:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise MonitorRefused(f"{self.url}: what answers there is no monitor")
+            raise MonitorRefused(f"{self.url}: not a tagferry monitor")
         return cast(Json, found)
 
     def _headers(self) -> dict[str, str]:

@@ -78,7 +78,7 @@ class TopView:
             colour, words = _LOOK, status.phase
         first = Text.assemble(
             (status.name, "bold"), "  ", (f" {words} ", f"reverse {colour}"), "  ",
-            (f"{status.values_per_second:,.0f}", "bold"), " values/s  ",
+            (f"{status.values_per_second:,.0f}", "bold"), " records/s  ",
             (f"up for {span_text(status.uptime_seconds)}", "dim"),
             ("  Ctrl-C ends this view", "dim"), no_wrap=True, overflow="ellipsis",
         )  # fmt: skip

@@ -16,7 +16,7 @@ def duration(text: str) -> float:
 
 
 def interval(text: str) -> float:
-    """Seconds between two lines or pictures, which nobody reads faster than ten times a second."""
+    """Seconds between two lines or screens; nobody reads faster than ten per second."""
     seconds = duration(text)
     if seconds < 0.1:
         raise argparse.ArgumentTypeError(f"must be at least 100ms, got {text!r}")

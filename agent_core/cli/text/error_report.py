@@ -1,4 +1,4 @@
-"""Errors that end a command: a line for people, an exit code for scripts, a traceback for nobody who has not asked."""
+"""Errors that end a command: one line for people, an exit code for scripts, a traceback only with --debug."""
 
 from __future__ import annotations
 

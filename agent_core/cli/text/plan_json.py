@@ -1,4 +1,4 @@
-"""PlanJson: how sources will read their devices, for scripts."""
+"""How sources will read their devices, as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agent_core.api import PlannedDevice, PlannedGroup
 
 
 def plan_json(plans: Mapping[str, Sequence[PlannedDevice]]) -> list[dict[str, object]]:
-    """One object a device. Times are estimates."""
+    """One object per device. Times are estimates."""
     return [
         {
             "source": source_id,

@@ -16,7 +16,7 @@ def print_problems(problems: Sequence[ConfigProblem], out: TextIO, redact: Calla
 
 
 def problem_line(problem: ConfigProblem) -> str:
-    """The place comes first, as editors and compilers have it. Always one line, whatever a key is called."""
+    """The place comes first, as in compilers. Always one line, whatever the name of a key."""
     text = str(replace(problem, message=f"warning: {problem.message}") if problem.warning else problem)
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -13,32 +13,34 @@ _MAX_ERROR = 60
 
 
 class StatusLine:
-    """Makes one line of each status; knows the one before, for the rate."""
+    """Makes one line of each status; remembers the one before, for the rate."""
 
     def __init__(self) -> None:
         self._uptime_seconds = 0.0
         self._collected = 0
 
     def text(self, status: AgentStatus) -> str:
-        """``00:01:05  collected 22,750  350 values/s  warehouse up: delivered 22,400  pending 350  dropped 0``."""
+        """``00:01:05  collected 22,750  350 records/s  warehouse up: delivered 22,400  pending 350  dropped 0``."""
         collected = sum(source.collected for source in status.sources)
         elapsed = status.uptime_seconds - self._uptime_seconds
         rate = (collected - self._collected) / elapsed if elapsed > 0 else 0.0
         self._uptime_seconds, self._collected = status.uptime_seconds, collected
-        parts = [_duration(status.uptime_seconds), f"collected {collected:,}", f"{rate:,.0f} values/s"]
+        parts = [_duration(status.uptime_seconds), f"collected {collected:,}", f"{rate:,.0f} records/s"]
         return "  ".join([*parts, *(_sink(sink) for sink in status.sinks)])
 
 
 def waiting_text(status: AgentStatus) -> str:
-    """What a stop still waits for."""
+    """What a stop is still waiting for."""
     pending = [
-        f"{sink.ledger.pending:,} rows of {sink.sink_id} ({sink.state})" for sink in status.sinks if sink.ledger.pending
+        f"{sink.ledger.pending:,} records of {sink.sink_id} ({sink.state})"
+        for sink in status.sinks
+        if sink.ledger.pending
     ]
     return "waiting for " + (", ".join(pending) if pending else "the parts to close")
 
 
 def ledger_lines(status: AgentStatus) -> list[str]:
-    """One row a sink, with whether it balances, why rows were dropped or diverted, and what came back."""
+    """A table with one line per sink; then why records were dropped or diverted, and what was replayed."""
     accounts = [
         account
         for account in Account
@@ -61,12 +63,12 @@ def ledger_lines(status: AgentStatus) -> list[str]:
 
 
 def _replayed(sink: SinkStatus) -> list[str]:
-    """The replay's own ledger, in which rows that were diverted come back."""
+    """The replay's own ledger: diverted records that came back."""
     replay = sink.replay
     if replay is None or not (replay.read or replay.backlog_files):
         return []
     parts = f"inserted {replay.inserted:,}, duplicates {replay.duplicates:,}, rejected {replay.rejected:,}"
-    waiting = f"; files that wait: {replay.backlog_files:,}" if replay.backlog_files else ""
+    waiting = f"; backup files waiting: {replay.backlog_files:,}" if replay.backlog_files else ""
     return [f"{sink.sink_id} replayed: {replay.read:,} ({parts}){waiting}"]
 
 

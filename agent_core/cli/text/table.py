@@ -1,4 +1,4 @@
-"""Aligned columns, for terminals on which some letters are two cells wide."""
+"""Aligned columns, for terminals where some letters are two cells wide."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from agent_core.cli.text.table import cut_to_width, display_width
 class Terminal:
     """Writes lines above a status line that is rewritten in place. Thread-safe.
 
-    On a stream that is no terminal the status line is a line like any other.
+    On a stream that is not a terminal the status line is an ordinary line.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -40,7 +40,7 @@ class Terminal:
             self._draw()
 
     def end_status(self) -> None:
-        """Leave the last status line where it is and go on below it."""
+        """Leave the last status line where it is and continue below it."""
         with self._lock:
             if self._status:
                 self._write("\n")
@@ -60,7 +60,7 @@ class Terminal:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            # Nobody reads any more (a closed pipe): the data goes on without an audience.
+            # Nobody reads any more (a closed pipe): the agent continues without output.
             self._status = ""
 
 

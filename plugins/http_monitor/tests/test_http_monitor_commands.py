@@ -165,7 +165,7 @@ def test_what_cannot_be_asked_is_unknown(capsys: pytest.CaptureFixture[str], arg
 
 
 def test_something_else_on_the_port_is_unknown(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(MonitorRefused, match="what answers there is no monitor"):
+    with pytest.raises(MonitorRefused, match="not a tagferry monitor"):
         MonitorClient(url(served)).get("/")
     with pytest.raises(MonitorRefused, match="not understood"):
         LiveStatus.of({"agent": {}})

@@ -73,7 +73,7 @@ def test_status_lines_come_as_often_as_asked() -> None:
     agent = FakeAgent(status=status)
     assert run_of(agent, out, status_seconds=0.1).until_stopped() == exit_code.OK
     assert out.getvalue().splitlines()[:3] == [
-        f"00:00:0{second}  collected {second}  1 values/s  warehouse up: delivered 0  pending 0  dropped 0"
+        f"00:00:0{second}  collected {second}  1 records/s  warehouse up: delivered 0  pending 0  dropped 0"
         for second in (1, 2, 3)
     ]
 
@@ -108,7 +108,7 @@ def test_ctrl_c_while_a_part_opens_is_answered(capsys: pytest.CaptureFixture[str
 
     agent = SlowToOpen()
     assert run_of(agent, out).until_stopped() == exit_code.OK
-    assert out.getvalue() == "still starting: it stops as soon as every part is open\n"
+    assert out.getvalue() == "still starting: the agent stops as soon as every part is open\n"
     assert agent.calls == ["stop SIGINT", "shutdown"]
 
 
@@ -149,7 +149,8 @@ def test_a_second_ctrl_c_says_what_the_stop_waits_for() -> None:
     assert run_of(agent, out).until_stopped() == exit_code.OK
     thread.join(10)
     assert out.getvalue() == (
-        "still stopping: waiting for 1,234 rows of warehouse (up); it ends by itself within 30 s of the first signal\n"
+        "still stopping: waiting for 1,234 records of warehouse (up); "
+        "the stop ends at most 30 s after the first signal\n"
     )
 
 

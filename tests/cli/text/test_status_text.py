@@ -12,10 +12,10 @@ def test_the_line_shows_the_ledger_and_the_rate() -> None:
     line = StatusLine()
     up = sink_status(ledger=LedgerSnapshot(collected=350, delivered=300, pending=50))
     assert line.text(agent_status(350, 1.0, [up])) == (
-        "00:00:01  collected 350  350 values/s  warehouse up: delivered 300  pending 50  dropped 0"
+        "00:00:01  collected 350  350 records/s  warehouse up: delivered 300  pending 50  dropped 0"
     )
     more = sink_status(ledger=LedgerSnapshot(collected=12_350, delivered=12_000, pending=350))
-    assert line.text(agent_status(12_350, 4.0, [more])).startswith("00:00:04  collected 12,350  4,000 values/s")
+    assert line.text(agent_status(12_350, 4.0, [more])).startswith("00:00:04  collected 12,350  4,000 records/s")
 
 
 def test_what_went_wrong_is_shown_only_when_it_did() -> None:
@@ -39,7 +39,7 @@ def test_every_sink_has_its_part() -> None:
 
 
 def test_a_status_without_elapsed_time_has_no_rate() -> None:
-    assert "0 values/s" in StatusLine().text(agent_status(5, 0.0))
+    assert "0 records/s" in StatusLine().text(agent_status(5, 0.0))
 
 
 def test_the_ledger_is_a_table_that_says_whether_it_balances() -> None:
@@ -68,7 +68,7 @@ def test_what_came_back_is_a_ledger_of_its_own() -> None:
     replay = ReplayStatus(read=1200, inserted=1000, duplicates=190, rejected=10, backlog_files=2)
     sink = replace(sink_status(ledger=LedgerSnapshot(collected=1200, diverted=1200)), replay=replay)
     assert ledger_lines(agent_status(0, 0.0, [sink]))[-1] == (
-        "warehouse replayed: 1,200 (inserted 1,000, duplicates 190, rejected 10); files that wait: 2"
+        "warehouse replayed: 1,200 (inserted 1,000, duplicates 190, rejected 10); backup files waiting: 2"
     )
     quiet = replace(sink, replay=ReplayStatus())
     assert "replayed" not in "\n".join(ledger_lines(agent_status(0, 0.0, [quiet])))
@@ -76,5 +76,5 @@ def test_what_came_back_is_a_ledger_of_its_own() -> None:
 
 def test_a_stop_says_what_it_waits_for() -> None:
     busy = sink_status(state=SinkState.RETRYING, ledger=LedgerSnapshot(collected=1234, pending=1234))
-    assert waiting_text(agent_status(0, 0.0, [busy])) == "waiting for 1,234 rows of warehouse (retrying)"
+    assert waiting_text(agent_status(0, 0.0, [busy])) == "waiting for 1,234 records of warehouse (retrying)"
     assert waiting_text(agent_status(0, 0.0)) == "waiting for the parts to close"

@@ -63,7 +63,7 @@ class CountedRun:
     @property
     def status(self) -> str:
         """The last status line."""
-        return next((line.strip() for line in reversed(self._output.splitlines()) if "values/s" in line), "")
+        return next((line.strip() for line in reversed(self._output.splitlines()) if "records/s" in line), "")
 
     def waiting_files(self) -> list[Path]:
         """The backlog, files that are being written included."""

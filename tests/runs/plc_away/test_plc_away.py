@@ -27,7 +27,7 @@ def test_the_agent_starts_without_the_plc_and_reads_it_when_it_comes(case: Case,
     with case.agent({"PLANT_ADDRESS": plant.address}) as agent:
         agent.wait_for("device unreachable")
         wait_until(lambda: rows("BAD") == tags, what="one BAD row for each tag")
-        wait_until(lambda: agent.output.count("values/s") > 20, what="two seconds of running")
+        wait_until(lambda: agent.output.count("records/s") > 20, what="two seconds of running")
         assert agent.output.count("device unreachable") == 1, "said once, not at each try"
         assert rows("BAD") == tags, "bad_records: on_change is one BAD row for each tag"
         plant.resume()

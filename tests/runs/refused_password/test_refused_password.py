@@ -15,8 +15,8 @@ def test_ten_workers_of_two_sinks_make_one_attempt_and_go_on_when_the_password_i
     with case.agent(database.environ) as agent:
         agent.wait_for("sink=first old=up new=locked_out")
         agent.wait_for("sink=second old=up new=locked_out")
-        lines = agent.output.count("values/s")
-        wait_until(lambda: agent.output.count("values/s") > lines + 15, what="many probe intervals")
+        lines = agent.output.count("records/s")
+        wait_until(lambda: agent.output.count("records/s") > lines + 15, what="many probe intervals")
         assert server.counters()["bad_logons"] == 1, "one attempt for both sinks, ten workers and every probe"
         assert "wrong" not in agent.output, "a secret prints as ***"
 
