@@ -75,8 +75,6 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 TO_REWRITE: Final = {
-    "schema of csv_sink",
-    "schema of memory_buffer",
     "schema of polling_source",
     "log",
     "metrics",

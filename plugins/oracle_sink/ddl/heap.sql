@@ -1,6 +1,6 @@
--- The plain table, for up to some hundred million rows.
+-- The plain table, for up to a few hundred million rows.
 --
--- The account of the agent then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (UPDATE too with
+-- The agent's account then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (also UPDATE with
 -- on_conflict: update)
 CREATE TABLE "TAG_DATA" (
     "TAG_NAME" VARCHAR2(100 CHAR) NOT NULL,

@@ -1,7 +1,7 @@
--- The primary key is the table, and each tag name stands once a block: about half the space. Rows that come out of
--- order (a replay) cost more than in the plain table.
+-- The primary key is the table, and each block stores a tag name once: about half the space. Rows that are inserted
+-- out of order (by a replay) cost more than in the plain table.
 --
--- The account of the agent then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (UPDATE too with
+-- The agent's account then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (also UPDATE with
 -- on_conflict: update)
 CREATE TABLE "TAG_DATA" (
     "TAG_NAME" VARCHAR2(100 CHAR) NOT NULL,

@@ -1,8 +1,8 @@
--- A partition a day, made by the database as rows come; recommended for volume. Needs the Partitioning
--- option (part of the Free and the Express edition). Days that nobody needs are dropped in no time:
+-- One partition per day, created by the database as rows arrive; recommended for large volumes. Needs the Partitioning
+-- option (included in the Free and Express editions). Days that are no longer needed are dropped in an instant:
 --   ALTER TABLE TAG_DATA DROP PARTITION FOR (TIMESTAMP '2026-03-01 00:00:00');
 --
--- The account of the agent then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (UPDATE too with
+-- The agent's account then needs: GRANT SELECT, INSERT ON TAG_DATA TO <account>; (also UPDATE with
 -- on_conflict: update)
 CREATE TABLE "TAG_DATA" (
     "TAG_NAME" VARCHAR2(100 CHAR) NOT NULL,

@@ -14,7 +14,7 @@ from oracle_standin.server import Server
 from oracle_standin.wire.release import RELEASES
 
 _EPILOG = """\
-It prints one line, "listening port=N control=M", and ends on SIGINT or SIGTERM. Both ports are on loopback.
+It prints one line, "listening port=N control=M", and stops on SIGINT or SIGTERM. Both ports are on loopback.
 It is a stand-in, not Oracle: see README.md for what it does and does not do.
 
 examples:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--service", default="FREEPDB1", help="the only service name it knows (default FREEPDB1)")
     parser.add_argument("--profile", choices=RELEASES, default="23", help="the release to stand in for (default 23)")
     parser.add_argument("--ddl", type=Path, action="append", default=[], metavar="FILE", help="SQL to run first")
-    parser.add_argument("--count-only", action="store_true", help="count INSERTed rows, check and store nothing")
+    parser.add_argument("--count-only", action="store_true", help="count INSERTed rows; check and store nothing")
     options = parser.parse_args(arguments)
     users = dict(options.user or [("scott", "tiger")])
     server = Server(options.port, users, options.service, options.profile, options.count_only)

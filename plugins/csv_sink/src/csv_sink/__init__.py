@@ -1,1 +1,1 @@
-"""csv_sink: keeps tag values in CSV files that read back exactly."""
+"""csv_sink: keeps tag values in CSV files that are read back exactly."""

@@ -25,6 +25,6 @@ def agent_register_sink() -> SinkFactory:
         type="csv_sink",
         schema=load_schema("csv_sink"),
         create=create,
-        summary="keeps rows in CSV files that a spreadsheet opens and `tagferry replay` reads back exactly",
+        summary="keeps records in CSV files that a spreadsheet can open and `tagferry replay` reads back exactly",
         backup_reader=CsvBackups(),
     )

@@ -40,7 +40,7 @@ def agent_register_sink() -> SinkFactory:
         type="oracle_sink",
         schema=load_schema("oracle_sink"),
         create=create,
-        summary="writes into an Oracle table with array DML, each row with an outcome of its own",
+        summary="writes into an Oracle table with array DML; each record has its own outcome",
     )
 
 

@@ -24,5 +24,5 @@ def agent_register_sink() -> SinkFactory:
         type="sqlite_sink",
         schema=load_schema("sqlite_sink"),
         create=create,
-        summary="writes into a table of a SQLite file that any SQLite browser opens",
+        summary="writes into a table of a SQLite file, which any SQLite browser can open",
     )
