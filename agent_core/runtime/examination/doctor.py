@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from agent_core.api import AgentError, Clock, DdlProvider, Diagnosable, Finding, Severity
+from agent_core.api import AgentError, Clock, DdlProvider, Diagnosable, Finding, Log, Severity
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.runtime.components import Components
@@ -19,7 +18,7 @@ from agent_core.runtime.examination.surroundings import diagnose_surroundings
 WAIT_SECONDS = 0.25
 """On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
 
-_logger = logging.getLogger("agent_core.doctor")
+_log = Log("agent_core.doctor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class _Check:
         except (AgentError, OSError) as error:
             self._tell(Finding(Severity.CRITICAL, "check", str(error)))
         except Exception as error:
-            _logger.exception("check failed: part=%s", self._patient)
+            _log.error("check failed", part=self._patient, exc_info=error)
             step = f"this is a defect of {self._patient.type or 'the agent'}; tagferry --debug doctor shows where"
             self._tell(Finding(Severity.CRITICAL, "check", f"{type(error).__name__}: {error}", step))
         with self._changed:
