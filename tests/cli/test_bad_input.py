@@ -116,7 +116,7 @@ def test_a_plugin_that_two_distributions_claim_is_refused_with_both_names(agent:
     assert "dist-table-sink" in result.err
 
 
-def test_every_mistake_of_a_file_is_told_at_once_as_the_user_sees_it(agent: Command) -> None:
+def test_every_mistake_of_a_file_is_reported_at_once_as_the_user_sees_it(agent: Command) -> None:
     agent.write(
         """\
 agent: {nam: x, shutdown_timeout: 30}

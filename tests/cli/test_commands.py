@@ -175,7 +175,7 @@ def test_ctrl_c_while_a_plugin_is_imported_is_130_without_traceback(agent: Comma
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(agent: Command) -> None:
+def test_a_reader_that_has_seen_enough_is_not_an_error(agent: Command) -> None:
     command = f"{sys.executable} -m agent_core schema | head -1; exit ${{PIPESTATUS[0]}}"
     if sys.platform == "win32":
         pytest.skip("needs a shell with pipes")

@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_one_problem_with_its_place(tmp_path: Path, data:
     assert only_problem(tmp_path, data).startswith(problem)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path: Path) -> None:
     found = document(tmp_path, b"\xef\xbb\xbfa: 1\n")
     assert found.root == {"a": 1}
     assert found.key_position(("a",)) == (1, 1)
@@ -165,7 +165,7 @@ def test_the_file_must_be_a_mapping(yaml: Yaml, text: str) -> None:
     assert yaml.problems(text) == ["agent.yaml:1:1: expected a mapping (key: value), such as sources: and sinks:"]
 
 
-def test_problems_of_the_yaml_and_of_the_schema_are_told_together(yaml: Yaml) -> None:
+def test_problems_of_the_yaml_and_of_the_schema_are_reported_together(yaml: Yaml) -> None:
     found = yaml.problems(VALID + "log: {level: info, level: debug, colour: red}\n")
     assert found == [
         "agent.yaml:10:20: log.level: key 'level' appears twice (first at line 10)",

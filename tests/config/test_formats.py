@@ -28,7 +28,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "s", "-1s", "1 year", "1M", "1e3s", "1s2s", "1,5s", "٣s", "1.s", "nan"])
-def test_what_is_no_duration_is_taught(text: str) -> None:
+def test_what_is_not_a_duration_is_explained(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration such as 500ms, 1s, 5m, 2h or 7d"):
         parse_duration(text)
 
@@ -42,7 +42,7 @@ def test_sizes(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "64", "64M", "64mib", "-1B", "1Mb"])
-def test_what_is_no_size_is_taught(text: str) -> None:
+def test_what_is_not_a_size_is_explained(text: str) -> None:
     with pytest.raises(ValueError, match="expected a size such as 1024B, 10MB or 64MiB"):
         parse_bytes(text)
 

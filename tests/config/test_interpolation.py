@@ -81,7 +81,7 @@ def test_any_text_resolves_or_is_explained(text: str) -> None:
     assert "${" in text or resolved == text
 
 
-def test_the_environment_wins_over_dotenv_which_lies_beside_the_yaml(tmp_path: Path) -> None:
+def test_the_environment_wins_over_dotenv_next_to_the_yaml(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=from dotenv\nexport B='two words'\n# comment\n", encoding="utf-8")
     assert resolver(tmp_path, A="from environment").resolve("${A}, ${B}") == "from environment, two words"
 
@@ -91,7 +91,7 @@ def test_dotenv_may_have_a_byte_order_mark_and_dollar_signs(tmp_path: Path) -> N
     assert resolver(tmp_path, A="never").resolve("${PW}") == "pa$$w${A}rd"
 
 
-def test_a_broken_dotenv_is_told_with_its_line(yaml: Yaml) -> None:
+def test_a_broken_dotenv_is_reported_with_its_line(yaml: Yaml) -> None:
     (yaml.folder / ".env").write_text('A=1\nB="never closed\n', encoding="utf-8")
     found = yaml.problems(VALID.replace("id: warehouse", "id: ${A}"))
     assert found == [".env:2:1: this line cannot be read (write NAME=value)"]
@@ -104,7 +104,7 @@ def test_a_file_is_read_without_its_last_line_break(tmp_path: Path) -> None:
     assert resolver(tmp_path).resolve("${file:nowhere:-none}") == "none"
 
 
-def test_a_file_that_is_no_text_is_explained(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_explained(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"\xff\xfe")
     with pytest.raises(ResolveError, match="is not UTF-8"):
         resolver(tmp_path).resolve("${file:secret}")
@@ -130,7 +130,7 @@ def test_a_plugin_that_fails_is_a_problem_at_the_place_of_the_reference(yaml: Ya
     ]
 
 
-def test_every_unset_variable_is_told_with_its_place(yaml: Yaml) -> None:
+def test_every_unset_variable_is_reported_with_its_place(yaml: Yaml) -> None:
     hint = "(set it in the environment or in .env, or write ${%s:-default})"
     assert yaml.problems(DATABASE) == [
         f"agent.yaml:6:12: sinks[0].config.dsn: the variable DSN is not set {hint % 'DSN'}",
@@ -175,7 +175,7 @@ def test_a_secret_prints_as_stars_even_when_it_is_wrong(yaml: Yaml) -> None:
     ]
 
 
-def test_a_secret_is_resolved_anew_each_time(yaml: Yaml) -> None:
+def test_a_secret_is_resolved_again_each_time(yaml: Yaml) -> None:
     dotenv = yaml.folder / ".env"
     dotenv.write_text("PASSWORD=first\n", encoding="utf-8")
     password = yaml.load(DATABASE, environ={"DSN": "x"}).sinks[0].config["password"]

@@ -99,14 +99,14 @@ def test_missing_keys_are_named_with_what_they_are_for(yaml: Yaml) -> None:
     ]
 
 
-def test_a_missing_config_is_told_where_the_component_is(yaml: Yaml) -> None:
+def test_a_missing_config_is_reported_at_its_component(yaml: Yaml) -> None:
     text = SINKS + "  - id: db\n    type: database_sink\n"
     assert yaml.problems(text) == [
         "agent.yaml:8:5: sinks[0]: missing key 'config' (database_sink needs dsn, password, table)",
     ]
 
 
-def test_a_missing_section_is_told_at_the_top(yaml: Yaml) -> None:
+def test_a_missing_section_is_reported_at_the_top(yaml: Yaml) -> None:
     assert yaml.problems("agent: {name: x}\n") == [
         "agent.yaml:1:1: missing key 'sources' (Where records come from)",
         "agent.yaml:1:1: missing key 'sinks' (Where records go)",
@@ -130,7 +130,7 @@ def test_an_id_is_fit_for_files_and_metrics(yaml: Yaml) -> None:
     ]
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file(yaml: Yaml) -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file(yaml: Yaml) -> None:
     text = """\
 agent: {nam: x, shutdown_timeout: 30}
 sources:

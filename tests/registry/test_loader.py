@@ -109,7 +109,7 @@ def test_a_plugin_for_another_version_of_the_core_is_refused_before_it_is_import
         ["no requirement at all"],
     ],
 )
-def test_a_plugin_that_sets_no_bound_fits_and_is_no_warning(
+def test_a_plugin_that_sets_no_bound_fits_without_a_warning(
     distributions: Distributions, requires: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     distributions.add("own_sink", SINK, requires=requires)
@@ -146,7 +146,7 @@ def test_two_distributions_with_one_name_are_refused_and_both_named(distribution
     assert "module_twice" not in sys.modules
 
 
-def test_one_distribution_seen_twice_on_the_path_is_no_clash(
+def test_one_distribution_seen_twice_on_the_path_is_not_a_clash(
     distributions: Distributions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = distributions.add("once", SINK)
@@ -217,7 +217,7 @@ def test_an_event_cannot_be_wrapped(distributions: Distributions, option: str) -
         Registry().load("wrapping")
 
 
-def test_all_faults_of_a_plugin_are_told_at_once(distributions: Distributions) -> None:
+def test_all_faults_of_a_plugin_are_reported_at_once(distributions: Distributions) -> None:
     faults = "\n@hookimpl\ndef agent_startd(agent): ...\n@hookimpl\ndef agent_stopping(agent, why): ...\n"
     distributions.add("odd", SINK + faults)
     with pytest.raises(PluginError) as caught:

@@ -71,7 +71,7 @@ def test_every_row_that_is_wrong_is_named_and_nothing_is_written(plant: Command)
     assert (as_json["written"], len(as_json["problems"])) == ([], 2)
 
 
-def test_good_rows_go_on_when_that_is_said(plant: Command) -> None:
+def test_with_leave_out_the_good_rows_are_converted(plant: Command) -> None:
     plant.write(TAGS.replace("DWORD", "WORX"), "tags.csv")
     done = plant("catalog", "import", "tags.csv", "--leave-out", "--to", "out.csv")
     assert (done.code, done.out) == (0, "1 groups, 1 tags -> out.csv\n")
@@ -109,7 +109,7 @@ def test_a_source_is_chosen_where_there_are_several(plant: Command) -> None:
     assert done.err == "error: no source 'line3' has lists of tags; known: line1, line2\n"
 
 
-def test_a_configuration_without_lists_of_tags_is_told_so(agent: Command) -> None:
+def test_a_configuration_without_tag_lists_is_refused(agent: Command) -> None:
     done = agent("catalog", "export", "--to", "out.csv")
     assert (done.code, done.err) == (2, "error: no source has lists of tags\n")
 

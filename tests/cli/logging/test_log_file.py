@@ -116,7 +116,7 @@ def test_a_disk_that_is_really_full_stops_nothing(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().err == ""
 
 
-def test_a_disk_that_comes_and_goes_is_told_now_and_then_with_all_that_was_lost(tmp_path: Path) -> None:
+def test_a_disk_that_comes_and_goes_is_logged_now_and_then_with_all_that_was_lost(tmp_path: Path) -> None:
     clock = ManualClock()
     with logged(tmp_path / "agent.log", clock) as (file, console):
         for number in range(40):
