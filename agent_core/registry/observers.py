@@ -49,7 +49,7 @@ class ObserverGuard:
             return MappingProxyType(dict(self._slow_calls))
 
     def wrap(self, observer: str, hook: str, function: Callable[..., object]) -> Callable[..., None]:
-        """``function`` as one that returns None and raises nothing but KeyboardInterrupt."""
+        """``function`` as one that returns None and raises nothing, except KeyboardInterrupt in the main thread."""
         timer, budget = self._timer, self._budget
 
         @functools.wraps(function)
@@ -57,9 +57,9 @@ class ObserverGuard:
             started = timer()
             try:
                 function(*args)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                    raise  # somebody pressed Ctrl-C; in another thread it is a defect like others
                 self._failed(observer, hook, error)
                 return
             elapsed = timer() - started

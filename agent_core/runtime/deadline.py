@@ -22,7 +22,7 @@ def run_until(deadline: float, calls: Mapping[str, Callable[[], object]], clock:
         problem = None
         try:
             call()
-        except Exception as error:
+        except BaseException as error:
             problem = f"{type(error).__name__}: {error}"
         with changed:
             unfinished.discard(name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from agent_core.api import (
     Account,
@@ -20,6 +21,7 @@ from agent_core.api import (
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.sink_gate import repr_of
 from agent_core.runtime.well_formed import well_formed
 
 
@@ -99,7 +101,7 @@ class Pipeline:
             self._emitting += not closed
         if closed:
             for delivery in route.deliveries:
-                delivery.refuse(batch, None, DropReason.AGENT_STOPPING)
+                self._hand_over(route, delivery, partial(delivery.refuse, batch, None, DropReason.AGENT_STOPPING))
             return
         try:
             self._pass_on(route, batch)
@@ -116,21 +118,36 @@ class Pipeline:
                 transformed = transform.apply(transformed)
             if transformed is not batch:
                 transformed = well_formed(transformed)
-        except Exception as error:
+        except BaseException as error:
             self._log.error(
                 "transform failed",
                 source=route.source_id,
                 records=len(batch),
-                error=repr(error),
+                error=repr_of(error),
                 every=route.source_id,
                 exc_info=error,
             )
+            reasons = DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR
             for delivery in route.deliveries:
-                delivery.refuse(batch, DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR)
+                self._hand_over(route, delivery, partial(delivery.refuse, batch, *reasons))
             return
         filtered = len(batch) - len(transformed)
         for delivery in route.deliveries:
             if filtered > 0:
                 self._ledger.move(delivery.sink_id, Account.COLLECTED, Account.FILTERED, filtered)
             if transformed:
-                delivery.accept(transformed)
+                self._hand_over(route, delivery, partial(delivery.accept, transformed))
+
+    def _hand_over(self, route: Route, delivery: Delivery, hand_over: Callable[[], None]) -> None:
+        """``emit`` never raises for what lies downstream, and one sink's defect costs no other its records."""
+        try:
+            hand_over()
+        except BaseException as error:
+            self._log.error(
+                "sink did not take records",
+                source=route.source_id,
+                sink=delivery.sink_id,
+                error=repr_of(error),
+                every=f"{route.source_id} {delivery.sink_id}",
+                exc_info=error,
+            )

@@ -14,7 +14,7 @@ from agent_core.runtime.delivery.retry import Backoff
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, ProbeIntervals, SinkGate
+from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, ProbeIntervals, SinkGate, repr_of
 
 
 class Turn(Enum):
@@ -107,7 +107,7 @@ class Carrier:
             self._settler.settle(flight)
         return True
 
-    def _failed(self, flight: LeaseFlight, error: Exception) -> None:
+    def _failed(self, flight: LeaseFlight, error: BaseException) -> None:
         """Sort a failure: which state the sink is in now, and when these records are tried again."""
         backoff = self._settings.backoff
         flight.failures += 1
@@ -117,7 +117,7 @@ class Carrier:
             flight.ambiguous = True
             sink_id = self._context.sink_id
             self._context.log.error(
-                "sink raised an unexpected error", sink=sink_id, error=repr(error), every=sink_id, exc_info=error
+                "sink raised an unexpected error", sink=sink_id, error=repr_of(error), every=sink_id, exc_info=error
             )
 
         state, probe_in = self._settings.probe_intervals.after(error)
@@ -134,7 +134,7 @@ class Carrier:
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
         self._announce_failure(flight, error, retry_in)
 
-    def _announce_failure(self, flight: LeaseFlight, error: Exception, retry_in_seconds: float | None) -> None:
+    def _announce_failure(self, flight: LeaseFlight, error: BaseException, retry_in_seconds: float | None) -> None:
         self._context.events.batch_failed(self._context.sink_id, flight.batch, error, flight.attempts, retry_in_seconds)
 
     def _give_up(self, flight: LeaseFlight) -> bool:

@@ -21,6 +21,7 @@ from agent_core.api import (
     Buffer,
     DivertReason,
     DropReason,
+    Finding,
     ReplayRefused,
     ReplayStatus,
     SinkError,
@@ -30,7 +31,7 @@ from agent_core.config.model import SinkConfig
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import SinkGate, text_of
+from agent_core.runtime.delivery.sink_gate import SinkGate, repr_of, text_of
 from agent_core.runtime.delivery.workers import Workers
 
 
@@ -82,8 +83,14 @@ class Delivery:
         self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
         try:
             evicted = self.buffer.append(batch)
-        except Exception as error:
-            self._context.log.error("buffer failed", sink=self.sink_id, error=repr(error), every=self.sink_id)
+        except BaseException as error:
+            self._context.log.error(
+                "buffer failed",
+                sink=self.sink_id,
+                error=repr_of(error),
+                every=self.sink_id,
+                exc_info=None if isinstance(error, OSError) else error,
+            )
             self._diverter.divert_or_drop(batch, DivertReason.BUFFER_FAILED, DropReason.BUFFER_FAILED)
             return
         if evicted:
@@ -198,6 +205,15 @@ class Delivery:
             next_probe_seconds=self._gate.next_probe_seconds(),
             inputs=self._config.inputs,
             replay=None if self._replay is None else self._replay.status(),
-            advice=tuple(self._sink.advice()),
+            advice=self._advice(),
             next_step=error.next_step if isinstance(error, SinkError) else None,
         )
+
+    def _advice(self) -> tuple[Finding, ...]:
+        try:
+            return tuple(self._sink.advice())
+        except BaseException as error:  # a sink's defect must not hide the other sinks
+            self._context.log.error(
+                "advice failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error
+            )
+            return ()

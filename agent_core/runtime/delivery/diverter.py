@@ -46,12 +46,12 @@ class Diverter:
             return False
         try:
             self._fallback.open()
-        except Exception as error:
+        except BaseException as error:
             self._log_unavailable(error)
             return False
         return True
 
-    def _log_unavailable(self, error: Exception) -> None:
+    def _log_unavailable(self, error: BaseException) -> None:
         sink_id = self._context.sink_id
         self._context.log.warning("fallback unavailable", sink=sink_id, error=error, every=sink_id)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agent_core.api import AgentError, Batch, Diversion, FallbackSink, Rejection, Sink
 from agent_core.runtime.delivery.shared_sink import check_outcome
+from agent_core.runtime.delivery.sink_gate import repr_of
 
 
 class FallbackFailed(Exception):
@@ -43,9 +44,9 @@ class Fallback:
                     return ()
                 outcome = self.sink.write(batch)
                 check_outcome(outcome, len(batch))
-            except Exception as error:
+            except BaseException as error:
                 known = isinstance(error, (AgentError, OSError))
-                raise FallbackFailed(str(error) if known else repr(error)) from error
+                raise FallbackFailed(str(error) if known else repr_of(error)) from error
             return outcome.rejected
 
     def close(self) -> None:

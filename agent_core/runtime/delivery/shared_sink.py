@@ -9,7 +9,7 @@ from agent_core.api import Advising, Clock, Finding, Sink, WriteOutcome
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_gate import SinkGate
 
-Failed = Callable[[Exception], None]
+Failed = Callable[[BaseException], None]
 """Called after a failed attempt, before any other worker makes one: it closes the gate or sets a time to retry."""
 
 
@@ -28,7 +28,7 @@ class SharedSink:
         self._lock = threading.Lock()
         self._opened = False
         self._failures = 0
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     @property
     def idempotent(self) -> bool | None:
@@ -57,7 +57,7 @@ class SharedSink:
         worker's failure closed the gate before anything was tried.
         """
 
-        def count_failure(error: Exception) -> None:
+        def count_failure(error: BaseException) -> None:
             flight.attempts += 1
             failed(error)
 
@@ -69,7 +69,7 @@ class SharedSink:
             outcome = self._sink.write(flight.batch)
             flight.elapsed_seconds = self._clock.monotonic() - started
             check_outcome(outcome, len(flight.batch))
-        except Exception as error:
+        except BaseException as error:
             count_failure(error)
             return False
         flight.attempts += 1
@@ -88,7 +88,7 @@ class SharedSink:
         if self._failure is None or self._failures == failures_before:
             try:
                 self._sink.open()
-            except Exception as error:
+            except BaseException as error:
                 self._failure = error
                 self._failures += 1
             else:

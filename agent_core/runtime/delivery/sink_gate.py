@@ -25,7 +25,7 @@ class ProbeIntervals:
     normal: float
     slow: float
 
-    def after(self, error: Exception) -> tuple[SinkState, float]:
+    def after(self, error: BaseException) -> tuple[SinkState, float]:
         """The state that an error leads to when its retries are used up, and the wait until the first probe."""
         if isinstance(error, AuthenticationError):
             return SinkState.LOCKED_OUT, self.normal
@@ -54,7 +54,7 @@ class SinkGate:
         self._probe_at = 0.0
         self._prober: object | None = None
         self._before_pause = SinkState.UP
-        self._last_error: Exception | None = None
+        self._last_error: BaseException | None = None
         self._closed = False
         self._flights: set[LeaseFlight] = set()
         self._unannounced: deque[tuple[SinkState, SinkState, str, float | None]] = deque()
@@ -66,7 +66,7 @@ class SinkGate:
             return self._state
 
     @property
-    def last_error(self) -> Exception | None:
+    def last_error(self) -> BaseException | None:
         """Why the sink last entered a state other than up; None when it never did."""
         with self.changed:
             return self._last_error
@@ -170,7 +170,7 @@ class SinkGate:
             self._locked_up(worker, reason)
         self._announce()
 
-    def retrying(self, error: Exception) -> bool:
+    def retrying(self, error: BaseException) -> bool:
         """A first failure: ``up`` becomes ``retrying``. False when the sink is already down, or paused."""
         with self.changed:
             if self._state not in WRITABLE:
@@ -180,7 +180,7 @@ class SinkGate:
         self._announce()
         return True
 
-    def down(self, worker: object, state: SinkState, error: Exception, probe_in_seconds: float) -> None:
+    def down(self, worker: object, state: SinkState, error: BaseException, probe_in_seconds: float) -> None:
         """Enter a state that probes. A late failure of a worker other than the prober does not delay the probe."""
         with self.changed:
             was_prober = self._prober is worker
@@ -255,9 +255,17 @@ class SinkGate:
         return not landed
 
 
-def text_of(error: Exception) -> str:
+def text_of(error: BaseException) -> str:
     """What a change of state gives as its reason: the error's own words, or its type when it has none."""
     try:
         return str(error) or type(error).__name__
-    except Exception:  # a foreign error's own defect must not hide that it happened
+    except BaseException:  # a foreign error's own defect must not hide that it happened
+        return type(error).__name__
+
+
+def repr_of(error: BaseException) -> str:
+    """``repr(error)``, or its type when it cannot be shown."""
+    try:
+        return repr(error)
+    except BaseException:  # as above
         return type(error).__name__

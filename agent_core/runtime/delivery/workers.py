@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from agent_core.api import Buffer, Lease, SinkState
 from agent_core.config.model import BatchConfig
 from agent_core.runtime.delivery.carrier import Carrier
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate
+from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate, repr_of
 
 RESTART_SECONDS = 1.0
 """A worker that failed by a defect waits this long before it starts again, so that it cannot spin."""
@@ -103,13 +104,17 @@ class Workers:
                     elif self._draining:
                         return
                     self._settler.try_again()
-                except Exception as error:
-                    sink_id = self._context.sink_id
-                    self._context.log.error(
-                        "worker restarted", sink=sink_id, error=repr(error), every=sink_id, exc_info=error
-                    )
-                    self._gate.sleep(RESTART_SECONDS)
+                except BaseException as error:  # SystemExit or CancelledError, too, would end the worker for good
+                    self._restart_after(error)
         finally:
             with self._gate.changed:
                 self._running -= 1
                 self._gate.changed.notify_all()
+
+    def _restart_after(self, error: BaseException) -> None:
+        sink_id = self._context.sink_id
+        with suppress(BaseException):  # nothing that a log handler does ends the worker either
+            self._context.log.error(
+                "worker restarted", sink=sink_id, error=repr_of(error), every=sink_id, exc_info=error
+            )
+        self._gate.sleep(RESTART_SECONDS)

@@ -134,7 +134,7 @@ class Replayer:
         while not self._stopped:
             try:
                 self._catch_up()
-            except Exception as error:
+            except BaseException as error:
                 if (repeats := self._faults.allow("defect")) is not None:
                     defect = None if isinstance(error, (OSError, SinkError)) else error
                     self._log.error(
@@ -195,7 +195,7 @@ class Replayer:
             self._status = replace(self._status, current_file=file.name)
         try:
             complete = self._replay(file)
-        except Exception:
+        except BaseException:
             self._blamed = True
             raise
         finally:
@@ -295,7 +295,7 @@ class Replayer:
         )
         return True
 
-    def _blame(self, error: Exception) -> None:
+    def _blame(self, error: BaseException) -> None:
         """Decide whether the file is to let others pass: oldest first, unless this one cannot go in."""
         if not isinstance(error, RetryableError):
             self._blamed = not isinstance(error, AuthenticationError)
@@ -308,7 +308,7 @@ class Replayer:
         if self._blamed:
             self._returned = False
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """A write failed. What is refused as a whole may be so because of what is in the file, such as a conflict with
         ``on_conflict: fail``: live data must not stop for that.
         """
@@ -316,11 +316,11 @@ class Replayer:
         self._blame(error)
         self._tell(error)
 
-    def _failed_to_open(self, error: Exception) -> None:
+    def _failed_to_open(self, error: BaseException) -> None:
         self._close_gate(error, SinkState.LOCKED_OUT, SinkState.THROTTLED, SinkState.MISCONFIGURED)
         self._tell(error)
 
-    def _close_gate(self, error: Exception, *concern_live_data: SinkState) -> None:
+    def _close_gate(self, error: BaseException, *concern_live_data: SinkState) -> None:
         """After a failed probe, or one of these. A plain outage is for the live workers to find."""
         state, probe_in = self._settings.probe_intervals.after(error)
         with self._gate.changed:
@@ -328,7 +328,7 @@ class Replayer:
         if probing or state in concern_live_data:
             self._gate.down(self, state, error, probe_in)
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
         if (repeats := self._faults.allow("write")) is not None:
             defect = None if isinstance(error, SinkError) else error
             self._log.warning(
