@@ -75,6 +75,11 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 TO_REWRITE: Final = {
+    "schema of melsec_driver",
+    "schema of modbus_driver",
+    "schema of opcua_driver",
+    "schema of s7_driver",
+    "schema of simulator_driver",
     "schema of polling_source",
     "log",
     "metrics",
@@ -140,6 +145,9 @@ UNWANTED: Final = {
     "for good": r"\bfor good\b",
     "by itself, by themselves, of itself": r"\b(by|of) (itself|themselves)\b",
     "goes on, go on": r"\b(go|goes|going|went|gone) on\b",
+    "beside": r"\bbeside\b",
+    "is no, are no (file, hook, int)": r"(?<!there )\b(is|are) no (?!longer\b)\w+",
+    "one a line, rows a second": r"\b(one|each|records?|rows?|lines?|bytes?|polls?|values?|log-ins?) an? (second|minute|hour|line|row|record|batch|poll|probe|sink|request|tag|write|read)\b",
 }
 """By the cell of the page that forbids it."""
 
