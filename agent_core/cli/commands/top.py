@@ -78,5 +78,5 @@ def _watch(client: MonitorClient, console: Console, view: TopView, every_seconds
 
 def _rates(client: MonitorClient) -> list[float]:
     """Records per second of the last minutes, oldest first."""
-    found = client.get("/api/history").get("values_per_second")
+    found = client.get("/api/history").get("records_per_second")
     return [float(value) for value in found] if isinstance(found, list) else []

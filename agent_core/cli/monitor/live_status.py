@@ -112,16 +112,15 @@ class LiveStatus:
 
     @classmethod
     def _of(cls, answer: Mapping[str, Any]) -> LiveStatus:
-        agent = answer["agent"]
         return cls(
-            name=agent["name"],
-            version=agent["version"],
-            phase=agent["phase"],
-            health=agent["health"],
-            uptime_seconds=agent["uptime_seconds"],
-            values_per_second=agent["values_per_second"],
-            tags=agent["tags"],
-            tags_not_good=agent["tags_not_good"],
+            name=answer["name"],
+            version=answer["version"],
+            phase=answer["phase"],
+            health=answer["health"],
+            uptime_seconds=answer["uptime_seconds"],
+            values_per_second=answer["records_per_second"],
+            tags=answer["tags"],
+            tags_not_good=answer["tags_not_good"],
             sinks=[_sink(sink) for sink in answer["sinks"]],
             groups=[
                 GroupLine(
@@ -152,24 +151,24 @@ class LiveStatus:
 
 
 def _sink(sink: Mapping[str, Any]) -> SinkLine:
-    buffer, writer, ledger = sink["buffer"], sink["writer"], sink["ledger"]
-    backup, replay = sink["backup"], sink["replay"] or {"requested_files": (), "current_file": None}
+    buffer, ledger, average_seconds = sink["buffer"], sink["ledger"], sink["writes"]["average_seconds"]
+    backlog, replay = sink["backlog"], sink["replay"] or {"requested_files": (), "current_file": None}
     return SinkLine(
         sink_id=sink["sink_id"],
         type=sink["type"],
         state=sink["state"],
-        rows_per_second=sink["rows_per_second"],
-        pending=buffer["current_size"],
-        capacity=buffer["max_size"],
-        fill_pct=buffer["utilization_pct"],
+        rows_per_second=sink["records_per_second"],
+        pending=buffer["pending_records"],
+        capacity=buffer["capacity_records"],
+        fill_pct=sink["outlook"]["fill_pct"],
         delivered=ledger["delivered"],
         dropped=ledger["dropped"],
-        write_ms=writer["avg_write_latency_ms"],
+        write_ms=1000.0 * (average_seconds or 0.0),
         last_commit_age_seconds=sink["last_delivery_age_seconds"],
-        next_probe_seconds=writer["next_probe_seconds"],
-        last_error=writer["last_error"],
-        backup_files=backup["file_count"],
-        rejected_files=backup["rejected_file_count"],
+        next_probe_seconds=sink["next_probe_seconds"],
+        last_error=sink["last_error"],
+        backup_files=backlog["backup_files"],
+        rejected_files=backlog["rejected_files"],
         requested_files=len(replay["requested_files"]),
         replaying=replay["current_file"],
         balanced=ledger["balanced"],

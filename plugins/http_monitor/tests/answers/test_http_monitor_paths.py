@@ -364,7 +364,7 @@ def test_the_history_has_one_point_a_second(monitored: Monitored) -> None:
         monitored.tick()
     answer = monitored.client.get("/api/history").json()
     assert len(answer["time_seconds"]) == 6
-    assert {len(answer["values_per_second"]), len(answer["fill_pct"]["warehouse"])} == {6}
+    assert {len(answer["records_per_second"]), len(answer["fill_pct"]["warehouse"])} == {6}
 
 
 def test_two_agents_in_one_process_have_nothing_in_common(make_monitored: MakeMonitored) -> None:
@@ -405,7 +405,7 @@ def test_alerts_and_states_of_one_answer_are_of_one_instant(
     down = [] if after is SinkState.UP else ["sink_down"]
     live = monitored.client.get("/api/live").json()
     assert (live["sinks"][0]["state"], [alert["code"] for alert in live["alerts"]]) == (after, down)
-    assert live["agent"]["health"] == ("failing" if down else "ok")
+    assert live["health"] == ("failing" if down else "ok")
     health = monitored.client.get("/api/buffer/health")
     assert (health.status, [alert["code"] for alert in health.json()["alerts"]]) == (503 if down else 200, down)
     assert f"agent_healthy {0 if down else 1}.0" in monitored.client.get("/metrics").text

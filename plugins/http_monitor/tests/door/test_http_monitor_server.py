@@ -151,7 +151,7 @@ def test_a_server_that_ended_by_itself_is_started_again_with_all_that_it_does(
         until(lambda: gone(before))
     until(lambda: answers(served.port))
     with WebSocketClient(served.port, "/ws/polling") as after:
-        assert [after.receive()["agent"]["name"] for _ in range(3)] == ["line-1"] * 3, "and it pushes on"
+        assert [after.receive()["name"] for _ in range(3)] == ["line-1"] * 3, "and it pushes on"
     assert [record.levelname for record in caplog.records if "http server failed" in record.message] == ["ERROR"]
 
 

@@ -21,7 +21,7 @@ def test_snapshots_come_by_themselves(served: Served) -> None:
     with WebSocketClient(served.port, "/ws/polling", ["agent-live"]) as socket:
         first, second = socket.receive(), socket.receive()
     assert socket.subprotocol == "agent-live"
-    assert first["agent"]["name"] == second["agent"]["name"] == "line-1"
+    assert first["name"] == second["name"] == "line-1"
     assert first["groups"][0]["group_id"] == "PROCESS"
     assert first.keys() == served.client.get("/api/live").json().keys()
 
@@ -31,7 +31,7 @@ def test_several_clients_are_served_and_one_that_goes_disturbs_nobody(served: Se
     with WebSocketClient(served.port, "/ws/polling") as second:
         first.receive()
         first.close()
-        assert [second.receive()["agent"]["name"] for _ in range(3)] == ["line-1"] * 3
+        assert [second.receive()["name"] for _ in range(3)] == ["line-1"] * 3
 
 
 def test_what_a_client_sends_is_ignored(served: Served) -> None:
@@ -63,7 +63,7 @@ def test_where_everything_is_protected_the_token_comes_as_a_subprotocol(make_ser
             WebSocketClient(served.port, "/ws/polling", subprotocols)
         assert refused.value.status == 401
     with WebSocketClient(served.port, "/ws/polling", ["agent-live", to_protocol(TOKEN)]) as socket:
-        assert socket.receive()["agent"]["name"] == "line-1"
+        assert socket.receive()["name"] == "line-1"
     assert socket.subprotocol == "agent-live", "the token is not sent back"
 
 
@@ -71,7 +71,7 @@ def test_before_the_start_a_socket_waits(make_served: MakeServed) -> None:
     served = make_served(started=False)
     with WebSocketClient(served.port, "/ws/polling") as socket:
         served.events.started(served.agent)
-        assert socket.receive()["agent"]["phase"] == "running"
+        assert socket.receive()["phase"] == "running"
 
 
 def test_closing_the_monitor_closes_the_sockets_in_time(served: Served) -> None:

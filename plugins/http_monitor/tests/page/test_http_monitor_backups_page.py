@@ -153,7 +153,7 @@ def test_a_waiting_backup_goes_in_by_the_button(open_page: OpenPage, plant: Plan
     expect(page.locator("#token-error")).to_have_text("The token is wrong. Try again.")
     assert plant.old_values() == []
     give_token(page)
-    expect(page.locator(".toast")).to_contain_text("backup_20260101_000000.csv is written back next")
+    expect(page.locator(".toast")).to_contain_text("backup_20260101_000000.csv will be replayed next")
     expect(page.locator("#events")).to_contain_text("backup_20260101_000000.csv is written back: 3 inserted")
     expect(file).to_have_count(0)
     assert plant.old_values() == [1.5, 2.5, 3.5]

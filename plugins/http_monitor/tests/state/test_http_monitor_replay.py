@@ -57,7 +57,7 @@ def test_a_file_of_either_kind_is_asked_for(waiting: Monitored, file: BacklogFil
     assert answer.status == 202
     assert answer.json() == {
         "success": True,
-        "message": f"{file.name} is written back next",
+        "message": f"{file.name} will be replayed next",
         "sink_id": "warehouse",
         "file": file.name,
         "state": "waiting",
@@ -70,10 +70,10 @@ def test_the_answer_says_what_comes_first(waiting: Monitored) -> None:
     stands(waiting, ReplayStatus(requested_files=("a.csv", "b.csv", "backup_1.csv"), current_file="a.csv"))
     answer = waiting.client.post(REPLAY.format("backup_1.csv")).json()
     assert (answer["state"], answer["files_ahead"]) == ("requested", 2)
-    assert answer["message"] == "backup_1.csv is written back after 2 others"
+    assert answer["message"] == "backup_1.csv will be replayed after 2 others"
     stands(waiting, ReplayStatus(), SinkState.PAUSED)
     message = waiting.client.post(REPLAY.format("backup_1.csv")).json()["message"]
-    assert message == "backup_1.csv is written back once warehouse can be written to; it is paused now"
+    assert message == "backup_1.csv will be replayed when warehouse is up again; it is paused now"
 
 
 def test_what_is_not_there_is_not_found(waiting: Monitored) -> None:
@@ -240,7 +240,7 @@ def test_the_disk_is_looked_at_when_files_come_or_go(waiting: Monitored) -> None
 def test_texts_of_another_encoding_break_no_answer(monitored: Monitored) -> None:
     monitored.agent.sinks = [replace(sink_status(state=SinkState.DOWN), last_error="cannot open b\udcff")]
     monitored.tick()
-    assert monitored.client.get("/api/live").json()["sinks"][0]["writer"]["last_error"] == "cannot open b\\udcff"
+    assert monitored.client.get("/api/live").json()["sinks"][0]["last_error"] == "cannot open b\\udcff"
     assert monitored.client.get("/api/buffer/health").status == 503
 
 

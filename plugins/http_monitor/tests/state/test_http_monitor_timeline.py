@@ -26,7 +26,7 @@ def test_each_point_has_the_rate_since_the_one_before() -> None:
     timeline = Timeline()
     for second, collected in ((1, 350), (2, 700), (4, 1400)):
         add(timeline, second, collected)
-    assert [point.values_per_second for point in timeline.points()] == [350, 350, 350]
+    assert [point.records_per_second for point in timeline.points()] == [350, 350, 350]
 
 
 def test_fifteen_minutes_are_kept() -> None:
@@ -49,9 +49,9 @@ def test_write_times_are_those_since_the_point_before() -> None:
     add(timeline, 1, 0, writes=WriteSnapshot(successful=2, seconds=0.04))
     add(timeline, 2, 0, writes=WriteSnapshot(successful=2, seconds=0.04))
     add(timeline, 3, 0, writes=WriteSnapshot(successful=4, seconds=0.10))
-    times = [point.sinks["warehouse"].write_ms for point in timeline.points()]
+    times = [point.sinks["warehouse"].write_seconds for point in timeline.points()]
     assert times[1] is None
-    assert [times[0], times[2]] == pytest.approx([20.0, 30.0])
+    assert [times[0], times[2]] == pytest.approx([0.02, 0.03])
 
 
 def test_rates_are_averages_over_ten_seconds() -> None:

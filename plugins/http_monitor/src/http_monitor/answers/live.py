@@ -1,4 +1,4 @@
-"""Live: everything that the dashboard draws, once a second; and the history of its chart."""
+"""Live: the agent's status and what the dashboard draws beside it, once a second; and the history of its charts."""
 
 from __future__ import annotations
 
@@ -7,34 +7,21 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import Field
 
-from agent_core.api import SinkStatus, SourceStatus
-from http_monitor.answers.buffer import AlertAnswer, SinkBuffer, alert_answer, sink_buffer
-from http_monitor.answers.model import Answer, age_seconds, iso_time, rounded
-from http_monitor.answers.polling import GroupAnswer, group_answer
-from http_monitor.answers.writer import (
-    Backup,
+from agent_core.api import SinkState, SinkStatus, SourceStatus
+from http_monitor.answers.backlog import Backlog, backlog
+from http_monitor.answers.buffer import AlertAnswer, BufferOutlook, outlook
+from http_monitor.answers.model import Answer, Rounded, Text, age_seconds, iso_time
+from http_monitor.answers.status import (
+    BufferAnswer,
+    FindingAnswer,
+    GroupAnswer,
     LedgerAnswer,
     ReplayAnswer,
-    SinkWriter,
-    backup,
-    ledger_answer,
-    replay_answer,
-    sink_writer,
+    group_answer,
 )
 from http_monitor.state.monitor_state import Health, MonitorState, Now, Phase
-
-
-class LiveAgent(Answer):
-    """The agent itself."""
-
-    name: str = Field(description="agent: name in the YAML.")
-    version: str = Field(description="Version of the core.")
-    phase: Phase = Field(description="starting, running or stopping.")
-    uptime_seconds: float = Field(description="How long it has run (seconds).")
-    health: Health = Field(description="ok, degraded or failing.")
-    values_per_second: float = Field(description="Rows collected (rows per second, over 10 s).")
-    tags: int = Field(description="Tags seen so far.")
-    tags_not_good: int = Field(description="How many of them are BAD or UNCERTAIN now.")
+from http_monitor.state.timeline import ChartPoint
+from http_monitor.state.write_stats import WriteSnapshot
 
 
 class LiveSource(Answer):
@@ -42,86 +29,114 @@ class LiveSource(Answer):
 
     source_id: str = Field(description="Its id.")
     type: str = Field(description="Its plugin.")
-    collected: int = Field(description="Rows emitted since the start (rows).")
-    values_per_second: float = Field(description="Rows emitted (rows per second, over 10 s).")
-    last_batch_age_seconds: float | None = Field(description="Since its last batch (seconds); null: none yet.")
+    collected: int = Field(description="Records emitted since the start.")
+    last_batch_age_seconds: Rounded | None = Field(description="Time since its last batch (seconds); null: none yet.")
+    records_per_second: Rounded = Field(description="Records emitted (per second, average over 10 s).")
+
+
+class LiveWrites(Answer):
+    """How the writes of one sink go, replay included."""
+
+    successful: int = Field(description="Writes that returned, since the start.")
+    failed: int = Field(description="Writes that raised, since the start.")
+    average_seconds: Rounded | None = Field(
+        description="Average time of a write, over the last 5 minutes (seconds); null: none returned."
+    )
+    average_records: Rounded | None = Field(
+        description="Average number of records per write, over the last 5 minutes; null: none returned."
+    )
 
 
 class LiveSink(Answer):
-    """One sink with its buffer."""
+    """One sink."""
 
     sink_id: str = Field(description="Its id.")
     type: str = Field(description="Its plugin.")
-    state: str = Field(description="up, retrying, down, throttled, locked_out, misconfigured or paused.")
-    rows_per_second: float = Field(description="Rows delivered (rows per second, over 10 s).")
-    last_delivery_age_seconds: float | None = Field(description="Since the last write that returned (seconds).")
+    state: SinkState = Field(description="What the sink does now; see the glossary.")
+    ledger: LedgerAnswer = Field(description="Where its records are.")
+    buffer: BufferAnswer = Field(description="Its buffer.")
+    last_error: Text | None = Field(description="Message of the last write that failed; null: none failed.")
+    last_delivery_age_seconds: Rounded | None = Field(
+        description="Time since the last write that returned (seconds); null: none yet."
+    )
+    next_probe_seconds: Rounded | None = Field(description="Time until the next probe (seconds); null: none is due.")
     inputs: tuple[str, ...] = Field(description="Ids of the sources that feed it.")
-    buffer: SinkBuffer = Field(description="Its buffer.")
-    writer: SinkWriter = Field(description="Its writes.")
-    ledger: LedgerAnswer = Field(description="Its ledger.")
     replay: ReplayAnswer | None = Field(description="Its replay; null when its fallback cannot be read back.")
-    backup: Backup = Field(description="The files that wait in its fallback.")
+    advice: tuple[FindingAnswer, ...] = Field(description="What the sink itself has to say although it works.")
+    next_step: str | None = Field(description="What to do about last_error, where the sink says so.")
+    records_per_second: Rounded = Field(description="Records delivered (per second, average over 10 s).")
+    outlook: BufferOutlook = Field(description="How full the buffer is and how long it lasts.")
+    writes: LiveWrites = Field(description="Its writes.")
+    backlog: Backlog = Field(description="The files that wait in its fallback.")
 
 
 class LivePoint(Answer):
-    """The newest point of the chart."""
+    """The newest point of the charts."""
 
-    time_seconds: float = Field(description="Seconds since the epoch, UTC.")
-    values_per_second: float = Field(description="Rows collected since the point before (rows per second).")
-    fill_pct: Mapping[str, float] = Field(description="Buffer fill by sink (percent).")
-    write_ms: Mapping[str, float | None] = Field(description="Average write time by sink (ms); null: no write.")
+    time_seconds: Rounded = Field(description="Seconds since the epoch, UTC.")
+    records_per_second: Rounded = Field(description="Records collected since the point before (per second).")
+    fill_pct: Mapping[str, Rounded] = Field(description="How full the buffer is, by sink (percent).")
+    write_seconds: Mapping[str, Rounded | None] = Field(
+        description="Average time of a write, by sink (seconds); null: none returned."
+    )
 
 
 class Live(Answer):
-    """The whole agent at one moment."""
+    """The whole agent at one moment: its status, its groups, and what the monitor makes of them."""
 
     time: str | None = Field(description="When this was true (UTC, ISO 8601).")
-    agent: LiveAgent = Field(description="The agent itself.")
-    sources: tuple[LiveSource, ...] = Field(description="One entry a source.")
-    sinks: tuple[LiveSink, ...] = Field(description="One entry a sink.")
-    groups: tuple[GroupAnswer, ...] = Field(description="One entry a polling group.")
-    alerts: tuple[AlertAnswer, ...] = Field(description="What is wrong now, critical ones first.")
-    point: LivePoint | None = Field(description="The newest point of the chart; null before the first.")
-    incidents: int = Field(description="Grows with each event and rejected row: ask for them again when it does.")
+    version: str = Field(description="Version of tagferry.")
+    name: str = Field(description="agent: name in the YAML.")
+    uptime_seconds: Rounded = Field(description="How long the agent has run (seconds).")
+    phase: Phase = Field(description="starting, running or stopping.")
+    health: Health = Field(description="ok; degraded while a warning stands; failing while a critical alert stands.")
+    records_per_second: Rounded = Field(description="Records collected (per second, average over 10 s).")
+    tags: int = Field(description="Tags seen since the start.")
+    tags_not_good: int = Field(description="How many of them are BAD or UNCERTAIN now.")
+    sources: tuple[LiveSource, ...] = Field(description="One entry per source.")
+    sinks: tuple[LiveSink, ...] = Field(description="One entry per sink.")
+    observer_failures: int = Field(description="How often an observer of events raised, since the start.")
+    slow_observer_calls: int = Field(description="How often an observer took longer than it may, since the start.")
+    groups: tuple[GroupAnswer, ...] = Field(description="One entry per polling group.")
+    alerts: tuple[AlertAnswer, ...] = Field(description="What is wrong now, critical alerts first.")
+    point: LivePoint | None = Field(description="The newest point of the charts; null before the first.")
+    incidents: int = Field(
+        description="Grows with each event and each write with rejected records: ask for them again when it does."
+    )
 
 
 class History(Answer):
-    """The chart's points of up to 15 minutes, oldest first; all lists are of one length."""
+    """The charts' points of up to 15 minutes, oldest first; all lists have the same length."""
 
-    time_seconds: tuple[float, ...] = Field(description="Seconds since the epoch, UTC.")
-    values_per_second: tuple[float, ...] = Field(description="Rows collected (rows per second).")
-    fill_pct: Mapping[str, tuple[float | None, ...]] = Field(description="Buffer fill by sink (percent).")
-    write_ms: Mapping[str, tuple[float | None, ...]] = Field(description="Average write time by sink (ms).")
+    time_seconds: tuple[Rounded, ...] = Field(description="Seconds since the epoch, UTC.")
+    records_per_second: tuple[Rounded, ...] = Field(description="Records collected (per second).")
+    fill_pct: Mapping[str, tuple[Rounded | None, ...]] = Field(description="How full the buffer is, by sink (percent).")
+    write_seconds: Mapping[str, tuple[Rounded | None, ...]] = Field(
+        description="Average time of a write, by sink (seconds)."
+    )
 
 
 def live(monitor: MonitorState, now: Now) -> Live:
     """From a snapshot."""
+    status = now.status
     points = monitor.timeline.recent()
-    last = points[-1] if points else None
     return Live(
         time=iso_time(now.time_ns),
-        agent=LiveAgent(
-            name=now.status.name,
-            version=core_version(),
-            phase=monitor.phase,
-            uptime_seconds=rounded(now.status.uptime_seconds),
-            health=now.health,
-            values_per_second=rounded(now.rates.collected),
-            tags=monitor.tags.total,
-            tags_not_good=monitor.tags.not_good(),
-        ),
-        sources=tuple(_source(source, now) for source in now.status.sources),
-        sinks=tuple(_sink(monitor, sink, now) for sink in now.status.sinks),
+        version=core_version(),
+        name=status.name,
+        uptime_seconds=status.uptime_seconds,
+        phase=monitor.phase,
+        health=now.health,
+        records_per_second=now.rates.collected,
+        tags=monitor.tags.total,
+        tags_not_good=monitor.tags.not_good(),
+        sources=tuple(_source(source, now) for source in status.sources),
+        sinks=tuple(_sink(monitor, sink, now) for sink in status.sinks),
+        observer_failures=status.observer_failures,
+        slow_observer_calls=status.slow_observer_calls,
         groups=tuple(group_answer(group, now.time_ns) for group in now.groups),
-        alerts=tuple(map(alert_answer, now.alerts)),
-        point=None
-        if last is None
-        else LivePoint(
-            time_seconds=rounded(last.time_seconds),
-            values_per_second=rounded(last.values_per_second),
-            fill_pct={key: rounded(sink.fill_pct) for key, sink in last.sinks.items()},
-            write_ms={key: _rounded(sink.write_ms) for key, sink in last.sinks.items()},
-        ),
+        alerts=tuple(map(AlertAnswer.of, now.alerts)),
+        point=_point(points[-1]) if points else None,
         incidents=monitor.journal.changes,
     )
 
@@ -131,15 +146,11 @@ def history(monitor: MonitorState) -> History:
     points = monitor.timeline.points()
     columns = {key: [point.sinks.get(key) for point in points] for key in (points[-1].sinks if points else ())}
     return History(
-        time_seconds=tuple(rounded(point.time_seconds) for point in points),
-        values_per_second=tuple(rounded(point.values_per_second) for point in points),
-        fill_pct={
-            key: tuple(None if one is None else rounded(one.fill_pct) for one in column)
-            for key, column in columns.items()
-        },
-        write_ms={
-            key: tuple(None if one is None else _rounded(one.write_ms) for one in column)
-            for key, column in columns.items()
+        time_seconds=tuple(point.time_seconds for point in points),
+        records_per_second=tuple(point.records_per_second for point in points),
+        fill_pct={key: tuple(sink.fill_pct if sink else None for sink in column) for key, column in columns.items()},
+        write_seconds={
+            key: tuple(sink.write_seconds if sink else None for sink in column) for key, column in columns.items()
         },
     )
 
@@ -153,32 +164,50 @@ def core_version() -> str:
 
 
 def _source(source: SourceStatus, now: Now) -> LiveSource:
-    age = age_seconds(source.last_batch_ns, now.time_ns)
     return LiveSource(
         source_id=source.source_id,
         type=source.type,
         collected=source.collected,
-        values_per_second=rounded(now.rates.by_source.get(source.source_id, 0.0)),
-        last_batch_age_seconds=_rounded(age),
+        last_batch_age_seconds=age_seconds(source.last_batch_ns, now.time_ns),
+        records_per_second=now.rates.by_source.get(source.source_id, 0.0),
     )
 
 
 def _sink(monitor: MonitorState, sink: SinkStatus, now: Now) -> LiveSink:
-    id_, storage = sink.sink_id, monitor.storage.snapshot
     return LiveSink(
-        sink_id=id_,
+        sink_id=sink.sink_id,
         type=sink.type,
         state=sink.state,
-        rows_per_second=rounded(now.rates.delivered.get(id_, 0.0)),
-        last_delivery_age_seconds=_rounded(age_seconds(sink.last_delivery_ns, now.time_ns)),
+        ledger=LedgerAnswer.of(sink.ledger),
+        buffer=BufferAnswer.of(sink.buffer),
+        last_error=sink.last_error,
+        last_delivery_age_seconds=age_seconds(sink.last_delivery_ns, now.time_ns),
+        next_probe_seconds=sink.next_probe_seconds,
         inputs=sink.inputs,
-        buffer=sink_buffer(sink, now.rates.into(sink.inputs), now.rates.filling.get(id_, 0.0)),
-        writer=sink_writer(sink, monitor.snapshot_of_writes(id_)),
-        ledger=ledger_answer(id_, sink.ledger),
-        replay=None if sink.replay is None else replay_answer(sink.replay),
-        backup=backup(storage, storage.backlog.get(id_, ())),
+        replay=None if sink.replay is None else ReplayAnswer.of(sink.replay),
+        advice=tuple(map(FindingAnswer.of, sink.advice)),
+        next_step=sink.next_step,
+        records_per_second=now.rates.delivered.get(sink.sink_id, 0.0),
+        outlook=outlook(sink, now.rates),
+        writes=_writes(monitor.snapshot_of_writes(sink.sink_id)),
+        backlog=backlog(monitor.storage.snapshot.backlog.get(sink.sink_id, ())),
     )
 
 
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else rounded(number)
+def _writes(writes: WriteSnapshot) -> LiveWrites:
+    count = writes.recent_writes
+    return LiveWrites(
+        successful=writes.successful,
+        failed=writes.failed,
+        average_seconds=writes.recent_seconds / count if count else None,
+        average_records=writes.recent_records / count if count else None,
+    )
+
+
+def _point(point: ChartPoint) -> LivePoint:
+    return LivePoint(
+        time_seconds=point.time_seconds,
+        records_per_second=point.records_per_second,
+        fill_pct={key: sink.fill_pct for key, sink in point.sinks.items()},
+        write_seconds={key: sink.write_seconds for key, sink in point.sinks.items()},
+    )

@@ -1,19 +1,19 @@
-"""Polling groups, and what came of steering them."""
+"""Polling groups, in the fields of existing dashboards, and what came of an operator's action."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from agent_core.api import GroupState, GroupStatus
-from http_monitor.answers.model import Answer, Text, age_seconds, iso_time, rounded
+from http_monitor.answers.model import Answer, Rounded, Text, age_seconds, iso_time, rounded
 from http_monitor.state.monitor_state import Now
 
 
-class GroupAnswer(Answer):
+class PollingGroup(Answer):
     """One polling group."""
 
     source_id: str = Field(description="The source that polls it.")
-    group_id: str = Field(description="The group.")
+    group_id: str = Field(description="Its id.")
     device_id: str = Field(description="The device that it polls.")
     mode: str = Field(description="fixed (by its interval) or handshake (when triggered).")
     state: str = Field(description="running, stopped, or backing_off while its device does not answer.")
@@ -22,56 +22,55 @@ class GroupAnswer(Answer):
     polls: int = Field(description="Polls since the start.")
     failed: int = Field(description="Polls that failed, since the start.")
     missed: int = Field(description="Polls of the schedule that were skipped, since the start.")
-    merged: int = Field(description="Triggers answered by a poll already asked for, since the start.")
+    merged: int = Field(description="Triggers answered by a poll already requested, since the start.")
     suppressed: int = Field(description="Values that a deadband or on-change held back, since the start.")
     stale: bool = Field(description="True when there was no good poll for longer than the group's limit.")
-    last_poll_time: str | None = Field(description="When it was last polled (UTC, ISO 8601); null: not yet.")
-    last_poll_age_seconds: float | None = Field(description="How long ago that was (seconds).")
-    last_duration_ms: float | None = Field(description="How long that poll took (ms).")
-    last_error: Text | None = Field(description="Message of the last poll that failed.")
+    last_poll_time: str | None = Field(description="Time of the last poll (UTC, ISO 8601); null: none yet.")
+    last_poll_age_seconds: Rounded | None = Field(description="Time since the last poll (seconds); null: none yet.")
+    last_duration_ms: float | None = Field(description="How long the last poll took (ms).")
+    last_error: Text | None = Field(description="Message of the last poll that failed; null: none failed.")
 
 
 class PollingStatus(Answer):
     """All polling groups."""
 
-    total_groups: int = Field(description="How many there are.")
+    total_groups: int = Field(description="How many groups there are.")
     running_groups: int = Field(description="How many run, those included whose device does not answer.")
     stopped_groups: int = Field(description="How many an operator has stopped.")
     backing_off_groups: int = Field(description="How many wait for a device that does not answer.")
-    stale_groups: int = Field(description="How many had no good poll for too long.")
-    groups: tuple[GroupAnswer, ...] = Field(description="One entry a group, in the order of the YAML.")
+    stale_groups: int = Field(description="How many had no good poll for longer than their limit.")
+    groups: tuple[PollingGroup, ...] = Field(description="One entry per group, in the order of the YAML.")
 
 
 class QueueStatus(Answer):
-    """What waits between polling and the sinks: polled values go straight into the buffers."""
+    """What waits between polling and the sinks: polled records go straight into the buffers."""
 
-    queue_size: int = Field(description="Rows in all buffers (rows).")
-    queue_max_size: int = Field(description="Capacity of all buffers (rows).")
-    utilization_pct: float = Field(description="queue_size / queue_max_size (percent).")
-    oldest_age_seconds: float = Field(description="How long the oldest row has waited (seconds).")
-    values_per_second: float = Field(description="Rows collected (rows per second, over 10 s).")
-    dropped_count: int = Field(description="Rows lost for good since the start (rows).")
+    queue_size: int = Field(description="Records in all buffers.")
+    queue_max_size: int = Field(description="How many records all buffers can hold.")
+    utilization_pct: float = Field(description="queue_size / queue_max_size (percent, 0 to 100).")
+    oldest_age_seconds: Rounded = Field(description="How long the oldest record has waited (seconds).")
+    values_per_second: Rounded = Field(description="Records collected (per second, average over 10 s).")
+    dropped_count: int = Field(description="Records lost permanently since the start.")
 
 
 class ControlResult(Answer):
-    """What a state-changing call led to."""
+    """What came of an operator's action."""
 
-    success: bool = Field(description="False when the state was not reached; message says why.")
+    success: bool = Field(description="False when it was not achieved; message says why.")
     message: Text = Field(description="What happened.")
 
 
 class TriggerAnswer(ControlResult):
-    """What a trigger led to."""
+    """What came of a trigger."""
 
     tags_read: int = Field(description="Tags that the poll read.")
     duration_ms: float = Field(description="How long the poll took (ms).")
 
 
-def group_answer(group: GroupStatus, now_ns: int) -> GroupAnswer:
+def polling_group(group: GroupStatus, now_ns: int) -> PollingGroup:
     """One group as it is answered."""
-    age = age_seconds(group.last_poll_ns, now_ns)
     duration = group.last_duration_seconds
-    return GroupAnswer(
+    return PollingGroup(
         source_id=group.source_id,
         group_id=group.group_id,
         device_id=group.device_id,
@@ -86,7 +85,7 @@ def group_answer(group: GroupStatus, now_ns: int) -> GroupAnswer:
         suppressed=group.suppressed,
         stale=group.stale,
         last_poll_time=iso_time(group.last_poll_ns),
-        last_poll_age_seconds=None if age is None else rounded(age),
+        last_poll_age_seconds=age_seconds(group.last_poll_ns, now_ns),
         last_duration_ms=None if duration is None else rounded(1000 * duration),
         last_error=group.last_error,
     )
@@ -102,7 +101,7 @@ def polling_status(now: Now) -> PollingStatus:
         stopped_groups=stopped,
         backing_off_groups=states.count(GroupState.BACKING_OFF),
         stale_groups=sum(group.stale for group in now.groups),
-        groups=tuple(group_answer(group, now.time_ns) for group in now.groups),
+        groups=tuple(polling_group(group, now.time_ns) for group in now.groups),
     )
 
 
@@ -114,7 +113,7 @@ def queue_status(now: Now) -> QueueStatus:
         queue_size=size,
         queue_max_size=capacity,
         utilization_pct=rounded(100.0 * size / capacity) if capacity else 0.0,
-        oldest_age_seconds=rounded(max((one.oldest_age_seconds for one in stats), default=0.0)),
-        values_per_second=rounded(now.rates.collected),
+        oldest_age_seconds=max((one.oldest_age_seconds for one in stats), default=0.0),
+        values_per_second=now.rates.collected,
         dropped_count=sum(sink.ledger.dropped for sink in now.status.sinks),
     )

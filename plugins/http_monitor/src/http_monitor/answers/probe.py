@@ -1,4 +1,4 @@
-"""Answers to probes of a service manager or an orchestrator."""
+"""What is answered before the agent runs: probes of a service manager or an orchestrator, and the need for a token."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ class Probe(Answer):
 
     status: str = Field(description="ok, or what is missing.")
     phase: Phase = Field(description="starting, running or stopping.")
+
+
+class AccessAnswer(Answer):
+    """What needs the token; the same for everybody."""
+
+    token_required: bool = Field(description="True when state-changing calls need the bearer token.")
+    reads_protected: bool = Field(description="True when reading needs it, too.")

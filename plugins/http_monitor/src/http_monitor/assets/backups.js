@@ -15,12 +15,12 @@ export class Backups {
 
   /** Something that changes whenever the files do: then they are worth asking for. */
   static trace(live) {
-    return JSON.stringify(live.sinks.map(({ backup, replay }) => [backup.file_count, backup.total_bytes, backup.rejected_file_count, backup.rejected_bytes, replay?.current_file]));
+    return JSON.stringify(live.sinks.map(({ backlog, replay }) => [backlog, replay?.current_file]));
   }
 
   /** How each file stands follows the live snapshots; which files there are, the list. */
   follow(live) {
-    this.stopping = live.agent.phase !== "running";
+    this.stopping = live.phase !== "running";
     this.sinks = new Map(live.sinks.map((sink) => [sink.sink_id, sink]));
     this.draw();
   }
@@ -39,9 +39,9 @@ export class Backups {
 
   draw() {
     if (!this.answer) return;
-    const { file_count, total_bytes, rejected_file_count, disk_free_bytes, files } = this.answer;
-    const parts = [file_count ? `${several(file_count, "file")}, ${bytes(total_bytes)}` : "nothing waits"];
-    if (rejected_file_count) parts.push(`${rejected_file_count} of rejected rows`);
+    const { backup_files, backup_bytes, rejected_files, disk_free_bytes, files } = this.answer;
+    const parts = [backup_files ? `${several(backup_files, "file")}, ${bytes(backup_bytes)}` : "nothing waits"];
+    if (rejected_files) parts.push(`${rejected_files} of rejected rows`);
     if (disk_free_bytes != null) parts.push(`${bytes(disk_free_bytes)} of disk free`);
     text(byId("backups-count"), parts.join(" · "));
     if (!files.length) {
@@ -50,7 +50,7 @@ export class Backups {
     }
     this.list.querySelector(".empty")?.remove();
     sync(this.list, files.filter((file) => this.sinks.has(file.sink_id)), (file) => `${file.sink_id}/${file.name}`, (file) => this.item(file), (element, file) => this.drawItem(element, file));
-    const left = file_count + rejected_file_count - files.length;
+    const left = backup_files + rejected_files - files.length;
     if (left > 0) this.list.append(h("li", { class: "empty", "data-key": "/" }, `and ${several(left, "more file")}`));
   }
 

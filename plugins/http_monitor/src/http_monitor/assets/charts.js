@@ -1,7 +1,7 @@
 // Three charts of 15 minutes on one time axis, drawn by uPlot.
 
 import { byId, h, sync, text } from "./dom.js";
-import { milliseconds, percent, rate } from "./format.js";
+import { percent, rate, short } from "./format.js";
 
 const WINDOW_SECONDS = 900;
 const LEAST_SECONDS = 120;
@@ -21,9 +21,9 @@ export class Charts {
     this.sinks = Object.keys(history.fill_pct);
     this.columns = {
       time: [...history.time_seconds],
-      rate: [...history.values_per_second],
+      rate: [...history.records_per_second],
       fill: this.sinks.map((sink) => [...history.fill_pct[sink]]),
-      write: this.sinks.map((sink) => [...history.write_ms[sink]]),
+      write: this.sinks.map((sink) => [...history.write_seconds[sink]]),
     };
     this.draw();
   }
@@ -35,7 +35,7 @@ export class Charts {
     const last = time[time.length - 1];
     if (point.time_seconds <= last) return;
     if (point.time_seconds - last > GAP_SECONDS) this.push(last + 1, null, () => null, () => null); // a gap is no line
-    this.push(point.time_seconds, point.values_per_second, (sink) => point.fill_pct[sink] ?? null, (sink) => point.write_ms[sink] ?? null);
+    this.push(point.time_seconds, point.records_per_second, (sink) => point.fill_pct[sink] ?? null, (sink) => point.write_seconds[sink] ?? null);
     while (time.length > WINDOW_SECONDS + 60) [time, rates, ...fill, ...write].forEach((column) => column.shift());
     this.show(point, average);
     if (!this.plots.length) this.draw();
@@ -61,7 +61,7 @@ export class Charts {
   show(point, average) {
     text(byId("now-rate"), rate(average));
     this.keys("now-fill", (sink) => percent(point.fill_pct[sink] ?? 0));
-    this.keys("now-write", (sink) => milliseconds(point.write_ms[sink]));
+    this.keys("now-write", (sink) => short(point.write_seconds[sink]));
   }
 
   /** The current number of each sink, with its colour when there are several. */
@@ -86,11 +86,11 @@ export class Charts {
   draw() {
     if (!this.columns) return;
     this.plots.forEach((plot) => plot.destroy());
-    const bottom = { rate: [0, 1], fill: [0, 10], write: [0, 5] };
+    const bottom = { rate: [0, 1], fill: [0, 10], write: [0, 0.005] };
     this.plots = [
       this.plot("chart-rate", 0, bottom.rate, (value) => rate(value)),
       this.plot("chart-fill", 1, bottom.fill, (value) => `${value} %`),
-      this.plot("chart-write", 2, bottom.write, (value) => milliseconds(value)),
+      this.plot("chart-write", 2, bottom.write, (value) => short(value)),
     ];
   }
 

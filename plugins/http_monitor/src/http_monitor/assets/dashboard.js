@@ -35,7 +35,7 @@ function onLive(live) {
   pipeline.draw(live);
   groups.draw(live.groups);
   drawLedger(live.sinks);
-  charts.add(live.point, live.agent.values_per_second);
+  charts.add(live.point, live.records_per_second);
   tags.choices(live.groups);
   if (!document.hidden) tags.refresh();
   backups.follow(live);
@@ -47,7 +47,7 @@ function onLive(live) {
 }
 
 function drawHead(live) {
-  const { name, version, uptime_seconds, health, phase } = live.agent;
+  const { name, version, uptime_seconds, health, phase } = live;
   text(byId("agent-name"), name);
   const stage = phase === "running" ? `up for ${span(uptime_seconds)}` : phase;
   text(byId("agent-detail"), `tagferry ${version}, ${stage}`);
@@ -57,12 +57,12 @@ function drawHead(live) {
   text(byId("health").lastChild, live.alerts.length > 1 ? `${words} (${live.alerts.length})` : words);
   const sum = (account) => live.sinks.reduce((total, sink) => total + sink.ledger[account], 0);
   const dropped = sum("dropped");
-  text(byId("head-rate"), rate(live.agent.values_per_second));
+  text(byId("head-rate"), rate(live.records_per_second));
   text(byId("head-delivered"), brief(sum("delivered")));
   text(byId("head-pending"), brief(sum("pending")));
   text(byId("head-dropped"), brief(dropped));
   byId("head-dropped").parentElement.classList.toggle("alarm", dropped > 0);
-  document.title = `${health === "ok" ? "" : "⚠ "}${name}: ${rate(live.agent.values_per_second)} values/s`;
+  document.title = `${health === "ok" ? "" : "⚠ "}${name}: ${rate(live.records_per_second)} values/s`;
   drawIcon(state);
 }
 
@@ -107,7 +107,7 @@ function onLink(state) {
   } else {
     mark(byId("health"), "");
     text(byId("health").lastChild, "Not known");
-    document.title = `✕ ${latest?.agent.name ?? "tagferry"}: no connection`;
+    document.title = `✕ ${latest?.name ?? "tagferry"}: no connection`;
     drawIcon("lost");
   }
 }

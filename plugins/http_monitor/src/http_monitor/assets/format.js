@@ -18,9 +18,11 @@ export function percent(number) {
   return number > 0 && number < 10 ? `${tenth.format(number)} %` : `${whole.format(number)} %`;
 }
 
-export function milliseconds(number) {
-  if (number == null) return "–";
-  if (number >= 1000) return `${tenth.format(number / 1000)} s`;
+/** A short time: 3.2 ms, 120 ms, 1.5 s. */
+export function short(seconds) {
+  if (seconds == null) return "–";
+  if (seconds >= 1) return `${tenth.format(seconds)} s`;
+  const number = seconds * 1000;
   return number < 10 ? `${tenth.format(number)} ms` : `${whole.format(number)} ms`;
 }
 

@@ -1,7 +1,7 @@
 // The table of polling groups and its buttons.
 
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
-import { count, milliseconds, span, states } from "./format.js";
+import { count, short, span, states } from "./format.js";
 
 export class Groups {
   constructor(onGroup) {
@@ -58,7 +58,7 @@ export class Groups {
     text(cells[3], count(group.tags));
     text(cells[4], group.interval_seconds == null ? "on trigger" : span(group.interval_seconds));
     text(cells[5], group.last_poll_age_seconds == null ? "not yet" : `${span(group.last_poll_age_seconds)} ago`);
-    text(cells[6], milliseconds(group.last_duration_ms));
+    text(cells[6], short(group.last_duration_seconds));
     text(cells[7], count(group.polls));
     for (const [cell, number] of [[cells[8], group.failed], [cells[9], group.missed]]) {
       text(cell, count(number));

@@ -1,7 +1,7 @@
 // The picture: sources -> buffer -> sink, the fallback below.
 
 import { attribute, h, mark, svg, sync, text } from "./dom.js";
-import { brief, bytes, count, milliseconds, percent, rate, several, span, states } from "./format.js";
+import { brief, bytes, count, percent, rate, several, short, span, states } from "./format.js";
 import { Wires } from "./wires.js";
 
 export class Pipeline {
@@ -17,7 +17,7 @@ export class Pipeline {
 
   draw(live) {
     sync(this.sources, live.sources, (source) => source.source_id, source, (node, one) => drawSource(node, one, live));
-    drawFlow(this.flow, live.agent.values_per_second, "values/s", false);
+    drawFlow(this.flow, live.records_per_second, "values/s", false);
     // One arrow for one source and one sink; else a line from each source to each buffer that it feeds.
     const many = live.sources.length > 1 || live.sinks.length > 1;
     this.root.classList.toggle("many", many);
@@ -33,7 +33,7 @@ export class Pipeline {
         from: this.sources.children[number.get(id)],
         to: this.lanes.children[lane].firstElementChild,
         number: number.get(id),
-        moving: live.sources[number.get(id)].values_per_second > 0,
+        moving: live.sources[number.get(id)].records_per_second > 0,
       })),
     );
   }
@@ -89,7 +89,7 @@ function drawSource(node, one, live) {
   text(node.querySelector(".node-kind"), one.type);
   const big = node.querySelector(".big");
   if (!big.firstChild) big.append(h("span"), h("small", {}, "values/s"));
-  text(big.firstChild, rate(one.values_per_second));
+  text(big.firstChild, rate(one.records_per_second));
   text(node.querySelector(".collected"), brief(one.collected));
   text(node.querySelector(".age"), one.last_batch_age_seconds == null ? "none yet" : `${span(one.last_batch_age_seconds)} ago`);
   const devices = new Map();
@@ -154,21 +154,21 @@ function lane(onSink) {
 }
 
 function drawLane(node, sink, live) {
-  const { buffer, writer } = sink;
+  const { buffer, outlook, writes } = sink;
   const [state, words] = states[sink.state] ?? ["is-warn", sink.state];
   const tank = node.querySelector(".buffer");
   text(tank.querySelector(".from"), live.sources.length > 1 ? `from ${sink.inputs.length === live.sources.length ? "every source" : sink.inputs.join(", ")}` : "");
-  const fullness = buffer.utilization_pct >= 95 ? "is-bad" : buffer.utilization_pct >= 70 ? "is-warn" : "is-ok";
+  const fullness = outlook.fill_pct >= 95 ? "is-bad" : outlook.fill_pct >= 70 ? "is-warn" : "is-ok";
   mark(tank, fullness);
-  tank.querySelector(".level").style.height = `${Math.min(100, buffer.utilization_pct)}%`;
-  text(tank.querySelector("output"), percent(buffer.utilization_pct));
-  text(tank.querySelector(".rows"), count(buffer.current_size));
-  text(tank.querySelector(".capacity"), count(buffer.max_size));
-  text(tank.querySelector(".cover"), buffer.cover_seconds == null ? "–" : span(buffer.cover_seconds));
-  text(tank.querySelector(".full"), buffer.time_to_full_seconds == null ? "–" : span(buffer.time_to_full_seconds));
+  tank.querySelector(".level").style.height = `${Math.min(100, outlook.fill_pct)}%`;
+  text(tank.querySelector("output"), percent(outlook.fill_pct));
+  text(tank.querySelector(".rows"), count(buffer.pending_records));
+  text(tank.querySelector(".capacity"), count(buffer.capacity_records));
+  text(tank.querySelector(".cover"), outlook.cover_seconds == null ? "–" : span(outlook.cover_seconds));
+  text(tank.querySelector(".full"), outlook.time_to_full_seconds == null ? "–" : span(outlook.time_to_full_seconds));
   text(tank.querySelector(".oldest"), buffer.oldest_age_seconds ? span(buffer.oldest_age_seconds) : "–");
   text(tank.querySelector(".node-kind"), buffer.stored_bytes == null ? "in memory" : `${bytes(buffer.stored_bytes)} on disk`);
-  drawFlow(node.children[1], sink.rows_per_second, "rows/s", !["up", "retrying"].includes(sink.state));
+  drawFlow(node.children[1], sink.records_per_second, "rows/s", !["up", "retrying"].includes(sink.state));
 
   const box = node.querySelector(".sink");
   mark(box, state);
@@ -176,15 +176,15 @@ function drawLane(node, sink, live) {
   attribute(box, "data-state", sink.state);
   text(box.querySelector(".node-title"), sink.sink_id);
   text(box.querySelector(".state"), words);
-  text(box.querySelector(".big").firstChild, rate(sink.rows_per_second));
-  text(box.querySelector(".took"), writer.successful_writes ? milliseconds(writer.avg_write_latency_ms) : "–");
-  text(box.querySelector(".batch"), writer.avg_batch_size ? rate(writer.avg_batch_size) : "–");
+  text(box.querySelector(".big").firstChild, rate(sink.records_per_second));
+  text(box.querySelector(".took"), short(writes.average_seconds));
+  text(box.querySelector(".batch"), writes.average_records == null ? "–" : rate(writes.average_records));
   text(box.querySelector(".age"), sink.last_delivery_age_seconds == null ? "none yet" : `${span(sink.last_delivery_age_seconds)} ago`);
-  const probing = writer.next_probe_seconds != null;
+  const probing = sink.next_probe_seconds != null;
   box.querySelector(".probe-name").hidden = box.querySelector(".probe").hidden = !probing;
-  text(box.querySelector(".probe"), span(writer.next_probe_seconds));
+  text(box.querySelector(".probe"), span(sink.next_probe_seconds));
   const error = box.querySelector(".error");
-  text(error, sink.state === "up" || sink.state === "paused" ? "" : writer.last_error);
+  text(error, sink.state === "up" || sink.state === "paused" ? "" : sink.last_error);
   text(box.querySelector(".node-kind"), sink.type);
   const button = box.querySelector("button");
   const paused = sink.state === "paused";
@@ -195,21 +195,21 @@ function drawLane(node, sink, live) {
 }
 
 function drawFallback(node, sink) {
-  const { backup, replay, ledger } = sink;
-  const waits = backup.file_count + backup.rejected_file_count > 0;
+  const { backlog, replay, ledger } = sink;
+  const waits = backlog.backup_files + backlog.rejected_files > 0;
   const used = waits || ledger.diverted > 0 || ledger.rejected > 0 || replay;
   node.hidden = !used;
   if (!used) return;
-  mark(node, backup.file_count ? "is-warn" : "");
+  mark(node, backlog.backup_files ? "is-warn" : "");
   const parts = [["Fallback", ""]];
-  parts.push([backup.file_count ? `${several(backup.file_count, "file")} (${bytes(backup.total_bytes)}) waiting` : "nothing waits", backup.file_count ? "b waiting" : ""]);
+  parts.push([backlog.backup_files ? `${several(backlog.backup_files, "file")} (${bytes(backlog.backup_bytes)}) waiting` : "nothing waits", backlog.backup_files ? "b waiting" : ""]);
   if (ledger.diverted) parts.push([`${brief(ledger.diverted)} rows diverted since the start`, ""]);
   if (replay?.current_file) parts.push([`writing back ${replay.current_file}`, "b"]);
   if (replay?.requested_files.length) parts.push([`${several(replay.requested_files.length, "file")} asked for`, ""]);
   if (replay?.read) parts.push([`replay: ${brief(replay.read)} rows read, ${brief(replay.inserted)} written, ${brief(replay.duplicates)} already there`, ""]);
   else if (replay) parts.push([replay.automatic ? "replay: automatic" : "replay: by hand", ""]);
-  else if (backup.file_count) parts.push(["rows of this fallback cannot be read back", ""]);
-  if (backup.rejected_file_count) parts.push([`${several(backup.rejected_file_count, "file")} of rejected rows for you to look at`, "b"]);
+  else if (backlog.backup_files) parts.push(["rows of this fallback cannot be read back", ""]);
+  if (backlog.rejected_files) parts.push([`${several(backlog.rejected_files, "file")} of rejected rows for you to look at`, "b"]);
   sync(
     node,
     parts.map((part, index) => [index, ...part]),

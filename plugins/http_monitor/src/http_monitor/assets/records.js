@@ -52,9 +52,9 @@ export function drawAlerts(alerts) {
 }
 
 export function drawLedger(sinks) {
-  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { ledger, replay }) => {
+  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { sink_id, ledger, replay }) => {
     const total = ledger.collected + ledger.recovered;
-    text(element.querySelector("b"), ledger.sink_id);
+    text(element.querySelector("b"), sink_id);
     text(element.querySelector(".in"), `${count(total)} rows came in${ledger.recovered ? `, ${count(ledger.recovered)} of them found in the buffer at the start` : ""}`);
     const pill = element.querySelector(".pill");
     mark(pill, ledger.balanced ? "is-ok" : "is-bad");

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, HTTPException, Path, Request
 from fastapi.concurrency import run_in_threadpool
 
+from http_monitor.answers.backlog import ReplayRequested, replay_requested
 from http_monitor.answers.polling import ControlResult, TriggerAnswer
-from http_monitor.answers.writer import ReplayRequested, replay_requested
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.operator_actions import Operator, OperatorActions
 from http_monitor.routes.problem import CONFLICT, NOT_RUNNING, REFUSED, UNKNOWN, UNREADABLE, Responses

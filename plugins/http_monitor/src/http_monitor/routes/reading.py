@@ -8,28 +8,21 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from http_monitor.answers.access import AccessAnswer
+from http_monitor.answers.backlog import BackupFiles, backup_files
 from http_monitor.answers.buffer import BufferHealth, BufferStatus, buffer_health, buffer_status
 from http_monitor.answers.incidents import EventList, RejectedRecords, events, rejected
 from http_monitor.answers.live import History, Live, history, live
 from http_monitor.answers.polling import (
-    GroupAnswer,
+    PollingGroup,
     PollingStatus,
     QueueStatus,
-    group_answer,
+    polling_group,
     polling_status,
     queue_status,
 )
-from http_monitor.answers.probe import Probe
+from http_monitor.answers.probe import AccessAnswer, Probe
 from http_monitor.answers.tags import Tags, tags
-from http_monitor.answers.writer import (
-    BackupFiles,
-    BufferMetrics,
-    WriterMetrics,
-    backup_files,
-    buffer_metrics,
-    writer_metrics,
-)
+from http_monitor.answers.writer import BufferMetrics, WriterMetrics, buffer_metrics, writer_metrics
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN
 from http_monitor.state.monitor_state import MonitorState, Phase
@@ -122,11 +115,11 @@ class ReadingRoutes:
     async def queue_status(self) -> QueueStatus:
         return queue_status(self._monitor.now())
 
-    async def group_status(self, group_id: GroupId) -> GroupAnswer:
+    async def group_status(self, group_id: GroupId) -> PollingGroup:
         now = self._monitor.now()
         for group in now.groups:
             if group.group_id == group_id:
-                return group_answer(group, now.time_ns)
+                return polling_group(group, now.time_ns)
         raise HTTPException(404, f"no polling group is called {group_id!r}")
 
     async def live(self) -> Live:

@@ -18,10 +18,10 @@ RATE_SECONDS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class SinkPoint:
-    """``write_ms`` is the average of the writes since the point before, None when there were none."""
+    """``write_seconds`` is the average time of the writes since the point before, None when there were none."""
 
     fill_pct: float
-    write_ms: float | None
+    write_seconds: float | None
     pending: int
     delivered: int
 
@@ -33,7 +33,7 @@ class ChartPoint:
     monotonic_seconds: float
     time_seconds: float
     collected: int
-    values_per_second: float
+    records_per_second: float
     by_source: Mapping[str, int]
     sinks: Mapping[str, SinkPoint]
 
@@ -63,7 +63,7 @@ class Timeline:
             capacity = max(1, sink.buffer.capacity_records)
             sinks[sink.sink_id] = SinkPoint(
                 fill_pct=100.0 * sink.buffer.pending_records / capacity,
-                write_ms=1000.0 * (snapshot.seconds - seconds) / new if new else None,
+                write_seconds=(snapshot.seconds - seconds) / new if new else None,
                 pending=sink.buffer.pending_records,
                 delivered=sink.ledger.delivered,
             )
@@ -88,7 +88,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Rows per second, averages over the last RATE_SECONDS; ``filling`` is negative while a buffer empties."""
+    """Records per second, averages over the last RATE_SECONDS; ``filling`` is negative while a buffer empties."""
 
     collected: float
     by_source: Mapping[str, float]

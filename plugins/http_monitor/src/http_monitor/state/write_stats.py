@@ -28,7 +28,7 @@ class WriteSnapshot:
     failed: int = 0
     records: int = 0
     seconds: float = 0.0
-    last_write_ns: int | None = None
+    last_delivery_ns: int | None = None
     buckets: tuple[int, ...] = (0,) * (len(BUCKET_BOUNDS_SECONDS) + 1)
     recent_writes: int = 0
     recent_failed: int = 0
@@ -53,12 +53,12 @@ class _Slot:
 
 
 class _SinkWrites:
-    __slots__ = ("buckets", "failed", "last_write_ns", "records", "seconds", "slots", "successful")
+    __slots__ = ("buckets", "failed", "last_delivery_ns", "records", "seconds", "slots", "successful")
 
     def __init__(self) -> None:
         self.successful = self.failed = self.records = 0
         self.seconds = 0.0
-        self.last_write_ns: int | None = None
+        self.last_delivery_ns: int | None = None
         self.buckets = [0] * (len(BUCKET_BOUNDS_SECONDS) + 1)
         self.slots: deque[_Slot] = deque(maxlen=WINDOW_SECONDS)
 
@@ -80,7 +80,7 @@ class WriteStats:
             writes.successful += 1
             writes.records += records
             writes.seconds += elapsed_seconds
-            writes.last_write_ns = now_ns
+            writes.last_delivery_ns = now_ns
             writes.buckets[bucket] += 1
             slot = self._slot(writes, second)
             slot.writes += 1
@@ -109,7 +109,7 @@ class WriteStats:
                 failed=writes.failed,
                 records=writes.records,
                 seconds=writes.seconds,
-                last_write_ns=writes.last_write_ns,
+                last_delivery_ns=writes.last_delivery_ns,
                 buckets=tuple(writes.buckets),
                 recent_writes=sum(slot.writes for slot in recent),
                 recent_failed=sum(slot.failed for slot in recent),
