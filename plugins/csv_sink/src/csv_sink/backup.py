@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent_core.api import BacklogFile, ReplayBatch
-from csv_sink.files.folder import Kind
+from csv_sink.files.folder import FileKind
 from csv_sink.format.reader import Reader, replay_batches
 
 
@@ -15,7 +15,7 @@ class CsvBackups:
 
     def describe(self, path: Path) -> BacklogFile:
         """Raises OSError."""
-        rejected = path.name.startswith(f"{Kind.REJECTED}_")
+        rejected = path.name.startswith(f"{FileKind.REJECTED}_")
         return BacklogFile(str(path), path.stat().st_size, None, rejected, path)
 
     def read(self, path: Path, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_core.api import Finding, Severity
 from csv_sink.config import CsvSinkConfig
-from csv_sink.files.folder import Folder, Kind, kind_of
+from csv_sink.files.folder import FileKind, Folder, kind_of
 
 _MIB = 1024 * 1024
 
@@ -36,9 +36,13 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = folder.complete()
     for kind, what, next_step in (
-        (Kind.BACKUP, "of rows that wait for replay", "they are replayed while the sink is up, or by: tagferry replay"),
         (
-            Kind.REJECTED,
+            FileKind.BACKUP,
+            "of rows that wait for replay",
+            "they are replayed while the sink is up, or by: tagferry replay",
+        ),
+        (
+            FileKind.REJECTED,
             "of rows that were rejected for their content",
             "the column reason says why; mend the cause, then: tagferry replay --rejected",
         ),

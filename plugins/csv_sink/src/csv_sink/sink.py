@@ -20,7 +20,7 @@ from agent_core.api import (
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
 from csv_sink.files.failure import lacks_room, translated
-from csv_sink.files.folder import Folder, Kind, kind_of
+from csv_sink.files.folder import FileKind, Folder, kind_of
 from csv_sink.files.lock import FolderHeld, FolderLock
 from csv_sink.files.part import Part, salvage
 from csv_sink.files.replayed import ReplayedFiles
@@ -50,7 +50,7 @@ class CsvSink:
         self._folder_lock = FolderLock(self._folder.path)
         self._writer = LineWriter()
         self._lock = threading.Lock()
-        self._parts: dict[Kind, Part] = {}
+        self._parts: dict[FileKind, Part] = {}
         self._records: dict[str, int] = {}
         self._positions: dict[str, Position] = {}
         self._damaged: set[str] = set()
@@ -78,7 +78,7 @@ class CsvSink:
 
     def write(self, batch: Batch) -> WriteOutcome:
         """Append the rows, without a reason. Raises RetryableError."""
-        self._append(Kind.BACKUP, batch, self._clock.time_ns(), "")
+        self._append(FileKind.BACKUP, batch, self._clock.time_ns(), "")
         return WriteOutcome(inserted=len(batch))
 
     def divert(self, batch: Batch, diversion: Diversion) -> None:
@@ -86,7 +86,7 @@ class CsvSink:
         reasons: str | Sequence[str] = diversion.reason
         if diversion.details is not None:
             reasons = [f"{diversion.reason}: {detail}" for detail in diversion.details]
-        kind = Kind.REJECTED if diversion.rejected else Kind.BACKUP
+        kind = FileKind.REJECTED if diversion.rejected else FileKind.BACKUP
         self._append(kind, batch, diversion.attempted_at_ns, reasons)
 
     def backlog(self) -> Sequence[BacklogFile]:
@@ -95,7 +95,7 @@ class CsvSink:
         While no file of rejected rows waits, the open one need be no older than others. So whoever wants the latest
         rejected rows replays those that wait, and has them; while nobody does, a day makes one file.
         """
-        for kind in Kind:
+        for kind in FileKind:
             self._complete_old(kind, self._max_age(kind))
         if self._folder_lock.held:
             with self._lock:
@@ -103,11 +103,11 @@ class CsvSink:
             self._salvage(left)
             self._replayed.prune()
         files = self._folder.complete()
-        rejected_wait = any(kind_of(path) is Kind.REJECTED for path, _ in files)
-        if not rejected_wait and self._complete_old(Kind.REJECTED, self._config.max_file_age_seconds):
+        rejected_wait = any(kind_of(path) is FileKind.REJECTED for path, _ in files)
+        if not rejected_wait and self._complete_old(FileKind.REJECTED, self._config.max_file_age_seconds):
             files = self._folder.complete()
         return [
-            BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is Kind.REJECTED, path)
+            BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is FileKind.REJECTED, path)
             for path, size in files
         ]
 
@@ -151,7 +151,7 @@ class CsvSink:
         """Check folder, free disk and backlog."""
         return diagnose(self._config, self._folder)
 
-    def _append(self, kind: Kind, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> None:
+    def _append(self, kind: FileKind, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> None:
         if not batch:
             return
         lines = self._writer.lines(batch, attempted_at_ns, reasons)
@@ -177,7 +177,7 @@ class CsvSink:
                 raise
             part.append(lines, records)
 
-    def _part(self, kind: Kind) -> Part:
+    def _part(self, kind: FileKind) -> Part:
         """The open file for rows of a kind: the one there is, or a new one."""
         part = self._parts.get(kind)
         if part is not None and not part.in_place:
@@ -201,7 +201,7 @@ class CsvSink:
             self._parts[kind] = Part(path, self._clock.monotonic())
         return self._parts[kind]
 
-    def _complete_old(self, kind: Kind, age_seconds: float) -> bool:
+    def _complete_old(self, kind: FileKind, age_seconds: float) -> bool:
         """Complete the open file of a kind if it is so old; False when it is not."""
         with self._lock:
             part = self._parts.get(kind)
@@ -210,7 +210,7 @@ class CsvSink:
             self._complete(kind)
             return True
 
-    def _complete(self, kind: Kind) -> None:
+    def _complete(self, kind: FileKind) -> None:
         """Never raises: the rows are on disk already, whatever name they have."""
         part = self._parts.pop(kind)
         try:
@@ -273,9 +273,9 @@ class CsvSink:
     def _age(self, part: Part) -> float:
         return self._clock.monotonic() - part.created_at
 
-    def _max_age(self, kind: Kind) -> float:
+    def _max_age(self, kind: FileKind) -> float:
         age = self._config.max_file_age_seconds
-        return age if kind is Kind.BACKUP else max(age, _REJECTED_AGE_SECONDS)
+        return age if kind is FileKind.BACKUP else max(age, _REJECTED_AGE_SECONDS)
 
     def _check_open(self) -> None:
         if not self._folder_lock.held:

@@ -26,10 +26,10 @@ from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.facts import read_facts
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.layout import Layout, plan_layout, warnings_of
-from oracle_sink.write.batch_write import BatchWrite
 from oracle_sink.write.doubt import Doubt
-from oracle_sink.write.known import KnownSpan
+from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
+from oracle_sink.write.transaction import Transaction
 
 _NS: Final = 1_000_000_000
 
@@ -79,7 +79,7 @@ class OracleSink:
         with self._connections.session() as session:
             try:
                 layout, rows = self._encoded(batch, session)
-                write = BatchWrite(session, layout, self._config.on_conflict, rows, self._doubt)
+                write = Transaction(session, layout, self._config.on_conflict, rows, self._doubt)
                 outcome = write.run(look_up_first=self._known.expects(batch))
             except ConflictError as error:
                 raise ConfigurationError(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from oracle_sink.session.refusal_file import Refusal, RefusalFile
+from oracle_sink.session.refusal_file import LoginRefusal, RefusalFile
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 
@@ -21,8 +21,8 @@ MakeSink = Callable[..., OracleSink]
 WRONG = "a wrong passwörd"
 
 
-def refusal(clock: ManualClock, password: str = WRONG, pause_seconds: float = 60.0) -> Refusal:
-    return Refusal.of(
+def refusal(clock: ManualClock, password: str = WRONG, pause_seconds: float = 60.0) -> LoginRefusal:
+    return LoginRefusal.of(
         password,
         refused_at_ns=clock.time_ns(),
         pause_seconds=pause_seconds,

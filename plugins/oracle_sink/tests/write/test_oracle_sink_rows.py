@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle_sink.config import OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
 from oracle_sink.table.binding import Refusals
-from oracle_sink.table.facts import Column, Key, Kind, TableFacts
+from oracle_sink.table.facts import Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import Layout, plan_layout
-from oracle_sink.table.numbers import NumberColumn, Refused
+from oracle_sink.table.numbers import NumberColumn, NumberRefused
 from oracle_sink.table.texts import TextColumn
 from oracle_sink.table.times import Times, repeated_hour
 from oracle_sink.write.rows import encode
@@ -49,17 +49,17 @@ CONFIG = OracleSinkConfig(
 )
 
 
-def column(name: str, kind: Kind, length: int = 0, **rest: object) -> Column:
+def column(name: str, kind: ColumnKind, length: int = 0, **rest: object) -> Column:
     values = {"table": "T", "name": name, "data_type": kind.value, "kind": kind, "nullable": False, "length": length}
     return Column(**(values | rest))  # type: ignore[arg-type]
 
 
 def layout(character_set: str = "AL32UTF8") -> Layout:
     columns = (
-        column("TAG_NAME", Kind.VARCHAR2, 100),
-        column("TAG_VALUE", Kind.VARCHAR2, 255),
-        column("TS", Kind.TIMESTAMP, digits=6),
-        column("QUALITY", Kind.VARCHAR2, 20),
+        column("TAG_NAME", ColumnKind.VARCHAR2, 100),
+        column("TAG_VALUE", ColumnKind.VARCHAR2, 255),
+        column("TS", ColumnKind.TIMESTAMP, digits=6),
+        column("QUALITY", ColumnKind.VARCHAR2, 20),
     )
     key = Key("U.PK", ("TAG_NAME", "TS"), primary=True)
     return plan_layout(CONFIG, TableFacts(TableName("U", "T"), columns, (key,), character_set), "agent")
@@ -67,7 +67,7 @@ def layout(character_set: str = "AL32UTF8") -> Layout:
 
 @given(st.integers(MIN_TIMESTAMP_NS, MAX_TIMESTAMP_NS), st.integers(0, 9))
 def test_a_timestamp_is_cut_towards_the_past_and_never_rounded(timestamp_ns: int, digits: int) -> None:
-    stored = Times(column("TS", Kind.TIMESTAMP, digits=digits), None).stored(timestamp_ns)
+    stored = Times(column("TS", ColumnKind.TIMESTAMP, digits=digits), None).stored(timestamp_ns)
     since = stored - datetime(1970, 1, 1)
     back_ns = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
     unit_ns = max(10 ** (9 - digits), 1000)
@@ -78,7 +78,7 @@ def test_a_timestamp_is_cut_towards_the_past_and_never_rounded(timestamp_ns: int
 @given(st.integers(0, 4 * 10**18))
 def test_local_time_is_what_the_zone_says(timestamp_ns: int) -> None:
     zone = ZoneInfo("Asia/Seoul")
-    stored = Times(column("TS", Kind.TIMESTAMP, digits=6), zone).stored(timestamp_ns)
+    stored = Times(column("TS", ColumnKind.TIMESTAMP, digits=6), zone).stored(timestamp_ns)
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp_ns // 1000)
     assert stored == instant.astimezone(zone).replace(tzinfo=None)
 
@@ -133,7 +133,7 @@ def test_lengths_are_judged_in_the_databases_own_bytes(character_set: str, text:
 
 
 def test_national_columns_count_utf_16_units() -> None:
-    text = TextColumn(column("N", Kind.NVARCHAR2, 4, in_characters=True), "latin-1")
+    text = TextColumn(column("N", ColumnKind.NVARCHAR2, 4, in_characters=True), "latin-1")
     assert text.refusal("가나다라") is None
     assert text.refusal("😀😀") is None
     assert text.refusal("😀😀a") is not None
@@ -149,8 +149,8 @@ def test_a_verdict_on_a_name_is_the_same_the_second_time() -> None:
 def converted(value: Value) -> object:
     """What a plain NUMBER column stores, or the code it refuses with."""
     try:
-        return NumberColumn(column("N", Kind.NUMBER)).convert(value)
-    except Refused as refused:
+        return NumberColumn(column("N", ColumnKind.NUMBER)).convert(value)
+    except NumberRefused as refused:
         return refused.refusal.code
 
 
@@ -168,11 +168,11 @@ def test_a_number_column_stores_an_integer_exactly_or_refuses_it(value: int) -> 
 
 @given(st.floats(width=32, allow_nan=False))
 def test_a_float32_survives_a_binary_float_column(value: float) -> None:
-    assert NumberColumn(column("N", Kind.BINARY_FLOAT)).convert(value) == value
+    assert NumberColumn(column("N", ColumnKind.BINARY_FLOAT)).convert(value) == value
 
 
 def test_a_float_column_keeps_the_digits_that_its_bits_are_worth() -> None:
-    number = NumberColumn(column("N", Kind.FLOAT, precision=24))
+    number = NumberColumn(column("N", ColumnKind.FLOAT, precision=24))
     assert number.convert(0.123456789) == Decimal("0.12345679")
 
 

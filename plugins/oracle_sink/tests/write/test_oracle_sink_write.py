@@ -11,8 +11,8 @@ from decimal import Decimal
 import pytest
 from oracle_sink.config import OnConflict
 from oracle_sink.sink import OracleSink
-from oracle_sink.write.batch_write import BatchWrite
 from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.transaction import Transaction
 from oracle_standin.process import Standin
 
 from agent_core.api import (
@@ -415,5 +415,5 @@ def test_a_bind_that_the_driver_refuses_is_found_by_halves(sink: OracleSink) -> 
         layout, encoded = sink._encoded(numbered(8), session)
         poisoned = list(encoded.rows)
         poisoned[5] = (poisoned[5][0], poisoned[5][1], 1j, "GOOD")  # type: ignore[assignment]
-        outcome = BatchWrite(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned), Doubt()).run()
+        outcome = Transaction(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned), Doubt()).run()
     assert (outcome.inserted, codes(outcome)) == (7, [(5, "DPY-3002")])

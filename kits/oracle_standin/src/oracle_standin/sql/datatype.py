@@ -27,7 +27,7 @@ ANY_SCALE = -127  # NUMBER without precision and scale
 _WIDE = decimal.Context(prec=80, rounding=decimal.ROUND_HALF_UP)
 
 
-class Kind(enum.Enum):
+class WireType(enum.Enum):
     """A type with its wire number and character set form."""
 
     VARCHAR = (1, 1)
@@ -45,21 +45,21 @@ class Kind(enum.Enum):
     BOOLEAN = (252, 0)  # as a bind only
 
 
-_BY_WIRE = {kind.value: kind for kind in Kind} | {(3, 0): Kind.NUMBER}
-TEXT = frozenset({Kind.VARCHAR, Kind.CHAR, Kind.LONG})
-TIMESTAMPS = frozenset({Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIMESTAMP_LTZ})
+_BY_WIRE = {kind.value: kind for kind in WireType} | {(3, 0): WireType.NUMBER}
+TEXT = frozenset({WireType.VARCHAR, WireType.CHAR, WireType.LONG})
+TIMESTAMPS = frozenset({WireType.TIMESTAMP, WireType.TIMESTAMP_TZ, WireType.TIMESTAMP_LTZ})
 _FIXED_BYTES = {
-    Kind.NUMBER: 22, Kind.DATE: 7, Kind.TIMESTAMP: 11, Kind.TIMESTAMP_TZ: 13, Kind.TIMESTAMP_LTZ: 11,
-    Kind.DOUBLE: 8, Kind.FLOAT: 4,
+    WireType.NUMBER: 22, WireType.DOUBLE: 8, WireType.FLOAT: 4, WireType.DATE: 7,
+    WireType.TIMESTAMP: 11, WireType.TIMESTAMP_TZ: 13, WireType.TIMESTAMP_LTZ: 11,
 }  # fmt: skip
-_NAMES = {Kind.VARCHAR: "VARCHAR2", Kind.DOUBLE: "BINARY_DOUBLE", Kind.FLOAT: "BINARY_FLOAT"}
+_NAMES = {WireType.VARCHAR: "VARCHAR2", WireType.DOUBLE: "BINARY_DOUBLE", WireType.FLOAT: "BINARY_FLOAT"}
 
 
 @dataclass(frozen=True, slots=True)
 class Datatype:
     """A type with its limits. ``size`` counts characters with ``characters``, else bytes; 0 is unlimited."""
 
-    kind: Kind
+    kind: WireType
     size: int = 0
     precision: int = 0
     scale: int = 0
@@ -68,7 +68,7 @@ class Datatype:
     @property
     def name(self) -> str:
         """DATA_TYPE of ALL_TAB_COLUMNS."""
-        suffix = {Kind.TIMESTAMP_TZ: " WITH TIME ZONE", Kind.TIMESTAMP_LTZ: " WITH LOCAL TIME ZONE"}
+        suffix = {WireType.TIMESTAMP_TZ: " WITH TIME ZONE", WireType.TIMESTAMP_LTZ: " WITH LOCAL TIME ZONE"}
         if self.kind in TIMESTAMPS:
             return f"TIMESTAMP({self.scale}){suffix.get(self.kind, '')}"
         return _NAMES.get(self.kind, self.kind.name)
@@ -85,17 +85,17 @@ class Datatype:
         kind = self.kind
         if kind in TEXT:
             return raw.decode("utf-8", "replace")
-        if kind is Kind.NUMBER:
+        if kind is WireType.NUMBER:
             return formats.decode_number(raw)
-        if kind is Kind.TIMESTAMP_LTZ:  # stored in UTC
+        if kind is WireType.TIMESTAMP_LTZ:  # stored in UTC
             return formats.decode_timestamp(raw).replace(tzinfo=UTC)
-        if kind is Kind.DATE or kind in TIMESTAMPS:
+        if kind is WireType.DATE or kind in TIMESTAMPS:
             return formats.decode_timestamp(raw)
-        if kind is Kind.DOUBLE or kind is Kind.FLOAT:
-            return formats.decode_binary(raw, ">d" if kind is Kind.DOUBLE else ">f")
-        if kind is Kind.NVARCHAR:
+        if kind is WireType.DOUBLE or kind is WireType.FLOAT:
+            return formats.decode_binary(raw, ">d" if kind is WireType.DOUBLE else ">f")
+        if kind is WireType.NVARCHAR:
             return raw.decode("utf-16-be", "replace")
-        return raw if kind is Kind.RAW else raw[0] == 1
+        return raw if kind is WireType.RAW else raw[0] == 1
 
     def encode(self, value: Value, column: str, settings: Settings) -> Raw:
         """A value to stored bytes, with the conversions and limits of an assignment to ``column``."""
@@ -104,12 +104,12 @@ class Datatype:
         kind = self.kind
         if kind in TEXT:
             return self._encode_text(to_text(value, settings), column)
-        if kind is Kind.NUMBER:
+        if kind is WireType.NUMBER:
             return self._encode_number(to_number(value))
-        if kind is Kind.DOUBLE or kind is Kind.FLOAT:
+        if kind is WireType.DOUBLE or kind is WireType.FLOAT:
             # Oracle stores -0 as +0
-            return formats.encode_binary(to_float(value) + 0.0, ">d" if kind is Kind.DOUBLE else ">f")
-        if kind is Kind.RAW:
+            return formats.encode_binary(to_float(value) + 0.0, ">d" if kind is WireType.DOUBLE else ">f")
+        if kind is WireType.RAW:
             if not isinstance(value, bytes):
                 raise OraError(932, expected="BINARY", got=type_name(value))
             if self.size and len(value) > self.size:
@@ -122,7 +122,7 @@ class Datatype:
         actual = len(text) if self.characters else len(raw)
         if self.size and actual > self.size:
             raise OraError(12899, name=column, actual=actual, maximum=self.size)
-        return raw + b" " * (self.size - actual) if self.kind is Kind.CHAR else raw
+        return raw + b" " * (self.size - actual) if self.kind is WireType.CHAR else raw
 
     def _encode_number(self, number: int | Decimal) -> bytes:
         if self.scale != ANY_SCALE:
@@ -135,35 +135,35 @@ class Datatype:
             raise OraError(1426) from None
 
     def _encode_datetime(self, value: dt.datetime, settings: Settings) -> bytes:
-        if self.kind is Kind.DATE:
+        if self.kind is WireType.DATE:
             return formats.encode_date(value)
         if self.scale < 6:
             unit: int = 10 ** (6 - self.scale)
             micros = (value.microsecond + unit // 2) // unit * unit
             value = value.replace(microsecond=0) + dt.timedelta(microseconds=micros)
-        if self.kind is Kind.TIMESTAMP:
+        if self.kind is WireType.TIMESTAMP:
             return formats.encode_timestamp(value)
         aware = value if value.tzinfo else value.replace(tzinfo=settings.zone)
-        if self.kind is Kind.TIMESTAMP_TZ:
+        if self.kind is WireType.TIMESTAMP_TZ:
             return formats.encode_timestamp_tz(aware)
         return formats.encode_timestamp(aware.astimezone(UTC))
 
     def encode_reply(self, value: Value, settings: Settings) -> Raw:
         """A value of a query's column to what the client gets; TIMESTAMP WITH LOCAL TIME ZONE in session time."""
-        if self.kind is Kind.TIMESTAMP_LTZ and isinstance(value, dt.datetime):
+        if self.kind is WireType.TIMESTAMP_LTZ and isinstance(value, dt.datetime):
             aware = value if value.tzinfo else value.replace(tzinfo=settings.zone)
             return formats.encode_timestamp(aware.astimezone(settings.zone))
-        return Datatype(self.kind, scale=ANY_SCALE if self.kind is Kind.NUMBER else 9).encode(value, "", settings)
+        return Datatype(self.kind, scale=ANY_SCALE if self.kind is WireType.NUMBER else 9).encode(value, "", settings)
 
 
-VARCHAR = Datatype(Kind.VARCHAR)
-LITERAL = Datatype(Kind.CHAR)
-NULL = Datatype(Kind.VARCHAR, precision=1)  # of a literal NULL, which gives way to any other type
-NUMBER = Datatype(Kind.NUMBER, scale=ANY_SCALE)
-DOUBLE = Datatype(Kind.DOUBLE)
-DATE = Datatype(Kind.DATE)
-TIMESTAMP = Datatype(Kind.TIMESTAMP, scale=6)
-TIMESTAMP_TZ = Datatype(Kind.TIMESTAMP_TZ, scale=6)
+VARCHAR = Datatype(WireType.VARCHAR)
+LITERAL = Datatype(WireType.CHAR)
+NULL = Datatype(WireType.VARCHAR, precision=1)  # of a literal NULL, which gives way to any other type
+NUMBER = Datatype(WireType.NUMBER, scale=ANY_SCALE)
+DOUBLE = Datatype(WireType.DOUBLE)
+DATE = Datatype(WireType.DATE)
+TIMESTAMP = Datatype(WireType.TIMESTAMP, scale=6)
+TIMESTAMP_TZ = Datatype(WireType.TIMESTAMP_TZ, scale=6)
 
 
 def bind_type(wire: int, form: int, size: int) -> Datatype:
@@ -174,10 +174,10 @@ def bind_type(wire: int, form: int, size: int) -> Datatype:
     kind = _BY_WIRE.get((wire, form)) or _BY_WIRE.get((wire, 0)) or _BY_WIRE.get((wire, 1))
     if kind is None:
         raise OraError(3115)
-    if kind is Kind.TIMESTAMP_LTZ:
-        kind = Kind.TIMESTAMP
-    scale = ANY_SCALE if kind is Kind.NUMBER else 9 if kind in TIMESTAMPS else 0
-    return Datatype(kind, size=size if kind in TEXT or kind is Kind.RAW else 0, scale=scale)
+    if kind is WireType.TIMESTAMP_LTZ:
+        kind = WireType.TIMESTAMP
+    scale = ANY_SCALE if kind is WireType.NUMBER else 9 if kind in TIMESTAMPS else 0
+    return Datatype(kind, size=size if kind in TEXT or kind is WireType.RAW else 0, scale=scale)
 
 
 def column_type(node: exp.DataType) -> Datatype:
@@ -185,7 +185,7 @@ def column_type(node: exp.DataType) -> Datatype:
     numbers = [int(p.name) if p.name.isdigit() else 0 for p in node.expressions]
     match node.this:
         case exp.DType.VARCHAR | exp.DType.CHAR:
-            kind = Kind.CHAR if node.this is exp.DType.CHAR else Kind.VARCHAR
+            kind = WireType.CHAR if node.this is exp.DType.CHAR else WireType.VARCHAR
             unit = node.expressions[0].args.get("expression") if node.expressions else None
             size = numbers[0] if numbers else 1
             if size > MAX_STRING_BYTES:
@@ -194,18 +194,18 @@ def column_type(node: exp.DataType) -> Datatype:
         case exp.DType.DECIMAL:
             if not numbers:
                 return NUMBER
-            return Datatype(Kind.NUMBER, precision=numbers[0] or 38, scale=numbers[1] if len(numbers) > 1 else 0)
+            return Datatype(WireType.NUMBER, precision=numbers[0] or 38, scale=numbers[1] if len(numbers) > 1 else 0)
         case exp.DType.INT:
-            return Datatype(Kind.NUMBER, precision=38)
+            return Datatype(WireType.NUMBER, precision=38)
         case exp.DType.DOUBLE:
             return DOUBLE
         case exp.DType.FLOAT:
-            return Datatype(Kind.FLOAT)
+            return Datatype(WireType.FLOAT)
         case exp.DType.DATE:
             return DATE
         case exp.DType.TIMESTAMP | exp.DType.TIMESTAMPTZ | exp.DType.TIMESTAMPLTZ:
-            names = {exp.DType.TIMESTAMPTZ: Kind.TIMESTAMP_TZ, exp.DType.TIMESTAMPLTZ: Kind.TIMESTAMP_LTZ}
-            return Datatype(names.get(node.this, Kind.TIMESTAMP), scale=numbers[0] if numbers else 6)
+            names = {exp.DType.TIMESTAMPTZ: WireType.TIMESTAMP_TZ, exp.DType.TIMESTAMPLTZ: WireType.TIMESTAMP_LTZ}
+            return Datatype(names.get(node.this, WireType.TIMESTAMP), scale=numbers[0] if numbers else 6)
         case exp.DType.USERDEFINED if str(node.args.get("kind")).upper() == "RAW" and numbers:
-            return Datatype(Kind.RAW, size=numbers[0])
+            return Datatype(WireType.RAW, size=numbers[0])
     raise OraError(902)

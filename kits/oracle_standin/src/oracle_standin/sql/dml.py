@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Kind, Raw, Row
+from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Raw, Row, WireType
 from oracle_standin.sql.expression import Compiler, Condition, Function, conjuncts
 from oracle_standin.sql.probe import candidates, find_probe
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
@@ -192,21 +192,21 @@ def _item(i: int) -> Function:
 def _convert(values: Sequence[Raw], bound: Datatype, column: Datatype, session: SessionView) -> Sequence[Raw]:
     """A whole column of bound bytes to stored bytes. Raises OraError when one does not fit."""
     kind = column.kind
-    if kind is Kind.VARCHAR and bound.kind in (Kind.VARCHAR, Kind.CHAR, Kind.LONG):
+    if kind is WireType.VARCHAR and bound.kind in (WireType.VARCHAR, WireType.CHAR, WireType.LONG):
         longest = max(map(len, filter(None, values)), default=0)
         if longest <= column.size:
             return values
         if column.characters and all(len(v.decode()) <= column.size for v in values if v):
             return values
         raise OraError(12899)
-    if kind is Kind.NUMBER and bound.kind is Kind.NUMBER and column.scale == ANY_SCALE:
+    if kind is WireType.NUMBER and bound.kind is WireType.NUMBER and column.scale == ANY_SCALE:
         return values
-    if kind is Kind.TIMESTAMP and bound.kind in (Kind.TIMESTAMP, Kind.DATE) and column.scale >= 6:
+    if kind is WireType.TIMESTAMP and bound.kind in (WireType.TIMESTAMP, WireType.DATE) and column.scale >= 6:
         # a zero fraction is left out in stored bytes (one client writes it, another does not)
         return [v[:7] if v is not None and v[7:] == b"\0\0\0\0" else v for v in values]
-    if kind is Kind.DATE and bound.kind in (Kind.TIMESTAMP, Kind.DATE):
+    if kind is WireType.DATE and bound.kind in (WireType.TIMESTAMP, WireType.DATE):
         return [None if v is None else v[:7] for v in values]
-    if kind is bound.kind is Kind.DOUBLE or kind is bound.kind is Kind.FLOAT:
+    if kind is bound.kind is WireType.DOUBLE or kind is bound.kind is WireType.FLOAT:
         return values
     known: dict[Raw, Raw] = {None: None}
     out = []

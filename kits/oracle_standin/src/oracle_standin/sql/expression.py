@@ -23,8 +23,8 @@ from oracle_standin.sql.datatype import (
     TIMESTAMP_TZ,
     VARCHAR,
     Datatype,
-    Kind,
     Raw,
+    WireType,
     column_type,
 )
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
@@ -74,7 +74,7 @@ class Compiler:
                 number = self.bind_number(node)
                 bound = self.types[number] if self.types else VARCHAR
                 # what exists as a bind only has become a str or a bool by now
-                kind = bound if bound.kind not in (Kind.NVARCHAR, Kind.LONG, Kind.BOOLEAN) else VARCHAR
+                kind = bound if bound.kind not in (WireType.NVARCHAR, WireType.LONG, WireType.BOOLEAN) else VARCHAR
                 return (lambda frame: frame.binds[number]), kind
             case exp.Literal() | exp.RawString():
                 return _literal(node)
@@ -145,18 +145,18 @@ class Compiler:
         self.aggregates = aggregates
         number = len(aggregates)
         aggregates.append(Aggregate(type(node), stored or operand, distinct, kind if stored is not None else None))
-        same = isinstance(node, exp.Min | exp.Max) or (kind.kind is Kind.DOUBLE and not isinstance(node, exp.Count))
+        same = isinstance(node, exp.Min | exp.Max) or (kind.kind is WireType.DOUBLE and not isinstance(node, exp.Count))
         return (lambda frame: frame.aggregates[number]), kind if same else NUMBER
 
     def _arithmetic(self, node: exp.Expr) -> tuple[Function, Datatype]:
         left, left_type = self.compile(node.this)
         right, right_type = self.compile(node.expression)
         operate = functions.ARITHMETIC[type(node)]
-        dates = {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ}
+        dates = {WireType.DATE, WireType.TIMESTAMP, WireType.TIMESTAMP_TZ}
         if left_type.kind in dates:
             result = NUMBER if right_type.kind in dates else left_type
         else:
-            result = DOUBLE if Kind.DOUBLE in (left_type.kind, right_type.kind) else NUMBER
+            result = DOUBLE if WireType.DOUBLE in (left_type.kind, right_type.kind) else NUMBER
 
         def calculate(frame: Frame) -> Value:
             a, b = left(frame), right(frame)
@@ -269,7 +269,7 @@ class Compiler:
     def _comparison(self, left: exp.Expr, right: exp.Expr, accept: Callable[[int], bool]) -> Condition:
         a, a_type = self.compile(left)
         b, b_type = self.compile(right)
-        padded = a_type.kind is Kind.CHAR and b_type.kind is Kind.CHAR
+        padded = a_type.kind is WireType.CHAR and b_type.kind is WireType.CHAR
 
         def test(frame: Frame) -> bool | None:
             x, y = a(frame), b(frame)

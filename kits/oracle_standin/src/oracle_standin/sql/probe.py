@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, TEXT, Datatype, Kind, Raw
+from oracle_standin.sql.datatype import ANY_SCALE, TEXT, Datatype, Raw, WireType
 from oracle_standin.sql.expression import Compiler, Function, conjuncts, row_parts
 from oracle_standin.sql.scope import Frame
 from oracle_standin.store.table import Key, Table, Unique
@@ -100,14 +100,14 @@ def _fixed(
         return None
     function, kind = compiler.compile(node)
     target = table.columns[column].type
-    dates = {Kind.DATE, Kind.TIMESTAMP}
+    dates = {WireType.DATE, WireType.TIMESTAMP}
     same = (
-        (kind.kind in TEXT and target.kind is Kind.VARCHAR)
-        or kind.kind is target.kind is Kind.NUMBER
-        or (kind.kind in dates and target.kind is Kind.TIMESTAMP)
-        or kind.kind is target.kind is Kind.DATE
+        (kind.kind in TEXT and target.kind is WireType.VARCHAR)
+        or kind.kind is target.kind is WireType.NUMBER
+        or (kind.kind in dates and target.kind is WireType.TIMESTAMP)
+        or kind.kind is target.kind is WireType.DATE
     )
-    return (function, Datatype(target.kind, scale=ANY_SCALE if target.kind is Kind.NUMBER else 9)) if same else None
+    return (function, Datatype(target.kind, scale=ANY_SCALE if target.kind is WireType.NUMBER else 9)) if same else None
 
 
 def candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:

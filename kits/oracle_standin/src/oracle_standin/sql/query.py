@@ -11,7 +11,7 @@ from sqlglot import exp
 from oracle_standin.errors import OraError
 from oracle_standin.sql.aggregate import Aggregate
 from oracle_standin.sql.conversion import Settings, Value, compare, to_number
-from oracle_standin.sql.datatype import NULL, Datatype, Kind
+from oracle_standin.sql.datatype import NULL, Datatype, WireType
 from oracle_standin.sql.expression import Compiler, Function, conjuncts
 from oracle_standin.sql.probe import candidates, find_probe
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
@@ -115,7 +115,7 @@ class Select:
         if hit is not None and hit[0] == 0:
             source = self._sources[hit[1]]
             nullable = source.columns[hit[2]][2]
-            if source.table is not None and kind.kind is not Kind.TIMESTAMP_LTZ and not self._optional[hit[1]]:
+            if source.table is not None and kind.kind is not WireType.TIMESTAMP_LTZ and not self._optional[hit[1]]:
                 stored = (hit[1], hit[2])
         text = name_of(target) if isinstance(target, exp.Column) else target.sql("oracle").upper().replace(" ", "")
         self.columns.append((name or text, kind, nullable))

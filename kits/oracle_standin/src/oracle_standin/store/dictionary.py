@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, Kind
+from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.sql.scope import SessionView
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oracle_standin.store.table import Table
 
 Row: TypeAlias = tuple[Value, ...]
-_TEXT = Datatype(Kind.VARCHAR, size=4000)
+_TEXT = Datatype(WireType.VARCHAR, size=4000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def _tab_columns(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
         for i, column in enumerate(table.columns):
             kind = column.type
-            number = kind.kind is Kind.NUMBER
+            number = kind.kind is WireType.NUMBER
             text = kind.kind in TEXT
             precision = kind.precision or None if number else None
             scale = kind.scale if (number and kind.scale != ANY_SCALE) or kind.kind in TIMESTAMPS else None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, TEXT, TIMESTAMPS, Datatype, Kind
+from oracle_standin.sql.datatype import ANY_SCALE, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.wire.release import FIELDS_12_2, FIELDS_20_1, FIELDS_23_1, FIELDS_23_1_EXT3, FIELDS_23_4
 from oracle_standin.wire.wire import Writer, clr
 
@@ -88,12 +88,12 @@ class Reply(Writer):
 
     def _column(self, position: int, name: str, kind: Datatype, nullable: bool) -> None:
         wire, form = kind.kind.value
-        precision = kind.precision if kind.kind is Kind.NUMBER else 0
-        scale = kind.scale if kind.kind in TIMESTAMPS or kind.kind is Kind.NUMBER else 0
-        if kind.kind is Kind.NUMBER and not precision and not scale:
+        precision = kind.precision if kind.kind is WireType.NUMBER else 0
+        scale = kind.scale if kind.kind in TIMESTAMPS or kind.kind is WireType.NUMBER else 0
+        if kind.kind is WireType.NUMBER and not precision and not scale:
             scale = ANY_SCALE
         size, characters = kind.byte_length, 0
-        if kind.kind in TEXT or kind.kind is Kind.RAW:
+        if kind.kind in TEXT or kind.kind is WireType.RAW:
             size = size or _DEFAULT_TEXT_BYTES
             characters = kind.size or size
         self.u8(wire, 0, precision & 0xFF, scale & 0xFF).ub(size, 0, 0, 0, 0)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oracle_standin.errors import OraError
-from oracle_standin.sql.datatype import Datatype, Kind, Raw, Row, bind_type
+from oracle_standin.sql.datatype import Datatype, Raw, Row, WireType, bind_type
 from oracle_standin.wire.packets import Channel
 from oracle_standin.wire.release import FIELDS_12_2, FIELDS_12_2_EXT, MAX_STRING_BYTES
 from oracle_standin.wire.wire import Reader
@@ -141,7 +141,7 @@ def read_rows(reader: Reader, channel: Channel, binds: list[Datatype], sizes: li
     """``count`` rows of raw bind values. Binds beyond the longest string come last in each row."""
     late = [i for i, size in enumerate(sizes) if size > MAX_STRING_BYTES]
     rows: list[Row] = []
-    parse = _row_parser(len(binds), any(b.kind is Kind.BOOLEAN for b in binds))
+    parse = _row_parser(len(binds), any(b.kind is WireType.BOOLEAN for b in binds))
     pull(reader, channel)
     while True:
         reader.pos += parse(bytes(reader.data[reader.pos :]), count - len(rows), rows)

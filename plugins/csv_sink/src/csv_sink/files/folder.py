@@ -19,7 +19,7 @@ DAMAGED: Final = "damaged"
 _NAME: Final = re.compile(r"(backup|rejected)_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?:\.part)?", re.ASCII)
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """Good rows that wait for their destination, or rows that it refused for their content."""
 
     BACKUP = "backup"
@@ -62,7 +62,7 @@ class Folder:
                     found.append((path, path.stat().st_size))
         return found
 
-    def new_part(self, kind: Kind, time_ns: int) -> Path:
+    def new_part(self, kind: FileKind, time_ns: int) -> Path:
         """A name that no file here, in ``done`` or in ``damaged`` has."""
         return self.path / f"{self._free_name(kind, file_stamp(time_ns))}{SUFFIX}"
 
@@ -118,9 +118,9 @@ class Folder:
         return sorted(found, key=_age)
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: Path) -> FileKind:
     """What a file of ours holds."""
-    return Kind(path.name.partition("_")[0])
+    return FileKind(path.name.partition("_")[0])
 
 
 def _age(path: Path) -> tuple[str, int, str]:

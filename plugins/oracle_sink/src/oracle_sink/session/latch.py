@@ -19,17 +19,17 @@ from typing import Final
 
 from agent_core.api import AuthenticationError, Clock, RetryableError
 from oracle_sink.session.errors import WRONG_CREDENTIALS, next_step
-from oracle_sink.session.refusal_file import Refusal, RefusalFile
+from oracle_sink.session.refusal_file import LoginRefusal, RefusalFile
 
 LONGEST_PAUSE_SECONDS: Final = 900.0
 _NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class KnownRefusal:
     """The last refusal as this process knows it: no change of the machine's clock shortens its pause."""
 
-    refusal: Refusal
+    refusal: LoginRefusal
     fingerprint: bytes
     until: float
 
@@ -41,7 +41,7 @@ class Latch:
         self._account = account
         self._file = file
         self._turn = threading.Lock()
-        self._refused: Refused | None = None
+        self._refused: KnownRefusal | None = None
         # A password is remembered only as a digest under a key that dies with the process.
         self._key = secrets.token_bytes(32)
 
@@ -72,7 +72,7 @@ class Latch:
         finally:
             self._turn.release()
 
-    def _known(self, password: str, clock: Clock, interval_seconds: float) -> Refused | None:
+    def _known(self, password: str, clock: Clock, interval_seconds: float) -> KnownRefusal | None:
         """The last refusal of this password, by this process or by another."""
         fingerprint = self._fingerprint(password)
         if self._refused is not None and self._refused.fingerprint == fingerprint:
@@ -81,7 +81,7 @@ class Latch:
         if refusal is None or not refusal.concerns(password):
             return None
         until = clock.monotonic() + refusal.left_seconds(clock.time_ns(), _longest(interval_seconds))
-        self._refused = Refused(refusal, fingerprint, until)
+        self._refused = KnownRefusal(refusal, fingerprint, until)
         return self._refused
 
     def _remember(
@@ -90,7 +90,7 @@ class Latch:
         # Only a refused password counts towards the lock; a locked account may be asked at any time.
         factor = 2.0 ** min(count - 1, 16) if error.code == WRONG_CREDENTIALS else 1.0
         pause = min(interval_seconds * factor, _longest(interval_seconds))
-        refusal = Refusal.of(
+        refusal = LoginRefusal.of(
             password,
             refused_at_ns=clock.time_ns(),
             pause_seconds=pause,
@@ -98,7 +98,7 @@ class Latch:
             code=error.code,
             message=str(error),
         )
-        self._refused = Refused(refusal, self._fingerprint(password), clock.monotonic() + pause)
+        self._refused = KnownRefusal(refusal, self._fingerprint(password), clock.monotonic() + pause)
         self._file.keep(refusal)
 
     def _fingerprint(self, password: str) -> bytes:
@@ -109,7 +109,7 @@ def _longest(interval_seconds: float) -> float:
     return max(LONGEST_PAUSE_SECONDS, interval_seconds)
 
 
-def _again(refusal: Refusal, left_seconds: float) -> str:
+def _again(refusal: LoginRefusal, left_seconds: float) -> str:
     at = datetime.fromtimestamp(refusal.refused_at_ns // _NS, UTC)
     return (
         f"not tried again for {max(1, round(left_seconds))} s, a changed password is tried at once; "

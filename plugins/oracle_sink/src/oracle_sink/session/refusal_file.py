@@ -22,7 +22,7 @@ _NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LoginRefusal:
     """A refused log-in. ``count`` in a row were for the same password; ``pause_seconds`` pass before the next."""
 
     refused_at_ns: int
@@ -36,7 +36,7 @@ class Refusal:
     @classmethod
     def of(
         cls, password: str, *, refused_at_ns: int, pause_seconds: float, count: int, code: str | None, message: str
-    ) -> Refusal:
+    ) -> LoginRefusal:
         """Keeps of ``password`` only what tells that it has changed."""
         salt = secrets.token_hex(16)
         return cls(refused_at_ns, pause_seconds, count, code, message, salt, _digest(password, salt))
@@ -62,11 +62,11 @@ class RefusalFile:
         account = hashlib.sha256(f"{dsn}\n{user}".encode()).hexdigest()
         self.path = state_dir / f"refused-log-in-{account[:16]}.json"
 
-    def read(self) -> Refusal | None:
+    def read(self) -> LoginRefusal | None:
         """None when there is none, or none that can be read."""
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
-            return Refusal(
+            return LoginRefusal(
                 refused_at_ns=int(stored["refused_at_ns"]),
                 pause_seconds=float(stored["pause_seconds"]),
                 count=int(stored["count"]),
@@ -78,7 +78,7 @@ class RefusalFile:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
-    def keep(self, refusal: Refusal) -> None:
+    def keep(self, refusal: LoginRefusal) -> None:
         """Written beside, for its owner alone, and moved into place. Without effect where that cannot be."""
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)

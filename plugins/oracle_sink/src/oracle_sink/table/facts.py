@@ -15,7 +15,7 @@ from oracle_sink.session.errors import NO_TABLE, code_of
 from oracle_sink.table.identifiers import TableName
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """Column types the sink can fill, by DATA_TYPE of ALL_TAB_COLUMNS."""
 
     VARCHAR2 = "VARCHAR2"
@@ -32,9 +32,9 @@ class Kind(Enum):
     TIMESTAMP_LTZ = "TIMESTAMP WITH LOCAL TIME ZONE"
 
 
-TEXTS: Final = frozenset({Kind.VARCHAR2, Kind.NVARCHAR2, Kind.CHAR, Kind.NCHAR})
-NUMBERS: Final = frozenset({Kind.NUMBER, Kind.FLOAT, Kind.BINARY_FLOAT, Kind.BINARY_DOUBLE})
-TIMES: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIMESTAMP_LTZ})
+TEXTS: Final = frozenset({ColumnKind.VARCHAR2, ColumnKind.NVARCHAR2, ColumnKind.CHAR, ColumnKind.NCHAR})
+NUMBERS: Final = frozenset({ColumnKind.NUMBER, ColumnKind.FLOAT, ColumnKind.BINARY_FLOAT, ColumnKind.BINARY_DOUBLE})
+TIMES: Final = frozenset({ColumnKind.DATE, ColumnKind.TIMESTAMP, ColumnKind.TIMESTAMP_TZ, ColumnKind.TIMESTAMP_LTZ})
 
 _TIMESTAMP: Final = re.compile(r"TIMESTAMP\((\d)\)( WITH (?:LOCAL )?TIME ZONE)?")
 
@@ -50,7 +50,7 @@ class Column:
     table: str
     name: str
     data_type: str
-    kind: Kind | None
+    kind: ColumnKind | None
     nullable: bool
     length: int = 0
     in_characters: bool = False
@@ -142,7 +142,7 @@ def _columns(cursor: oracledb.Cursor, table: TableName) -> tuple[Column, ...]:
     columns = []
     for name, data_type, data_length, precision, scale, nullable, char_used, char_length, default in rows:
         kind, digits = _kind(data_type)
-        national = kind in (Kind.NVARCHAR2, Kind.NCHAR)
+        national = kind in (ColumnKind.NVARCHAR2, ColumnKind.NCHAR)
         in_characters = char_used == "C" or national
         columns.append(
             Column(
@@ -162,12 +162,12 @@ def _columns(cursor: oracledb.Cursor, table: TableName) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _kind(data_type: str) -> tuple[Kind | None, int]:
+def _kind(data_type: str) -> tuple[ColumnKind | None, int]:
     stamp = _TIMESTAMP.fullmatch(data_type)
     if stamp is not None:
-        return Kind("TIMESTAMP" + (stamp[2] or "")), int(stamp[1])
+        return ColumnKind("TIMESTAMP" + (stamp[2] or "")), int(stamp[1])
     try:
-        return Kind(data_type), 0
+        return ColumnKind(data_type), 0
     except ValueError:
         return None, 0
 

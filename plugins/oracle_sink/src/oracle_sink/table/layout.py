@@ -12,10 +12,10 @@ from typing import Final
 from agent_core.api import BAD, GOOD, QUALITY_NAMES, UNCERTAIN, Batch, ConfigurationError, Value
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.table.binding import Bind, Encoder, InputSize, Refusals
-from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, Key, Kind, TableFacts
+from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.mapping import Mapped, RecordField, read_mapping
-from oracle_sink.table.numbers import NumberColumn, Numbers, Refused
+from oracle_sink.table.numbers import NumberColumn, NumberRefused, Numbers
 from oracle_sink.table.texts import (
     RepeatedText,
     TextColumn,
@@ -158,7 +158,7 @@ class Layout:
 
     def _read_sql(self, position: int) -> str:
         column = self.encoders[position].column
-        return f"SYS_EXTRACT_UTC({column.sql})" if column.kind is Kind.TIMESTAMP_TZ else column.sql
+        return f"SYS_EXTRACT_UTC({column.sql})" if column.kind is ColumnKind.TIMESTAMP_TZ else column.sql
 
 
 class Constant:
@@ -261,7 +261,7 @@ def _constant(column: Column, value: str | int | float | None, codec: str | None
         number = NumberColumn(column)
         try:
             return Constant(column, number.input_size, number.convert(value))
-        except Refused as refused:
+        except NumberRefused as refused:
             raise ConfigurationError(f"columns: constant: {refused}", code=refused.refusal.code) from None
     raise ConfigurationError(f"columns: {column} is {column.data_type}: a constant is for texts and numbers")
 
@@ -272,7 +272,7 @@ def _field_encoder(
     if column.kind not in _KINDS[field]:
         fitting = ", ".join(sorted(kind.value for kind in _KINDS[field]))
         raise ConfigurationError(f"columns: {column} is {column.data_type}: field {field} needs one of {fitting}")
-    if mapped.zone is not None and column.kind not in (Kind.DATE, Kind.TIMESTAMP):
+    if mapped.zone is not None and column.kind not in (ColumnKind.DATE, ColumnKind.TIMESTAMP):
         raise ConfigurationError(f"columns: {column} is {column.data_type}: time_zone: is for DATE and TIMESTAMP")
     if field is RecordField.TIMESTAMP:
         return Times(column, mapped.zone)

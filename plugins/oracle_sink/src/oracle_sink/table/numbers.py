@@ -16,7 +16,7 @@ import oracledb
 
 from agent_core.api import Batch, Value
 from oracle_sink.table.binding import INEXACT, Bind, InputSize, Refusal, Refusals, null_refusal
-from oracle_sink.table.facts import Column, Kind
+from oracle_sink.table.facts import Column, ColumnKind
 
 _DIGITS: Final = 38
 """Digits a NUMBER is sure to hold. Source: Oracle Database SQL Language Reference, Data Types, NUMBER."""
@@ -29,7 +29,7 @@ _BITS_TO_DIGITS: Final = 0.30103
 _FLOAT32: Final = struct.Struct(">f")
 
 
-class Refused(Exception):
+class NumberRefused(Exception):
     """A number that its column cannot hold."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -42,16 +42,16 @@ class NumberColumn:
 
     def __init__(self, column: Column) -> None:
         self.column = column
-        if column.kind is Kind.BINARY_DOUBLE:
+        if column.kind is ColumnKind.BINARY_DOUBLE:
             self.input_size: InputSize = oracledb.DB_TYPE_BINARY_DOUBLE
             self.convert: Callable[[Value], Bind] = self._to_double
-        elif column.kind is Kind.BINARY_FLOAT:
+        elif column.kind is ColumnKind.BINARY_FLOAT:
             self.input_size = oracledb.DB_TYPE_BINARY_FLOAT
             self.convert = self._to_float
         else:
             self.input_size = oracledb.DB_TYPE_NUMBER
             self.convert = self._to_number
-            floating = column.kind is Kind.FLOAT
+            floating = column.kind is ColumnKind.FLOAT
             bits = column.precision if floating and column.precision is not None else 126
             digits = min(_DIGITS, math.ceil(bits * _BITS_TO_DIGITS))
             self._significant = Context(prec=digits, rounding=ROUND_HALF_UP) if digits < _DIGITS else None
@@ -63,7 +63,7 @@ class NumberColumn:
 
     @property
     def takes_any_float(self) -> bool:
-        return self.column.kind is Kind.BINARY_DOUBLE
+        return self.column.kind is ColumnKind.BINARY_DOUBLE
 
     def same(self, bound: Bind, stored: Bind) -> bool:
         if bound is None or stored is None:
@@ -125,7 +125,7 @@ class NumberColumn:
             except InvalidOperation:
                 raise self._overflow(value) from None
         if self._limit is not None and abs(number) >= self._limit:
-            raise Refused(
+            raise NumberRefused(
                 Refusal("ORA-01438", f"value larger than specified precision allowed for column {self.column}: {value}")
             )
         if number and not _SMALLEST <= abs(number) < _BEYOND:
@@ -134,11 +134,11 @@ class NumberColumn:
             raise self._inexact(value)
         return number
 
-    def _overflow(self, value: Value) -> Refused:
-        return Refused(Refusal("ORA-01426", f"numeric overflow: {self.column} cannot hold {_shown(value)}"))
+    def _overflow(self, value: Value) -> NumberRefused:
+        return NumberRefused(Refusal("ORA-01426", f"numeric overflow: {self.column} cannot hold {_shown(value)}"))
 
-    def _inexact(self, value: Value) -> Refused:
-        return Refused(
+    def _inexact(self, value: Value) -> NumberRefused:
+        return NumberRefused(
             Refusal(
                 INEXACT,
                 f"{self.column} ({self.column.data_type}) cannot hold {_shown(value)} exactly: "
@@ -146,8 +146,8 @@ class NumberColumn:
             )
         )
 
-    def _no_number(self, value: Value) -> Refused:
-        return Refused(Refusal("ORA-01722", f"invalid number: {_shown(value)} for column {self.column}"))
+    def _no_number(self, value: Value) -> NumberRefused:
+        return NumberRefused(Refusal("ORA-01722", f"invalid number: {_shown(value)} for column {self.column}"))
 
 
 class Numbers:
@@ -183,7 +183,7 @@ class Numbers:
                 continue
             try:
                 found.append(convert(value))
-            except Refused as refused:
+            except NumberRefused as refused:
                 found.append(None)
                 refusals.setdefault(row, refused.refusal)
         return found

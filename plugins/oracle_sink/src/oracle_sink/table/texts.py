@@ -15,7 +15,7 @@ import oracledb
 
 from agent_core.api import Batch, Origin, Value
 from oracle_sink.table.binding import Bind, InputSize, Refusal, Refusals, null_refusal
-from oracle_sink.table.facts import Column, Kind
+from oracle_sink.table.facts import Column, ColumnKind
 
 _CODECS: Final = {
     "AL32UTF8": "utf-8",
@@ -42,12 +42,12 @@ _CODECS: Final = {
 }
 """Python's codec for NLS_CHARACTERSET. Source: Oracle Database Globalization Support Guide, appendix A."""
 
-_NATIONAL: Final = frozenset({Kind.NVARCHAR2, Kind.NCHAR})
-_PADDED: Final = frozenset({Kind.CHAR, Kind.NCHAR})
+_NATIONAL: Final = frozenset({ColumnKind.NVARCHAR2, ColumnKind.NCHAR})
+_PADDED: Final = frozenset({ColumnKind.CHAR, ColumnKind.NCHAR})
 _INPUT_TYPES: Final = {
-    Kind.NVARCHAR2: oracledb.DB_TYPE_NVARCHAR,
-    Kind.CHAR: oracledb.DB_TYPE_CHAR,
-    Kind.NCHAR: oracledb.DB_TYPE_NCHAR,
+    ColumnKind.NVARCHAR2: oracledb.DB_TYPE_NVARCHAR,
+    ColumnKind.CHAR: oracledb.DB_TYPE_CHAR,
+    ColumnKind.NCHAR: oracledb.DB_TYPE_NCHAR,
 }
 _REMEMBERED: Final = 100_000
 """Texts of a column known to fit: more than any plant has tags."""

@@ -15,18 +15,18 @@ import oracledb
 
 from agent_core.api import Batch
 from oracle_sink.table.binding import Bind, InputSize, Refusals
-from oracle_sink.table.facts import Column, Kind
+from oracle_sink.table.facts import Column, ColumnKind
 
 # Naive UTC: the driver drops a tzinfo without converting.
 _EPOCH: Final = datetime(1970, 1, 1)
 _AWARE_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INPUT_TYPES: Final = {
-    Kind.DATE: oracledb.DB_TYPE_DATE,
-    Kind.TIMESTAMP: oracledb.DB_TYPE_TIMESTAMP,
+    ColumnKind.DATE: oracledb.DB_TYPE_DATE,
+    ColumnKind.TIMESTAMP: oracledb.DB_TYPE_TIMESTAMP,
     # Sent with offset 00:00.
-    Kind.TIMESTAMP_TZ: oracledb.DB_TYPE_TIMESTAMP_TZ,
+    ColumnKind.TIMESTAMP_TZ: oracledb.DB_TYPE_TIMESTAMP_TZ,
     # Sent without offset and read in the session's time zone, which is +00:00.
-    Kind.TIMESTAMP_LTZ: oracledb.DB_TYPE_TIMESTAMP,
+    ColumnKind.TIMESTAMP_LTZ: oracledb.DB_TYPE_TIMESTAMP,
 }
 
 
@@ -36,7 +36,7 @@ class Times:
     def __init__(self, column: Column, zone: ZoneInfo | None) -> None:
         self.column = column
         self.zone = zone
-        digits = 0 if column.kind is Kind.DATE else min(column.digits, 6)
+        digits = 0 if column.kind is ColumnKind.DATE else min(column.digits, 6)
         self._unit_us = 10 ** (6 - digits)
 
     @property

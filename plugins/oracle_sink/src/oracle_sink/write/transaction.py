@@ -57,7 +57,7 @@ class RowError(NamedTuple):
     message: str
 
 
-class BatchWrite:
+class Transaction:
     """Writes the rows of one batch with one session. Raises SinkError; the session's owner rolls back."""
 
     def __init__(self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt) -> None:
