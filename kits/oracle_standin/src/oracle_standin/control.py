@@ -18,7 +18,6 @@ from oracle_standin.errors import OraError
 from oracle_standin.server import HOST, Server
 
 Body = dict[str, Any]
-QUOTA_MATCH = r"^\s*(insert|merge)"
 
 
 def _plain(value: object) -> object:

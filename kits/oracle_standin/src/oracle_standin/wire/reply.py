@@ -13,7 +13,7 @@ from oracle_standin.sql.datatype import ANY_SCALE, TEXT, TIMESTAMPS, Datatype, W
 from oracle_standin.wire.release import FIELDS_12_2, FIELDS_20_1, FIELDS_23_1, FIELDS_23_1_EXT3, FIELDS_23_4
 from oracle_standin.wire.wire import Writer, clr
 
-ERROR, ROW_HEADER, ROW_DATA, PARAMETER, STATUS, WARNING, DESCRIBE = 4, 6, 7, 8, 9, 15, 16
+ERROR, ROW_HEADER, PARAMETER, STATUS, WARNING, DESCRIBE = 4, 6, 8, 9, 15, 16
 END_OF_RESPONSE, TOKEN = 29, 33
 CHARSET_AL32UTF8 = 873
 _DEFAULT_TEXT_BYTES = 4000

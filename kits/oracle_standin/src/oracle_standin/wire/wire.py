@@ -39,9 +39,6 @@ class Reader:
         self.pos += 1
         return self.data[self.pos - 1]
 
-    def skip8(self, count: int) -> None:
-        self.raw(count)
-
     def u16(self) -> int:
         return int.from_bytes(self.raw(2), "big")
 

@@ -28,7 +28,7 @@ _FIRST_HOLD_SECONDS: Final = 15.0
 
 
 class Parameters(TypedDict, total=False):
-    """Keyword arguments that ``connect`` and ``create_pool`` share."""
+    """The keyword arguments of ``connect``."""
 
     dsn: str
     user: str

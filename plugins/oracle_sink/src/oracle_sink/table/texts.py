@@ -160,7 +160,6 @@ class ValueText:
         self._text = text
         column = text.column
         bad = None if column.nullable else bad_text
-        self._none_text = bad
         number: Callable[[Value], str | None] = _nothing if only_texts else _number_text
         self._only_texts = only_texts
         self._bool_texts = (None, None) if only_texts else (false_text, true_text)
