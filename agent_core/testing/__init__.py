@@ -2,14 +2,14 @@
 
 import sys
 
-if "pytest" in sys.modules:  # a server that a test runs in a process of its own may use the kit without it
+if "pytest" in sys.modules:  # a server process that a test starts may use the kit without pytest
     import pytest
 
-    # A failed assertion in a contract shows both sides, as one in the author's own tests does.
+    # A failed assertion in a contract shows both sides, as in the author's own tests.
     pytest.register_assert_rewrite(
         "agent_core.testing.sinks",
         "agent_core.testing.backups",
         "agent_core.testing.buffers",
         "agent_core.testing.drivers",
-        "agent_core.testing.rows",
+        "agent_core.testing.records",
     )

@@ -1,4 +1,4 @@
-"""AgentProcess: ``tagferry run`` as a user starts it, in a process of its own."""
+"""AgentProcess: ``tagferry run`` as a user starts it, in its own process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ AGENT = (sys.executable, "-m", "agent_core.cli.main")
 
 
 class AgentProcess:
-    """Runs a YAML file in the folder it lies in; always stopped at the end, by its own process id.
+    """Runs a YAML file in its folder; always stopped at the end, by its own process id.
 
-    ``output`` is everything it wrote so far; ``echo`` prints it, too. ``stop`` sends SIGINT (Ctrl-Break on Windows) and
-    returns the exit code.
+    ``output`` is everything it has written so far; ``echo`` also prints it. ``stop`` sends SIGINT (Ctrl-Break on
+    Windows) and returns the exit code.
     """
 
     def __init__(self, file: Path, environ: Mapping[str, str] | None = None, *, echo: bool = False) -> None:
@@ -69,7 +69,7 @@ class AgentProcess:
             return "".join(self._lines)
 
     def wait_for(self, text: str, seconds: float = PROCESS_SECONDS) -> None:
-        """Return once ``text`` has been written. Raises AssertionError with the output when it does not come."""
+        """Return once ``text`` has been written. Raises AssertionError with the output if it does not appear."""
         with self._changed:
             found = self._changed.wait_for(lambda: text in "".join(self._lines) or self._ended, seconds)
         assert found, f"{text!r} did not come within {seconds} s:\n{self.output}"
@@ -96,11 +96,11 @@ class AgentProcess:
         return code
 
     def running(self) -> bool:
-        """True until it has ended."""
+        """True while it runs."""
         return self._running().poll() is None
 
     def kill(self) -> None:
-        """End it at once, as a power cut does. Safe when it has ended."""
+        """End it at once, as a power cut does. Safe if it has already ended."""
         process = self._running()
         if process.poll() is None:
             process.kill()
@@ -110,9 +110,9 @@ class AgentProcess:
         """The final ledger of one sink, by column, as it was printed."""
         lines = self.output.splitlines()
         header = max(number for number, line in enumerate(lines) if line.startswith("sink ") and "balances" in line)
-        row = next(line for line in lines[header:] if line.startswith(f"{sink_id} "))
-        assert row.split()[-1] == "yes", f"the ledger does not balance:\n{self.output}"
-        amounts = [int(text.replace(",", "")) for text in row.split()[1:-1]]
+        totals = next(line for line in lines[header:] if line.startswith(f"{sink_id} "))
+        assert totals.split()[-1] == "yes", f"the ledger does not balance:\n{self.output}"
+        amounts = [int(text.replace(",", "")) for text in totals.split()[1:-1]]
         return dict.fromkeys(("duplicates", "rejected", "diverted"), 0) | dict(
             zip(lines[header].split()[1:-1], amounts, strict=True)
         )

@@ -1,4 +1,4 @@
-"""Background: a call in a thread of its own, for tests of what waits."""
+"""Background: a call in its own thread, for tests of what waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Background(Generic[T_co]):
-    """Runs ``call`` in a daemon thread from the moment it is made; what it returns or raises is had from ``result``."""
+    """Runs ``call`` in a daemon thread, at once; ``result`` returns what it returns, or raises what it raises."""
 
     def __init__(self, call: Callable[[], T_co]) -> None:
         self._call = call
@@ -24,7 +24,7 @@ class Background(Generic[T_co]):
 
     @property
     def done(self) -> bool:
-        """True when the call has returned or raised."""
+        """True once the call has returned or raised."""
         return not self._thread.is_alive()
 
     def wait(self, real_seconds: float) -> None:
@@ -32,7 +32,7 @@ class Background(Generic[T_co]):
         self._thread.join(real_seconds)
 
     def result(self) -> T_co:
-        """What the call returned; raises what it raised, or TimeoutError when it still runs after a minute."""
+        """What the call returned. Raises what it raised, or TimeoutError if it still runs after a minute."""
         self.wait(PATIENCE_SECONDS)
         if self._thread.is_alive():
             raise TimeoutError(f"still waiting after {PATIENCE_SECONDS:.0f} s: {self._call}")
@@ -48,7 +48,7 @@ class Background(Generic[T_co]):
 
 
 class Timed(Background[T_co]):
-    """A Background that notes the time of a ManualClock when the call was over: ``result`` first, then ``ended_at``."""
+    """A Background that notes the time of a ManualClock at the end of the call: ``result`` first, then ``ended_at``."""
 
     def __init__(self, clock: ManualClock, call: Callable[[], T_co]) -> None:
         self.ended_at = -1.0

@@ -1,6 +1,6 @@
-"""BackupContract: what every fallback that records reasons and can be replayed has to pass.
+"""BackupContract: what every fallback that stores reasons and can be replayed has to pass.
 
-Used like SinkContract, beside it: such a fallback is a sink too.
+Used like SinkContract and together with it: such a fallback is also a sink.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Backup(Component, FallbackSink, Replayable, Protocol):
 
 
 class BackupContract(Contract):
-    """The behaviour of ``FallbackSink`` together with ``Replayable``: rows diverted come back equal."""
+    """The behaviour of ``FallbackSink`` together with ``Replayable``: diverted records are read back equal."""
 
     def make_backup(self, folder: Path) -> Backup:
-        """A fallback that is not open. Called again with the same folder: another one for the same files."""
+        """A fallback that is not open. With the same folder again: another one for the same files."""
         raise NotImplementedError(f"{type(self).__name__}.make_backup")
 
     @pytest.fixture
@@ -51,7 +51,7 @@ class BackupContract(Contract):
         yield backup
         backup.close()
 
-    def test_rows_come_back_as_they_were_diverted(self, backup: Backup) -> None:
+    def test_records_come_back_as_they_were_diverted(self, backup: Backup) -> None:
         names = [f"TAG_{number:02d}" for number in range(len(VALUES))]
         stamps = array("q", (START_NS + 37 * number - (number % 3) * 2 * START_NS for number in range(len(VALUES))))
         qualities = bytes((GOOD, UNCERTAIN, BAD)[number % 3] for number in range(len(VALUES)))
@@ -64,7 +64,7 @@ class BackupContract(Contract):
         backup.divert(batch, SINK_DOWN)
         self._expect_backlog(backup, batch)
 
-    def test_rows_rejected_for_their_content_are_kept_apart(self, backup: Backup) -> None:
+    def test_records_rejected_for_their_content_are_kept_apart(self, backup: Backup) -> None:
         good, refused = numbered_batch(3), numbered_batch(2, START_NS + SECOND_NS)
         backup.divert(good, SINK_DOWN)
         backup.divert(refused, Diversion(DivertReason.REJECTED, START_NS, ("ORA-12899: too large, by 3", "ORA-1438")))
@@ -83,7 +83,7 @@ class BackupContract(Contract):
             backup.open()
         self._expect_backlog(backup, *batches)
 
-    def test_reading_goes_on_from_any_record(self, backup: Backup) -> None:
+    def test_reading_continues_from_any_record(self, backup: Backup) -> None:
         batch = numbered_batch(25)
         backup.divert(batch, SINK_DOWN)
         (name,) = self._backlog(backup)
@@ -97,7 +97,7 @@ class BackupContract(Contract):
                 resumed = list(backup.read(name, from_record=parts[0].next_record))
                 assert keys_of(part.batch for part in resumed) == keys_of(part.batch for part in parts[1:])
 
-    def test_a_finished_file_leaves_the_backlog_for_good(self, backup: Backup) -> None:
+    def test_a_finished_file_leaves_the_backlog_permanently(self, backup: Backup) -> None:
         for number in range(2):
             backup.divert(numbered_batch(3, START_NS + number * SECOND_NS), SINK_DOWN)
             backup.close()
@@ -106,7 +106,7 @@ class BackupContract(Contract):
         backup.finish(first)
         assert self._backlog(backup) == [second]
 
-    def test_rows_outlive_the_backup_that_took_them(self, tmp_path: Path) -> None:
+    def test_records_outlive_the_backup_that_took_them(self, tmp_path: Path) -> None:
         batch = numbered_batch(500)
         first = self.make_backup(tmp_path)
         first.open()
@@ -121,8 +121,8 @@ class BackupContract(Contract):
         batches = [numbered_batch(50, START_NS + number * SECOND_NS) for number in range(16)]
         together(4, lambda batch: backup.divert(batch, SINK_DOWN), batches)
         names = self._backlog(backup)
-        rows = keys_of(part.batch for name in names for part in backup.read(name))
-        assert Counter(rows) == Counter(keys_of(batches))
+        records = keys_of(part.batch for name in names for part in backup.read(name))
+        assert Counter(records) == Counter(keys_of(batches))
 
     def test_close_is_safe_without_open_and_twice(self, tmp_path: Path) -> None:
         backup = self.make_backup(tmp_path)
@@ -145,5 +145,5 @@ class BackupContract(Contract):
 
 
 def keys_of(batches: Iterable[Batch]) -> list[str]:
-    """The rows as texts: NaN equals NaN, 1 differs from 1.0 and True, Decimal 1.0 from 1.00."""
+    """The records as texts: NaN equals NaN, 1 differs from 1.0 and True, Decimal 1.0 from 1.00."""
     return [repr(tuple(record)) for batch in batches for record in batch.records()]

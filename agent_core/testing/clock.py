@@ -14,7 +14,7 @@ START_NS = 1_767_225_600_000_000_000
 class ManualClock:
     """A Clock owned by the test; thread-safe.
 
-    ``advance`` moves both ``monotonic`` and ``time_ns``, and wakes every thread whose wait has run out by then.
+    ``advance`` moves both ``monotonic`` and ``time_ns``, and wakes every thread whose wait has ended by then.
     ``wait_for_waiters`` lets a test wait (in real time, bounded) until threads have begun to wait.
     """
 
@@ -46,7 +46,7 @@ class ManualClock:
             return deadline is None or self._now < deadline
 
     def advance(self, seconds: float) -> None:
-        """Move time on by ``seconds`` and wake those whose time-out has come."""
+        """Move time on by ``seconds`` and wake the threads whose time-out has come."""
         with self._changed:
             self._now += seconds
             due = [condition for deadline, condition in self._waiters if deadline is not None and deadline <= self._now]
@@ -55,7 +55,7 @@ class ManualClock:
                 condition.notify_all()
 
     def jump(self, seconds: float) -> None:
-        """Set the wall clock on or back, as an operator or NTP does; ``monotonic`` stays."""
+        """Set the wall clock forward or back, as an operator or NTP does; ``monotonic`` does not change."""
         with self._changed:
             self._offset_ns += round(seconds * 1e9)
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 class Contract:
     """A set of standard tests: every method whose name begins with ``test_``.
 
-    A subclass that overrides one, itself or by a mixin, is refused with TypeError when the class is made: what a
-    contract says holds for every plugin. Tests of its own go beside the standard ones under other names.
+    A subclass that overrides one, itself or by a mixin, is refused with TypeError when the class is created: a contract
+    holds for every plugin. Your own tests go next to the standard ones under other names.
     """
 
     def __init_subclass__(cls) -> None:
@@ -22,5 +22,5 @@ class Contract:
         if overridden:
             raise TypeError(
                 f"{cls.__module__}.{cls.__qualname__} overrides standard tests: {', '.join(overridden)}; "
-                "give tests of your own other names"
+                "give your own tests other names"
             )

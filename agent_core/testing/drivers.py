@@ -1,7 +1,7 @@
 """Driver contracts: what every driver has to pass, one class for each of the two kinds.
 
 A plugin's author subclasses the contract in the plugin's tests and says how to make a driver for a device that
-answers, what that device holds, and what it refuses::
+answers, what that device contains, and what it refuses::
 
     class TestMyDriver(BlockDriverContract):
         def make_driver(self): return MyDriver(...)
@@ -9,8 +9,8 @@ answers, what that device holds, and what it refuses::
         def held(self): return [Held(TagSpec("T", "D100", DataType.UINT16), b"\\x00\\x07")]
         def wrong_tags(self): return [TagSpec("T", "Q-1", DataType.UINT16)]
 
-The tests of a contract cannot be overridden. They use a real device or a server that stands in for one: a driver is
-all about what comes over the wire.
+The tests of a contract cannot be overridden. They need a real device or a server that stands in for one, because what
+a driver does happens on the wire.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class DriverContract(Contract):
         raise NotImplementedError(f"{type(self).__name__}.make_unreachable_driver")
 
     def wrong_tags(self) -> Sequence[TagSpec]:
-        """Tags whose address or data type means nothing to the driver."""
+        """Tags whose address or data type the driver does not understand."""
         raise NotImplementedError(f"{type(self).__name__}.wrong_tags")
 
     def break_connection(self, driver: Driver) -> bool:  # noqa: ARG002 - an override needs it
-        """Break the connection of a connected driver from the device's side; False where that cannot happen."""
+        """Break the connection of a connected driver from the device's side; False if that cannot happen."""
         return False
 
     @pytest.fixture
@@ -96,7 +96,7 @@ class DriverContract(Contract):
         finally:
             driver.close()
 
-    def test_a_lost_connection_is_unreachable_once_and_made_anew(self, driver: Driver) -> None:
+    def test_a_lost_connection_is_unreachable_once_and_made_again(self, driver: Driver) -> None:
         driver.connect()
         self._read_something(driver)
         if not self.break_connection(driver):
@@ -134,11 +134,11 @@ class BlockDriverContract(DriverContract):
         return None
 
     def longest_blocks(self) -> Sequence[tuple[str, int]]:
-        """``(area, start)`` from where on the device holds as many units as one request may ask for."""
+        """``(area, start)`` from which the device has as many units as one request may ask for."""
         return ()
 
     def writable_bits(self) -> Sequence[TagSpec]:
-        """Bits that a BitWriter may write, left at any state; () for a driver that writes nothing."""
+        """Bits that a BitWriter may write, in any state; () for a driver that writes nothing."""
         return ()
 
     def unwritable_tags(self) -> Sequence[TagSpec]:
@@ -146,7 +146,7 @@ class BlockDriverContract(DriverContract):
         return ()
 
     def make_block_driver(self) -> BlockDriver:
-        """``make_driver``, seen to be a block driver."""
+        """``make_driver``, checked to be a block driver."""
         driver = self.make_driver()
         assert isinstance(driver, BlockDriver), "a block driver has all that the protocol names"
         return driver
@@ -249,7 +249,7 @@ class ItemDriverContract(DriverContract):
         raise NotImplementedError(f"{type(self).__name__}.good_tags")
 
     def expected_value(self, tag: TagSpec) -> Value:  # noqa: ARG002 - an override needs it
-        """What the tag holds; None where it changes by itself."""
+        """What the tag holds; None if it changes on its own."""
         return None
 
     def missing_tag(self) -> TagSpec | None:

@@ -1,4 +1,4 @@
-"""Fake devices with state: a block driver and an item driver whose memory, refusals and absences a test sets."""
+"""Fake devices with state: a block driver and an item driver whose memory, refusals and outages a test sets."""
 
 from __future__ import annotations
 

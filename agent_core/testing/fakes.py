@@ -27,26 +27,26 @@ from agent_core.testing.patience import PATIENCE_SECONDS
 TEST_ORIGIN = Origin("line", "PLC01", "G1")
 
 Behaviour = BaseException | Callable[[Batch], WriteOutcome]
-"""What one call of a FakeSink does instead of storing: raise, or whatever the function does."""
+"""What one call of a FakeSink does instead of storing: raise the error, or call the function."""
 
 
 def batch_of(*values: Value, start_ns: int = 0, name: str = "T", origin: Origin = TEST_ORIGIN) -> Batch:
-    """A batch with one row a value, all of one tag, one nanosecond apart."""
+    """A batch with one record per value, all of one tag, one nanosecond apart."""
     stamps = array("q", range(start_ns, start_ns + len(values)))
     return Batch.of(origin, (name,) * len(values), values, stamps)
 
 
 class FakeSink:
-    """Keeps rows in memory by (name, timestamp), so it is idempotent. Thread-safe.
+    """Keeps records in memory by (name, timestamp), so it is idempotent. Thread-safe.
 
-    ``script`` holds behaviours that the next writes use up, ``open_script`` errors for the next opens; then all is
-    well. ``written`` is every batch whose write returned, ``attempts`` counts every call.
+    ``script`` holds behaviours for the next writes, ``open_script`` errors for the next opens; after them, everything
+    works. ``written`` is every batch whose write returned, ``attempts`` counts every call.
     """
 
     idempotent = True
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, int], Value] = {}
+        self.records: dict[tuple[str, int], Value] = {}
         self.written: list[Batch] = []
         self.script: deque[Behaviour] = deque()
         self.open_script: deque[BaseException] = deque()
@@ -76,11 +76,11 @@ class FakeSink:
         return outcome
 
     def store(self, batch: Batch) -> WriteOutcome:
-        """Keep the rows; those already there count as duplicates."""
+        """Store the records; those that are already stored count as duplicates."""
         with self.changed:
-            before = len(self.rows)
-            self.rows.update(((record.name, record.timestamp_ns), record.value) for record in batch.records())
-            inserted = len(self.rows) - before
+            before = len(self.records)
+            self.records.update(((record.name, record.timestamp_ns), record.value) for record in batch.records())
+            inserted = len(self.records) - before
         return WriteOutcome(inserted, len(batch) - inserted)
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class FakeSink:
 
 
 class FakeFallback(FakeSink):
-    """A FallbackSink that remembers what it got and why. ``script`` applies to ``divert``."""
+    """A FallbackSink that remembers what was diverted, and why. ``script`` applies to ``divert``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class FakeFallback(FakeSink):
             self.changed.notify_all()
 
     def diverted(self) -> Mapping[DivertReason, Batch]:
-        """All rows by reason, in the order they came."""
+        """All records by reason, in the order in which they came."""
         with self.changed:
             reasons = dict.fromkeys(diversion.reason for _, diversion in self.diversions)
             return {
@@ -193,7 +193,7 @@ class FakeObserver:
             return [arguments for event, arguments in self.events if event == name]
 
     def states(self) -> list[SinkState]:
-        """The states entered, in order."""
+        """The states that were entered, in order."""
         return [new for _, _, new, _, _ in self.named("sink_state_changed") if isinstance(new, SinkState)]
 
     def wait_for(self, name: str, count: int = 1, real_seconds: float = PATIENCE_SECONDS) -> list[tuple[object, ...]]:

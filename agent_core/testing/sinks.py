@@ -1,13 +1,13 @@
 """SinkContract: what every sink has to pass.
 
-A plugin's author subclasses the contract in the plugin's tests and says how to make the sink and how to look at what it
-stored::
+A plugin's author subclasses the contract in the plugin's tests and says how to make the sink and how to read what it
+has stored::
 
     class TestMySink(SinkContract):
         def make_sink(self, folder): return MySink(...)
-        def stored_rows(self, sink): return [StoredRow(...), ...]
+        def stored_records(self, sink): return [StoredRecord(...), ...]
 
-The tests of a contract cannot be overridden: what a destination keeps differently is said by ``stored_value``,
+The tests of a contract cannot be overridden. What a destination stores differently is described by ``stored_value``,
 ``accepts`` and ``timestamp_precision_ns``.
 """
 
@@ -71,11 +71,11 @@ VALUES: Final[tuple[Value, ...]] = (
     Decimal("0.0000001"),
     None,
 )
-"""One of everything a tag may hold, the awkward ones first."""
+"""One of everything that a tag may hold, the awkward ones first."""
 
 
-class StoredRow(NamedTuple):
-    """One row as it lies in the destination. ``value`` is compared with what ``stored_value`` says."""
+class StoredRecord(NamedTuple):
+    """One record as the destination has it. ``value`` is compared with what ``stored_value`` returns."""
 
     name: str
     value: object
@@ -84,25 +84,25 @@ class StoredRow(NamedTuple):
 
 
 class SinkContract(Contract):
-    """The behaviour of ``agent_core.api.Sink``. Each test has a destination of its own, empty at first."""
+    """The behaviour of ``agent_core.api.Sink``. Each test has its own destination, empty at first."""
 
     timestamp_precision_ns: ClassVar[int] = 1
-    """What the destination keeps of a timestamp: 1000 for microseconds. Finer digits are cut off, towards the past."""
+    """What the destination keeps of a timestamp: 1000 for microseconds. Finer digits are rounded down."""
 
     def make_sink(self, folder: Path) -> Sink:
-        """A sink that is not open. Called again with the same folder: another one for the same destination."""
+        """A sink that is not open. With the same folder again: another one for the same destination."""
         raise NotImplementedError(f"{type(self).__name__}.make_sink")
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow] | None:
-        """All rows in the destination of an open sink, in any order; None where nobody can look (outcomes only)."""
-        raise NotImplementedError(f"{type(self).__name__}.stored_rows")
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord] | None:
+        """All records in the destination of an open sink, in any order; None if it cannot be read (outcomes only)."""
+        raise NotImplementedError(f"{type(self).__name__}.stored_records")
 
     def stored_value(self, value: Value) -> object:
-        """What ``value`` is in the destination. Override for one that stores texts, or rounds."""
+        """What ``value`` is in the destination. Override it if the destination stores texts, or rounds."""
         return value
 
-    def accepts(self, value: Value) -> bool:  # noqa: ARG002 - an override may look
-        """False for a value that the destination refuses for its content: it is then expected in ``rejected``."""
+    def accepts(self, value: Value) -> bool:  # noqa: ARG002 - an override may need it
+        """False for a value that the destination refuses; the record is then expected in ``rejected``."""
         return True
 
     @pytest.fixture
@@ -112,12 +112,12 @@ class SinkContract(Contract):
         yield sink
         sink.close()
 
-    def test_a_batch_is_stored_row_by_row(self, sink: Sink) -> None:
+    def test_a_batch_is_stored_record_by_record(self, sink: Sink) -> None:
         batch = numbered_batch(10)
         assert sink.write(batch) == WriteOutcome(inserted=10)
         self._expect_stored(sink, batch)
 
-    def test_an_empty_batch_is_no_work(self, sink: Sink) -> None:
+    def test_an_empty_batch_changes_nothing(self, sink: Sink) -> None:
         assert sink.write(EMPTY) == WriteOutcome(inserted=0)
         self._expect_stored(sink)
 
@@ -127,19 +127,19 @@ class SinkContract(Contract):
         assert sink.write(batch) == WriteOutcome(inserted=count)
         self._expect_stored(sink, batch)
 
-    def test_every_kind_of_value_is_stored_and_one_bad_row_costs_one_row(self, sink: Sink) -> None:
+    def test_every_kind_of_value_is_stored_and_one_bad_record_costs_one_record(self, sink: Sink) -> None:
         names = [f"TAG_{number:02d}" for number in range(len(VALUES))]
         qualities = bytes(BAD if value is None else GOOD for value in VALUES)
         batch = Batch.of(ORIGIN, names, VALUES, START_NS, qualities)
         outcome = sink.write(batch)
         assert outcome.total == len(batch)
         assert [rejection.position for rejection in outcome.rejected] == [
-            row for row, value in enumerate(VALUES) if not self.accepts(value)
+            position for position, value in enumerate(VALUES) if not self.accepts(value)
         ]
         assert all(rejection.code and rejection.message for rejection in outcome.rejected)
         self._expect_stored(sink, batch)
 
-    def test_each_quality_is_stored_and_a_tag_that_could_not_be_read_is_a_row_too(self, sink: Sink) -> None:
+    def test_each_quality_is_stored_and_a_tag_that_could_not_be_read_is_a_record_too(self, sink: Sink) -> None:
         batch = Batch.of(ORIGIN, ("A", "B", "C"), (1.5, 2.5, None), START_NS, bytes((GOOD, UNCERTAIN, BAD)))
         assert sink.write(batch).total == 3
         self._expect_stored(sink, batch)
@@ -161,7 +161,7 @@ class SinkContract(Contract):
         assert sink.write(batch) == WriteOutcome(inserted=5)
         self._expect_stored(sink, batch)
 
-    def test_digits_beyond_the_precision_are_cut_off(self, sink: Sink) -> None:
+    def test_digits_beyond_the_precision_are_rounded_down(self, sink: Sink) -> None:
         batch = Batch.of(ORIGIN, ("A", "B"), (1.0, 2.0), array("q", (START_NS + 123_456_789, -1)))
         assert sink.write(batch) == WriteOutcome(inserted=2)
         self._expect_stored(sink, batch)
@@ -195,7 +195,7 @@ class SinkContract(Contract):
         assert (again.duplicates, len(again.rejected)) == (first.inserted, len(first.rejected))
         self._expect_stored(sink, batch)
 
-    def test_known_rows_among_new_ones_are_counted_as_duplicates(self, sink: Sink) -> None:
+    def test_known_records_among_new_ones_are_counted_as_duplicates(self, sink: Sink) -> None:
         self._needs_idempotence(sink)
         batch = numbered_batch(500)
         known = batch.select(range(0, 500, 7))
@@ -203,7 +203,7 @@ class SinkContract(Contract):
         assert sink.write(batch) == WriteOutcome(inserted=500 - len(known), duplicates=len(known))
         self._expect_stored(sink, batch)
 
-    def test_a_row_that_is_twice_in_one_batch_is_stored_once(self, sink: Sink) -> None:
+    def test_a_record_that_is_twice_in_one_batch_is_stored_once(self, sink: Sink) -> None:
         self._needs_idempotence(sink)
         batch = numbered_batch(5)
         assert sink.write(Batch.join([batch, batch])) == WriteOutcome(inserted=5, duplicates=5)
@@ -224,7 +224,7 @@ class SinkContract(Contract):
         assert outcomes == [WriteOutcome(inserted=50)] * 16
         self._expect_stored(sink, *batches)
 
-    def test_workers_with_the_same_rows_store_them_once(self, sink: Sink) -> None:
+    def test_workers_with_the_same_records_store_them_once(self, sink: Sink) -> None:
         self._needs_idempotence(sink)
         batch = numbered_batch(50)
         outcomes = together(4, sink.write, [batch] * 8)
@@ -238,7 +238,7 @@ class SinkContract(Contract):
         sink.close()
         sink.close()
 
-    def test_a_sink_downed_again_goes_on_where_it_stopped(self, tmp_path: Path) -> None:
+    def test_a_sink_opened_again_continues_where_it_stopped(self, tmp_path: Path) -> None:
         first, second = numbered_batch(5), numbered_batch(5, START_NS + SECOND_NS)
         sink = self.make_sink(tmp_path)
         for batch in (first, second):
@@ -249,7 +249,7 @@ class SinkContract(Contract):
         self._expect_stored(sink, first, second)
         sink.close()
 
-    def test_another_sink_for_the_same_destination_finds_the_rows(self, tmp_path: Path) -> None:
+    def test_another_sink_for_the_same_destination_finds_the_records(self, tmp_path: Path) -> None:
         batch = numbered_batch(5)
         for _ in range(2):
             sink = self.make_sink(tmp_path)
@@ -261,19 +261,19 @@ class SinkContract(Contract):
         assert outcome.duplicates == (5 if idempotent else 0)
 
     def _expect_stored(self, sink: Sink, *batches: Batch) -> None:
-        rows = self.stored_rows(sink)
-        if rows is None:
+        records = self.stored_records(sink)
+        if records is None:
             return
         expected = [
-            StoredRow(
+            StoredRecord(
                 name, self.stored_value(value), timestamp_ns - timestamp_ns % self.timestamp_precision_ns, quality
             )
             for batch in batches
             for name, value, timestamp_ns, quality, _ in batch.records()
             if self.accepts(value)
         ]
-        missing, unexpected = _differences(expected, rows)
-        assert (missing, unexpected) == ([], []), "rows (missing, unexpected) in the destination"
+        missing, unexpected = _differences(expected, records)
+        assert (missing, unexpected) == ([], []), "records (missing, unexpected) in the destination"
 
     def _needs_idempotence(self, sink: Sink) -> None:
         if not sink.idempotent:
@@ -281,7 +281,7 @@ class SinkContract(Contract):
 
 
 def numbered_batch(count: int, timestamp_ns: int = START_NS) -> Batch:
-    """``count`` rows TAG_0000 ... with values 0.5, 1.5 ... that share one time."""
+    """``count`` records TAG_0000 ... with values 0.5, 1.5 ... that share one time."""
     return Batch.of(
         ORIGIN, [f"TAG_{number:04d}" for number in range(count)], [n + 0.5 for n in range(count)], timestamp_ns
     )
@@ -299,7 +299,7 @@ def together(threads: int, work: Callable[[Batch], T], batches: Sequence[Batch])
         return [result for results in pool.map(share, range(threads)) for result in results]
 
 
-def _differences(expected: Sequence[StoredRow], found: Sequence[StoredRow]) -> tuple[list[str], list[str]]:
-    wanted = Counter(repr(tuple(row)) for row in expected)
-    there = Counter(repr(tuple(row)) for row in found)
+def _differences(expected: Sequence[StoredRecord], found: Sequence[StoredRecord]) -> tuple[list[str], list[str]]:
+    wanted = Counter(repr(tuple(record)) for record in expected)
+    there = Counter(repr(tuple(record)) for record in found)
     return sorted((wanted - there).elements()), sorted((there - wanted).elements())

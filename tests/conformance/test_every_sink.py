@@ -19,7 +19,7 @@ from agent_core.config.schema.applicable import SchemaWalk
 from agent_core.config.schema.conversion import convert
 from agent_core.registry.loader import Registry
 from agent_core.testing.backups import Backup, BackupContract
-from agent_core.testing.sinks import SinkContract, StoredRow
+from agent_core.testing.sinks import SinkContract, StoredRecord
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
@@ -74,7 +74,7 @@ class TestEverySink(SinkContract):
     def make_sink(self, folder: Path) -> Sink:
         return made(self.factory, folder)
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow] | None:
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord] | None:
         """What can be read back; where nothing can, the outcomes alone are checked."""
         return list(_read_back(sink)) if isinstance(sink, Replayable) else None
 
@@ -90,11 +90,11 @@ class TestEveryBackup(BackupContract):
         return cast(Backup, made(self.factory, folder))
 
 
-def _read_back(sink: Sink) -> Iterator[StoredRow]:
+def _read_back(sink: Sink) -> Iterator[StoredRecord]:
     assert isinstance(sink, Replayable)
     sink.close()
     sink.open()
     for file in sink.backlog():
         for part in sink.read(file.name):
             for record in part.batch.records():
-                yield StoredRow(*record[:4])
+                yield StoredRecord(*record[:4])

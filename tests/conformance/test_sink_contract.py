@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_core.api import Batch, Record, Rejection, Sink, WriteOutcome
-from agent_core.testing.sinks import SinkContract, StoredRow
+from agent_core.testing.sinks import SinkContract, StoredRecord
 
 Key = tuple[str, int]
 
@@ -19,12 +19,12 @@ class Store:
     """A destination in memory."""
 
     def __init__(self) -> None:
-        self.rows: dict[Key, Record] = {}
+        self.records: dict[Key, Record] = {}
         self.lock = threading.Lock()
 
 
 class StoreSink:
-    """An idempotent sink that keeps the row it has."""
+    """An idempotent sink that keeps the first record of a key."""
 
     idempotent = True
 
@@ -40,7 +40,7 @@ class StoreSink:
         rejected = []
         with self.store.lock:
             for number, record in enumerate(batch.records()):
-                present = self.store.rows.setdefault(self.key(record), record)
+                present = self.store.records.setdefault(self.key(record), record)
                 if present is record:
                     inserted += 1
                 elif repr(present.value) == repr(record.value):
@@ -63,8 +63,8 @@ class StoreSinkContract(SinkContract):
     def make_sink(self, folder: Path) -> Sink:
         return self.sink_class(self.store)
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
-        return [StoredRow(*record[:4]) for record in self.store.rows.values()]
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord]:
+        return [StoredRecord(*record[:4]) for record in self.store.records.values()]
 
 
 class TestStoreSink(SinkContract):
@@ -75,8 +75,8 @@ class TestStoreSink(SinkContract):
     def make_sink(self, folder: Path) -> Sink:
         return StoreSink(self.store)
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
-        return [StoredRow(*record[:4]) for record in self.store.rows.values()]
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord]:
+        return [StoredRecord(*record[:4]) for record in self.store.records.values()]
 
 
 class KeepsSecondsOnly(StoreSink):
@@ -124,7 +124,7 @@ class FailsOnAnEmptyBatch(StoreSink):
 
 class LeavesOutWhatCouldNotBeRead(StoreSink):
     def write(self, batch: Batch) -> WriteOutcome:
-        good = batch.select([row for row, value in enumerate(batch.values) if value is not None])
+        good = batch.select([position for position, value in enumerate(batch.values) if value is not None])
         return WriteOutcome(super().write(good).inserted + len(batch) - len(good))
 
 
@@ -137,14 +137,14 @@ class LeavesOutWhatCouldNotBeRead(StoreSink):
             SinkContract.test_the_same_tag_and_time_with_another_value_is_never_called_a_duplicate,
         ),
         (LosesTheEndOfALongBatch, lambda contract, sink: contract.test_a_batch_of_any_size_is_stored_whole(sink, 501)),
-        (StoresTexts, SinkContract.test_every_kind_of_value_is_stored_and_one_bad_row_costs_one_row),
+        (StoresTexts, SinkContract.test_every_kind_of_value_is_stored_and_one_bad_record_costs_one_record),
         (SortsInPlace, SinkContract.test_the_batch_is_not_touched),
         (CountsARepetitionAsNew, SinkContract.test_a_batch_written_twice_is_stored_once),
-        (CountsARepetitionAsNew, SinkContract.test_workers_with_the_same_rows_store_them_once),
-        (FailsOnAnEmptyBatch, SinkContract.test_an_empty_batch_is_no_work),
+        (CountsARepetitionAsNew, SinkContract.test_workers_with_the_same_records_store_them_once),
+        (FailsOnAnEmptyBatch, SinkContract.test_an_empty_batch_changes_nothing),
         (
             LeavesOutWhatCouldNotBeRead,
-            SinkContract.test_each_quality_is_stored_and_a_tag_that_could_not_be_read_is_a_row_too,
+            SinkContract.test_each_quality_is_stored_and_a_tag_that_could_not_be_read_is_a_record_too,
         ),
     ],
     ids=lambda param: param.__name__,

@@ -213,7 +213,7 @@ def test_a_source_that_does_not_start_ends_the_agent_in_order(tmp_path: Path) ->
     with pytest.raises(RuntimeError, match="new thread"):
         run.agent.start()
     assert run.source.calls == ["open", "stop", "close"]
-    assert len(run.sink.rows) == 2, "what it had emitted is delivered"
+    assert len(run.sink.records) == 2, "what it had emitted is delivered"
     assert run.sink.closed
 
 

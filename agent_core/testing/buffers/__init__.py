@@ -5,9 +5,9 @@ A plugin's author subclasses the contract in the plugin's tests and says how to 
     class TestMyBuffer(BufferContract):
         def make_buffer(self, folder, *, capacity, when_full, clock): return MyBuffer(...)
 
-The standard tests cannot be overridden. Time is a ManualClock, so a buffer has to read and to wait by the clock it is
-given. Call the keys of the configuration ``capacity``, ``when_full`` and ``block_limit``: then the agent's own suite
-runs this contract for the buffer wherever it is installed.
+The standard tests cannot be overridden. Time is a ManualClock, so a buffer must use the clock that it is given to read
+the time and to wait. Name the configuration keys ``capacity``, ``when_full`` and ``block_limit``: then the agent's own
+suite runs this contract for the buffer wherever it is installed.
 """
 
 from agent_core.testing.buffers.counts import CountTests
@@ -19,6 +19,6 @@ from agent_core.testing.buffers.whole import WholeTests
 __all__ = ["BufferContract"]
 
 
-# pytest runs the tests of the last base first: plain ones before the ones with many threads.
+# pytest runs the tests of the last base first: plain tests before those with many threads.
 class BufferContract(WholeTests, CountTests, WaitingTests, EvictionTests, OrderTests):
     """The behaviour of ``agent_core.api.Buffer``, sentence by sentence."""

@@ -1,4 +1,4 @@
-"""BufferCase: how the tests of a buffer make buffers, and the words they share."""
+"""BufferCase: how the tests of a buffer make buffers, and what they share."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ T = TypeVar("T")
 
 POLICIES: Final = ("drop_oldest", "drop_newest", "block")
 FOREVER: Final = 3600.0
-"""A ``max_wait_seconds`` that a ManualClock nobody advances never reaches: what it waits for has to come."""
+"""A ``max_wait_seconds`` that is never reached unless a test advances the ManualClock."""
 STEP_SECONDS: Final = 0.25
-"""How far ``advance_until_done`` moves the clock at a time."""
+"""How far ``advance_until_done`` moves the clock in one step."""
 
 
 class MakeOpen(Protocol):
-    """Makes a buffer with nothing in it and opens it; it is closed when the test ends."""
+    """Makes an empty buffer and opens it; it is closed when the test ends."""
 
     def __call__(self, capacity: int = 10, when_full: str = "drop_oldest", clock: Clock | None = None) -> Buffer: ...
 
 
 class BufferCase(Contract):
-    """What an author provides, and the fixtures made of it."""
+    """What an author provides, and the fixtures made from it."""
 
     block_limit_seconds: ClassVar[float] = 5.0
     """How long ``append`` waits with ``block``, in the buffers that ``make_buffer`` makes."""
 
     def make_buffer(self, folder: Path, *, capacity: int, when_full: str, clock: Clock) -> Buffer:
-        """A buffer that is not open. Called again with the same folder: the one that finds what a durable one kept."""
+        """A buffer that is not open. With the same folder again: one that finds what a durable buffer has kept."""
         raise NotImplementedError(f"{type(self).__name__}.make_buffer")
 
     @pytest.fixture
@@ -71,25 +71,25 @@ def lent(buffer: Buffer, max_records: int) -> Lease:
 
 
 def leases(buffer: Buffer, max_records: int) -> Iterator[Lease]:
-    """Leases without waiting, until nothing is ready."""
+    """Leases, without waiting, until nothing is ready."""
     while (lease := buffer.lease(max_records, 0.0)) is not None:
         yield lease
 
 
 def leasing(buffer: Buffer, max_records: int, max_wait_seconds: float = FOREVER) -> Background[Lease | None]:
-    """A lease taken in a thread of its own."""
+    """A lease taken in its own thread."""
     return Background(lambda: buffer.lease(max_records, max_wait_seconds))
 
 
 def got(call: Background[Lease | None]) -> Lease:
     """The lease that a thread got."""
     lease = call.result()
-    assert lease is not None, "None from a buffer that holds rows"
+    assert lease is not None, "None from a buffer that holds records"
     return lease
 
 
 def advance_until_done(clock: ManualClock, call: Background[T]) -> None:
-    """Move time on bit by bit: a thread that was just woken may reckon its wait anew from a moment later."""
+    """Move time on in steps: a thread that was just woken may start its wait again a moment later."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not call.done and time.monotonic() < end:
         clock.advance(STEP_SECONDS)

@@ -9,14 +9,14 @@ import pytest
 from agent_core.api import Batch
 from agent_core.testing.buffers.case import POLICIES, BufferCase, MakeOpen, lent
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.rows import RowMaker, rows
+from agent_core.testing.records import RecordMaker, records
 
 
 class CountTests(BufferCase):
     """``stats``, ``open`` and ``close``."""
 
-    def test_the_counts_are_those_of_the_instant(self, make: MakeOpen, clock: ManualClock) -> None:
-        buffer, maker = make(), RowMaker()
+    def test_the_counts_are_those_of_the_moment(self, make: MakeOpen, clock: ManualClock) -> None:
+        buffer, maker = make(), RecordMaker()
         assert (buffer.stats().pending_records, buffer.stats().oldest_age_seconds) == (0, 0.0)
         buffer.append(maker.batch(3))
         clock.advance(2.0)
@@ -36,12 +36,12 @@ class CountTests(BufferCase):
         buffer.close()
         buffer = self.make_buffer(tmp_path, capacity=10, when_full=when_full, clock=clock)
         buffer.open()
-        buffer.append(RowMaker().batch(3))
+        buffer.append(RecordMaker().batch(3))
         buffer.close()
         buffer.close()
 
-    def test_a_durable_buffer_finds_the_rows_that_were_not_settled(self, tmp_path: Path, clock: ManualClock) -> None:
-        buffer, maker = self.make_buffer(tmp_path, capacity=10, when_full="drop_oldest", clock=clock), RowMaker()
+    def test_a_durable_buffer_finds_the_records_that_were_not_settled(self, tmp_path: Path, clock: ManualClock) -> None:
+        buffer, maker = self.make_buffer(tmp_path, capacity=10, when_full="drop_oldest", clock=clock), RecordMaker()
         if not buffer.durable:
             pytest.skip("the buffer says that it is not durable")
         buffer.open()
@@ -54,6 +54,6 @@ class CountTests(BufferCase):
         again = self.make_buffer(tmp_path, capacity=10, when_full="drop_oldest", clock=clock)
         again.open()
         assert (again.stats().recovered_records, again.stats().ready_records) == (8, 8)
-        kept = rows(Batch.join(batches))
-        assert rows(lent(again, 10).batch) == [*kept[2:5], *kept[7:]]
+        kept = records(Batch.join(batches))
+        assert records(lent(again, 10).batch) == [*kept[2:5], *kept[7:]]
         again.close()

@@ -1,4 +1,4 @@
-"""What gives way when a batch does not fit."""
+"""What is evicted when a batch does not fit."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ from agent_core.testing.buffers.case import (
     lent,
 )
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.rows import RowMaker, numbers, rows
+from agent_core.testing.records import RecordMaker, numbers, records
 
 
 class EvictionTests(BufferCase):
-    """Nothing is discarded silently: what gives way is returned, exactly."""
+    """Nothing is discarded silently: ``append`` returns exactly what it has evicted."""
 
     @pytest.mark.parametrize("when_full", POLICIES)
-    def test_nothing_is_evicted_as_long_as_the_rows_fit(self, make: MakeOpen, when_full: str) -> None:
-        buffer, maker = make(10, when_full), RowMaker()
+    def test_nothing_is_evicted_as_long_as_the_records_fit(self, make: MakeOpen, when_full: str) -> None:
+        buffer, maker = make(10, when_full), RecordMaker()
         evicted = [buffer.append(maker.batch(count)) for count in (4, 0, 5, 1)]
         assert [len(batch) for batch in evicted] == [0, 0, 0, 0]
         assert buffer.stats().ready_records == 10
 
-    def test_drop_oldest_evicts_the_oldest_rows_that_are_not_leased(self, make: MakeOpen) -> None:
-        buffer, maker = make(10), RowMaker()
+    def test_drop_oldest_evicts_the_oldest_records_that_are_not_leased(self, make: MakeOpen) -> None:
+        buffer, maker = make(10), RecordMaker()
         first, second = maker.batch(6), maker.batch(4)
         buffer.append(first)
         buffer.append(second)
         lease = lent(buffer, 3)
-        assert rows(buffer.append(maker.batch(4))) == [*rows(first)[3:], *rows(second)[:1]]
+        assert records(buffer.append(maker.batch(4))) == [*records(first)[3:], *records(second)[:1]]
         assert numbers(lease.batch) == [0, 1, 2]
         assert numbers(lent(buffer, 10).batch) == [7, 8, 9, 10, 11, 12, 13]
 
-    def test_drop_newest_evicts_the_new_rows_that_find_no_room(self, make: MakeOpen) -> None:
-        buffer, maker = make(10, "drop_newest"), RowMaker()
+    def test_drop_newest_evicts_the_new_records_that_do_not_fit(self, make: MakeOpen) -> None:
+        buffer, maker = make(10, "drop_newest"), RecordMaker()
         buffer.append(maker.batch(8))
         lease, new = lent(buffer, 3), maker.batch(5)
-        assert rows(buffer.append(new)) == rows(new)[2:]
+        assert records(buffer.append(new)) == records(new)[2:]
         assert numbers(buffer.append(maker.batch(2))) == [13, 14]
         buffer.settle(lease)
         assert numbers(lent(buffer, 10).batch) == [3, 4, 5, 6, 7, 8, 9]
 
     @pytest.mark.parametrize("when_full", ["drop_oldest", "drop_newest"])
-    def test_when_only_leased_rows_remain_the_new_ones_are_evicted(self, make: MakeOpen, when_full: str) -> None:
-        buffer, maker = make(5, when_full), RowMaker()
+    def test_when_only_leased_records_remain_the_new_ones_are_evicted(self, make: MakeOpen, when_full: str) -> None:
+        buffer, maker = make(5, when_full), RecordMaker()
         buffer.append(maker.batch(5))
         lease, new = lent(buffer, 5), maker.batch(3)
-        assert rows(buffer.append(new)) == rows(new)
+        assert records(buffer.append(new)) == records(new)
         assert numbers(lease.batch) == [0, 1, 2, 3, 4]
         buffer.release(lease)
         assert numbers(lent(buffer, 5).batch) == [0, 1, 2, 3, 4]
 
-    def test_of_a_batch_larger_than_the_capacity_drop_oldest_keeps_the_newest_rows(self, make: MakeOpen) -> None:
-        buffer, maker = make(6), RowMaker()
+    def test_of_a_batch_larger_than_the_capacity_drop_oldest_keeps_the_newest_records(self, make: MakeOpen) -> None:
+        buffer, maker = make(6), RecordMaker()
         buffer.append(maker.batch(3))
         lent(buffer, 1)
         assert numbers(buffer.append(maker.batch(10))) == [1, 2, 3, 4, 5, 6, 7]
         assert numbers(lent(buffer, 10).batch) == [8, 9, 10, 11, 12]
 
-    def test_of_a_batch_larger_than_the_capacity_drop_newest_keeps_the_oldest_rows(self, make: MakeOpen) -> None:
-        buffer, maker = make(6, "drop_newest"), RowMaker()
+    def test_of_a_batch_larger_than_the_capacity_drop_newest_keeps_the_oldest_records(self, make: MakeOpen) -> None:
+        buffer, maker = make(6, "drop_newest"), RecordMaker()
         buffer.append(maker.batch(1))
         assert numbers(buffer.append(maker.batch(10))) == [6, 7, 8, 9, 10]
         assert numbers(lent(buffer, 10).batch) == [0, 1, 2, 3, 4, 5]
@@ -77,7 +77,7 @@ class EvictionTests(BufferCase):
         assert [make(when_full=when_full).blocks for when_full in POLICIES] == [False, False, True]
 
     def test_block_waits_until_a_settled_lease_made_room(self, make: MakeOpen, clock: ManualClock) -> None:
-        buffer, maker = make(10, "block"), RowMaker()
+        buffer, maker = make(10, "block"), RecordMaker()
         buffer.append(maker.batch(10))
         first, second = lent(buffer, 2), lent(buffer, 2)
         appending = Background(partial(buffer.append, maker.batch(4)))
@@ -88,8 +88,8 @@ class EvictionTests(BufferCase):
         assert not appending.result()
         assert numbers(lent(buffer, 10).batch) == [*range(4, 14)]
 
-    def test_block_evicts_the_oldest_rows_once_its_limit_is_up(self, make: MakeOpen, clock: ManualClock) -> None:
-        buffer, maker = make(10, "block"), RowMaker()
+    def test_block_evicts_the_oldest_records_at_the_end_of_its_limit(self, make: MakeOpen, clock: ManualClock) -> None:
+        buffer, maker = make(10, "block"), RecordMaker()
         buffer.append(maker.batch(10))
         lease = lent(buffer, 2)
         appending = Timed(clock, partial(buffer.append, maker.batch(3)))
@@ -102,8 +102,10 @@ class EvictionTests(BufferCase):
         assert numbers(lease.batch) == [0, 1]
         assert numbers(lent(buffer, 10).batch) == [5, 6, 7, 8, 9, 10, 11, 12]
 
-    def test_block_evicts_the_new_rows_when_only_leased_ones_remain(self, make: MakeOpen, clock: ManualClock) -> None:
-        buffer, maker = make(3, "block"), RowMaker()
+    def test_block_evicts_the_new_records_when_only_leased_ones_remain(
+        self, make: MakeOpen, clock: ManualClock
+    ) -> None:
+        buffer, maker = make(3, "block"), RecordMaker()
         buffer.append(maker.batch(3))
         lent(buffer, 3)
         appending = Background(partial(buffer.append, maker.batch(2)))
@@ -111,8 +113,8 @@ class EvictionTests(BufferCase):
         clock.advance(self.block_limit_seconds)
         assert numbers(appending.result()) == [3, 4]
 
-    def test_released_rows_make_no_room(self, make: MakeOpen, clock: ManualClock) -> None:
-        buffer, maker = make(3, "block"), RowMaker()
+    def test_released_records_make_no_room(self, make: MakeOpen, clock: ManualClock) -> None:
+        buffer, maker = make(3, "block"), RecordMaker()
         buffer.append(maker.batch(3))
         lease = lent(buffer, 3)
         appending = Background(partial(buffer.append, maker.batch(2)))
@@ -123,7 +125,7 @@ class EvictionTests(BufferCase):
         assert numbers(appending.result()) == [0, 1]
 
     def test_every_appender_that_waits_is_served_as_room_is_made(self, make: MakeOpen, clock: ManualClock) -> None:
-        buffer, makers = make(6, "block"), [RowMaker(maker) for maker in range(4)]
+        buffer, makers = make(6, "block"), [RecordMaker(maker) for maker in range(4)]
         buffer.append(makers[0].batch(6))
         out = list(leases(buffer, 3))
         appending = [Background(partial(buffer.append, maker.batch(3))) for maker in makers[1:]]

@@ -1,6 +1,6 @@
-"""BufferModel: a buffer beside the plainest model of it, a list of rows, driven by hypothesis.
+"""BufferModel: a buffer compared with the simplest model of it, a list of records, driven by hypothesis.
 
-The ledger is the invariant: appended = evicted + settled + ready + leased, row by row and in order.
+The ledger is the invariant: appended = evicted + settled + ready + leased, record by record and in order.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from agent_core.api import Buffer, Lease, LeaseError, Record
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.rows import RowMaker, rows
+from agent_core.testing.records import RecordMaker, records
 
 
 class MakeBuffer(Protocol):
-    """Makes an open buffer with nothing in it."""
+    """Makes an open, empty buffer."""
 
     def __call__(self, *, capacity: int, when_full: str, clock: ManualClock) -> Buffer: ...
 
 
 class BufferModel(RuleBasedStateMachine):
-    """One buffer, one thread. ``block`` is tested after ``stop_waiting``, when it does as ``drop_oldest``."""
+    """One buffer, one thread. ``block`` is tested after ``stop_waiting``, when it behaves like ``drop_oldest``."""
 
     def __init__(self, make: MakeBuffer, when_full: str) -> None:
         super().__init__()
         self._make = make
         self._when_full = when_full
         self._clock = ManualClock()
-        self._maker = RowMaker()
+        self._maker = RecordMaker()
         self._ready: list[Record] = []
         self._out: list[tuple[Lease, list[Record]]] = []
         self._over: list[Lease] = []
@@ -51,7 +51,7 @@ class BufferModel(RuleBasedStateMachine):
     @rule(count=st.integers(0, 15))
     def append(self, count: int) -> None:
         batch = self._maker.batch(count)
-        new = rows(batch)
+        new = records(batch)
         for record in new:
             self._position[record.name] = len(self._position)
             self._appended_at[record.name] = self._clock.monotonic()
@@ -68,7 +68,7 @@ class BufferModel(RuleBasedStateMachine):
         append = partial(self._buffer.append, batch)
         # A buffer that still waits after stop_waiting fails the test and does not hang it.
         evicted = Background(append).result() if self._buffer.blocks else append()
-        assert rows(evicted) == expected
+        assert records(evicted) == expected
 
     @rule(max_records=st.integers(1, 15))
     def lease(self, max_records: int) -> None:
@@ -76,9 +76,9 @@ class BufferModel(RuleBasedStateMachine):
         del self._ready[:max_records]
         lease = self._buffer.lease(max_records, 0.0)
         if lease is None:
-            assert not expected, "None from a buffer that holds rows"
+            assert not expected, "None from a buffer that holds records"
             return
-        assert rows(lease.batch) == expected
+        assert records(lease.batch) == expected
         self._out.append((lease, expected))
 
     @precondition(lambda self: self._out)

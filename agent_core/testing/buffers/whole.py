@@ -1,4 +1,4 @@
-"""The whole: against a model, and with threads."""
+"""The buffer as a whole: compared with a model, and with many threads."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from agent_core.testing.background import Background
 from agent_core.testing.buffers.case import FOREVER, POLICIES, BufferCase, MakeOpen
 from agent_core.testing.buffers.model import BufferModel
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.rows import RowMaker, numbers
+from agent_core.testing.records import RecordMaker, numbers
 
 
 class WholeTests(BufferCase):
-    """The ledger holds, whatever happens in which order."""
+    """The ledger balances, whatever happens in whatever order."""
 
     model_examples: ClassVar[int] = 100
     """How many runs of the model test; each has up to 30 steps. Fewer for a buffer that writes to a slow disk."""
 
     @pytest.mark.parametrize("when_full", POLICIES)
-    def test_it_does_as_its_model_does(self, tmp_path: Path, when_full: str) -> None:
+    def test_it_behaves_like_its_model(self, tmp_path: Path, when_full: str) -> None:
         folders = (tmp_path / f"run-{number}" for number in itertools.count())
 
         def make(*, capacity: int, when_full: str, clock: ManualClock) -> Buffer:
@@ -53,13 +53,13 @@ class WholeTests(BufferCase):
         )
 
     @pytest.mark.parametrize("when_full", POLICIES)
-    def test_with_many_threads_every_row_is_accounted_for_once(self, make: MakeOpen, when_full: str) -> None:
+    def test_with_many_threads_every_record_is_accounted_for_once(self, make: MakeOpen, when_full: str) -> None:
         buffer = make(300, when_full, SystemClock())
-        makers = [RowMaker(maker) for maker in range(3)]
+        makers = [RecordMaker(maker) for maker in range(3)]
         settled: list[Batch] = []
         ended = threading.Event()
 
-        def append(maker: RowMaker) -> list[Batch]:
+        def append(maker: RecordMaker) -> list[Batch]:
             return [buffer.append(maker.batch(number % 53)) for number in range(120)]
 
         def settle() -> None:
@@ -83,7 +83,7 @@ class WholeTests(BufferCase):
         for lessee in settling:
             lessee.result()
         accounted = Counter(name for batch in (*evicted, *settled) for name in batch.names)
-        assert set(accounted.values()) == {1}, "rows that are accounted for more than once"
+        assert set(accounted.values()) == {1}, "records that are accounted for more than once"
         assert accounted.total() == sum(maker.made for maker in makers)
         assert buffer.stats().pending_records == 0
         for batch in settled:
@@ -91,13 +91,13 @@ class WholeTests(BufferCase):
                 mine = [
                     number for name, number in zip(batch.names, numbers(batch), strict=True) if name[1] == str(maker)
                 ]
-                assert mine == sorted(mine), "rows of one appender out of order within a lease"
+                assert mine == sorted(mine), "records of one appender out of order within a lease"
 
     def test_no_wake_up_is_lost_between_appenders_and_lessees(self, make: MakeOpen) -> None:
-        buffer, makers = make(10, "block"), [RowMaker(maker) for maker in range(3)]
+        buffer, makers = make(10, "block"), [RecordMaker(maker) for maker in range(3)]
         settled: list[int] = []
 
-        def append(maker: RowMaker) -> None:
+        def append(maker: RecordMaker) -> None:
             for _ in range(100):
                 assert not buffer.append(maker.batch(4))
 

@@ -10,7 +10,7 @@ from csv_sink.sink import CsvSink
 
 from agent_core.api import ComponentContext, Sink
 from agent_core.testing.backups import Backup, BackupContract
-from agent_core.testing.sinks import SinkContract, StoredRow
+from agent_core.testing.sinks import SinkContract, StoredRecord
 
 
 def make_sink(folder: Path) -> CsvSink:
@@ -22,12 +22,12 @@ class TestCsvSink(SinkContract):
     def make_sink(self, folder: Path) -> Sink:
         return make_sink(folder)
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord]:
         assert isinstance(sink, CsvSink)
         sink.close()
         sink.open()
         return [
-            StoredRow(*record[:4])
+            StoredRecord(*record[:4])
             for file in sink.backlog()
             for part in sink.read(file.name)
             for record in part.batch.records()

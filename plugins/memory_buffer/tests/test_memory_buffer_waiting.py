@@ -16,7 +16,7 @@ from agent_core.api import ComponentContext, Lease
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.patience import PATIENCE_SECONDS
-from agent_core.testing.rows import RowMaker, numbers
+from agent_core.testing.records import RecordMaker, numbers
 
 
 class CountingClock(ManualClock):
@@ -50,7 +50,7 @@ def until_done(calls: Sequence[Background[Lease | None]], count: int) -> None:
 
 
 def test_a_batch_that_waits_is_not_overtaken_by_a_smaller_one(clock: CountingClock) -> None:
-    buffer, maker = made(clock, 10), RowMaker()
+    buffer, maker = made(clock, 10), RecordMaker()
     buffer.append(maker.batch(8))
     large = Background(partial(buffer.append, maker.batch(6)))
     clock.wait_for_waiters(1)
@@ -68,7 +68,7 @@ def test_a_batch_that_waits_is_not_overtaken_by_a_smaller_one(clock: CountingClo
 
 
 def test_a_batch_larger_than_the_capacity_goes_in_once_the_buffer_is_empty(clock: CountingClock) -> None:
-    buffer, maker = made(clock, 4), RowMaker()
+    buffer, maker = made(clock, 4), RecordMaker()
     buffer.append(maker.batch(3))
     appending = Background(partial(buffer.append, maker.batch(6)))
     clock.wait_for_waiters()
@@ -80,7 +80,7 @@ def test_a_batch_larger_than_the_capacity_goes_in_once_the_buffer_is_empty(clock
 
 
 def test_an_append_wakes_no_more_lessees_than_it_has_rows_for(clock: CountingClock) -> None:
-    buffer, maker = made(clock, 100, WhenFull.DROP_OLDEST), RowMaker()
+    buffer, maker = made(clock, 100, WhenFull.DROP_OLDEST), RecordMaker()
     calls = [Background(partial(buffer.lease, 5, 60.0)) for _ in range(4)]
     clock.wait_for_waiters(4)
     for served in range(1, 5):
@@ -93,7 +93,7 @@ def test_an_append_wakes_no_more_lessees_than_it_has_rows_for(clock: CountingClo
 
 
 def test_a_settled_lease_wakes_the_first_appender_alone(clock: CountingClock) -> None:
-    buffer, maker = made(clock, 4), RowMaker()
+    buffer, maker = made(clock, 4), RecordMaker()
     buffer.append(maker.batch(4))
     first = Background(partial(buffer.append, maker.batch(2)))
     clock.wait_for_waiters(1)

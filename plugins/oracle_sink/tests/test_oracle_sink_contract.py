@@ -12,7 +12,7 @@ import pytest
 from oracle_standin.process import Standin
 
 from agent_core.api import QUALITY_VALUES, Sink, Value
-from agent_core.testing.sinks import SinkContract, StoredRow
+from agent_core.testing.sinks import SinkContract, StoredRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,9 +28,9 @@ class TestOracleSinkContract(SinkContract):
     def make_sink(self, folder: Path) -> Sink:
         return self._make_sink()
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord]:
         rows: list[list[Any]] = self._standin.sql("SELECT tag_name, tag_value, timestamp, quality FROM tagferry_test")
-        return [StoredRow(name, value, _ns(stamp), QUALITY_VALUES[quality]) for name, value, stamp, quality in rows]
+        return [StoredRecord(name, value, _ns(stamp), QUALITY_VALUES[quality]) for name, value, stamp, quality in rows]
 
     def stored_value(self, value: Value) -> object:
         if value is None:

@@ -14,7 +14,7 @@ from sqlite_sink.config import Journal, OnConflict, SqliteSinkConfig, Synchronou
 from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import QUALITY_VALUES, ComponentContext, Sink
-from agent_core.testing.sinks import SinkContract, StoredRow
+from agent_core.testing.sinks import SinkContract, StoredRecord
 
 
 class TestSqliteSink(SinkContract):
@@ -30,11 +30,11 @@ class TestSqliteSink(SinkContract):
         )
         return SqliteSink(config, ComponentContext("local", "line-1", folder, "sqlite_sink"))
 
-    def stored_rows(self, sink: Sink) -> Sequence[StoredRow]:
+    def stored_records(self, sink: Sink) -> Sequence[StoredRecord]:
         with closing(sqlite3.connect(self.path)) as connection:
             rows = connection.execute("SELECT tag_name, tag_value, value_type, timestamp, quality FROM TAG_DATA")
             return [
-                StoredRow(name, _value(cell, value_type), _timestamp_ns(stamp), QUALITY_VALUES[quality])
+                StoredRecord(name, _value(cell, value_type), _timestamp_ns(stamp), QUALITY_VALUES[quality])
                 for name, cell, value_type, stamp, quality in rows
             ]
 

@@ -116,7 +116,7 @@ def test_a_replay_goes_on_after_it(make_rig: MakeRig, alien: BaseException) -> N
     rig.clock.wait_for_waiters(2)
     rig.clock.advance(PROBE_SECONDS)
     backlog.wait_until(lambda _: bool(backlog.finished))
-    assert rig.sink.rows.keys() == {("T", 0), ("T", 1)}
+    assert rig.sink.records.keys() == {("T", 0), ("T", 1)}
 
 
 def test_a_transform_that_raises_it_sends_the_batch_to_the_fallback(make_rig: MakeRig, alien: BaseException) -> None:

@@ -82,7 +82,7 @@ def test_a_backlog_of_an_earlier_run_is_written_oldest_first(make_rig: MakeRig) 
     rig = with_backlog(make_rig, 3, 2).start()
     wait_for_finished(rig, "backup_0.csv", "backup_1.csv")
     assert [len(batch) for batch in rig.sink.written] == [2, 1, 2]
-    assert len(rig.sink.rows) == 5
+    assert len(rig.sink.records) == 5
     delivered = rig.observer.wait_for("batch_delivered", 3)
     assert [event[-1] for event in delivered] == ["backup_0.csv", "backup_0.csv", "backup_1.csv"]
 
@@ -115,7 +115,7 @@ def test_after_an_outage_the_rows_come_back_by_themselves(make_rig: MakeRig) -> 
     rig.clock.wait_for_waiters(2)
     rig.clock.advance(PROBE_SECONDS)
     wait_for_finished(rig, "backup_0.csv")
-    assert len(rig.sink.rows) == 2
+    assert len(rig.sink.records) == 2
     assert rig.observer.states()[-1] is SinkState.UP, "the replay was the probe: no live data came"
 
 
@@ -399,7 +399,7 @@ def test_a_replayed_file_that_is_put_back_is_replayed_whole(make_rig: MakeRig) -
     first.stop()
     second = with_backlog(make_rig, 4).start()  # into an empty table, as after a restore of the database
     wait_for_finished(second, "backup_0.csv")
-    assert len(second.sink.rows) == 4
+    assert len(second.sink.records) == 4
 
 
 def test_a_file_that_somebody_edited_meanwhile_is_read_from_its_first_row(make_rig: MakeRig) -> None:

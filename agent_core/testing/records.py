@@ -1,4 +1,4 @@
-"""Numbered rows: batches whose every row can be told from every other, for tests that count."""
+"""Numbered records: batches in which no two records are alike, for tests that count."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from agent_core.testing.clock import START_NS
 ORIGINS = (Origin("line1", "PLC01", "LINE1_PROCESS1"), Origin("line1", "PLC02", "ORDER_START"))
 
 
-class RowMaker:
-    """Makes batches whose rows are numbered from 0 on, in the order they are made. One thread each.
+class RecordMaker:
+    """Makes batches whose records are numbered from 0 in the order in which they are made. For one thread.
 
-    ``maker`` tells the rows of one maker from another's. Batches differ in all that a buffer has to keep: shared and
-    own timestamps, one and two origins, GOOD and BAD rows.
+    ``maker`` distinguishes the records of several makers. Batches differ in everything that a buffer has to keep:
+    shared and individual timestamps, one and two origins, GOOD and BAD records.
     """
 
     def __init__(self, maker: int = 0) -> None:
@@ -23,7 +23,7 @@ class RowMaker:
         self.made = 0
 
     def batch(self, count: int) -> Batch:
-        """The next ``count`` rows as one batch."""
+        """The next ``count`` records as one batch."""
         first = self.made
         self.made += count
         self._batches += 1
@@ -44,12 +44,12 @@ class RowMaker:
 
 
 def numbers(batch: Batch) -> list[int]:
-    """The numbers of the rows, in row order."""
+    """The numbers of the records, in their order."""
     return [int(name.rpartition("_")[2]) for name in batch.names]
 
 
-def rows(batch: Batch) -> list[Record]:
-    """The rows, after a check that columns and segments fit each other."""
+def records(batch: Batch) -> list[Record]:
+    """The records, after a check that columns and segments match."""
     count = len(batch)
     assert len(batch.values) == len(batch.qualities) == len(batch.stamps()) == count, "columns of unequal length"
     edges = [edge for segment in batch.segments for edge in (segment.start, segment.stop)]
