@@ -31,7 +31,8 @@ SCHEMAS = {"core": ROOT / "agent_core" / "config" / "schema" / "core.schema.json
     path.parent.name: path for path in sorted(ROOT.glob("plugins/*/src/*/schema.json"))
 }
 ASSETS = ROOT / "plugins" / "http_monitor" / "src" / "http_monitor" / "assets"
-HISTORY = {"CHANGELOG.md", "docs/glossary.md"}  # they name what is called otherwise now
+HISTORY = {"CHANGELOG.md"}  # it names what is called differently now
+REPLACED = "## Words that are not used"
 DOCUMENTS = [
     path
     for pattern in ("*.md", "docs/**/*.md", "deploy/*.md", "plugins/*.md", "plugins/*/*.md", "kits/*/*.md")
@@ -270,11 +271,15 @@ def dashboard_texts() -> Iterator[Said]:
 
 
 def document_texts(page: Path) -> Iterator[Said]:
-    """The prose of a document: paragraphs, items of lists and rows of tables, without blocks of code."""
+    """The prose of a document: paragraphs, items of lists and rows of tables, without blocks of code.
+
+    The glossary without the words that it replaces.
+    """
     name = page.relative_to(ROOT).as_posix()
+    text = page.read_text(encoding="utf-8").partition(REPLACED)[0]
     block: list[str] = []
     start, fenced = 1, False
-    for number, line in enumerate([*page.read_text(encoding="utf-8").splitlines(), ""], 1):
+    for number, line in enumerate([*text.splitlines(), ""], 1):
         fence = line.lstrip().startswith("```")
         fenced = fenced != fence
         code = fence or fenced

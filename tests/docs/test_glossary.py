@@ -17,7 +17,7 @@ from csv_sink.format.line import COLUMNS
 from docs.surface import DOCUMENTS, ROOT, SCHEMAS, Said
 
 from agent_core import api
-from agent_core.api import Account, DivertReason, DropReason, SinkState
+from agent_core.api import Account, DivertReason, DropReason, GroupState, Severity, SinkState
 from agent_core.registry.hookimpls import hook_arguments
 from docs import surface
 
@@ -106,6 +106,8 @@ def test_every_entry_leads_to_what_exists(entry: Entry) -> None:
     [
         when_rewritten(title, title, values)
         for title, values in {
+            "Group states": GroupState,
+            "Severities": Severity,
             "Sink states": SinkState,
             "Ledger": Account,
             "Reasons for diverting": DivertReason,
