@@ -47,10 +47,10 @@ def expressions() -> list[Any]:
 @pytest.mark.parametrize("expression", expressions())
 def test_every_expression_asks_for_metrics_and_labels_that_exist(expression: str) -> None:
     plain = re.sub(r'"[^"]*"', '""', expression)
-    names = re.findall(r"\bagent_\w+", plain)
+    names = re.findall(r"\btagferry_\w+", plain)
     assert names or plain.startswith("up{"), expression
     assert [name for name in names if name not in METRICS] == []
-    for name, selector in re.findall(r"(\bagent_\w+)\{([^}]*)\}", plain):
+    for name, selector in re.findall(r"(\btagferry_\w+)\{([^}]*)\}", plain):
         labels = set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)", selector))
         assert labels - METRICS[name] - SCRAPED == set(), name
     for grouping in re.findall(r"\b(?:by|on) \(([^)]*)\)", plain):
@@ -79,11 +79,11 @@ def test_every_alert_says_how_bad_what_and_the_next_step() -> None:
         "Overflow",
         "SinkNotUp",
         "LockedOut",
-        "RowsOld",
+        "RecordsOld",
         "PollsMissed",
         "GroupStale",
         "Disk",
-        "RowsLost",
+        "RecordsDropped",
         "BacklogOld",
         "RejectedFiles",
     ],

@@ -38,7 +38,7 @@ def documented() -> dict[str, tuple[str, frozenset[str], str]]:
 def exposed(monitored: Monitored) -> dict[str, tuple[str, frozenset[str], str]]:
     found = {}
     for family in text_string_to_metric_families(monitored.client.get("/metrics").text):
-        if not family.name.startswith("agent_"):
+        if not family.name.startswith("tagferry_"):
             continue
         labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
         assert len(labels) == 1, family.name
@@ -85,30 +85,32 @@ def test_the_ledger_is_exposed(monitored: Monitored) -> None:
         dropped_by_reason={"buffer_full": 7},
     )
     monitored.agent.sinks = [replace(sink_status(), ledger=ledger)]
-    assert sample(monitored, "agent_records_delivered_total", sink="warehouse") == 60
-    assert sample(monitored, "agent_records_duplicates_total", sink="warehouse") == 1
-    assert sample(monitored, "agent_records_diverted_total", sink="warehouse", reason="sink_down") == 30
-    labels = {"component": "warehouse", "sink": "warehouse", "reason": "buffer_full"}
-    assert sample(monitored, "agent_records_dropped_total", **labels) == 7
-    assert sample(monitored, "agent_ledger_balanced", sink="warehouse") == 1
+    assert sample(monitored, "tagferry_records_delivered_total", sink="warehouse") == 60
+    assert sample(monitored, "tagferry_records_duplicates_total", sink="warehouse") == 1
+    assert sample(monitored, "tagferry_records_diverted_total", sink="warehouse", reason="sink_down") == 30
+    labels = {"sink": "warehouse", "reason": "buffer_full"}
+    assert sample(monitored, "tagferry_records_dropped_total", **labels) == 7
+    assert sample(monitored, "tagferry_ledger_balanced", sink="warehouse") == 1
 
 
 @pytest.mark.parametrize("reason", list(DropReason))
 def test_a_loss_that_has_not_happened_is_there_as_zero(monitored: Monitored, reason: DropReason) -> None:
-    labels = {"component": "warehouse", "sink": "warehouse", "reason": reason}
-    assert sample(monitored, "agent_records_dropped_total", **labels) == 0
+    labels = {"sink": "warehouse", "reason": reason}
+    assert sample(monitored, "tagferry_records_dropped_total", **labels) == 0
 
 
 def test_every_counter_of_the_ledger_is_joined_by_the_sink(monitored: Monitored) -> None:
     show_everything(monitored)
-    ledger = {name: labels for name, (_, labels, _) in exposed(monitored).items() if name.startswith("agent_records_")}
-    assert {name for name, labels in ledger.items() if "sink" not in labels} == {"agent_records_collected_total"}
+    ledger = {
+        name: labels for name, (_, labels, _) in exposed(monitored).items() if name.startswith("tagferry_records_")
+    }
+    assert {name for name, labels in ledger.items() if "sink" not in labels} == {"tagferry_records_collected_total"}
 
 
 def test_what_observers_do_wrong_is_counted(monitored: Monitored) -> None:
     monitored.agent.observer_failures, monitored.agent.slow_observer_calls = 3, 4
-    assert sample(monitored, "agent_observer_failures_total") == 3
-    assert sample(monitored, "agent_slow_observer_calls_total") == 4
+    assert sample(monitored, "tagferry_observer_failures_total") == 3
+    assert sample(monitored, "tagferry_slow_observer_calls_total") == 4
 
 
 def test_write_times_are_a_histogram(monitored: Monitored) -> None:
@@ -117,23 +119,23 @@ def test_write_times_are_a_histogram(monitored: Monitored) -> None:
     monitored.events.batch_failed("warehouse", BATCH, RetryableError("away"), 1, 1.0)
 
     def bucket(bound: str) -> float | None:
-        return sample(monitored, "agent_sink_write_seconds_bucket", sink="warehouse", le=bound)
+        return sample(monitored, "tagferry_sink_write_duration_seconds_bucket", sink="warehouse", le=bound)
 
     assert [bucket(bound) for bound in ("0.001", "0.01", "0.025", "30.0", "+Inf")] == [1, 1, 3, 3, 4]
-    assert sample(monitored, "agent_sink_write_seconds_count", sink="warehouse") == 4
-    assert sample(monitored, "agent_sink_write_seconds_sum", sink="warehouse") == pytest.approx(40.041)
-    assert sample(monitored, "agent_sink_write_failures_total", sink="warehouse") == 1
+    assert sample(monitored, "tagferry_sink_write_duration_seconds_count", sink="warehouse") == 4
+    assert sample(monitored, "tagferry_sink_write_duration_seconds_sum", sink="warehouse") == pytest.approx(40.041)
+    assert sample(monitored, "tagferry_sink_write_failures_total", sink="warehouse") == 1
 
 
 def test_states_are_one_and_zero(monitored: Monitored) -> None:
     monitored.agent.sinks = [sink_status(state=SinkState.LOCKED_OUT)]
     monitored.agent.polling.statuses = [group_status("PROCESS", state=GroupState.STOPPED)]
-    states = {state: sample(monitored, "agent_sink_state", sink="warehouse", state=state) for state in SinkState}
+    states = {state: sample(monitored, "tagferry_sink_state", sink="warehouse", state=state) for state in SinkState}
     assert [state for state, value in states.items() if value == 1] == [SinkState.LOCKED_OUT]
     labels = {"source": "line1", "device": "PLC01", "group": "PROCESS"}
-    assert sample(monitored, "agent_group_state", **labels, state="stopped") == 1
-    assert sample(monitored, "agent_group_state", **labels, state="running") == 0
+    assert sample(monitored, "tagferry_group_state", **labels, state="stopped") == 1
+    assert sample(monitored, "tagferry_group_state", **labels, state="running") == 0
 
 
 def test_before_the_start_there_is_the_agent_itself(make_monitored: MakeMonitored) -> None:
-    assert list(exposed(make_monitored(started=False))) == ["agent_info"]
+    assert list(exposed(make_monitored(started=False))) == ["tagferry_info"]

@@ -408,4 +408,4 @@ def test_alerts_and_states_of_one_answer_are_of_one_instant(
     assert live["health"] == ("failing" if down else "ok")
     health = monitored.client.get("/api/buffer/health")
     assert (health.status, [alert["code"] for alert in health.json()["alerts"]]) == (503 if down else 200, down)
-    assert f"agent_healthy {0 if down else 1}.0" in monitored.client.get("/metrics").text
+    assert f"tagferry_healthy {0 if down else 1}.0" in monitored.client.get("/metrics").text

@@ -35,7 +35,7 @@ def registry_of(monitor: MonitorState) -> CollectorRegistry:
 
 
 class AgentCollector(Collector):
-    """Before the agent has started there is ``agent_info`` alone."""
+    """Before the agent has started there is only ``tagferry_info``."""
 
     def __init__(self, monitor: MonitorState) -> None:
         self._monitor = monitor
@@ -45,21 +45,26 @@ class AgentCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         monitor = self._monitor
-        yield _gauge("agent_info", "The agent; always 1.", ("name", "version"), [((monitor.name, core_version()), 1)])
+        yield _gauge(
+            "tagferry_info",
+            "Always 1; the labels describe the agent.",
+            ("name", "version"),
+            [((monitor.name, core_version()), 1)],
+        )
         if not monitor.running:
             return
         now = monitor.now()
         status = now.status
-        yield _gauge("agent_uptime_seconds", "How long the agent has run.", (), [((), status.uptime_seconds)])
+        yield _gauge("tagferry_uptime_seconds", "How long the agent has run.", (), [((), status.uptime_seconds)])
         yield _gauge(
-            "agent_healthy",
+            "tagferry_healthy",
             "1 while no critical alert stands, else 0.",
             (),
             [((), int(now.health is not Health.FAILING))],
         )
         yield _gauge(
-            "agent_alerts",
-            "Alerts that stand now.",
+            "tagferry_alerts",
+            "Alerts that stand now, by severity.",
             ("severity",),
             [
                 ((str(one),), sum(alert.severity is one for alert in now.alerts))
@@ -67,14 +72,14 @@ class AgentCollector(Collector):
             ],
         )
         yield _counter(
-            "agent_records_collected",
-            "Rows that a source emitted.",
+            "tagferry_records_collected",
+            "Records that a source emitted.",
             ("source",),
             [((source.source_id,), source.collected) for source in status.sources],
         )
         yield _gauge(
-            "agent_source_last_batch_timestamp_seconds",
-            "When a source emitted its last batch.",
+            "tagferry_source_last_batch_timestamp_seconds",
+            "Time of the last batch of a source.",
             ("source",),
             [
                 ((source.source_id,), source.last_batch_ns / _NS)
@@ -90,33 +95,33 @@ class AgentCollector(Collector):
         yield from _storage_metrics(monitor.storage.snapshot)
         yield from _group_metrics(now.groups)
         yield _counter(
-            "agent_observer_failures",
-            "Times that an observer of events raised, such as an extension's; the log names it.",
+            "tagferry_observer_failures",
+            "How often an observer of events raised, such as one of an extension; the log names it.",
             (),
             [((), status.observer_failures)],
         )
         yield _counter(
-            "agent_slow_observer_calls",
-            "Times that an observer took longer than 1 ms; the log names it.",
+            "tagferry_slow_observer_calls",
+            "How often an observer took longer than 1 ms; the log names it.",
             (),
             [((), status.slow_observer_calls)],
         )
-        yield _gauge("agent_tags", "Tags seen since the start.", (), [((), monitor.tags.total)])
+        yield _gauge("tagferry_tags", "Tags seen since the start.", (), [((), monitor.tags.total)])
         yield _gauge(
-            "agent_tags_not_good", "Tags whose quality is BAD or UNCERTAIN now.", (), [((), monitor.tags.not_good())]
+            "tagferry_tags_not_good", "Tags whose quality is BAD or UNCERTAIN now.", (), [((), monitor.tags.not_good())]
         )
 
 
 def _ledger_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     for account, help_text in (
-        ("accepted", "Rows that entered a sink's ledger: collected for it, or recovered from a durable buffer."),
-        ("filtered", "Rows that transforms took out."),
-        ("delivered", "Rows that the sink has."),
-        ("duplicates", "Rows that the sink had already."),
-        ("rejected", "Rows that the sink refused for their content."),
+        ("accepted", "Records that entered a sink's ledger: collected for it, or recovered from a durable buffer."),
+        ("filtered", "Records that transforms took out."),
+        ("delivered", "Records that are durable in the sink."),
+        ("duplicates", "Records that the sink already had."),
+        ("rejected", "Records that the sink refused for their content."),
     ):
         yield _counter(
-            f"agent_records_{account}",
+            f"tagferry_records_{account}",
             help_text,
             ("sink",),
             [
@@ -130,8 +135,8 @@ def _ledger_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
             ],
         )
     yield _counter(
-        "agent_records_diverted",
-        "Rows handed to the fallback.",
+        "tagferry_records_diverted",
+        "Records handed to the fallback.",
         ("sink", "reason"),
         [
             ((sink.sink_id, reason), count)
@@ -140,18 +145,18 @@ def _ledger_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
         ],
     )
     yield _counter(
-        "agent_records_dropped",
-        "Rows lost for good.",
-        ("component", "sink", "reason"),  # the same id twice: sink joins it with the others
+        "tagferry_records_dropped",
+        "Records lost permanently.",
+        ("sink", "reason"),
         [
-            ((sink.sink_id, sink.sink_id, reason), count)
+            ((sink.sink_id, reason), count)
             for sink in sinks
             for reason, count in _by_reason(DropReason, sink.ledger.dropped_by_reason)
         ],
     )
     yield _gauge(
-        "agent_ledger_balanced",
-        "1 when every row of the sink is accounted for; 0 is a defect of the agent.",
+        "tagferry_ledger_balanced",
+        "1 when every record of the sink is accounted for; 0 is a defect of the agent.",
         ("sink",),
         [((sink.sink_id,), int(sink.ledger.balanced)) for sink in sinks],
     )
@@ -164,23 +169,25 @@ def _buffer_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
         )
 
     yield gauge(
-        "agent_buffer_records",
-        "Rows in the buffer, those being written included.",
+        "tagferry_buffer_pending_records",
+        "Records in the buffer, those being written included.",
         (sink.buffer.pending_records for sink in sinks),
     )
     yield gauge(
-        "agent_buffer_leased_records", "Rows being written now.", (sink.buffer.leased_records for sink in sinks)
+        "tagferry_buffer_leased_records", "Records being written now.", (sink.buffer.leased_records for sink in sinks)
     )
     yield gauge(
-        "agent_buffer_capacity_records", "Rows that the buffer holds.", (sink.buffer.capacity_records for sink in sinks)
+        "tagferry_buffer_capacity_records",
+        "How many records the buffer can hold.",
+        (sink.buffer.capacity_records for sink in sinks),
     )
     yield gauge(
-        "agent_buffer_oldest_age_seconds",
-        "How long the oldest row that is not being written has waited.",
+        "tagferry_buffer_oldest_age_seconds",
+        "How long the oldest record that is not being written has waited.",
         (sink.buffer.oldest_age_seconds for sink in sinks),
     )
     yield _gauge(
-        "agent_buffer_stored_bytes",
+        "tagferry_buffer_stored_bytes",
         "Size of a durable buffer on disk.",
         ("sink",),
         [((sink.sink_id,), sink.buffer.stored_bytes) for sink in sinks if sink.buffer.stored_bytes is not None],
@@ -189,20 +196,20 @@ def _buffer_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
 
 def _sink_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     yield _gauge(
-        "agent_sink_state",
+        "tagferry_sink_state",
         "1 for the state that the sink is in, 0 for the others.",
         ("sink", "state"),
         [((sink.sink_id, state.value), int(sink.state is state)) for sink in sinks for state in SinkState],
     )
     yield _gauge(
-        "agent_sink_last_delivery_timestamp_seconds",
-        "When the last write returned.",
+        "tagferry_sink_last_delivery_timestamp_seconds",
+        "Time of the last delivery: the last write that returned.",
         ("sink",),
         [((sink.sink_id,), sink.last_delivery_ns / _NS) for sink in sinks if sink.last_delivery_ns is not None],
     )
     yield _gauge(
-        "agent_sink_next_probe_seconds",
-        "Time until a sink that is down is tried again.",
+        "tagferry_sink_next_probe_seconds",
+        "Time until the next probe of a sink that is not up.",
         ("sink",),
         [((sink.sink_id,), sink.next_probe_seconds) for sink in sinks if sink.next_probe_seconds is not None],
     )
@@ -210,7 +217,9 @@ def _sink_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
 
 def _write_metrics(monitor: MonitorState, sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     histogram = HistogramMetricFamily(
-        "agent_sink_write_seconds", "Time of a write that returned, replay included.", labels=("sink",)
+        "tagferry_sink_write_duration_seconds",
+        "How long a write that returned took, replay included.",
+        labels=("sink",),
     )
     failures: list[Sample] = []
     for sink in sinks:
@@ -221,14 +230,14 @@ def _write_metrics(monitor: MonitorState, sinks: Sequence[SinkStatus]) -> Iterat
         )
         failures.append(((sink.sink_id,), writes.failed))
     yield histogram
-    yield _counter("agent_sink_write_failures", "Writes that raised.", ("sink",), failures)
+    yield _counter("tagferry_sink_write_failures", "Writes that raised.", ("sink",), failures)
 
 
 def _replay_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     replays = [(sink.sink_id, sink.replay) for sink in sinks if sink.replay is not None]
     yield _counter(
-        "agent_replay_records",
-        "Rows written back from the fallback by the agent itself, by what became of them.",
+        "tagferry_replay_records",
+        "Records replayed from the fallback by the running agent, by outcome.",
         ("sink", "result"),
         [
             ((sink_id, result), getattr(replay, result))
@@ -245,17 +254,17 @@ def _storage_metrics(storage: StorageSnapshot) -> Iterator[Metric]:
         for kind, rejected in (("backup", False), ("rejected", True))
     ]
     yield _gauge(
-        "agent_backlog_files",
-        "Files that wait in the fallback: backup is replayed, rejected waits for you.",
+        "tagferry_backlog_files",
+        "Files that wait in the fallback: backup files are replayed, rejected files wait for you.",
         ("sink", "kind"),
         [(labels, len(sizes)) for labels, sizes in kinds],
     )
     yield _gauge(
-        "agent_backlog_bytes", "Their size.", ("sink", "kind"), [(labels, sum(sizes)) for labels, sizes in kinds]
+        "tagferry_backlog_bytes", "Their size.", ("sink", "kind"), [(labels, sum(sizes)) for labels, sizes in kinds]
     )
     for name, help_text, value in (
-        ("agent_disk_free_bytes", "Free space of the disk with the state directory.", storage.disk_free_bytes),
-        ("agent_disk_size_bytes", "Size of that disk.", storage.disk_total_bytes),
+        ("tagferry_disk_free_bytes", "Free space of the disk with the state directory.", storage.disk_free_bytes),
+        ("tagferry_disk_size_bytes", "Size of that disk.", storage.disk_total_bytes),
     ):
         yield _gauge(name, help_text, (), [] if value is None else [((), value)])
 
@@ -264,40 +273,42 @@ def _group_metrics(groups: Sequence[GroupStatus]) -> Iterator[Metric]:
     labels = ("source", "device", "group")
     keyed = [((group.source_id, group.device_id, group.group_id), group) for group in groups]
     for name, field, help_text in (
-        ("agent_group_polls", "polls", "Polls of the group."),
-        ("agent_group_failed_polls", "failed", "Polls that failed."),
-        ("agent_group_missed_polls", "missed", "Polls of the schedule that were skipped."),
-        ("agent_group_merged_triggers", "merged", "Triggers answered by a poll already asked for."),
-        ("agent_group_suppressed_values", "suppressed", "Values that a deadband or on-change held back."),
+        ("tagferry_group_polls", "polls", "Polls of the group."),
+        ("tagferry_group_polls_failed", "failed", "Polls that failed."),
+        ("tagferry_group_polls_missed", "missed", "Polls of the schedule that were skipped."),
+        ("tagferry_group_triggers_merged", "merged", "Triggers answered by a poll already requested."),
+        ("tagferry_group_values_suppressed", "suppressed", "Values that a deadband or on-change held back."),
     ):
         yield _counter(name, help_text, labels, [(key, getattr(group, field)) for key, group in keyed])
-    yield _gauge("agent_group_tags", "Tags that one poll reads.", labels, [(key, group.tags) for key, group in keyed])
     yield _gauge(
-        "agent_group_stale",
-        "1 when the group had no good poll for longer than its limit.",
+        "tagferry_group_tags", "Tags that one poll reads.", labels, [(key, group.tags) for key, group in keyed]
+    )
+    yield _gauge(
+        "tagferry_group_stale",
+        "1 while the group has had no good poll for longer than its limit.",
         labels,
         [(key, int(group.stale)) for key, group in keyed],
     )
     yield _gauge(
-        "agent_group_state",
+        "tagferry_group_state",
         "1 for the state that the group is in, 0 for the others.",
         (*labels, "state"),
         [((*key, state.value), int(group.state is state)) for key, group in keyed for state in GroupState],
     )
     yield _gauge(
-        "agent_group_last_poll_timestamp_seconds",
-        "When the group was last polled.",
+        "tagferry_group_last_poll_timestamp_seconds",
+        "Time of the last poll.",
         labels,
         [(key, group.last_poll_ns / _NS) for key, group in keyed if group.last_poll_ns is not None],
     )
     yield _gauge(
-        "agent_group_poll_seconds",
+        "tagferry_group_last_poll_duration_seconds",
         "How long the last poll took.",
         labels,
         [(key, group.last_duration_seconds) for key, group in keyed if group.last_duration_seconds is not None],
     )
     yield _gauge(
-        "agent_group_interval_seconds",
+        "tagferry_group_interval_seconds",
         "Time between polls of a fixed group.",
         labels,
         [(key, group.interval_seconds) for key, group in keyed if group.interval_seconds is not None],
@@ -305,7 +316,10 @@ def _group_metrics(groups: Sequence[GroupStatus]) -> Iterator[Metric]:
 
 
 def _by_reason(reasons: type[StrEnum], counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Every reason from the start, with 0: a series that appears with its first row hides that row from increase()."""
+    """Every reason from the start, with 0.
+
+    A series that begins with its first record hides that record from increase().
+    """
     return ((reason.value, counts.get(reason.value, 0)) for reason in reasons if reason is not DivertReason.REJECTED)
 
 
