@@ -13,19 +13,12 @@ from typing import Final
 
 from agent_core.api import LogEvent
 from agent_core.cli.logging.event import event_of
+from agent_core.cli.text.escapes import escaped
 
 FIXED_KEYS: Final = ("time", "level", "logger", "event", "message", "exception")
 """A field of one of these names gets ``_`` behind it."""
 
 _TRACEBACK_INDENT = "    "
-
-# What ends a line or moves the cursor: C0, DEL and C1, the separators of Unicode, and what reverses the writing.
-_BACK_TO_FRONT = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_ESCAPES: Final = {
-    **{code: rf"\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))},
-    **{code: rf"\u{code:04x}" for code in (0x2028, 0x2029, *_BACK_TO_FRONT)},
-    **{ord(char): text for char, text in (("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))},
-}
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -33,10 +26,10 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-        message = record.getMessage().translate(_ESCAPES)
+        message = escaped(record.getMessage())
         lines = [f"{time} {record.levelname.lower():<7} {record.name}: {message}"]
         for details in _details(self, record):
-            lines += [_TRACEBACK_INDENT + line.translate(_ESCAPES) for line in details.split("\n")]
+            lines += [_TRACEBACK_INDENT + escaped(line) for line in details.split("\n")]
         return "\n".join(lines)
 
 

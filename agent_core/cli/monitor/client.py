@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import getpass
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
-from typing import Final, cast
+from http.client import HTTPException, HTTPResponse
+from typing import IO, Final, cast
 
 from agent_core.api import AgentError
+from agent_core.cli.text.escapes import escaped, escaped_json
 
 SECONDS: Final = 15.0
 """A trigger waits for its poll, at most 10 s; everything else is answered at once."""
+
+LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""More than any plant's status: whoever sends more is not a monitor."""
+
+_PIECE_BYTES: Final = 64 * 1024
 
 Json = Mapping[str, object]
 
@@ -26,15 +33,26 @@ class MonitorRefused(AgentError):
     """The monitor refused the request; the message is the monitor's."""
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The token is for the host that was asked for, so an answer that names another is an error."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 class MonitorClient:
-    """``url`` as in ``http://127.0.0.1:8080``; ``token`` is sent with every request when it is not None."""
+    """``url`` as in ``http://127.0.0.1:8080``; ``token`` is sent with every request when it is not None.
+
+    A request takes at most ``seconds``, however slowly the other side sends. It follows no redirect, so the token goes
+    to no other host. Texts of an answer hold nothing that a terminal would obey.
+    """
 
     def __init__(self, url: str, token: str | None = None, seconds: float = SECONDS) -> None:
         self.url = url.rstrip("/")
         self._token = token
         self._seconds = seconds
         # The agent is on the local network: the proxy of the environment does not know it.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
     def get(self, path: str) -> Json:
         """The answer. Raises MonitorUnreachable or MonitorRefused."""
@@ -48,16 +66,17 @@ class MonitorClient:
         request = urllib.request.Request(  # noqa: S310 - http or https, see MonitorAddress
             f"{self.url}{path}", method=method, headers=self._headers(), data=b"" if method == "POST" else None
         )
+        deadline = time.monotonic() + self._seconds
         try:
             with self._opener.open(request, timeout=self._seconds) as answer:
-                body = answer.read()
+                body = _read(answer, deadline)
         except urllib.error.HTTPError as error:
             with error:
-                raise MonitorRefused(f"{self.url}: {_detail(error.read()) or f'HTTP {error.code}'}") from None
+                raise MonitorRefused(f"{self.url}: {_why(error, deadline)}") from None
         except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise MonitorUnreachable(
-                f"no agent answers at {self.url}: {reason}; is it running, and does it have a monitor?"
+                f"no agent answers at {self.url}: {escaped(str(reason))}; is it running, and does it have a monitor?"
             ) from None
         try:
             found = json.loads(body)
@@ -65,7 +84,7 @@ class MonitorClient:
             found = None
         if not isinstance(found, dict):
             raise MonitorRefused(f"{self.url}: not a tagferry monitor")
-        return cast(Json, found)
+        return cast(Json, escaped_json(found))
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "X-Operator": _user()}
@@ -74,12 +93,30 @@ class MonitorClient:
         return headers
 
 
-def _detail(body: bytes) -> str | None:
+def _read(answer: IO[bytes], deadline: float) -> bytes:
+    """The whole body. Raises TimeoutError or ValueError for one that does not end."""
+    pieces, size = [], 0
+    while piece := answer.read1(_PIECE_BYTES) if isinstance(answer, HTTPResponse) else answer.read(_PIECE_BYTES):
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_ANSWER_BYTES:
+            raise ValueError(f"the answer is larger than {LARGEST_ANSWER_BYTES // 2**20} MiB")
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer does not end")
+    return b"".join(pieces)
+
+
+def _why(error: urllib.error.HTTPError, deadline: float) -> str:
+    """What the other side says of a request that it refused."""
+    if 300 <= error.code < 400:
+        return f"redirects to {escaped(error.headers.get('Location', '?'))}; give that address with --url"
     try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return str(found["detail"]) if isinstance(found, dict) and "detail" in found else None
+        found = json.loads(_read(error, deadline))
+    except (OSError, ValueError, HTTPException):
+        found = None
+    if isinstance(found, dict) and "detail" in found:
+        return escaped(str(found["detail"]))
+    return f"HTTP {error.code}"
 
 
 def _user() -> str:
