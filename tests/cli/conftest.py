@@ -100,7 +100,7 @@ class Command:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from agent_core.api import (
@@ -78,7 +79,10 @@ class FakeAgent:
     def shutdown(self) -> bool:
         self.calls.append("shutdown")
         self.stopping.set()
-        self.may_end.wait(10)
+        ends_at = time.monotonic() + 60
+        # A signal that comes just before a wait is handled only after it.
+        while not self.may_end.wait(0.02) and time.monotonic() < ends_at:
+            pass
         return self._clean
 
     def status(self) -> AgentStatus:

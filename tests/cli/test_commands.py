@@ -184,7 +184,7 @@ def test_a_reader_that_has_seen_enough_is_not_an_error(agent: Command) -> None:
         env={"PYTHONPATH": ":".join([*sys.path, *map(str, agent.homes)]), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.stderr == ""

@@ -22,7 +22,7 @@ print(", and one more", end="")
 def ended(stopped: bool, daemon: bool, before: str = "") -> subprocess.CompletedProcess[str]:
     """A process with a thread that waits for ever. Raises TimeoutExpired when it does not end."""
     script = textwrap.dedent(HANGING).format(stopped=stopped, daemon=daemon, before=before)
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("stopped", [True, False])

@@ -155,7 +155,7 @@ def openapi() -> Node:
     monitor = create_monitor(config, context)
     monitor.open()
     try:
-        with urlopen(f"{monitor.address.url.rstrip(chr(47))}/openapi.json", timeout=60) as answer:
+        with urlopen(f"{monitor.address.url.rstrip(chr(47))}/openapi.json", timeout=120) as answer:
             return node(json.load(answer))
     finally:
         monitor.close()

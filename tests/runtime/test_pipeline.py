@@ -116,18 +116,18 @@ def test_closing_waits_for_an_emit_under_way(make_rig: MakeRig) -> None:
     class Slow(KeepPositive):
         def apply(self, batch: Batch) -> Batch:
             inside.set()
-            go_on.wait(10)
+            go_on.wait(60)
             return batch
 
     rig = make_rig()
     pipeline, _ = pipeline_of(rig, Slow())
     emitting = threading.Thread(target=pipeline.emitter("line"), args=(batch_of(1),))
     emitting.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     assert not pipeline.close(rig.clock.monotonic()), "its deadline has come"
     go_on.set()
     assert pipeline.close(rig.clock.monotonic() + 10)
-    emitting.join(10)
+    emitting.join(60)
     assert rig.snapshot().pending == 1
 
 

@@ -11,7 +11,7 @@ from oracle_standin.process import Standin
 
 def connect(db: Standin, **options: Any) -> oracledb.Connection:
     """A connection as the stand-in's first user; connecting is bounded."""
-    return oracledb.connect(user=db.user, password=db.password, dsn=db.dsn, tcp_connect_timeout=5, **options)
+    return oracledb.connect(user=db.user, password=db.password, dsn=db.dsn, tcp_connect_timeout=60, **options)
 
 
 def error_code(caught: pytest.ExceptionInfo[oracledb.Error]) -> str:

@@ -34,7 +34,7 @@ def test_a_signal_ends_it_cleanly_and_the_ddl_has_run(tmp_path: Path, number: si
             tables = opened.cursor().execute("SELECT table_name FROM user_tables ORDER BY 1").fetchall()
             assert tables == [("ONE",), ("TWO",)]
             process.send_signal(number)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 

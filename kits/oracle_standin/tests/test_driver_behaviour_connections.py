@@ -6,6 +6,7 @@ The facts are the published suite's, the words and the code are not. Each test n
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,11 @@ COUNT = "SELECT COUNT(*) FROM behaviour_work"
 def count(connection: oracledb.Connection) -> int:
     found: int = connection.cursor().execute(COUNT).fetchone()[0]
     return found
+
+
+def executes(database: Target) -> int | None:
+    """How many statements the stand-in was asked to execute; None for a real database."""
+    return None if database.standin is None else database.standin.counters()["executes"]
 
 
 def test_a_connection_says_what_it_is_connected_to_1100_1118(database: Target, conn: oracledb.Connection) -> None:
@@ -156,11 +162,21 @@ def test_a_ping_is_one_round_trip_1120(database: Target, conn: oracledb.Connecti
 def test_cancel_ends_a_call_of_another_thread_1126(database: Target, conn: oracledb.Connection) -> None:
     conn.cursor().execute("INSERT INTO behaviour_work (id) VALUES (1)")
     with database.connect() as other:
-        timer = threading.Timer(0.2, other.cancel)
-        timer.start()
+        before = executes(database)
+
+        def cancel() -> None:
+            if before is None:
+                time.sleep(5)  # a real database does not tell that the call has come
+            else:
+                while executes(database) == before:
+                    pass
+            other.cancel()
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
         with pytest.raises(oracledb.OperationalError) as caught:
             other.cursor().execute("INSERT INTO behaviour_work (id) VALUES (1)")
-        timer.join()
+        thread.join()
         assert error_code(caught) == "ORA-01013"
         assert count(other) == 0
 

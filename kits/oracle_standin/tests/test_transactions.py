@@ -96,7 +96,7 @@ def test_the_same_key_waits_for_the_other_transaction(
         pass
     assert outcome == []
     getattr(connection, end)()
-    waiter.join(10)
+    waiter.join(60)
     assert outcome == ["ORA-00001" if end == "commit" else "inserted"]
 
 
@@ -105,9 +105,10 @@ def test_waiting_for_a_lock_is_bounded_by_the_call_timeout(
 ) -> None:
     connection.cursor().execute(KEYED, ["first"])
     other.cursor().execute(INSERT, ["kept", "1"])
-    other.call_timeout = 200
+    other.call_timeout = 1000
     with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
         other.cursor().execute(KEYED, ["second"])
+    other.call_timeout = 0
     assert names(other) == ["kept"]  # the session lives, only the statement is undone
     connection.rollback()
     other.cursor().execute(KEYED, ["second"])
@@ -130,7 +131,7 @@ def test_a_session_can_be_killed_while_it_waits(
     while db.counters()["executes"] < 2:
         pass
     db.kill_sessions()
-    waiter.join(10)
+    waiter.join(60)
     assert outcome == ["DPY-4011"]
     assert db.tables()["SCOTT.TAG_DATA"] == 0
 
@@ -150,7 +151,7 @@ def test_two_transactions_that_wait_for_each_other_are_a_deadlock(
     with pytest.raises(oracledb.DatabaseError, match="ORA-00060"):
         other.cursor().execute(update, ["A"])
     other.rollback()
-    waiter.join(10)
+    waiter.join(60)
     assert not waiter.is_alive()
 
 
@@ -251,7 +252,7 @@ def test_a_session_killed_while_it_commits_is_not_told_that_it_did() -> None:
                     pass
                 time.sleep(0.05)  # so that it most likely waits for the lock; if not, the kill comes before the commit
                 server.kill_sessions()
-            committing.join(10)
+            committing.join(60)
             assert outcome == ["DPY-4011"]
     finally:
         server.stop()

@@ -23,7 +23,7 @@ def plant(tmp_path: Path) -> Iterator[ModbusPlant]:
 
 @pytest.fixture
 def client(plant: ModbusPlant) -> Iterator[ModbusTcpClient]:
-    client = ModbusTcpClient("127.0.0.1", port=plant.port, timeout=0.3, retries=0)
+    client = ModbusTcpClient("127.0.0.1", port=plant.port, timeout=60, retries=0)
     yield client
     client.close()  # type: ignore[no-untyped-call]
 

@@ -180,7 +180,7 @@ def test_a_slow_look_at_the_folder_keeps_no_row_waiting(
         looks += 1
         thread = threading.Thread(target=sink.divert, args=(BATCH, SINK_DOWN), daemon=True)
         thread.start()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive(), "divert waits for the look"
         return real(folder)
 

@@ -25,6 +25,9 @@ TAG_DATA = """CREATE TABLE tagferry_test (
     tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp TIMESTAMP(6) NOT NULL,
     quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp))"""
 
+PATIENT = {"connect": 60.0, "login": 60.0, "call": 60.0, "wait": 60.0}
+"""Time-outs that a busy machine keeps."""
+
 DEFAULTS: dict[str, object] = {
     "table": "TAGFERRY_TEST",
     "columns": {"TAG_NAME": "name", "TAG_VALUE": "value", "TIMESTAMP": "timestamp", "QUALITY": "quality"},
@@ -34,7 +37,7 @@ DEFAULTS: dict[str, object] = {
     "false_text": "0",
     "max_future": 86_400.0 * 365 * 200,
     "pool": {"min": 1, "max": 5},
-    "timeouts": {"connect": 2.0, "login": 2.0, "call": 2.0, "wait": 2.0},
+    "timeouts": PATIENT,
     "login_interval": 5.0,
     "config_dir": None,
     "wallet_location": None,

@@ -207,7 +207,7 @@ sys.exit(main(["doctor", "--timeout", "500ms"]))
 def test_the_process_ends_although_a_check_never_does(place: Place) -> None:
     done = subprocess.run(
         [sys.executable, "-c", HANG],
-        cwd=place.folder, env={**os.environ}, capture_output=True, text=True, timeout=30, check=False,
+        cwd=place.folder, env={**os.environ}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "did not end within 0.5 s and was left behind" in done.stdout

@@ -235,7 +235,7 @@ def test_ctrl_c_ends_it_after_the_batch_with_130_and_it_goes_on(place: Place) ->
         while "database opened" not in process.stderr.readline():
             assert process.poll() is None
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     [record] = re.findall(r"the same command goes on at record ([\d,]+) of backup_20260101_000000.csv", out)

@@ -102,7 +102,7 @@ def test_ctrl_c_while_a_part_opens_is_answered(capsys: pytest.CaptureFixture[str
         def start(self) -> None:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while "still starting" not in out.getvalue() and time.monotonic() < end:
                 time.sleep(0.01)
 
@@ -137,17 +137,17 @@ def test_a_second_ctrl_c_says_what_the_stop_waits_for() -> None:
     agent.may_end.clear()
 
     def impatient() -> None:
-        agent.stopping.wait(10)
+        agent.stopping.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
         while "still stopping" not in out.getvalue():
-            agent.stopping.wait(0.01)
+            time.sleep(0.01)
         agent.may_end.set()
 
     agent.request_stop("SIGINT")
     thread = threading.Thread(target=impatient, daemon=True)
     thread.start()
     assert run_of(agent, out).until_stopped() == exit_code.OK
-    thread.join(10)
+    thread.join(60)
     assert out.getvalue() == (
         "still stopping: waiting for 1,234 records of warehouse (up); "
         "the stop ends at most 30 s after the first signal\n"
@@ -183,7 +183,7 @@ def test_a_signal_to_the_process_ends_it_in_order_with_0(name: str) -> None:
     assert process.stdout.readline() == "ready\n"
     assert "collected 0" in process.stderr.readline()  # the handlers are in place
     process.send_signal(signal.Signals[name])
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == exit_code.OK
     assert out.startswith("shut down\n")
     assert "Traceback" not in err

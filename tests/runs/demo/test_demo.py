@@ -29,7 +29,7 @@ def test_the_simulated_line_fills_a_database_that_one_can_query_and_a_page_that_
     with AgentProcess(tmp_path / "agent.yaml") as agent:
         agent.wait_for(f"http://127.0.0.1:{port}/")
         wait_until(lambda: agent.output.count("records/s") >= 20, what="two seconds of status lines")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/buffer/writer/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/buffer/writer/metrics", timeout=120) as answer:
             assert json.load(answer)["successful_writes"] > 0
         assert agent.stop() == 0, agent.output
 

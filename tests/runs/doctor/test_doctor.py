@@ -39,7 +39,7 @@ def doctor(case: Case, plant_address: str, environ: Mapping[str, str], *argument
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.stderr == "", done.stderr

@@ -108,7 +108,7 @@ def test_a_group_is_polled_when_a_program_asks(
 
     time.sleep(MERGE_SECONDS)
     command = [*AGENT, "trigger", ASKED, "--url", f"http://127.0.0.1:{client.port}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{TAGS // GROUPS} tags read" in done.stdout
     assert len(polls(case, plant, ASKED)) == 5

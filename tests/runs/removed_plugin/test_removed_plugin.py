@@ -35,7 +35,7 @@ class Site:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=120,
         )
 
 

@@ -57,7 +57,7 @@ def command(case: Case, environ: Mapping[str, str], *arguments: str) -> subproce
 def replay(case: Case, environ: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
     """Run it to its end: exit code, output, log."""
     with command(case, environ, *arguments) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
 
@@ -85,7 +85,7 @@ def test_killed_in_the_middle_it_goes_on_and_each_value_is_there_once(
     with command(case, database.environ, "--yes", "--rate", "2000") as process:
         wait_until(lambda: next_record(case) >= 1500, what="a quarter of the rows in the table")
         process.kill()
-        process.wait(10)
+        process.wait(60)
     before = database.count()
     assert 1500 <= before < ROWS
     assert len(case.fallback_files()) == 2, "no file is done"
@@ -107,7 +107,7 @@ def test_ctrl_c_while_the_database_does_not_answer_ends_it_in_order(case: Case, 
         while "write failed" not in (line := process.stderr.readline()):
             assert line, "it ended"
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=120)
     assert process.returncode in (130, 1), "interrupted, or just out of retries"
     assert "the same command goes on at record 0" in out
     database.server.listener_start()

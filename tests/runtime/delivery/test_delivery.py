@@ -114,24 +114,24 @@ def test_only_one_of_many_workers_probes(make_rig: MakeRig) -> None:
     entered = threading.Barrier(6)
 
     def fail_together(batch: Batch) -> WriteOutcome:
-        entered.wait(10)
+        entered.wait(60)
         raise away()
 
     rig.sink.script.extend([fail_together] * 5)
     rig.accept(batch_of(*range(8))).start()
-    entered.wait(10)
+    entered.wait(60)
     rig.observer.wait_for("batch_failed", 5)
     rig.clock.wait_for_waiters(5)
     probing, go_on = threading.Event(), threading.Event()
 
     def probe(batch: Batch) -> WriteOutcome:
         probing.set()
-        go_on.wait(10)
+        go_on.wait(60)
         raise away()
 
     rig.sink.script.append(probe)
     rig.clock.advance(PROBE_SECONDS)
-    assert probing.wait(10)
+    assert probing.wait(60)
     assert rig.sink.attempts == 6, "four workers wait for the fifth"
     go_on.set()
     rig.observer.wait_for("batch_failed", 6)
@@ -428,13 +428,13 @@ def test_records_that_a_worker_hands_to_a_slow_fallback_at_the_stop_are_its_own_
 
     def answer_late(batch: Batch) -> WriteOutcome:
         slow.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return WriteOutcome(len(batch))
 
     rig.sink.script.append(reject_first)
     rig.fallback.script.append(answer_late)
     rig.accept(batch_of(1, 2)).start()
-    assert slow.wait(10)
+    assert slow.wait(60)
     assert not rig.delivery.drain(rig.clock.monotonic())
     with pytest.raises(RuntimeError, match="records still pending: 1; workers that did not end in time: 1"):
         rig.delivery.spill(rig.clock.monotonic())
@@ -523,12 +523,12 @@ def test_records_of_a_write_that_hangs_at_shutdown_go_to_the_fallback_as_ambiguo
 
     def hang(batch: Batch) -> WriteOutcome:
         hanging.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return WriteOutcome(len(batch))
 
     rig.sink.script.append(hang)
     rig.accept(batch_of(1, 2)).start()
-    assert hanging.wait(10)
+    assert hanging.wait(60)
     assert not rig.delivery.drain(rig.clock.monotonic())
     rig.delivery.spill(rig.clock.monotonic())
     assert rig.fallback.diverted()[DivertReason.AMBIGUOUS_COMMIT].values == (1, 2)
@@ -549,7 +549,7 @@ def test_without_a_fallback_the_shutdown_makes_a_last_probe_then_counts_the_loss
     rig.observer.wait_for("batch_failed", 2)
     rig.clock.wait_for_waiters(2)
     rig.clock.advance(10)
-    stopping.join(10)
+    stopping.join(60)
     rig.delivery.spill(rig.clock.monotonic() + 10)
     assert rig.snapshot().dropped_by_reason == {"shutdown": 2}
 

@@ -115,15 +115,15 @@ def test_changes_are_announced_one_at_a_time_and_in_order() -> None:
     def slow(old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
         if not told:
             inside.set()
-            go_on.wait(10)
+            go_on.wait(60)
         told.append((old, new))
 
     gate = SinkGate(ManualClock(), slow)
     failing = threading.Thread(target=gate.retrying, args=(RetryableError("away"),))
     failing.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     gate.up("another worker", "a write returned")
     assert told == [], "it waits for the one before it"
     go_on.set()
-    failing.join(10)
+    failing.join(60)
     assert told == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.UP)]

@@ -95,7 +95,7 @@ def test_a_check_that_hangs_is_reported_with_what_it_found_and_left_behind(place
 
     def hangs() -> Iterator[Finding]:
         yield Finding(Severity.OK, "network", "reached")
-        release.wait(30)
+        release.wait(60)
 
     say(mocker, hangs)
     notes, counts = examine(place, limit_seconds=0.6)
@@ -113,7 +113,7 @@ def test_findings_come_as_they_are_made(place: Place, mocker: MockerFixture) -> 
 
     def slow() -> Iterator[Finding]:
         yield Finding(Severity.OK, "first", "made")
-        assert seen.wait(10), "the first finding was told before the second was made"
+        assert seen.wait(60), "the first finding was told before the second was made"
         yield Finding(Severity.OK, "second", "made")
 
     say(mocker, slow)

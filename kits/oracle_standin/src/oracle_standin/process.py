@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-_START_SECONDS = 20.0
-_STOP_SECONDS = 5.0
-_CONTROL_SECONDS = 30.0
+_START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+_CONTROL_SECONDS = 60.0
 
 
 class StandinError(Exception):
@@ -71,7 +71,7 @@ class Standin:
     # ------------------------------------------------------------------ life
 
     def start(self) -> Standin:
-        """Starts the process and waits, at most 20 s, until it listens. When that or ``ddl`` fails, it is stopped."""
+        """Starts the process and waits, at most 2 min, until it listens. When that or ``ddl`` fails, it is stopped."""
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "oracle_standin", *self._arguments],
             stdout=subprocess.PIPE,
@@ -92,7 +92,7 @@ class Standin:
         return self
 
     def stop(self) -> None:
-        """Stops the process, by force after 5 s. Safe without start and twice."""
+        """Stops the process, by force after a minute. Safe without start and twice."""
         process, self._process = self._process, None
         if process is None:
             return

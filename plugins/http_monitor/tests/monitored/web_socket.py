@@ -11,7 +11,7 @@ from typing import Any, Self
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, RejectConnection, Request, TextMessage
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class WebSocketRefused(Exception):

@@ -250,4 +250,4 @@ def test_a_start_between_two_turns_of_the_worker_is_heard(
         assert len(batches) == (mode == "fixed")
         assert clock.waiting_seconds() == [1.0 if mode == "fixed" else 60.0]
     finally:
-        source.stop(10.0)
+        source.stop(60.0)

@@ -355,7 +355,7 @@ def test_a_poll_that_takes_longer_than_the_caller_waits_goes_on(
     make_source: MakeSource, driver: WritableDriver
 ) -> None:
     release = threading.Event()
-    driver.before_read = lambda: assert_true(release.wait(10))
+    driver.before_read = lambda: assert_true(release.wait(60))
     source = make_source({"PLC01": driver}, [group()], clock=SystemClock())
     source.open()
     batches: list[Batch] = []
@@ -366,7 +366,7 @@ def test_a_poll_that_takes_longer_than_the_caller_waits_goes_on(
         assert result.message == "no result within 0.05 s; the poll goes on"
         assert not source.stop_group("ORDER_START", timeout_seconds=0.05)
         release.set()
-        assert source.stop_group("ORDER_START", timeout_seconds=10)
+        assert source.stop_group("ORDER_START", timeout_seconds=60)
         assert len(batches) == 1
     finally:
         release.set()

@@ -53,6 +53,7 @@ class PlantServer:
         for group in catalogue.groups:
             self._groups[group.first : group.stop] = [group] * (group.stop - group.first)
         self._scans = {group.name: 0 for group in catalogue.groups}
+        self._served: dict[str, tuple[int, ...]] = {}
         self._sequence = 0
         self._refused: set[int] = set()
         self._silent: set[int] = set()
@@ -147,9 +148,12 @@ class PlantServer:
         if function == HOLDING and not self._refused.isdisjoint(touched):
             self._note(group, function, address, count, Outcome.REFUSED)
             return ExcCodes.ILLEGAL_ADDRESS
-        if group is not None and address == group.first:
-            self._scans[group.name] += 1
-            registers[group.first - start : group.stop - start] = group.registers(self._scans[group.name])
+        if group is not None:
+            if address == group.first:
+                self._scans[group.name] += 1
+                self._served[group.name] = group.registers(self._scans[group.name])
+            if (served := self._served.get(group.name)) is not None:  # after a pause they are zeros again
+                registers[group.first - start : group.stop - start] = served
         self._note(group, function, address, count, Outcome.SERVED)
         return None
 
