@@ -8,6 +8,7 @@ word ``rows`` in it.
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import json
 import re
@@ -29,6 +30,9 @@ from agent_core.registry.hookimpls import hook_arguments
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {"core": ROOT / "agent_core" / "config" / "schema" / "core.schema.json"} | {
     path.parent.name: path for path in sorted(ROOT.glob("plugins/*/src/*/schema.json"))
+}
+PACKAGES = {"agent_core": ROOT / "agent_core"} | {
+    path.name: path for path in sorted(ROOT.glob("plugins/*/src/*")) if path.name.isidentifier()
 }
 ASSETS = ROOT / "plugins" / "http_monitor" / "src" / "http_monitor" / "assets"
 HISTORY = {"CHANGELOG.md"}  # it names what is called differently now
@@ -252,6 +256,23 @@ def python_texts() -> Iterator[Said]:
 def _parameters(place: str, function: types.FunctionType) -> Iterator[Said]:
     for parameter in inspect.signature(function).parameters:
         yield Said(f"{place}({parameter})", spoken(parameter))
+
+
+def message_texts(package: str) -> Iterator[Said]:
+    """Texts with a blank in the code: messages, next steps, help. Not docstrings, and what is filled in as ``...``."""
+    for path in sorted(PACKAGES[package].rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        taken = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
+        texts: list[tuple[int, str]] = []
+        for found in ast.walk(tree):  # what holds others comes first
+            if isinstance(found, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "..." for part in found.values]
+                taken.update(map(id, found.values))
+                texts.append((found.lineno, "".join(map(str, parts))))
+            elif isinstance(found, ast.Constant) and isinstance(found.value, str) and id(found) not in taken:
+                texts.append((found.lineno, found.value))
+        name = path.relative_to(ROOT).as_posix()
+        yield from (Said(f"{name}:{number}", text) for number, text in texts if " " in text)
 
 
 def dashboard_texts() -> Iterator[Said]:

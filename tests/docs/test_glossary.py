@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 from csv_sink.format.line import COLUMNS
-from docs.surface import DOCUMENTS, ROOT, SCHEMAS, Said
+from docs.surface import DOCUMENTS, PACKAGES, ROOT, SCHEMAS, Said
 
 from agent_core import api
 from agent_core.api import Account, DivertReason, DropReason, GroupState, Severity, SinkState
@@ -157,6 +157,7 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
         r"\b(in a row|row (locks?|errors?|counts?))\b",
     ),
     "values per second, values lost": (r"QueueStatus\.",),  # a path that existing dashboards call
+    "acknowledge": (r"modbus_driver/driver",),  # the name of an exception of the protocol
     "last write time": (r"(Sink)?Writer(Metrics)?\.",),  # the same
 }
 """What may stand although it is unwanted: patterns, one of which place and text together match."""
@@ -168,6 +169,7 @@ def test_the_words_that_are_not_used_are_those_that_are_looked_for() -> None:
 
 SURFACES: Final[Mapping[str, Callable[[], Iterable[Said]]]] = (
     {f"schema of {name}": partial(surface.schema_texts, name) for name in SCHEMAS}
+    | {f"messages of {name}": partial(surface.message_texts, name) for name in PACKAGES}
     | {
         "log": surface.log_texts,
         "metrics": surface.metric_texts,
