@@ -75,6 +75,12 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 TO_REWRITE: Final = {
+    "messages of agent_core",
+    "messages of csv_sink",
+    "messages of http_monitor",
+    "messages of memory_buffer",
+    "messages of oracle_sink",
+    "messages of sqlite_sink",
     "log",
     "metrics",
     "HTTP API",
@@ -154,7 +160,7 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "row, rows": (
         r"oracle_sink|sqlite_sink|csv_sink|oracle_standin",  # they write tables and files
         r"\b(tables?|columns?|csv|spreadsheets?|tag lists?|tagferry catalog|catalogues?)\b",  # such a row is spoken of
-        r"\b(in a row|row (locks?|errors?|counts?))\b",
+        r"\b(in a row|row (locks?|errors?|counts?))\b|polling_source/tags/",
     ),
     "values per second, values lost": (r"QueueStatus\.",),  # a path that existing dashboards call
     "acknowledge": (r"modbus_driver/driver",),  # the name of an exception of the protocol

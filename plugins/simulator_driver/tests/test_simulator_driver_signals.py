@@ -244,7 +244,7 @@ def test_the_latency_passes_before_the_values_are_taken() -> None:
         ("constant", DataType.INT16, "a value is missing; as in constant:5"),
         ("constant:high", DataType.INT16, "'high' is no int16"),
         ("constant:70000", DataType.INT16, "70000 is no int16: -32768 to 32767"),
-        ("constant:nan", DataType.BOOL, "nan is no bool: 0 or 1"),
+        ("constant:nan", DataType.BOOL, "nan is not a bool: 0 or 1"),
         ("text:RUN|IDLE", DataType.UINT16, "'RUN' is no uint16"),
         ("text:a|b,pick=any", DataType.STRING, "pick=any is none of cycle, random"),
     ],

@@ -59,7 +59,7 @@ def test_an_address_that_the_driver_does_not_know_is_named_with_its_place(
     assert lines[0] == (
         f"{folder / 'tags.csv'}:3: tag COUNT: 'hr:65536' is outside the area: it counts from 0 to 65535"
     )
-    start = "agent.yaml:13:15: sources[0].config.groups[0].tags[0]: tag TEMPERATURE: 'hx:100' is no Modbus address"
+    start = "agent.yaml:13:15: sources[0].config.groups[0].tags[0]: tag TEMPERATURE: 'hx:100' is not a Modbus address"
     assert lines[1].startswith(start)
     assert lines[2] == "2 problems"
 

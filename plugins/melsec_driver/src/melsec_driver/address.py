@@ -36,7 +36,7 @@ def parse_address(text: str, radixes: Mapping[str, int], *, wants_bool: bool) ->
     """
     match = _FORM.fullmatch(text.strip())
     if match is None:
-        raise AddressError(f"{text!r} is no MELSEC address: {SYNTAX}")
+        raise AddressError(f"{text!r} is not a MELSEC address: {SYNTAX}")
     name = match[1].upper()
     if name in COUNTERS:
         value, contact = COUNTERS[name]

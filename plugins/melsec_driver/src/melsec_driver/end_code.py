@@ -31,7 +31,7 @@ MEANINGS: Final = {
     0xC022: "no answer from the target within the monitoring timer",
     0xC035: "the target does not answer",
     0xC040: "the request did not arrive whole in time",
-    0xC050: "the request holds characters that are no ASCII code; is the PLC set to ASCII, and data_code to binary?",
+    0xC050: "the request contains characters that are not ASCII; is the PLC set to ASCII, and data_code to binary?",
     0xC051: "too many bits for one request",
     0xC052: "too many words for one request",
     0xC056: "the device number is out of range",

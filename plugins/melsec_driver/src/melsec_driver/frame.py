@@ -196,7 +196,7 @@ class AsciiFrames:
         try:
             words = bytes.fromhex(data.decode("ascii"))
         except ValueError as error:
-            raise BrokenFrame("the answer's data are no hexadecimal digits") from error
+            raise BrokenFrame("the answer's data are not hexadecimal digits") from error
         _check_length(words, 2 * points)  # fromhex skips blanks
         return words
 

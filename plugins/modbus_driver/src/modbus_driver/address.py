@@ -47,7 +47,7 @@ def parse_address(text: str, base: int) -> Address:
     elif match := _CLASSIC.fullmatch(text):
         area, number, first = _CLASSIC_AREAS[match[1]], int(match[2]), 1
     else:
-        raise AddressError(f"{text!r} is no Modbus address: {SYNTAX}")
+        raise AddressError(f"{text!r} is not a Modbus address: {SYNTAX}")
     offset = number - first
     if not 0 <= offset < AREA_UNITS:
         raise AddressError(f"{text!r} is outside the area: it counts from {first} to {AREA_UNITS - 1 + first}")

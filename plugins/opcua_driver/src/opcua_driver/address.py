@@ -36,7 +36,7 @@ def parse_address(text: str) -> Address:
     """Read a node id. Raises AddressError."""
     match = _FORM.fullmatch(text.strip())
     if match is None:
-        raise AddressError(f"{text!r} is no OPC UA address: {SYNTAX}")
+        raise AddressError(f"{text!r} is not an OPC UA address: {SYNTAX}")
     element, number, uri, kind, identifier = match.groups()
     namespace: str | int = uri.replace("%3B", ";").replace("%25", "%") if uri else int(number or 0)
     if isinstance(namespace, int) and namespace > 0xFFFF:

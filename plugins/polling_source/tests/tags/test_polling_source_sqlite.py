@@ -142,7 +142,7 @@ def test_a_source_runs_on_a_catalogue_alone(tmp_path: Path, make_source: MakeSou
         ("UPDATE polling_groups SET mode = 'X' WHERE id = 10", "polling_groups:10: column mode: 'X' is none of fixed"),
         (
             "UPDATE polling_groups SET interval_ms = 0 WHERE id = 10",
-            "polling_groups:10: column interval_ms: 0 is no number of milliseconds",
+            "polling_groups:10: column interval_ms: 0 is not a number of milliseconds",
         ),
         (
             "UPDATE polling_groups SET group_name = 'ORDER' WHERE id = 12",

@@ -53,7 +53,7 @@ def parse_address(text: str) -> Address:
         area, letter = match[1].upper(), match[2].upper()
         area = _GERMAN.get(area, area)
     else:
-        raise AddressError(f"{text!r} is no S7 address: {SYNTAX}")
+        raise AddressError(f"{text!r} is not an S7 address: {SYNTAX}")
     start, bit = int(match[3]), None if match[4] is None else int(match[4])
     is_string = letter == "STRING"
     letter = "" if is_string else letter.removeprefix("DB")

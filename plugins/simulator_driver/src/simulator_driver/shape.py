@@ -59,7 +59,7 @@ def written_value(tag: TagSpec, text: str) -> Raw:
     if tag.data_type in _INTEGERS and not low <= value <= high:
         raise ValueError(f"{text} is no {tag.data_type}: {low} to {high}")
     if tag.data_type is DataType.BOOL and not math.isfinite(value):
-        raise ValueError(f"{text} is no bool: 0 or 1")
+        raise ValueError(f"{text} is not a bool: 0 or 1")
     return value
 
 

@@ -61,7 +61,7 @@ class CsvTags:
                 else:
                     rows.append((group, tag))
         except csv.Error as error:
-            problems.append(ConfigProblem(f"the tag list is no CSV: {error}", file=str(file)))
+            problems.append(ConfigProblem(f"the tag list is not a CSV file: {error}", file=str(file)))
         return cls(tuple(rows), tuple(problems), tuple(tag_problems))
 
 

@@ -203,13 +203,13 @@ class _Reading:
             except ValueError:
                 interval_ms = 0.0
             if not interval_ms > 0:
-                yield f"column interval_ms: {row['interval_ms']!r} is no number of milliseconds"
+                yield f"column interval_ms: {row['interval_ms']!r} is not a number of milliseconds"
         more = self._agent_groups.get(name, {})
         for column in ("stale_after_ms", "resend_ms"):
             try:
                 _seconds(more, column)
             except ValueError:
-                yield f"column {AGENT_GROUPS}.{column}: {more[column]!r} is no number of milliseconds"
+                yield f"column {AGENT_GROUPS}.{column}: {more[column]!r} is not a number of milliseconds"
 
     def _read_tag(self, place: Place, row: Row) -> None:
         if not _enabled(row) or row["polling_group_id"] is None:

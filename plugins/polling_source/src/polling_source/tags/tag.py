@@ -189,7 +189,7 @@ class _Row:
             b"\0\0\0\0".decode(text)  # no empty text: bytes.decode does not look for the codec then
         except LookupError:
             self._wrong(
-                "encoding", f"{text!r} is no text encoding; known are utf-8, ascii, shift_jis, euc_kr, cp949 ..."
+                "encoding", f"{text!r} is not a text encoding; known are utf-8, ascii, shift_jis, euc_kr, cp949 ..."
             )
         return text if data_type is DataType.STRING else DEFAULT_ENCODING
 
