@@ -120,7 +120,9 @@ class SinkStatus:
 
     ``inputs``: ids of the sources that feed it. ``replay`` is None when the sink has no fallback whose records can be
     read back. ``advice`` is what the sink itself has to say (``Advising``). ``next_step``: what to do about
-    ``last_error``, where the sink says so; the error ends in it, in brackets.
+    ``last_error``, where the sink says so; the error ends in it, in brackets. ``workers_running``: threads that write
+    to it; None when that is not known. ``write_seconds``: how long the oldest write under way has taken, None without
+    one.
     """
 
     sink_id: str
@@ -135,6 +137,8 @@ class SinkStatus:
     replay: ReplayStatus | None = None
     advice: tuple[Finding, ...] = ()
     next_step: str | None = None
+    workers_running: int | None = None
+    write_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

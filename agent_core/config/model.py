@@ -128,7 +128,8 @@ class SinkConfig:
     """One entry of ``sinks``.
 
     ``inputs`` holds the ids of its sources: all of them when the YAML names none. ``buffer`` is its own or the
-    default. ``divert`` is None when the YAML leaves it to the buffer's durability.
+    default. ``divert`` is None when the YAML leaves it to the buffer's durability. A write under way for longer than
+    ``write_limit`` hangs; ``divert_after`` bounds the wait in memory while the sink fails or a write hangs.
     """
 
     id: str
@@ -140,7 +141,9 @@ class SinkConfig:
     retry: RetryConfig
     breaker: BreakerConfig
     workers: int
+    write_limit_seconds: float
     divert: Divert | None
+    divert_after_seconds: float
     fallback: FallbackConfig | None
 
 

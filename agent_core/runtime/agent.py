@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from filelock import Timeout
@@ -76,6 +77,7 @@ class Agent:
         try:
             for delivery in parts.deliveries.values():
                 delivery.start()
+                threading.Thread(target=delivery.watch.run, name=f"{delivery.sink_id}-watch", daemon=True).start()
             for source_id, source in parts.sources.items():
                 source.start(parts.pipeline.emitter(source_id))
         except BaseException:

@@ -89,7 +89,7 @@ def delivery_path(
     intervals = ProbeIntervals(config.breaker.probe_interval_seconds, config.breaker.throttled_interval_seconds)
     backoff = Backoff.of(config.retry)
     divert_after_retries = not buffer.durable if config.divert is None else config.divert is Divert.AFTER_RETRIES
-    carrying = CarrierSettings(backoff, intervals, divert_after_retries)
+    carrying = CarrierSettings(backoff, intervals, divert_after_retries, config.divert_after_seconds)
 
     gate = SinkGate(context.clock, context.announce_state)
     shared = SharedSink(sink, gate, context.clock)

@@ -58,7 +58,9 @@ def through_the_core(batches: list[Batch]) -> float:
         retry=RetryConfig(3, 1, 2, 0, 60),
         breaker=BreakerConfig(30, 60),
         workers=1,
+        write_limit_seconds=60,
         divert=None,
+        divert_after_seconds=10,
         fallback=None,
     )
     sink_context = SinkContext("sink", ledger, events, clock, Log("bench", clock))

@@ -22,6 +22,7 @@ HANDED = {
     "agent_core/runtime/delivery/carrier.py": "agent_core.delivery",
     "agent_core/runtime/delivery/delivery.py": "agent_core.delivery",
     "agent_core/runtime/delivery/diverter.py": "agent_core.delivery",
+    "agent_core/runtime/delivery/watch.py": "agent_core.delivery",
     "agent_core/runtime/delivery/workers.py": "agent_core.delivery",
     "agent_core/runtime/replay/replayer.py": "agent_core.delivery",
     "agent_core/runtime/replay/writer.py": "agent_core.replay",

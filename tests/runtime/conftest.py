@@ -104,6 +104,8 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
         buffer: Buffer | None = None,
         probe_seconds: float = PROBE_SECONDS,
         automatic_replay: bool = True,
+        write_limit: float = math.inf,
+        divert_after: float = math.inf,
     ) -> Rig:
         clock, ledger, observer, events = ManualClock(), Ledger(["sink"]), FakeObserver(), Events()
         events.register_observer(observer)
@@ -120,6 +122,8 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
             retry=RetryConfig(max_retries, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60),
             breaker=BreakerConfig(probe_seconds, THROTTLED_SECONDS),
             workers=workers,
+            write_limit_seconds=write_limit,
+            divert_after_seconds=divert_after,
             divert=Divert.AFTER_RETRIES if divert_after_retries else Divert.UNDER_PRESSURE,
             fallback=FallbackConfig(
                 "fake_fallback", {}, Replay.AUTOMATIC if automatic_replay else Replay.OFF, replay_rate=UNBOUNDED

@@ -17,6 +17,7 @@ from agent_core.api import (
     Emit,
     Sink,
     SinkFactory,
+    SinkState,
     Source,
     SourceFactory,
     SystemClock,
@@ -38,6 +39,7 @@ from agent_core.config import (
 from agent_core.registry.catalog import Catalog, Plugin
 from agent_core.registry.events import Events
 from agent_core.runtime.agent import Agent
+from agent_core.runtime.delivery.watch import LOOK_SECONDS
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeSink, batch_of
@@ -99,7 +101,9 @@ class Run:
             retry=RetryConfig(3, 1, 2, 0.2, 60),
             breaker=BreakerConfig(30, 60),
             workers=1,
+            write_limit_seconds=60,
             divert=None,
+            divert_after_seconds=10,
             fallback=None,
         )
         config = AgentConfig(
@@ -275,6 +279,35 @@ def test_a_write_that_hangs_is_left_behind_and_its_records_are_accounted_for(tmp
     go_on.set()
     assert ledger.dropped_by_reason == {"shutdown": 2}
     assert ledger.balanced
+
+
+def test_a_write_that_hangs_is_noticed_while_it_hangs(tmp_path: Path) -> None:
+    clock, go_on, down = ManualClock(), threading.Event(), threading.Event()
+
+    class Observer:
+        @hookimpl
+        def agent_sink_state_changed(self, new: SinkState) -> None:
+            if new is SinkState.DOWN:
+                down.set()
+
+    def hang(batch: Batch) -> WriteOutcome:
+        go_on.wait(60)
+        return WriteOutcome(len(batch))
+
+    run = Run(tmp_path, clock)
+    run.events.register_observer(Observer())
+    run.sink.script.append(hang)
+    run.agent.start()
+    clock.wait_for_a_wait_of(LOOK_SECONDS)
+    run.emit(batch_of(1))
+    clock.wait_for_a_wait_of(MAX_WAIT_SECONDS)
+    clock.advance(MAX_WAIT_SECONDS)
+    run.sink.wait_until(lambda sink: sink.attempts == 1)
+    clock.wait_for_a_wait_of(LOOK_SECONDS - MAX_WAIT_SECONDS)
+    clock.advance(60)
+    assert down.wait(60)
+    go_on.set()
+    assert run.agent.shutdown()
 
 
 def test_nothing_is_requested_nothing_stops(tmp_path: Path) -> None:

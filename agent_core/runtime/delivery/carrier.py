@@ -27,11 +27,16 @@ class Turn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CarrierSettings:
-    """``divert_after_retries`` False means ``divert: under_pressure``: records leave only when they are evicted."""
+    """``divert_after_retries`` False means ``divert: under_pressure``: records leave only when they are evicted.
+
+    Else they leave when the retries are used up, or before a retry that would be later than ``divert_after_seconds``
+    after the first failure.
+    """
 
     backoff: Backoff
     probe_intervals: ProbeIntervals
     divert_after_retries: bool
+    divert_after_seconds: float
 
 
 class Carrier:
@@ -121,10 +126,12 @@ class Carrier:
             )
 
         state, probe_in = self._settings.probe_intervals.after(error)
-        if state is SinkState.DOWN and not backoff.exhausted(flight.failures) and self._gate.retrying(error):
-            delay = backoff.delay_seconds(flight.failures, self._randomness)
-            if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
-                delay = error.retry_after_seconds
+        delay = backoff.delay_seconds(flight.failures, self._randomness)
+        if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
+            delay = error.retry_after_seconds
+        in_time = not self.diverts or self._gate.failing_seconds() + delay <= self._settings.divert_after_seconds
+        in_time &= not backoff.exhausted(flight.failures)
+        if state is SinkState.DOWN and in_time and self._gate.retrying(error):
             flight.retry_at = self._clock.monotonic() + delay
             self._announce_failure(flight, error, delay)
             return
@@ -144,8 +151,11 @@ class Carrier:
             reason = DivertReason.AMBIGUOUS_COMMIT
         elif flight.exhausted:
             reason = DivertReason.RETRIES_EXHAUSTED
+        if not self._gate.begin_divert(flight):
+            return True
         stored = self._diverter.store(flight.batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None)
         if stored is None:
+            self._gate.end_divert(flight)
             flight.divert_at = self._clock.monotonic() + self._settings.probe_intervals.normal
             return False
         if self._gate.land(flight):

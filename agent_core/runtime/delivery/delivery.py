@@ -32,6 +32,7 @@ from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import SinkGate, repr_of, text_of
+from agent_core.runtime.delivery.watch import Limits, Watch
 from agent_core.runtime.delivery.workers import Workers
 
 
@@ -77,6 +78,9 @@ class Delivery:
         self._diverter = diverter
         self._workers = workers
         self._replay = replay
+        retried = workers.diverts
+        limits = Limits(config.write_limit_seconds, config.divert_after_seconds if retried else None)
+        self._watch = Watch(context, buffer, gate, diverter, workers, limits, config.breaker.probe_interval_seconds)
 
     def accept(self, batch: Batch) -> None:
         """Take the records; on return each is in the buffer, durable in the fallback, or counted as dropped."""
@@ -116,6 +120,11 @@ class Delivery:
         self._workers.start()
         if self._replay is not None:
             threading.Thread(target=self._replay.run, name=f"{self.sink_id}-replay", daemon=True).start()
+
+    @property
+    def watch(self) -> Watch:
+        """Its ``run`` is for a thread that whoever starts the delivery gives it."""
+        return self._watch
 
     def drain(self, deadline: float) -> bool:
         """Write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
@@ -207,6 +216,8 @@ class Delivery:
             replay=None if self._replay is None else self._replay.status(),
             advice=self._advice(),
             next_step=error.next_step if isinstance(error, SinkError) else None,
+            workers_running=self._workers.running,
+            write_seconds=self._gate.longest_write_seconds() or None,
         )
 
     def _advice(self) -> tuple[Finding, ...]:

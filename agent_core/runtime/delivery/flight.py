@@ -14,10 +14,11 @@ class Flight:
 
     ``attempts`` counts the writes, and the failed openings of the sink, made for this batch. ``attempted_at_ns`` is
     when the last one began (UTC ns, 0 before the first). ``outcome`` and ``elapsed_seconds`` are those of the write
-    that returned.
+    that returned. ``calling_since`` is when the call of the sink under way began (monotonic seconds), None between
+    calls.
     """
 
-    __slots__ = ("attempted_at_ns", "attempts", "batch", "elapsed_seconds", "outcome")
+    __slots__ = ("attempted_at_ns", "attempts", "batch", "calling_since", "elapsed_seconds", "outcome")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -25,6 +26,7 @@ class Flight:
         self.attempted_at_ns = 0
         self.outcome = NOTHING_WRITTEN
         self.elapsed_seconds = 0.0
+        self.calling_since: float | None = None
 
     def rejected(self) -> Batch:
         """The records that the sink rejected for their content."""
@@ -39,10 +41,11 @@ class LeaseFlight(Flight):
 
     ``failures`` counts failed attempts since the retries were last used up. The sink is not tried again before
     ``retry_at``, nor the fallback before ``divert_at`` (the clock's monotonic seconds). ``ambiguous``: the records may
-    be in the sink although the write failed. ``exhausted``: the retries were used up.
+    be in the sink although the write failed. ``exhausted``: the retries were used up. ``diverting``: they are on their
+    way into the fallback, so nobody takes them over; guarded by the gate's lock.
     """
 
-    __slots__ = ("ambiguous", "divert_at", "exhausted", "failures", "landed", "lease", "retry_at")
+    __slots__ = ("ambiguous", "divert_at", "diverting", "exhausted", "failures", "landed", "lease", "retry_at")
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease.batch)
@@ -52,4 +55,5 @@ class LeaseFlight(Flight):
         self.divert_at = 0.0
         self.ambiguous = False
         self.exhausted = False
+        self.diverting = False
         self.landed = False

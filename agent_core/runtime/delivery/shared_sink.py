@@ -62,16 +62,21 @@ class SharedSink:
             failed(error)
 
         flight.attempted_at_ns = self._clock.time_ns()
-        if not self._opened and not self.open(worker, count_failure):
-            return False
+        flight.calling_since = started = self._clock.monotonic()
         try:
-            started = self._clock.monotonic()
-            outcome = self._sink.write(flight.batch)
-            flight.elapsed_seconds = self._clock.monotonic() - started
-            check_outcome(outcome, len(flight.batch))
-        except BaseException as error:
-            count_failure(error)
-            return False
+            if not self._opened:
+                if not self.open(worker, count_failure):
+                    return False
+                started = self._clock.monotonic()
+            try:
+                outcome = self._sink.write(flight.batch)
+                flight.elapsed_seconds = self._clock.monotonic() - started
+                check_outcome(outcome, len(flight.batch))
+            except BaseException as error:
+                count_failure(error)
+                return False
+        finally:
+            flight.calling_since = None
         flight.attempts += 1
         flight.outcome = outcome
         return True

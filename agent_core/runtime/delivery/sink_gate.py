@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -56,6 +57,8 @@ class SinkGate:
         self._before_pause = SinkState.UP
         self._last_error: BaseException | None = None
         self._closed = False
+        self._failing_since: float | None = None
+        self._returned_at = -math.inf
         self._flights: set[LeaseFlight] = set()
         self._unannounced: deque[tuple[SinkState, SinkState, str, float | None]] = deque()
         self._announcing = False
@@ -107,6 +110,7 @@ class SinkGate:
         """The write returned: the sink is up and the flight is over. True when the caller must settle the lease."""
         with self.changed:
             self._locked_up(flight, "a write returned")
+            self._returned_at = self._clock.monotonic()
             mine = self._locked_land(flight)
         self._announce()
         return mine
@@ -118,9 +122,39 @@ class SinkGate:
             return self._locked_land(flight)
 
     def land_all(self) -> list[Lease]:
-        """Take over every lease in flight (its worker hangs). The caller must settle or release them."""
+        """Take over every lease in flight (its worker hangs). The caller must settle or release them.
+
+        Those on their way into the fallback are left out: two would store them.
+        """
         with self.changed:
-            return [flight.lease for flight in tuple(self._flights) if self._locked_land(flight)]
+            flights = [flight for flight in tuple(self._flights) if not flight.diverting]
+            return [flight.lease for flight in flights if self._locked_land(flight)]
+
+    def begin_divert(self, flight: LeaseFlight) -> bool:
+        """The caller is about to store the flight's records in the fallback; False when they are no longer its own."""
+        with self.changed:
+            flight.diverting = not flight.landed
+            return flight.diverting
+
+    def end_divert(self, flight: LeaseFlight) -> None:
+        """The fallback did not take them."""
+        with self.changed:
+            flight.diverting = False
+
+    def failing_seconds(self) -> float:
+        """Seconds since the first failure after which no write has returned; 0.0 when there is none."""
+        with self.changed:
+            return 0.0 if self._failing_since is None else self._clock.monotonic() - self._failing_since
+
+    def longest_write_seconds(self) -> float:
+        """How long the oldest write under way has taken so far; 0.0 when there is none."""
+        began = [since for flight in tuple(self._flights) if (since := flight.calling_since) is not None]
+        return self._clock.monotonic() - min(began) if began else 0.0
+
+    def hanging_seconds(self) -> float:
+        """The same, if no other write has returned since that one began; else 0.0."""
+        longest = self.longest_write_seconds()
+        return longest if self._returned_at <= self._clock.monotonic() - longest else 0.0
 
     def locked_closed(self) -> bool:
         return self._closed
@@ -176,6 +210,7 @@ class SinkGate:
             if self._state not in WRITABLE:
                 return False
             self._last_error = error
+            self._locked_failing()
             self._locked_enter(SinkState.RETRYING, text_of(error), None)
         self._announce()
         return True
@@ -186,6 +221,7 @@ class SinkGate:
             was_prober = self._prober is worker
             self._locked_end_probe(worker)
             old = self._state
+            self._locked_failing()
             if old is SinkState.PAUSED:
                 self._before_pause = state
                 return
@@ -219,11 +255,16 @@ class SinkGate:
 
     def _locked_up(self, worker: object, reason: str) -> None:
         self._locked_end_probe(worker)
+        self._failing_since = None
         if self._state is SinkState.PAUSED:
             self._before_pause = SinkState.UP
         elif self._state is not SinkState.UP:
             self._locked_enter(SinkState.UP, reason, None)
             self.changed.notify_all()
+
+    def _locked_failing(self) -> None:
+        if self._failing_since is None:
+            self._failing_since = self._clock.monotonic()
 
     def _locked_enter(self, state: SinkState, reason: str, next_probe_seconds: float | None) -> None:
         if self._state is not state:

@@ -40,6 +40,7 @@ class Workers:
         self._carrier = carrier
         self._settler = settler
         self._draining = False
+        self._started = False
         self._running = 0
 
     @property
@@ -49,14 +50,27 @@ class Workers:
             return self._running
 
     @property
+    def diverts(self) -> bool:
+        """True when records leave for the fallback while the sink is down."""
+        return self._carrier.diverts
+
+    @property
+    def all_lost(self) -> bool:
+        """True when every worker has ended although none should have."""
+        with self._gate.changed:
+            return self._started and not self._running and not self._draining
+
+    @property
     def last_delivery_ns(self) -> int | None:
         """UTC ns of the last write that returned, or None."""
         return self._carrier.last_delivery_ns
 
     def start(self) -> None:
         """Start them all."""
-        self._running = self._count
+        self._started = True
         for number in range(1, self._count + 1):
+            with self._gate.changed:
+                self._running += 1
             threading.Thread(target=self._work, name=f"{self._context.sink_id}-{number}", daemon=True).start()
 
     def drain(self, deadline: float, safe_elsewhere: bool) -> bool:
@@ -107,9 +121,12 @@ class Workers:
                 except BaseException as error:  # SystemExit or CancelledError, too, would end the worker for good
                     self._restart_after(error)
         finally:
-            with self._gate.changed:
-                self._running -= 1
-                self._gate.changed.notify_all()
+            self._ended()
+
+    def _ended(self) -> None:
+        with self._gate.changed:
+            self._running -= 1
+            self._gate.changed.notify_all()
 
     def _restart_after(self, error: BaseException) -> None:
         sink_id = self._context.sink_id

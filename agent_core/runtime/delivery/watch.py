@@ -1,0 +1,112 @@
+"""Watch: sees what no worker of a sink can see while it is inside a call."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from agent_core.api import Buffer, DivertReason, RetryableError, SinkState
+from agent_core.runtime.delivery.diverter import Diverter
+from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import WRITABLE, SinkGate, repr_of
+from agent_core.runtime.delivery.workers import Workers
+
+LOOK_SECONDS: Final = 1.0
+"""How often it looks."""
+
+RELIEF_RECORDS: Final = 100_000
+"""How many records leave for the fallback at once: one write and one sync of the disk for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: a write under way for longer than ``write`` hangs, and the sink is down.
+
+    Records wait in the buffer for at most ``divert_after`` while the sink fails or a write has not returned; None when
+    they need not leave it (a durable buffer, or no fallback).
+    """
+
+    write: float
+    divert_after: float | None
+
+
+class Watch:
+    """Looks at one sink about once a second, in a thread of its own.
+
+    A write that has not returned for longer than its limit, or a sink without a worker, becomes the state ``down``.
+    While the sink fails or a write hangs, records that wait too long in a volatile buffer leave for the fallback, as
+    in an outage, although every worker may be busy with an attempt.
+    """
+
+    def __init__(
+        self,
+        context: SinkContext,
+        buffer: Buffer,
+        gate: SinkGate,
+        diverter: Diverter,
+        workers: Workers,
+        limits: Limits,
+        probe_seconds: float,
+    ) -> None:
+        self._context = context
+        self._clock = context.clock
+        self._buffer = buffer
+        self._gate = gate
+        self._diverter = diverter
+        self._workers = workers
+        self._limits = limits
+        self._probe_seconds = probe_seconds
+
+    def run(self) -> None:
+        """Look until the gate closes; the body of the thread."""
+        while self._gate.sleep(LOOK_SECONDS):
+            try:
+                self.look()
+            except BaseException as error:
+                sink_id = self._context.sink_id
+                with suppress(BaseException):  # nothing that a log handler does ends the watch either
+                    self._context.log.error(
+                        "watch failed", sink=sink_id, error=repr_of(error), every=sink_id, exc_info=error
+                    )
+
+    def look(self) -> None:
+        """Compare the writes, the workers and the buffer with their limits, now."""
+        if self._gate.state in WRITABLE:
+            if self._workers.all_lost:
+                self._down("no worker is left to write", "restart the agent; its log says why they ended")
+            elif self._gate.hanging_seconds() >= self._limits.write:
+                self._down(
+                    f"a write has not returned for longer than its limit ({self._limits.write:g} s)",
+                    "check the destination and the network; if it stays, restart the agent",
+                )
+        after = self._limits.divert_after
+        if after is not None and max(self._gate.failing_seconds(), self._gate.longest_write_seconds()) >= after:
+            self._relieve(after)
+
+    def _down(self, what: str, next_step: str) -> None:
+        error = RetryableError(f"{what} ({next_step})", next_step=next_step)
+        self._gate.down(self, SinkState.DOWN, error, self._probe_seconds)
+
+    def _relieve(self, after_seconds: float) -> None:
+        """Hand everything that is ready to the fallback once the oldest record has waited too long."""
+        if self._gate.state is SinkState.PAUSED or self._buffer.stats().oldest_age_seconds < after_seconds:
+            return
+        while not self._gate.closed and (lease := self._buffer.lease(RELIEF_RECORDS, 0)) is not None:
+            flight = LeaseFlight(lease)
+            self._gate.take_off(flight)
+            kept = False
+            try:
+                self._gate.begin_divert(flight)
+                reason = DivertReason.SINK_DOWN
+                stored = self._diverter.store(lease.batch, reason, self._clock.time_ns(), None)
+                if stored is not None and self._gate.land(flight):
+                    kept = True
+                    self._diverter.count_diverted(stored, reason)
+                    self._buffer.settle(lease)
+            finally:
+                if self._gate.land(flight):
+                    self._buffer.release(lease)
+            if not kept:
+                return
