@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from typing import Final
 
-from agent_core.api import AgentError
+from agent_core.api import AgentError, GroupState, Severity
 from agent_core.cli.monitor.address import add_monitor_arguments, monitor_client
 from agent_core.cli.monitor.client import MonitorUnreachable
-from agent_core.cli.monitor.live_status import LiveStatus, SinkLine
+from agent_core.cli.monitor.live_status import LiveSink, LiveStatus
 from agent_core.cli.subcommand import Subcommands, command_parser
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.span_text import span_text
@@ -36,7 +35,10 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
     )
     add_monitor_arguments(parser)
     parser.add_argument(
-        "--max-age", type=duration, metavar="DURATION", help="critical when a sink's last commit is older, such as 60s"
+        "--max-age",
+        type=duration,
+        metavar="DURATION",
+        help="critical when the last delivery of a sink is older, such as 60s",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=status)
@@ -44,14 +46,17 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 def status(arguments: argparse.Namespace) -> int:
     try:
-        live = LiveStatus.of(monitor_client(arguments).get("/api/live"))
+        answer = monitor_client(arguments).get("/api/live")
+        live = LiveStatus.of(answer)
     except MonitorUnreachable as error:
         return _failed(CRITICAL, str(error), as_json=arguments.json)
     except (AgentError, OSError) as error:
         return _failed(UNKNOWN, str(error), as_json=arguments.json)
     code, problems = _judge(live, arguments.max_age)
     if arguments.json:
-        print(json.dumps(_as_json(live, code, problems), indent=2, ensure_ascii=False))
+        judged = {"status": _WORDS[code].lower(), "exit_code": code, "problems": problems}
+        age = {"last_delivery_age_seconds": live.last_delivery_age_seconds}
+        print(json.dumps({**judged, **age, **answer}, indent=2, ensure_ascii=False))
     else:
         print("\n".join(_lines(live, code, problems)))
     return code
@@ -64,59 +69,46 @@ def _judge(live: LiveStatus, max_age_seconds: float | None) -> tuple[int, list[s
         problems.append(f"the agent is {live.phase}")
         code = max(code, WARNING)
     for sink in live.sinks if max_age_seconds is not None else ():
-        age = live.uptime_seconds if sink.last_commit_age_seconds is None else sink.last_commit_age_seconds
+        age = live.uptime_seconds if sink.last_delivery_age_seconds is None else sink.last_delivery_age_seconds
         if max_age_seconds is not None and age > max_age_seconds:
-            problems.append(f"{sink.sink_id}: the last commit is {span_text(age)} old, more than --max-age")
+            problems.append(f"{sink.sink_id}: the last delivery was {span_text(age)} ago, more than --max-age")
             code = CRITICAL
     return code, problems
 
 
 def _lines(live: LiveStatus, code: int, problems: list[str]) -> list[str]:
-    age = live.last_commit_age_seconds
-    commit = "nothing committed yet" if age is None else f"last commit {span_text(age)} ago"
-    first = f"{_WORDS[code]} {live.name}: {live.values_per_second:,.0f} records/s, {commit}"
+    age = live.last_delivery_age_seconds
+    delivery = "nothing delivered yet" if age is None else f"last delivery {span_text(age)} ago"
+    first = f"{_WORDS[code]} {live.name}: {live.records_per_second:,.0f} records/s, {delivery}"
     lines = [f"{first}, up for {span_text(live.uptime_seconds)}"]
     lines += [_sink_line(sink) for sink in live.sinks]
     if live.groups:
-        stopped = sum(group.state == "stopped" for group in live.groups)
-        away = sum(group.state == "backing_off" for group in live.groups)
-        lines.append(
-            f"  groups: {len(live.groups) - stopped - away} running, {stopped} stopped, {away} without their device"
-        )
+        stopped = sum(group.state is GroupState.STOPPED for group in live.groups)
+        away = sum(group.state is GroupState.BACKING_OFF for group in live.groups)
+        lines.append(f"  groups: {len(live.groups) - stopped - away} running, {stopped} stopped, {away} backing off")
     if live.tags_not_good:
         lines.append(f"  tags: {live.tags_not_good:,} of {live.tags:,} are not good")
     lines += [f"! {problem}" for problem in problems]
     for alert in live.alerts:
-        lines.append(f"{'!!' if alert.critical else '!'} {alert.subject}: {alert.message}")
+        lines.append(f"{'!!' if alert.severity is Severity.CRITICAL else '!'} {alert.subject}: {alert.message}")
         lines.append(f"   next step: {alert.next_step}")
     return lines
 
 
-def _sink_line(sink: SinkLine) -> str:
-    age = sink.last_commit_age_seconds
+def _sink_line(sink: LiveSink) -> str:
+    age = sink.last_delivery_age_seconds
     parts = [
-        f"  {sink.sink_id} {sink.state}: {sink.delivered:,} rows written",
-        f"{sink.pending:,} waiting ({sink.fill_pct:.0f} % full)",
-        "no commit yet" if age is None else f"last commit {span_text(age)} ago",
+        f"  {sink.sink_id} {sink.state}: {sink.ledger.delivered:,} records delivered",
+        f"{sink.buffer.pending_records:,} pending ({sink.outlook.fill_pct:.0f} % full)",
+        "no delivery yet" if age is None else f"last delivery {span_text(age)} ago",
     ]
-    if sink.dropped:
-        parts.append(f"{sink.dropped:,} LOST")
+    if sink.ledger.dropped:
+        parts.append(f"{sink.ledger.dropped:,} DROPPED")
     if sink.backlog_text:
         parts.append(sink.backlog_text)
     if sink.next_probe_seconds is not None:
-        parts.append(f"next try in {span_text(sink.next_probe_seconds)}")
+        parts.append(f"next probe in {span_text(sink.next_probe_seconds)}")
     return ", ".join(parts)
-
-
-def _as_json(live: LiveStatus, code: int, problems: list[str]) -> dict[str, object]:
-    found = asdict(live)
-    return {
-        "status": _WORDS[code].lower(),
-        "exit_code": code,
-        "last_commit_age_seconds": live.last_commit_age_seconds,
-        "problems": problems,
-        **found,
-    }
 
 
 def _failed(code: int, message: str, *, as_json: bool) -> int:

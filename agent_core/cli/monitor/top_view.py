@@ -13,7 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agent_core.cli.monitor.live_status import AlertLine, GroupLine, LiveStatus, SinkLine
+from agent_core.api import GroupState, Severity, SinkState
+from agent_core.cli.monitor.live_status import LiveAlert, LiveGroup, LiveSink, LiveStatus
 from agent_core.cli.text.span_text import span_text
 
 SPARK_POINTS: Final = 300
@@ -22,16 +23,18 @@ MOST_ALERTS: Final = 4
 WIDE: Final = 110
 """Terminals at least this wide have room for more columns."""
 
+_NARROW: Final = ("pending", "delivery", "dropped")
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GOOD: Final = "green"
 _LOOK: Final = "yellow"
 _BAD: Final = "bold red"
 _HEALTH: Final = {"ok": (_GOOD, "all is well"), "degraded": (_LOOK, "needs a look"), "failing": (_BAD, "needs action")}
-_STATES: Final = {"up": _GOOD, "running": _GOOD, "retrying": _LOOK, "paused": _LOOK, "stopped": _LOOK}
+_SINKS: Final = {SinkState.UP: _GOOD, SinkState.RETRYING: _LOOK, SinkState.PAUSED: _LOOK}
+_GROUPS: Final = {GroupState.RUNNING: _GOOD, GroupState.STOPPED: _LOOK}
 
 
 class TopView:
-    """Holds the last status, and since when nothing newer has come. Never empty after the first ``update``."""
+    """Holds the last status and its age."""
 
     def __init__(self) -> None:
         self._status: LiveStatus | None = None
@@ -42,22 +45,22 @@ class TopView:
     def update(self, status: LiveStatus, history: Sequence[float] = ()) -> None:
         """Show this from now on."""
         self._rates.extend(history)
-        self._rates.append(status.values_per_second)
+        self._rates.append(status.records_per_second)
         self._status, self._seen_at, self._problem = status, time.monotonic(), ""
 
     def lost(self, problem: str) -> None:
-        """Go on showing the last status, and say how old it is."""
+        """Keep showing the last status, and say how old it is."""
         self._problem = problem
 
     def render(self, width: int, height: int | None) -> RenderableType:
-        """The page; ``height`` None: as long as it gets."""
+        """The page; ``height`` None: as long as needed."""
         status = self._status
         if status is None:
             return Text("waiting for the agent")
         parts: list[RenderableType] = [self._head(status, width)]
         if self._problem:
             age = span_text(time.monotonic() - self._seen_at)
-            parts.append(Panel(Text(f"What you see is {age} old. {self._problem}"), style=_BAD, box=box.HEAVY))
+            parts.append(Panel(Text(f"This view is {age} old. {self._problem}"), style=_BAD, box=box.HEAVY))
         parts.append(_sinks(status.sinks, wide=width >= WIDE))
         backlogs = [(sink.sink_id, sink.backlog_text) for sink in status.sinks if sink.backlog_text]
         for sink_id, text in backlogs:
@@ -78,9 +81,9 @@ class TopView:
             colour, words = _LOOK, status.phase
         first = Text.assemble(
             (status.name, "bold"), "  ", (f" {words} ", f"reverse {colour}"), "  ",
-            (f"{status.values_per_second:,.0f}", "bold"), " records/s  ",
+            (f"{status.records_per_second:,.0f}", "bold"), " records/s  ",
             (f"up for {span_text(status.uptime_seconds)}", "dim"),
-            ("  Ctrl-C ends this view", "dim"), no_wrap=True, overflow="ellipsis",
+            ("  Ctrl-C closes this view", "dim"), no_wrap=True, overflow="ellipsis",
         )  # fmt: skip
         tags = f"{status.tags:,} tags" + (f", {status.tags_not_good:,} not good" if status.tags_not_good else "")
         points = list(self._rates)[-max(10, width - len(tags) - 8) :]
@@ -94,34 +97,36 @@ def _spark(points: Iterable[float]) -> str:
     return "".join(_BARS[min(7, int(value / top * 7.999))] if top > 0 else _BARS[0] for value in values)
 
 
-def _alert(alert: AlertLine) -> RenderableType:
-    style = _BAD if alert.critical else _LOOK
+def _alert(alert: LiveAlert) -> RenderableType:
+    critical = alert.severity is Severity.CRITICAL
+    style = _BAD if critical else _LOOK
     return Text.assemble(
-        ("!! " if alert.critical else " ! ", style), (alert.subject, f"bold {style}" if alert.critical else style),
+        ("!! " if critical else " ! ", style), (alert.subject, f"bold {style}" if critical else style),
         f" for {span_text(alert.since_seconds)}: {alert.message}\n   ", (alert.next_step, "italic"),
         no_wrap=True, overflow="ellipsis",
     )  # fmt: skip
 
 
-def _sinks(sinks: Sequence[SinkLine], *, wide: bool) -> Table:
+def _sinks(sinks: Sequence[LiveSink], *, wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
     for name in ("sink", "state", "buffer"):
         table.add_column(name, no_wrap=True)
-    for name in ("waiting", "rows/s", "write", "commit", "written", "lost") if wide else ("waiting", "commit", "lost"):
+    for name in ("pending", "records/s", "write", "last delivery", "delivered", "dropped") if wide else _NARROW:
         table.add_column(name, justify="right", no_wrap=True)
     for sink in sinks:
-        age = sink.last_commit_age_seconds
-        state = Text(sink.state, style=_STATES.get(sink.state, _BAD))
+        age, fill, dropped = sink.last_delivery_age_seconds, _bar(sink.outlook.fill_pct), sink.ledger.dropped
+        state = Text(sink.state, style=_SINKS.get(sink.state, _BAD))
         if sink.next_probe_seconds is not None:
             state.append(f" {span_text(sink.next_probe_seconds)}", style="dim")
         title = Text.assemble((sink.sink_id, "bold"), (f" {sink.type}" if wide else "", "dim"))
-        waiting, commit = f"{sink.pending:,}", "none yet" if age is None else span_text(age)
-        lost = Text(f"{sink.dropped:,}", style=_BAD if sink.dropped else "dim")
+        pending, delivery = f"{sink.buffer.pending_records:,}", "none yet" if age is None else span_text(age)
+        loss = Text(f"{dropped:,}", style=_BAD if dropped else "dim")
         if wide:
-            rates = (f"{sink.rows_per_second:,.0f}", f"{sink.write_ms:.1f} ms")
-            table.add_row(title, state, _bar(sink.fill_pct), waiting, *rates, commit, f"{sink.delivered:,}", lost)
+            seconds = sink.writes.average_seconds
+            rates = (f"{sink.records_per_second:,.0f}", "" if seconds is None else f"{seconds * 1e3:.1f} ms")
+            table.add_row(title, state, fill, pending, *rates, delivery, f"{sink.ledger.delivered:,}", loss)
         else:
-            table.add_row(title, state, _bar(sink.fill_pct), waiting, commit, lost)
+            table.add_row(title, state, fill, pending, delivery, loss)
     return table
 
 
@@ -131,15 +136,15 @@ def _bar(fill_pct: float) -> Text:
     return Text.assemble(("█" * filled, colour), ("░" * (FILL_CELLS - filled), "dim"), f" {fill_pct:.0f} %")
 
 
-def _groups(groups: Sequence[GroupLine], room: int) -> Table:
+def _groups(groups: Sequence[LiveGroup], room: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
     for name in ("group", "state", "device"):
         table.add_column(name, no_wrap=True)
     for name in ("tags", "every", "last poll", "failed", "missed"):
         table.add_column(name, justify="right", no_wrap=True)
-    in_trouble_first = sorted(groups, key=lambda group: group.state == "running" and not group.stale)
+    in_trouble_first = sorted(groups, key=lambda group: group.state is GroupState.RUNNING and not group.stale)
     for group in in_trouble_first[:room]:
-        state, style = (group.state, _STATES.get(group.state, _BAD)) if not group.stale else ("stale", _BAD)
+        state, style = ("stale", _BAD) if group.stale else (str(group.state), _GROUPS.get(group.state, _BAD))
         age, interval = group.last_poll_age_seconds, group.interval_seconds
         table.add_row(
             Text(group.group_id, style="bold"),

@@ -89,7 +89,7 @@ def _sink(sink: SinkStatus) -> str:
     text = f"{sink.sink_id} {sink.state}: {'  '.join(amounts)}"
     if sink.state is SinkState.UP:
         return text
-    probe = "" if sink.next_probe_seconds is None else f"  next try in {sink.next_probe_seconds:.0f} s"
+    probe = "" if sink.next_probe_seconds is None else f"  next probe in {sink.next_probe_seconds:.0f} s"
     error = " ".join((sink.last_error or "").split())
     return f"{text}{probe}" + (f"  ({error[:_MAX_ERROR]})" if error else "")
 

@@ -78,16 +78,16 @@ def judged(served: Served, *sinks: SinkState) -> None:
     served.monitor.state.tick()
 
 
-def test_status_is_one_line_a_sink_and_says_how_old_the_last_commit_is(
+def test_status_is_one_line_per_sink_and_says_how_old_the_last_delivery_is(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = shown(capsys, "status", "--url", url(served))
     first, sink, groups = out.splitlines()
     assert code == 0
     assert first.startswith("OK line-1: ")
-    assert "last commit" in first
-    assert "warehouse up: 900 rows written, 100 waiting (1 % full), last commit" in sink
-    assert groups == "  groups: 2 running, 0 stopped, 0 without their device"
+    assert "last delivery" in first
+    assert "warehouse up: 900 records delivered, 100 pending (1 % full), last delivery" in sink
+    assert groups == "  groups: 2 running, 0 stopped, 0 backing off"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_the_exit_code_is_that_of_the_worst(
     assert ("next step: " in out) == (code > 0)
 
 
-def test_an_old_commit_is_critical_when_one_asks_for_it(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_delivery_is_critical_when_one_asks_for_it(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "status", "--url", url(served), "--max-age", "36500d")[0] == 0
     code, out, _ = shown(capsys, "status", "--url", url(served), "--max-age", "1s")
     assert code == 2
@@ -115,7 +115,7 @@ def test_a_sink_that_never_wrote_is_as_old_as_the_agent(served: Served, capsys: 
     served.agent.sinks = [replace(sink_status(), last_delivery_ns=None)]
     code, out, _ = shown(capsys, "status", "--url", url(served), "--max-age", "59s")
     assert code == 2, "it has run for 60 s"
-    assert "nothing committed yet" in out
+    assert "nothing delivered yet" in out
 
 
 def test_files_that_wait_are_said_with_what_was_asked_for(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,14 +128,14 @@ def test_files_that_wait_are_said_with_what_was_asked_for(served: Served, capsys
     replay = ReplayStatus(requested_files=("rejected_1.csv",), current_file="backup_1.csv")
     served.agent.sinks = [replace(sink_status(), replay=replay)]
     served.monitor.state.look()
-    text = "1 backup file waits, 1 of rejected rows, 1 asked for, writing back backup_1.csv"
+    text = "1 backup file waiting, 1 rejected file, 1 requested, replaying backup_1.csv"
     code, out, _ = shown(capsys, "status", "--url", url(served))
     assert (code, text in out) == (0, True)
     assert f"warehouse: {text[:50]}" in shown(capsys, "top", "--url", url(served))[1]
     served.agent.files["warehouse"].pop(0)
     served.agent.sinks = [replace(sink_status(), replay=None)]
     served.monitor.state.look()
-    assert ", 1 file of rejected rows\n" in shown(capsys, "status", "--url", url(served))[1]
+    assert ", 1 rejected file\n" in shown(capsys, "status", "--url", url(served))[1]
 
 
 def test_status_is_there_for_scripts(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +143,7 @@ def test_status_is_there_for_scripts(served: Served, capsys: pytest.CaptureFixtu
     code, out, _ = shown(capsys, "status", "--json", "--url", url(served))
     found = json.loads(out)
     assert (code, found["exit_code"], found["status"]) == (2, 2, "critical")
-    assert found["last_commit_age_seconds"] > 0
+    assert found["last_delivery_age_seconds"] > 0
     assert found["sinks"][0]["state"] == "down"
     assert found["alerts"][0]["next_step"]
 
@@ -284,7 +284,7 @@ def test_top_says_how_old_its_picture_is_when_the_agent_is_gone(served: Served) 
     view.update(LiveStatus.of(MonitorClient(url(served)).get("/api/live")))
     view.lost("no agent answers")
     console = Console(width=100)
-    assert "What you see is" in "".join(segment.text for segment in console.render(view.render(100, 30)))
+    assert "This view is" in "".join(segment.text for segment in console.render(view.render(100, 30)))
 
 
 def test_a_stopped_group_is_counted(served: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def test_what_went_wrong_is_shown_only_when_it_did() -> None:
     text = StatusLine().text(agent_status(100, 3725.0, [down]))
     assert text.startswith("01:02:05  collected 100")
     assert "warehouse down: delivered 0  pending 0  dropped 7  duplicates 1  rejected 2  diverted 90" in text
-    assert "next try in 30 s  (ORA-12541: no listener at host xxx" in text
+    assert "next probe in 30 s  (ORA-12541: no listener at host xxx" in text
     assert "\n" not in text
 
 
