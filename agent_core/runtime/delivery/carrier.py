@@ -133,16 +133,13 @@ class Carrier:
         in_time &= not backoff.exhausted(flight.failures)
         if state is SinkState.DOWN and in_time and self._gate.retrying(error):
             flight.retry_at = self._clock.monotonic() + delay
-            self._announce_failure(flight, error, delay)
+            self._context.announce_failure(flight, error, delay)
             return
         flight.failures = 0
         flight.exhausted |= state is SinkState.DOWN
         self._gate.down(flight, state, error, probe_in)
         retry_in = None if self.diverts else self._gate.next_probe_seconds()
-        self._announce_failure(flight, error, retry_in)
-
-    def _announce_failure(self, flight: LeaseFlight, error: BaseException, retry_in_seconds: float | None) -> None:
-        self._context.events.batch_failed(self._context.sink_id, flight.batch, error, flight.attempts, retry_in_seconds)
+        self._context.announce_failure(flight, error, retry_in)
 
     def _give_up(self, flight: LeaseFlight) -> bool:
         """Hand the records to the fallback. False when that failed: sink and fallback are then tried in turn."""

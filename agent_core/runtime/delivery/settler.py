@@ -73,14 +73,7 @@ class Settler:
 
     def _end(self, flight: LeaseFlight) -> None:
         self._buffer.settle(flight.lease)
-        self._context.events.batch_delivered(
-            self._context.sink_id,
-            flight.batch,
-            flight.outcome,
-            flight.attempts,
-            flight.elapsed_seconds,
-            replayed_file=None,
-        )
+        self._context.announce_delivery(flight, replayed_file=None)
 
     def _keep(self, flight: LeaseFlight) -> bool:
         """One try to make rejected records durable in the fallback."""

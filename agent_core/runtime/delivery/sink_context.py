@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agent_core.api import Account, Clock, DivertReason, DropReason, Log, SinkState
 from agent_core.registry.events import Events
+from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.ledger import Ledger
 
 
@@ -24,6 +25,15 @@ class SinkContext:
     ) -> None:
         """Move records of this sink from one account to another."""
         self.ledger.move(self.sink_id, origin, target, count, reason)
+
+    def announce_delivery(self, flight: Flight, replayed_file: str | None) -> None:
+        """Tell the observers that a write returned."""
+        outcome, attempts, elapsed_seconds = flight.outcome, flight.attempts, flight.elapsed_seconds
+        self.events.batch_delivered(self.sink_id, flight.batch, outcome, attempts, elapsed_seconds, replayed_file)
+
+    def announce_failure(self, flight: Flight, error: BaseException, retry_in_seconds: float | None) -> None:
+        """Tell the observers that an attempt failed."""
+        self.events.batch_failed(self.sink_id, flight.batch, error, flight.attempts, retry_in_seconds)
 
     def announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
         """Tell the observers that the sink's state changed."""
