@@ -14,8 +14,8 @@ from agent_core.api import Batch, Clock, ComponentContext, Diversion, DivertReas
 from agent_core.config import AgentConfig, load_config
 from agent_core.registry import Registry
 from agent_core.runtime.replay.manual_replay import ManualReplay, ReplayRequest
+from agent_core.runtime.replay.record_filter import RowFilter
 from agent_core.runtime.replay.report import ReplayPreview, ReplayResult
-from agent_core.runtime.replay.row_filter import RowFilter
 from agent_core.testing.clock import START_NS, ManualClock
 
 SECOND_NS = 1_000_000_000

@@ -173,7 +173,7 @@ def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:
 
 def _request(arguments: argparse.Namespace, paths: tuple[Path, ...]) -> ReplayRequest:
     from agent_core.runtime.replay.manual_replay import ReplayRequest
-    from agent_core.runtime.replay.row_filter import RowFilter
+    from agent_core.runtime.replay.record_filter import RowFilter
 
     return ReplayRequest(
         rows=RowFilter(arguments.start, arguments.stop, tuple(arguments.tag), arguments.not_older_than),

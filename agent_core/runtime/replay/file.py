@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agent_core.api import BadLine, ReplayBatch
 from agent_core.runtime.replay.position import ReplayPosition
-from agent_core.runtime.replay.row_filter import RowSelection
+from agent_core.runtime.replay.record_filter import RowSelection
 
 BAD_LINES_KEPT = 1000
 """A file that is no backup at all has only bad lines; nobody reads more than these."""

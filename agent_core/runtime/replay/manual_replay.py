@@ -19,9 +19,9 @@ from agent_core.runtime.deadline import run_until
 from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
 from agent_core.runtime.delivery.retry import Backoff
 from agent_core.runtime.replay.file import FilePreview
+from agent_core.runtime.replay.record_filter import RowFilter
 from agent_core.runtime.replay.rejected import RejectedRows
 from agent_core.runtime.replay.report import FileLedger, ReplayEnd, ReplayPreview, ReplayProgress, ReplayResult
-from agent_core.runtime.replay.row_filter import RowFilter
 from agent_core.runtime.replay.selection import BackupSelection, replay_target
 from agent_core.runtime.replay.writer import ReplayInterrupted, ReplayStopped, ReplayWriter
 

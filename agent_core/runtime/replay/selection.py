@@ -13,7 +13,7 @@ from agent_core.registry import Registry
 from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.replay.file import ReplayFile
 from agent_core.runtime.replay.position import ReplayPosition, position_key
-from agent_core.runtime.replay.row_filter import RowFilter
+from agent_core.runtime.replay.record_filter import RowFilter
 from agent_core.runtime.state_lock import agent_runs
 
 

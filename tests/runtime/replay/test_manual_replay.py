@@ -12,8 +12,8 @@ from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import Batch, ReplayRefused, RetryableError, SystemClock, WriteOutcome
 from agent_core.runtime.replay.position import ReplayPosition, position_key
+from agent_core.runtime.replay.record_filter import RowFilter
 from agent_core.runtime.replay.report import FileLedger, ReplayEnd, ReplayProgress, ReplayResult
-from agent_core.runtime.replay.row_filter import RowFilter
 from agent_core.runtime.replay.writer import ReplayInterrupted
 from agent_core.runtime.state_lock import state_lock
 from agent_core.testing.clock import START_NS

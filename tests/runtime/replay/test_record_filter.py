@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from agent_core.api import EMPTY, Batch
-from agent_core.runtime.replay.row_filter import RowFilter
+from agent_core.runtime.replay.record_filter import RowFilter
 from agent_core.testing.fakes import TEST_ORIGIN
 
 SECOND = 1_000_000_000
