@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_core.api import Buffer, Clock, Extension, Log, Replayable, Sink, Source
-from agent_core.config.model import AgentConfig, Divert, Replay, SinkConfig
+from agent_core.config.model import AgentConfig, Divert, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.components import Components
@@ -24,7 +24,7 @@ from agent_core.runtime.delivery.sink_gate import ProbeIntervals, SinkGate
 from agent_core.runtime.delivery.workers import Workers
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.runtime.replay.position import ReplayPosition
-from agent_core.runtime.replay.replayer import Replayer, ReplaySettings
+from agent_core.runtime.replay.replayer import Replayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,7 @@ def delivery_path(
     workers = Workers(context, config.workers, config.batch, buffer, gate, carrier, settler)
     replay = None
     if config.fallback is not None and fallback is not None and isinstance(fallback.sink, Replayable):
-        automatic = config.fallback.replay is Replay.AUTOMATIC
-        replaying = ReplaySettings(config.batch.max_records, config.fallback.replay_rate, intervals, automatic)
         position = ReplayPosition(state_dir / "replay" / f"{config.id}.json")
-        replay = Replayer(context, shared, fallback.sink, diverter, gate, position, replaying)
+        replaying = replace(context, log=Log("agent_core.replay", context.clock))
+        replay = Replayer(replaying, config, shared, fallback, fallback.sink, gate, intervals, position)
     return Delivery(context, config, buffer, gate, shared, diverter, workers, replay)

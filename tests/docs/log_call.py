@@ -24,7 +24,9 @@ HANDED = {
     "agent_core/runtime/delivery/diverter.py": "agent_core.delivery",
     "agent_core/runtime/delivery/watch.py": "agent_core.delivery",
     "agent_core/runtime/delivery/workers.py": "agent_core.delivery",
-    "agent_core/runtime/replay/replayer.py": "agent_core.delivery",
+    "agent_core/runtime/replay/file_replay.py": "agent_core.replay",
+    "agent_core/runtime/replay/rejected.py": "agent_core.replay",
+    "agent_core/runtime/replay/replayer.py": "agent_core.replay",
     "agent_core/runtime/replay/writer.py": "agent_core.replay",
 }
 

@@ -14,9 +14,10 @@ from agent_core.api import Batch, Clock, ComponentContext, Diversion, DivertReas
 from agent_core.config import AgentConfig, load_config
 from agent_core.registry import Registry
 from agent_core.runtime.replay.manual_replay import ManualReplay, ReplayRequest
-from agent_core.runtime.replay.record_filter import RowFilter
+from agent_core.runtime.replay.record_filter import RecordFilter
 from agent_core.runtime.replay.report import ReplayPreview, ReplayResult
 from agent_core.testing.clock import START_NS, ManualClock
+from agent_core.testing.fakes import FakeObserver
 
 SECOND_NS = 1_000_000_000
 YAML = """\
@@ -81,15 +82,21 @@ class Place:
         return [file.path for file in sink.backlog() if file.path is not None]
 
     @contextmanager
-    def replaying(self, request: ReplayRequest | None = None, clock: Clock | None = None) -> Iterator[ManualReplay]:
+    def replaying(
+        self, request: ReplayRequest | None = None, clock: Clock | None = None, observer: FakeObserver | None = None
+    ) -> Iterator[ManualReplay]:
         registry = Registry()
+        if observer is not None:
+            registry.events.register_observer(observer)
         config = self.config(registry)
-        with ManualReplay(config, registry, request or ask(), clock or ManualClock()) as replaying:
+        with closing(ManualReplay(config, registry, request or ask(), clock or ManualClock())) as replaying:
             yield replaying
 
-    def replay(self, request: ReplayRequest | None = None, clock: Clock | None = None) -> ReplayResult:
+    def replay(
+        self, request: ReplayRequest | None = None, clock: Clock | None = None, observer: FakeObserver | None = None
+    ) -> ReplayResult:
         """All of it. A sink that is away needs a clock that runs."""
-        with self.replaying(request, clock) as replaying:
+        with self.replaying(request, clock, observer) as replaying:
             return replaying.run(replaying.preview(ignore), ignore)
 
     def preview(self, request: ReplayRequest | None = None) -> ReplayPreview:
@@ -106,8 +113,8 @@ class Place:
         return sorted(path.name for path in self.backup.glob(f"{kind}_*.csv"))
 
 
-def ask(*paths: Path, rows: RowFilter | None = None, **more: object) -> ReplayRequest:
-    return ReplayRequest(rows or RowFilter(), paths=paths, **more)  # type: ignore[arg-type]
+def ask(*paths: Path, records: RecordFilter | None = None, **more: object) -> ReplayRequest:
+    return ReplayRequest(records or RecordFilter(), paths=paths, **more)  # type: ignore[arg-type]
 
 
 def ignore(_: object) -> None:

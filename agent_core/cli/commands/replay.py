@@ -1,20 +1,20 @@
-"""``tagferry replay``: write CSV backups into a sink."""
+"""``tagferry replay``: write backup files into a sink."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
+import math
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent_core.api import Clock, ReplayRefused, SystemClock
+from agent_core.api import Clock, Log, ReplayRefused, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.logging.output import logging_to
 from agent_core.cli.process_end import end_process_if_held
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_logger = logging.getLogger("agent_core.replay")
-
 TERMINAL_INTERVAL_SECONDS: Final = 0.5
 LOG_INTERVAL_SECONDS: Final = 10.0
 RATE_SECONDS: Final = 20.0
@@ -57,63 +55,62 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "replay",
         "write CSV backups into a sink",
-        "Writes the backlog of a sink's fallback, or the CSV files that are named, into the sink: shows first what\n"
-        "there is and asks. Rows that the sink has already are recognised, so it can be stopped (Ctrl-C, or worse)\n"
-        "and repeated at any time; the same command goes on where it ended. Files from elsewhere are only read.",
-        "  tagferry replay                                   the backlog of the only sink of ./agent.yaml\n"
-        "  tagferry replay --preview                         only show what waits\n"
+        "Writes the backlog of a sink's fallback, or the files you name, into the sink. Shows what it found and asks\n"
+        "before it writes. The sink recognises records that it already has, so you can interrupt the replay at any\n"
+        "time; run the same command to resume. Files outside the backlog are read and left as they are.",
+        "  tagferry replay                                   the backlog of the only sink in ./agent.yaml\n"
+        "  tagferry replay --preview                         only show what is waiting\n"
         "  tagferry replay agent.yaml old/*.csv --sink warehouse\n"
         "  tagferry replay --from 2026-01-01T06:00 --to 2026-01-01T07:00 --tag 'LINE1_*'\n"
-        "  tagferry replay --rejected --yes --json           no question, a summary for scripts",
+        "  tagferry replay --rejected --yes --json           without asking, with a summary for scripts",
     )
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="FILE.yaml (default: ./agent.yaml), then any backup files"
+        "files", nargs="*", metavar="FILE", help="FILE.yaml (default: ./agent.yaml) and any backup files"
     )
-    parser.add_argument("--sink", metavar="ID", help="the sink to write into; needed when there are several")
-    parser.add_argument("--preview", action="store_true", help="show what would be written, and end")
+    parser.add_argument("--sink", metavar="ID", help="sink to write into; required if there are several")
+    parser.add_argument("--preview", action="store_true", help="show what would be written, then exit")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--from", dest="start", type=_time, metavar="TIME", help="rows from this time on; UTC")
-    parser.add_argument("--to", dest="stop", type=_time, metavar="TIME", help="rows before this time; UTC")
+    parser.add_argument("--from", dest="start", type=_time, metavar="TIME", help="records from this time on (UTC)")
+    parser.add_argument("--to", dest="stop", type=_time, metavar="TIME", help="records before this time (UTC)")
     parser.add_argument(
-        "--tag", action="append", default=[], metavar="NAME", help="rows of this tag or pattern (LINE1_*); repeatable"
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="records of this tag or pattern (LINE1_*); can be repeated",
     )
     parser.add_argument(
         "--not-older-than", type=duration, metavar="DURATION",
-        help="no rows older than this (30d): those that the table's retention has removed stay removed",
+        help="skip records older than this (30d), so that what the table's retention has removed stays removed",
     )  # fmt: skip
+    parser.add_argument("--rejected", action="store_true", help="also replay rejected records (fix the cause first)")
     parser.add_argument(
-        "--rejected",
+        "--accept-duplicates",
         action="store_true",
-        help="rows refused for their content, too, once the cause is mended",
+        help="write even if the sink has no unique key and would store existing records again",
     )
     parser.add_argument(
-        "--accept-duplicates", action="store_true", help="write into a sink that cannot recognise rows it has"
+        "--rate", type=_rate, default=math.inf, metavar="RECORDS", help="write at most this many records per second"
     )
-    parser.add_argument("--rate", type=_rate, metavar="ROWS", help="at most so many rows a second")
-    parser.add_argument("--restart", action="store_true", help="forget how far an interrupted replay came")
-    parser.add_argument("--json", action="store_true", help="print one JSON object; needs --yes or --preview")
+    parser.add_argument("--restart", action="store_true", help="start every file at its first record")
+    parser.add_argument("--json", action="store_true", help="print one JSON object; requires --yes or --preview")
     parser.set_defaults(command=replay)
 
 
 def replay(arguments: argparse.Namespace) -> int:
     # Here, not above: the other commands need nothing that moves.
-    from agent_core.runtime.replay.writer import ReplayInterrupted
+    from agent_core.runtime.replay.file_replay import ReplayInterrupted
 
     if arguments.json and not (arguments.yes or arguments.preview):
-        return _mistake("--json asks no question: add --yes or --preview")
+        return _mistake("--json cannot ask: add --yes or --preview")
     redaction: Redaction = arguments.redaction
     registry = Registry()
-    try:
-        file, paths = _files(arguments.files)
-        config = load_config(file, registry, redaction=redaction)
-    except ReplayRefused as error:
-        return _mistake(str(error))
+    file, paths = _files(arguments.files)
+    config = load_config(file, registry, redaction=redaction)
     terminal = Terminal(sys.stderr)
     with logging_to([TerminalHandler(terminal)], config.log, redaction, registry.names):
         try:
             code = _replay(arguments, config, registry, paths, terminal, redaction.redact)
-        except ReplayRefused as error:
-            code = _mistake(redaction.redact(str(error)))
         except ReplayInterrupted as error:
             print(f"interrupted: {error}", file=sys.stderr)
             code = exit_code.INTERRUPTED
@@ -134,11 +131,11 @@ def _replay(
     from agent_core.runtime.replay.manual_replay import ManualReplay
 
     request = _request(arguments, paths)
-    with ManualReplay(config, registry, request, SystemClock()) as replaying:
+    with closing(ManualReplay(config, registry, request, SystemClock())) as replaying:
         preview = _watched(replaying, terminal, replaying.preview)
         shown = {"preview": preview_json(preview), "result": None}
         if not arguments.json:
-            print("\n".join([_target(preview), *preview_lines(preview, filtered=request.rows.active)]), flush=True)
+            print("\n".join([_target(preview), *preview_lines(preview, filtered=request.records.active)]), flush=True)
         if arguments.preview or not preview.files:
             if arguments.json:
                 print(json.dumps(shown, indent=2, ensure_ascii=False))
@@ -160,10 +157,11 @@ def _replay(
 def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:
     from agent_core.runtime.replay.report import ReplayEnd
 
-    if result.error is not None:
-        print(f"error: {redact(' '.join(result.error.split()))}", file=sys.stderr)
+    for file in result.files:
+        if file.error is not None:
+            print(f"error: {file.file}: {redact(' '.join(file.error.split()))}", file=sys.stderr)
     if not balanced(result):
-        print("error: the ledger does not balance: this is a defect", file=sys.stderr)
+        print("error: the ledger does not balance; this is a defect", file=sys.stderr)
         return exit_code.FAILED
     if result.end is ReplayEnd.INTERRUPTED:
         return exit_code.INTERRUPTED
@@ -173,10 +171,10 @@ def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:
 
 def _request(arguments: argparse.Namespace, paths: tuple[Path, ...]) -> ReplayRequest:
     from agent_core.runtime.replay.manual_replay import ReplayRequest
-    from agent_core.runtime.replay.record_filter import RowFilter
+    from agent_core.runtime.replay.record_filter import RecordFilter
 
     return ReplayRequest(
-        rows=RowFilter(arguments.start, arguments.stop, tuple(arguments.tag), arguments.not_older_than),
+        records=RecordFilter(arguments.start, arguments.stop, tuple(arguments.tag), arguments.not_older_than),
         sink_id=arguments.sink,
         paths=paths,
         rejected=arguments.rejected,
@@ -188,8 +186,7 @@ def _request(arguments: argparse.Namespace, paths: tuple[Path, ...]) -> ReplayRe
 
 
 def _files(names: Sequence[str]) -> tuple[Path, tuple[Path, ...]]:
-    """The YAML file, and the backup files: patterns are spelt out, since not every shell does that."""
-
+    """The YAML file and the backup files; patterns are expanded here, because not every shell does it."""
     yaml = [name for name in names if name.lower().endswith(_YAML)]
     if len(yaml) > 1:
         raise ReplayRefused(f"more than one configuration: {', '.join(yaml)}")
@@ -203,12 +200,12 @@ def _files(names: Sequence[str]) -> tuple[Path, tuple[Path, ...]]:
         elif found := sorted(path.parent.glob(path.name)):
             paths += found
         else:
-            raise ReplayRefused(f"no file is called {name}")
+            raise ReplayRefused(f"no file matches {name}")
     return Path(yaml[0]) if yaml else DEFAULT_FILE, tuple(paths)
 
 
 def _confirmed(preview: ReplayPreview) -> bool:
-    print(f"write {preview.wanted:,} rows {_target(preview)} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"write {preview.wanted:,} records {_target(preview)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -234,7 +231,7 @@ def _watched(replaying: ManualReplay, terminal: Terminal, work: Callable[[Watch]
         replaying.request_stop()
         if terminal.interactive:
             with suppress(OSError):  # straight to the screen: a signal may come in the middle of a write to sys.stderr
-                os.write(2, b"\nstopping after the batch that is being written; once more ends it at once\n")
+                os.write(2, b"\nstopping after the current batch; press again to stop at once\n")
 
     with signal_handlers(stop):
         try:
@@ -244,11 +241,12 @@ def _watched(replaying: ManualReplay, terminal: Terminal, work: Callable[[Watch]
 
 
 class Meter:
-    """Shows progress now and then: one line that is rewritten on a terminal, a log entry elsewhere."""
+    """Shows progress now and then: on one line of a terminal, elsewhere in the log."""
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self._terminal = terminal
         self._clock = clock
+        self._log = Log("agent_core.replay", clock)
         self._interval = TERMINAL_INTERVAL_SECONDS if terminal.interactive else LOG_INTERVAL_SECONDS
         self._due = clock.monotonic() + (0.0 if terminal.interactive else self._interval)
         self._samples: deque[tuple[float, int]] = deque([(0.0, 0)])
@@ -262,15 +260,15 @@ class Meter:
         if self._terminal.interactive:
             self._terminal.status(text)
         else:
-            _logger.info("replay progressed: rows=%d progress=%s", progress.rows, text)
+            self._log.info("replay progress", records=progress.records, progress=text)
 
     def _rate(self, progress: ReplayProgress) -> float | None:
         while len(self._samples) > 1 and self._samples[1][0] < progress.elapsed_seconds - RATE_SECONDS:
             self._samples.popleft()
-        began, rows = self._samples[0]
-        self._samples.append((progress.elapsed_seconds, progress.rows))
+        began, records = self._samples[0]
+        self._samples.append((progress.elapsed_seconds, progress.records))
         elapsed = progress.elapsed_seconds - began
-        return (progress.rows - rows) / elapsed if elapsed > 0 else None
+        return (progress.records - records) / elapsed if elapsed > 0 else None
 
 
 def _time(text: str) -> int:
@@ -289,5 +287,5 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < 1e9:
-        raise argparse.ArgumentTypeError(f"expected a number of rows above 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of records above 0, got {text!r}")
     return rate

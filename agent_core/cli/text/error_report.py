@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from agent_core.api import AgentError, ConfigError, PluginError
+from agent_core.api import AgentError, ConfigError, PluginError, ReplayRefused
 from agent_core.cli import exit_code
 from agent_core.cli.text.problem_report import print_problems, summary_line
 
@@ -22,7 +22,7 @@ def report_error(error: Exception, *, debug: bool, redact: Callable[[str], str] 
             print("this is a defect of the agent or of a plugin; tagferry --debug shows where", file=sys.stderr)
     if debug:
         print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
-    return exit_code.USER_MISTAKE if isinstance(error, (ConfigError, PluginError)) else exit_code.FAILED
+    return exit_code.USER_MISTAKE if isinstance(error, (ConfigError, PluginError, ReplayRefused)) else exit_code.FAILED
 
 
 def _expected(error: Exception) -> bool:

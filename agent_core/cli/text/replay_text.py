@@ -9,27 +9,25 @@ from typing import TYPE_CHECKING, Final
 from agent_core.cli.text.table import text_table
 
 if TYPE_CHECKING:
-    from agent_core.runtime.replay.file import FilePreview
-    from agent_core.runtime.replay.report import FileLedger, ReplayPreview, ReplayProgress, ReplayResult
+    from agent_core.runtime.replay.file import FileLedger
+    from agent_core.runtime.replay.report import FilePreview, ReplayPreview, ReplayProgress, ReplayResult
 
 BAD_LINES_SHOWN: Final = 20
 """Unreadable lines of one file that are shown; JSON has more."""
 
-_DAMAGED_FILES: Final = (
-    "a file of the backlog with unreadable lines is kept: csv_sink moves it to damaged/, not to done/"
-)
+_DAMAGED_FILES: Final = "csv_sink keeps backlog files with unreadable lines: it moves them to damaged/, not to done/"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ACCOUNTS: Final = ("inserted", "duplicates", "rejected", "skipped", "remaining")
 
 
 def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
-    """One row a file, then what cannot be read and what is left out."""
-    header = ["file", "rows", *(["wanted"] if filtered else []), "from (UTC)", "to (UTC)", "note"]
+    """One line per file, then what cannot be read and what is left out."""
+    header = ["file", "records", *(["wanted"] if filtered else []), "from (UTC)", "to (UTC)", "note"]
     rows = [
         [
             file.file.name,
-            f"{file.rows:,}",
+            f"{file.records:,}",
             *([f"{file.wanted:,}"] if filtered else []),
             time_text(file.oldest_ns),
             time_text(file.newest_ns),
@@ -42,33 +40,33 @@ def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
     lines += [*bad_lines, _DAMAGED_FILES] if bad_lines else []
     if preview.left_out:
         lines.append(
-            f"left out, as their rows were refused for their content (--rejected takes them): "
+            f"left out, because their records were rejected for their content (see --rejected): "
             f"{', '.join(preview.left_out)}"
         )
     if preview.files:
         wanted = f", {preview.wanted:,} of them wanted" if filtered else ""
-        lines.append(f"{preview.rows:,} rows in {_count(len(preview.files), 'file')}{wanted}")
+        lines.append(f"{preview.records:,} records in {_count(len(preview.files), 'file')}{wanted}")
     return lines
 
 
-def progress_text(progress: ReplayProgress, rows_per_second: float | None) -> str:
-    """``13%  12,000 of 90,000 rows  4,000 rows/s  0:00:20 left  backup_20260101_000000.csv (2 of 7)``.
+def progress_text(progress: ReplayProgress, records_per_second: float | None) -> str:
+    """``13%  12,000 of 90,000 records  4,000 records/s  0:00:20 left  backup_20260101_000000.csv (2 of 7)``.
 
     What matters most comes first: a narrow terminal cuts the rest off.
     """
     where = f"{progress.file} ({progress.number} of {progress.files})"
-    if progress.rows_total is None:
-        return f"looking at {progress.rows:,} rows  {where}"
-    share = progress.rows / progress.rows_total if progress.rows_total else 1.0
-    parts = [f"{share:.0%}", f"{progress.rows:,} of {progress.rows_total:,} rows"]
-    if rows_per_second:
-        left = timedelta(seconds=round(max(0, progress.rows_total - progress.rows) / rows_per_second))
-        parts += [f"{rows_per_second:,.0f} rows/s", f"{left} left"]
+    if progress.records_total is None:
+        return f"reading: {progress.records:,} records  {where}"
+    share = progress.records / progress.records_total if progress.records_total else 1.0
+    parts = [f"{share:.0%}", f"{progress.records:,} of {progress.records_total:,} records"]
+    if records_per_second:
+        left = timedelta(seconds=round(max(0, progress.records_total - progress.records) / records_per_second))
+        parts += [f"{records_per_second:,.0f} records/s", f"{left} left"]
     return "  ".join([*parts, where])
 
 
 def result_lines(result: ReplayResult) -> list[str]:
-    """The ledger, where rejected rows are, which files moved, and where it goes on."""
+    """The ledger, where rejected records are, which files moved, and where the same command resumes."""
     total = result.total
     amounts = [f"{getattr(total, name):,}" for name in ("read", *_ACCOUNTS)]
     lines = text_table(
@@ -78,28 +76,26 @@ def result_lines(result: ReplayResult) -> list[str]:
     )
     if total.rejected:
         codes = ", ".join(f"{code} {count:,}" for code, count in sorted(result.rejected_codes.items()))
-        where = f"; kept in {', '.join(result.rejected_files)}" if result.rejected_files else ""
+        where = f"; stored in {', '.join(result.rejected_files)}" if result.rejected_files else ""
         lines.append(f"rejected: {codes}{where}")
     if total.bad_lines:
-        lines.append(f"unreadable: {_count(total.bad_lines, 'line')}, named above, left as they are in the file")
+        lines.append(f"unreadable: {_count(total.bad_lines, 'line')}, listed above; the file keeps them as they are")
         lines.append(_DAMAGED_FILES)
     moved = sum(file.moved for file in result.files)
     if moved:
         lines.append(f"{_count(moved, 'file')} moved out of the backlog")
     staying = [file for file in result.files if file.own and not file.moved and not file.remaining and file.skipped]
     if staying:
-        lines.append(
-            f"{_count(len(staying), 'file')} left in the backlog, since the filter passed over some of the rows"
-        )
+        lines.append(f"{_count(len(staying), 'file')} left in the backlog: the filter skipped some of the records")
     unfinished = next((file for file in result.files if file.remaining), None)
     if unfinished is not None:
-        lines.append(f"the same command goes on at record {unfinished.next_record:,} of {unfinished.file}")
+        lines.append(f"the same command resumes at record {unfinished.next_record:,} of {unfinished.file}")
     lines.append(f"{result.end} after {timedelta(seconds=round(result.elapsed_seconds))}")
     return lines
 
 
 def balanced(result: ReplayResult) -> bool:
-    """Every row of every file is accounted for."""
+    """Every record of every file is accounted for."""
     return all(file.balanced for file in result.files)
 
 
@@ -107,7 +103,7 @@ def preview_json(preview: ReplayPreview) -> dict[str, object]:
     return {
         "sink": preview.sink_id,
         "type": preview.sink_type,
-        "rows": preview.rows,
+        "records": preview.records,
         "wanted": preview.wanted,
         "files": [_file_json(file) for file in preview.files],
         "left_out": list(preview.left_out),
@@ -130,6 +126,7 @@ def result_json(result: ReplayResult) -> dict[str, object]:
                 **_ledger_json(file),
                 "next_record": file.next_record,
                 "moved": file.moved,
+                "error": file.error,
             }
             for file in result.files
         ],
@@ -146,18 +143,20 @@ def time_text(timestamp_ns: int | None) -> str:
 def _note(file: FilePreview) -> str:
     notes = []
     if file.start:
-        notes.append(f"goes on at record {file.start:,}")
+        notes.append(f"resumes at record {file.start:,}")
     if file.file.rejected:
-        notes.append("refused before for their content")
+        notes.append("rejected before for their content")
     if file.bad_line_count:
-        notes.append(f"{_count(file.bad_line_count, 'line')} unreadable")
+        notes.append(f"{_count(file.bad_line_count, 'unreadable line')}")
+    if file.error is not None:
+        notes.append(f"cannot be read: {file.error}")
     return ", ".join(notes)
 
 
 def _bad_lines(file: FilePreview) -> Sequence[str]:
     shown = [f"{file.file.name}:{bad.line}: unreadable: {bad.message}" for bad in file.bad_lines[:BAD_LINES_SHOWN]]
     more = file.bad_line_count - len(shown)
-    return [*shown, f"{file.file.name}: and {_count(more, 'line')} more"] if more > 0 else shown
+    return [*shown, f"{file.file.name}: and {more:,} more"] if more > 0 else shown
 
 
 def _file_json(file: FilePreview) -> dict[str, object]:
@@ -165,13 +164,14 @@ def _file_json(file: FilePreview) -> dict[str, object]:
         "file": file.file.name,
         "size_bytes": file.file.size_bytes,
         "from_record": file.start,
-        "rows": file.rows,
+        "records": file.records,
         "wanted": file.wanted,
         "oldest_ns": file.oldest_ns,
         "newest_ns": file.newest_ns,
         "rejected": file.file.rejected,
         "bad_line_count": file.bad_line_count,
         "bad_lines": [{"line": bad.line, "message": bad.message} for bad in file.bad_lines],
+        "error": file.error,
     }
 
 

@@ -1,19 +1,13 @@
-"""ReplayFile: one backup file on its way into a sink, and what can be said of it before it goes."""
+"""ReplayFile: one backup file to be written into a sink, and the account of its records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from agent_core.api import BadLine, ReplayBatch
+from agent_core.api import BacklogFile, Replayable, ReplayBatch, WriteOutcome
 from agent_core.runtime.replay.position import ReplayPosition
-from agent_core.runtime.replay.record_filter import RowSelection
-
-BAD_LINES_KEPT = 1000
-"""A file that is no backup at all has only bad lines; nobody reads more than these."""
-
-Reading = Callable[[int], None]
-"""Told now and then how many rows were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +17,7 @@ class ReplayFile:
     ``read`` takes the first data record and the most records of a batch.
 
     ``finish`` moves it out of the backlog of the sink's own fallback; None for a file that lies elsewhere and is left
-    as it is. ``filtered``: its position counts for one filter only, so where it stands says nothing of other rows.
+    as it is. ``filtered``: some of its records may not be wanted.
     """
 
     name: str
@@ -33,61 +27,72 @@ class ReplayFile:
     read: Callable[[int, int], Iterator[ReplayBatch]]
     finish: Callable[[], None] | None
     position: ReplayPosition
-    filtered: bool
-
-    def next_record(self) -> int:
-        """Where an interrupted replay goes on."""
-        return self.position.next_record(self.key)
-
-    def keep(self, next_record: int) -> None:
-        """Go on there, should this replay be interrupted."""
-        self.position.keep(self.key, next_record)
-
-    def end(self) -> None:
-        """The whole replay is complete: when it is asked for again, it begins at the beginning."""
-        if self.finish is None or self.filtered:
-            self.position.forget()
-
-
-@dataclass(frozen=True, slots=True)
-class FilePreview:
-    """What a whole reading of a file showed, from record ``start`` on.
-
-    ``rows`` can be read, ``wanted`` of them pass the filter and lie between ``oldest_ns`` and ``newest_ns`` (UTC ns);
-    ``bad_lines`` are the first of ``bad_line_count``. ``stop`` is the record after the last: what is appended to the
-    file later is not part of this replay.
-    """
-
-    file: ReplayFile
-    start: int
-    stop: int
-    rows: int
-    wanted: int
-    oldest_ns: int | None
-    newest_ns: int | None
-    bad_lines: tuple[BadLine, ...]
-    bad_line_count: int
+    filtered: bool = False
 
     @classmethod
-    def of(
-        cls, file: ReplayFile, start: int, selection: RowSelection, max_records: int, reading: Reading
-    ) -> FilePreview:
-        """Read the file from ``start`` to its end. Raises OSError."""
-        stop, rows, wanted, bad_line_count = start, 0, 0, 0
-        oldest: int | None = None
-        newest: int | None = None
-        bad_lines: list[BadLine] = []
-        for part in file.read(start, max_records):
-            stop = part.next_record
-            rows += len(part.batch)
-            bad_line_count += len(part.bad_lines)
-            bad_lines.extend(part.bad_lines[: BAD_LINES_KEPT - len(bad_lines)])
-            chosen = selection.of(part.batch)
-            if chosen:
-                wanted += len(chosen)
-                stamps = chosen.stamps()
-                first, last = min(stamps), max(stamps)
-                oldest = first if oldest is None else min(oldest, first)
-                newest = last if newest is None else max(newest, last)
-            reading(rows)
-        return cls(file, start, stop, rows, wanted, oldest, newest, tuple(bad_lines), bad_line_count)
+    def of_backlog(cls, file: BacklogFile, fallback: Replayable, position: ReplayPosition) -> ReplayFile:
+        """A file of the sink's own fallback."""
+        return cls(
+            name=file.name,
+            key=backlog_key(file),
+            size_bytes=file.size_bytes,
+            rejected=file.rejected,
+            read=partial(fallback.read, file.name),
+            finish=partial(fallback.finish, file.name),
+            position=position,
+        )
+
+    def next_record(self) -> int:
+        """Where an interrupted replay resumes."""
+        return self.position.next_record(self.key)
+
+    def end(self) -> None:
+        """It is complete: the next replay begins at the first record."""
+        self.position.drop(self.key)
+
+
+def backlog_key(file: BacklogFile) -> str:
+    """What a position calls a file: one that somebody has edited, to fix a line of it, begins at its first record."""
+    return f"{file.name} {file.size_bytes}"
+
+
+@dataclass(slots=True)
+class FileLedger:
+    """Records of one file: ``read = inserted + duplicates + rejected + skipped + remaining``.
+
+    ``skipped`` did not pass the filter. ``next_record`` is where the next replay resumes. ``own``: the file lies in the
+    backlog of the sink's fallback; ``moved``: it has left that. ``error``: why it was not written to its end.
+    """
+
+    file: str
+    own: bool = False
+    read: int = 0
+    inserted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    remaining: int = 0
+    bad_lines: int = 0
+    next_record: int = 0
+    moved: bool = False
+    error: str | None = None
+
+    @property
+    def balanced(self) -> bool:
+        """Anything else is a defect of the agent."""
+        return self.read == self.inserted + self.duplicates + self.rejected + self.skipped + self.remaining
+
+    def add(self, read: int, outcome: WriteOutcome, bad_lines: int) -> None:
+        """Count records that were read, what became of those that were written, and lines that make no record."""
+        self.inserted += outcome.inserted
+        self.duplicates += outcome.duplicates
+        self.rejected += len(outcome.rejected)
+        self.skipped += read - outcome.total
+        self.bad_lines += bad_lines
+        self.read += max(0, read - self.remaining)  # more than anybody expected
+        self.remaining = max(0, self.remaining - read)
+
+    def complete(self) -> None:
+        """The file has ended, perhaps earlier than expected."""
+        self.read -= self.remaining
+        self.remaining = 0

@@ -1,40 +1,41 @@
-"""ManualReplay: writes backup files into a sink when somebody asks for it; can be stopped and gone on with."""
+"""ManualReplay: writes backup files into a sink on request; can be interrupted and resumed."""
 
 from __future__ import annotations
 
-import logging
+import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from agent_core.api import EMPTY, Batch, Clock, RateLimit, ReplayRefused, SinkError
+from agent_core.api import Clock, Log, ReplayRefused, WriteOutcome
 from agent_core.config.model import AgentConfig
 from agent_core.registry import Registry
 from agent_core.runtime.components import Components
 from agent_core.runtime.deadline import run_until
-from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
-from agent_core.runtime.delivery.retry import Backoff
-from agent_core.runtime.replay.file import FilePreview
-from agent_core.runtime.replay.record_filter import RowFilter
-from agent_core.runtime.replay.rejected import RejectedRows
-from agent_core.runtime.replay.report import FileLedger, ReplayEnd, ReplayPreview, ReplayProgress, ReplayResult
+from agent_core.runtime.delivery.fallback import Fallback
+from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import text_of
+from agent_core.runtime.replay.file import FileLedger
+from agent_core.runtime.replay.file_replay import FileReplay, ReplayInterrupted, ReplayStopped
+from agent_core.runtime.replay.record_filter import RecordFilter
+from agent_core.runtime.replay.rejected import RejectedRecords
+from agent_core.runtime.replay.report import FilePreview, ReplayEnd, ReplayPreview, ReplayProgress, ReplayResult
 from agent_core.runtime.replay.selection import BackupSelection, replay_target
-from agent_core.runtime.replay.writer import ReplayInterrupted, ReplayStopped, ReplayWriter
+from agent_core.runtime.replay.suspects import Suspects
+from agent_core.runtime.replay.writer import RetryingWriter
 
-BESIDE_SUFFIX = ".replay"
-"""Rejected rows go to a fallback with the sink's id and this, while a running agent holds the sink's own."""
+ASIDE_SUFFIX = ".replay"
+"""Rejected records go to a fallback with the sink's id and this, while a running agent holds the sink's own."""
 
 PREVIEW_RECORDS = 5000
 CLOSE_SECONDS = 10.0
 WAIT_SECONDS = 0.25
 """On Windows a wait is not interrupted by Ctrl-C, so none is longer than this."""
-
-SKIPPED_AT_ONCE = 100_000
-"""Rows passed over, after which the position is kept although nothing was written."""
 
 Watch = Callable[[ReplayProgress], None]
 """Told of each step, hundreds of times a second."""
@@ -44,42 +45,24 @@ Watch = Callable[[ReplayProgress], None]
 class ReplayRequest:
     """What is asked for. ``sink_id`` None: the only sink there is. No ``paths``: the sink's own backlog.
 
-    ``rejected``: files of rejected rows, too. ``restart``: forget how far an interrupted replay came. At most
-    ``records_per_second`` are written, None for as many as the sink takes. ``preview_only``: nothing will be written,
-    so nothing need be locked.
+    ``rejected``: files of rejected records, too. ``restart``: forget how far an interrupted replay came.
+    ``preview_only``: nothing will be written, so nothing need be locked.
     """
 
-    rows: RowFilter
+    records: RecordFilter
     sink_id: str | None = None
     paths: tuple[Path, ...] = ()
     rejected: bool = False
     accept_duplicates: bool = False
     restart: bool = False
-    records_per_second: float | None = None
+    records_per_second: float = math.inf
     preview_only: bool = False
 
 
-@dataclass(slots=True)
-class _Pending:
-    """Rows read and not yet written: at most one write's worth, and what was passed over between them."""
-
-    batches: list[Batch] = field(default_factory=list)
-    wanted: int = 0
-    read: int = 0
-    next_record: int = 0
-
-    def add(self, chosen: Batch, read: int, next_record: int) -> None:
-        if chosen:
-            self.batches.append(chosen)
-        self.wanted += len(chosen)
-        self.read += read
-        self.next_record = next_record
-
-
 class ManualReplay:
-    """One replay, to be used as a context manager, from one thread but for ``request_stop``.
+    """One replay, to be used from one thread but for ``request_stop``, and closed in the end.
 
-    ``preview`` contacts no sink; ``run`` writes what it showed. Whatever ends the process, the same replay goes on
+    ``preview`` contacts no sink; ``run`` writes what it showed. Whatever ends the process, the same replay resumes
     after the last batch that was written; an idempotent sink recognises the one that was being written.
     """
 
@@ -88,33 +71,37 @@ class ManualReplay:
         self._request = request
         self._clock = clock
         self._sink = sink = replay_target(config, request.sink_id, bool(request.paths))
-        self._log = logging.getLogger("agent_core.replay")
-        self._limit = RateLimit(clock)
+        self._log = Log("agent_core.replay", clock)
         self._changed = threading.Condition()
         self._stop_requested = False
         components = Components(config, registry.catalog, clock)
         self._fallbacks: dict[str, Fallback] = {}
         if sink.fallback is not None:
-            for component_id in (sink.id, sink.id + BESIDE_SUFFIX):
+            for component_id in (sink.id, sink.id + ASIDE_SUFFIX):
                 made = components.fallback(component_id, sink.fallback)
                 self._fallbacks[component_id] = Fallback(sink.fallback.type, made)
-        self._rejected = RejectedRows(list(self._fallbacks.values()))
-        self._writer = ReplayWriter(
-            sink.id, components.sink(sink), Backoff.of(sink.retry), request.accept_duplicates,
-            registry.events, clock, self._sleep, self._log,
-        )  # fmt: skip
-        own = self._fallbacks.get(sink.id)
-        self._selection = BackupSelection(config, sink, own, registry, request.rows)
-        self._rows = request.rows.at(clock.time_ns())
+        self._selection = BackupSelection(config, sink, self._fallbacks.get(sink.id), registry, request.records)
+        self._choose = request.records.at(clock.time_ns())
+        context = SinkContext(sink.id, Ledger([sink.id]), registry.events, clock, self._log)
+        self._writer = RetryingWriter(
+            context, sink, components.sink(sink), self._sleep, accept_duplicates=request.accept_duplicates
+        )
+        self._rejected = RejectedRecords(context, list(self._fallbacks.values()))
+        self._replay = FileReplay(
+            context,
+            self._writer.write,
+            self._sleep,
+            self._rejected,
+            Suspects(strikes=1),  # the writer has tried again already
+            sink.batch.max_records,
+            request.records_per_second,
+            self._choose,
+        )
         self._folder = config.state_dir / "replay"
         self._lock = FileLock(self._folder / f"{sink.id}.lock")
 
-    def __enter__(self) -> ManualReplay:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close everything, whatever has happened."""
         self._close_fallbacks()
         self._close({"sink": self._writer.close})
         self._lock.release()
@@ -134,108 +121,57 @@ class ManualReplay:
         for number, file in enumerate(files, 1):
             tell = self._teller(watch, file.name, number, len(files), before, None, began)
             start = 0 if request.restart else file.next_record()
-            found.append(FilePreview.of(file, start, self._rows, PREVIEW_RECORDS, tell))
-            before += found[-1].rows
+            found.append(FilePreview.of(file, start, self._choose, PREVIEW_RECORDS, tell))
+            before += found[-1].records
         return ReplayPreview(self._sink.id, self._sink.type, tuple(found), self._selection.left_out)
 
     def run(self, preview: ReplayPreview, watch: Watch) -> ReplayResult:
-        """Write the rows that ``preview`` found, file after file.
+        """Write the records that ``preview`` found, file after file; one that fails lets the others pass.
 
         Raises ReplayRefused before anything was written; whatever comes later is in the result.
         """
         began, before = self._clock.monotonic(), 0
-        ledgers = [
-            FileLedger(
-                file.file.name, file.file.finish is not None,
-                read=file.rows, remaining=file.rows, next_record=file.start,
-            )
-            for file in preview.files
-        ]  # fmt: skip
-        end, error = ReplayEnd.COMPLETE, None
-        try:
-            for number, (file, ledger) in enumerate(zip(preview.files, ledgers, strict=True), 1):
-                tell = self._teller(watch, ledger.file, number, len(ledgers), before, preview.rows, began)
-                self._replay(file, ledger, tell)
-                before += ledger.read
+        ledgers = tuple(file.ledger() for file in preview.files)
+        end = ReplayEnd.COMPLETE
+        for number, (file, ledger) in enumerate(zip(preview.files, ledgers, strict=True), 1):
+            tell = self._teller(watch, ledger.file, number, len(ledgers), before, preview.records, began)
+            try:
+                self._replay.run(file.file, ledger, partial(_tell_done, tell, ledger))
+            except ReplayInterrupted:
+                end = ReplayEnd.INTERRUPTED
+                break
+            except (ReplayRefused, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                end = ReplayEnd.STOPPED
+                ledger.error = error.strerror if isinstance(error, OSError) and error.strerror else text_of(error)
+                if isinstance(error, ReplayStopped):
+                    break
+            else:
+                if ledger.read != file.records:
+                    self._log.warning(
+                        "file changed since the preview", file=ledger.file, records=ledger.read, every="changed"
+                    )
+            before += file.records
+        if end is ReplayEnd.COMPLETE:
             for file in preview.files:
                 file.file.end()
-        except ReplayInterrupted:
-            end = ReplayEnd.INTERRUPTED
-        except (ReplayStopped, FallbackFailed, SinkError, OSError) as stopped:
-            end, error = ReplayEnd.STOPPED, _reason(stopped)
         elapsed = self._clock.monotonic() - began
         self._close_fallbacks()
         codes, files = dict(self._rejected.codes), self._rejected.files()
-        return ReplayResult(self._sink.id, end, tuple(ledgers), elapsed, codes, files, error)
-
-    def _replay(self, preview: FilePreview, ledger: FileLedger, tell: Callable[[int], None]) -> None:
-        if preview.wanted:
-            self._write_rows(preview, ledger, tell)
-        else:
-            ledger.skipped, ledger.remaining, ledger.bad_lines = preview.rows, 0, preview.bad_line_count
-            ledger.next_record = preview.stop
-        file = preview.file
-        everything = not file.filtered or (preview.start == 0 and not ledger.skipped)
-        if file.finish is not None and everything:
-            file.finish()
-            ledger.moved = True
-            file.position.drop(file.key)
-        if (repeats := self._limit.allow("file replayed")) is not None:
-            self._log.info("file replayed: sink=%s file=%s rows=%d%s", self._sink.id, file.name, ledger.read, repeats)
-        tell(ledger.read)
-
-    def _write_rows(self, preview: FilePreview, ledger: FileLedger, tell: Callable[[int], None]) -> None:
-        file, max_records = preview.file, self._sink.batch.max_records
-        pending, read = _Pending(), 0
-        for part in file.read(preview.start, max_records):
-            chosen = self._rows.of(part.batch)
-            if pending.wanted + len(chosen) > max_records or pending.read >= SKIPPED_AT_ONCE:
-                self._flush(pending, preview, ledger)
-                pending = _Pending()
-                tell(ledger.read - ledger.remaining)
-            pending.add(chosen, len(part.batch), part.next_record)
-            read += len(part.batch)
-            ledger.bad_lines += len(part.bad_lines)
-        self._flush(pending, preview, ledger)
-        if read != preview.rows and (repeats := self._limit.allow("file changed")) is not None:
-            self._log.warning(
-                "file changed meanwhile: file=%s rows=%d before=%d%s", file.name, read, preview.rows, repeats
-            )
-        ledger.read, ledger.remaining = read, 0
-
-    def _flush(self, pending: _Pending, preview: FilePreview, ledger: FileLedger) -> None:
-        """Write what is pending, then remember how far it came: in this order, so that nothing is passed over."""
-        self._check_stop()
-        began = self._clock.monotonic()
-        batch = Batch.join(pending.batches) if pending.batches else EMPTY
-        if batch:
-            written = self._writer.write(batch, preview.file.name)
-            self._rejected.keep(batch, written.outcome, written.attempted_at_ns)
-            ledger.inserted += written.outcome.inserted
-            ledger.duplicates += written.outcome.duplicates
-            ledger.rejected += len(written.outcome.rejected)
-        ledger.skipped += pending.read - len(batch)
-        ledger.remaining -= pending.read
-        ledger.next_record = pending.next_record
-        preview.file.keep(pending.next_record)
-        rate = self._request.records_per_second
-        if rate is not None:
-            self._sleep(len(batch) / rate - (self._clock.monotonic() - began))
+        return ReplayResult(self._sink.id, end, ledgers, elapsed, codes, files)
 
     def _teller(
         self, watch: Watch, file: str, number: int, files: int, before: int, total: int | None, began: float
     ) -> Callable[[int], None]:
-        """What tells ``watch`` of so many rows of one file; raises ReplayInterrupted once a stop is requested."""
+        """Tells ``watch`` of so many records of one file; raises ReplayInterrupted once a stop is requested."""
 
-        def tell(rows: int) -> None:
-            self._check_stop()
-            watch(ReplayProgress(file, number, files, before + rows, total, self._clock.monotonic() - began))
+        def tell(records: int) -> None:
+            watch(ReplayProgress(file, number, files, before + records, total, self._clock.monotonic() - began))
+            if self._stop_requested:
+                raise ReplayInterrupted("nothing was written")
 
         return tell
-
-    def _check_stop(self) -> None:
-        if self._stop_requested:
-            raise ReplayInterrupted("nothing was written")
 
     def _sleep(self, seconds: float) -> bool:
         until = self._clock.monotonic() + seconds
@@ -249,19 +185,15 @@ class ManualReplay:
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise ReplayRefused(f"another replay into {self._sink.id} is under way; wait until it has ended") from None
+            raise ReplayRefused(f"another replay into {self._sink.id} is running; wait until it has ended") from None
 
     def _close_fallbacks(self) -> None:
         self._close({f"fallback {key}": fallback.close for key, fallback in self._fallbacks.items()})
 
     def _close(self, calls: dict[str, Callable[[], None]]) -> None:
         for name, problem in run_until(self._clock.monotonic() + CLOSE_SECONDS, calls, self._clock).items():
-            self._log.error("part not closed cleanly: sink=%s part=%s problem=%s", self._sink.id, name, problem)
+            self._log.error("part not closed cleanly", sink=self._sink.id, part=name, problem=problem)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, FallbackFailed):
-        return f"rows that the sink rejected could not be kept: {error}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+def _tell_done(tell: Callable[[int], None], ledger: FileLedger, _: WriteOutcome) -> None:
+    tell(ledger.read - ledger.remaining)

@@ -1,4 +1,4 @@
-"""ReplayPosition: how far a replay came in a backup file."""
+"""ReplayPosition: how far a replay came in which backup file."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from agent_core.api import BacklogFile
-
 
 class ReplayPosition:
-    """How far the replay came in which file; that of the last one is kept across restarts.
+    """The record at which each unfinished file is resumed, also after a restart.
 
-    Losing it costs time, not data: the rows are recognised as duplicates.
+    Losing it costs time, not data: the sink recognises the records that it has.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,52 +19,40 @@ class ReplayPosition:
         self._known: dict[str, int] | None = None
 
     def next_record(self, file: str) -> int:
-        """Where to go on in ``file``."""
+        """Where to resume in ``file``."""
         return self._all().get(file, 0)
 
     def keep(self, file: str, next_record: int) -> None:
-        """Remember it; written beside and moved into place, so a crash leaves the old or the new one.
+        """Store it; a crash leaves the old position or the new one.
 
         Raises OSError when only this process will remember it.
         """
         self._known = self._all() | {file: next_record}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps({"file": file, "next_record": next_record}), encoding="utf-8")
-        beside.replace(self._path)
-
-    def forget(self) -> None:
-        """Begin at the first record again, in every file."""
-        self._known = {}
-        self._path.unlink(missing_ok=True)
+        self._store()
 
     def drop(self, file: str) -> None:
-        """Forget ``file``: one that is put back, or gets its name some day, begins at the first record."""
+        """Forget ``file``: one that is put back, or gets its name some day, begins at its first record."""
         self.keep_only(self._all().keys() - {file})
 
     def keep_only(self, files: Collection[str]) -> None:
         """Forget all files but these."""
-        gone = self._all().keys() - set(files)
-        if not gone:
-            return
-        self._known = {file: record for file, record in self._all().items() if file not in gone}
-        if self._stored().keys() & gone:
+        known = self._all()
+        if self._known != (left := {file: known[file] for file in known if file in files}):
+            self._known = left
             with suppress(OSError):
-                self._path.unlink()
+                self._store()
+
+    def _store(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps(self._known), encoding="utf-8")
+        new.replace(self._path)
 
     def _all(self) -> dict[str, int]:
         if self._known is None:
-            self._known = self._stored()
+            try:
+                stored = json.loads(self._path.read_text(encoding="utf-8"))
+                self._known = {str(file): int(record) for file, record in stored.items()}
+            except (OSError, ValueError, TypeError, AttributeError):
+                self._known = {}
         return self._known
-
-    def _stored(self) -> dict[str, int]:
-        try:
-            stored = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(stored["file"]): int(stored["next_record"])}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-
-
-def position_key(file: BacklogFile) -> str:
-    """What a position calls a file: one that somebody has edited, to mend a line of it, begins at its first record."""
-    return f"{file.name} {file.size_bytes}"

@@ -1,16 +1,21 @@
-"""RowFilter: which rows of a backup are replayed."""
+"""RecordFilter: which records of a backup are replayed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 
 from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch
 
+Choose = Callable[[Batch], Batch]
+"""Picks the records of a batch that are wanted; returns the batch itself when all are."""
+
 
 @dataclass(frozen=True, slots=True)
-class RowFilter:
-    """Rows from ``from_ns`` on and before ``to_ns`` (UTC ns), of ``tags``, not older than so many seconds.
+class RecordFilter:
+    """Records from ``from_ns`` on and before ``to_ns`` (UTC ns), of ``tags``, not older than so many seconds.
 
     ``tags`` are names or patterns (``LINE1_*``), case-sensitive; none of them means every tag.
     """
@@ -22,49 +27,36 @@ class RowFilter:
 
     @property
     def active(self) -> bool:
-        """False when every row passes."""
-        return self != RowFilter()
+        """False when every record passes."""
+        return self != RecordFilter()
 
     @property
     def key(self) -> str:
         """The same for the same filter, today and tomorrow."""
         return repr((self.from_ns, self.to_ns, sorted(self.tags), self.not_older_than_seconds))
 
-    def at(self, now_ns: int) -> RowSelection:
+    def at(self, now_ns: int) -> Choose:
         """The filter as it is at one moment."""
-        return RowSelection(self, now_ns)
+        from_ns = MIN_TIMESTAMP_NS if self.from_ns is None else self.from_ns
+        to_ns = MAX_TIMESTAMP_NS + 1 if self.to_ns is None else self.to_ns
+        if self.not_older_than_seconds is not None:
+            from_ns = max(from_ns, now_ns - round(self.not_older_than_seconds * 1e9))
 
+        @cache
+        def matches(name: str) -> bool:
+            return not self.tags or any(fnmatchcase(name, pattern) for pattern in self.tags)
 
-class RowSelection:
-    """Applies a filter to batches; remembers what it found out about tag names. Not thread-safe."""
+        def choose(batch: Batch) -> Batch:
+            if not batch:
+                return batch
+            stamps = batch.stamps()
+            if not self.tags and from_ns <= min(stamps) and max(stamps) < to_ns:
+                return batch
+            wanted = [
+                index
+                for index, (name, stamp) in enumerate(zip(batch.names, stamps, strict=True))
+                if from_ns <= stamp < to_ns and matches(name)
+            ]
+            return batch if len(wanted) == len(batch) else batch.select(wanted)
 
-    def __init__(self, wanted: RowFilter, now_ns: int) -> None:
-        oldest = MIN_TIMESTAMP_NS
-        if wanted.not_older_than_seconds is not None:
-            oldest = now_ns - round(wanted.not_older_than_seconds * 1e9)
-        self._from_ns = max(oldest, MIN_TIMESTAMP_NS if wanted.from_ns is None else wanted.from_ns)
-        self._to_ns = MAX_TIMESTAMP_NS + 1 if wanted.to_ns is None else wanted.to_ns
-        self._tags = wanted.tags
-        self._known: dict[str, bool] = {}
-
-    def of(self, batch: Batch) -> Batch:
-        """The rows that pass; ``batch`` itself when all do."""
-        if not batch:
-            return batch
-        stamps = batch.stamps()
-        from_ns, to_ns = self._from_ns, self._to_ns
-        in_time = from_ns <= min(stamps) and max(stamps) < to_ns
-        if in_time and not self._tags:
-            return batch
-        wanted = [
-            row
-            for row, (name, stamp) in enumerate(zip(batch.names, stamps, strict=True))
-            if from_ns <= stamp < to_ns and (not self._tags or self._matches(name))
-        ]
-        return batch if len(wanted) == len(batch) else batch.select(wanted)
-
-    def _matches(self, name: str) -> bool:
-        known = self._known.get(name)
-        if known is None:
-            known = self._known[name] = any(fnmatchcase(name, pattern) for pattern in self._tags)
-        return known
+        return choose

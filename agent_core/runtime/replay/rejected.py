@@ -1,38 +1,38 @@
-"""RejectedRows: where a replay puts rows that the sink refuses for their content."""
+"""RejectedRecords: where a replay stores records that the sink rejects for their content."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from agent_core.api import Batch, Diversion, DivertReason, Replayable, WriteOutcome
+from agent_core.api import Replayable
+from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
+from agent_core.runtime.delivery.flight import Flight
+from agent_core.runtime.delivery.sink_context import SinkContext
 
 
-class RejectedRows:
-    """Keeps them in the first of ``fallbacks`` that can be opened, so that none is lost and none comes back by itself.
+class RejectedRecords:
+    """Stores them in the first of ``fallbacks`` that can be opened: none is lost, and none is replayed automatically.
 
-    The first is the sink's own; a running agent may hold it. Without any fallback the rows stay in the file they were
-    read from, and are only counted. Used from one thread.
+    The first is the sink's own, which a running agent may hold. Without any, the records stay in the file they were
+    read from and are only counted, by code. Used from one thread.
     """
 
-    def __init__(self, fallbacks: Sequence[Fallback]) -> None:
+    def __init__(self, context: SinkContext, fallbacks: Sequence[Fallback]) -> None:
         self.codes: Counter[str] = Counter()
+        self._context = context
         self._fallbacks = fallbacks
         self._chosen: Fallback | None = None
         self._known: frozenset[str] = frozenset()
 
-    def keep(self, batch: Batch, outcome: WriteOutcome, attempted_at_ns: int) -> None:
-        """Return once the rejected rows of ``batch`` are durable. Raises FallbackFailed."""
-        if not outcome.rejected:
-            return
-        self.codes.update(rejection.code for rejection in outcome.rejected)
-        if not self._fallbacks:
-            return
-        rows = batch.select([rejection.position for rejection in outcome.rejected])
-        diversion = Diversion(DivertReason.REJECTED, attempted_at_ns, outcome.rejection_details())
-        if refused := self._open().divert(rows, diversion):
-            raise FallbackFailed(f"{len(refused)} rows refused, first: {refused[0].code}: {refused[0].message}")
+    def store(self, flight: Flight) -> None:
+        """Return once the rejected records of the flight are durable. Raises FallbackFailed."""
+        if flight.outcome.rejected and self._fallbacks:
+            diverter = Diverter(self._context, self._open())
+            if diverter.store_rejected(flight) is None:
+                raise FallbackFailed("the fallback did not take the records that the sink rejected; the log says why")
+        self.codes.update(rejection.code for rejection in flight.outcome.rejected)
 
     def files(self) -> tuple[str, ...]:
         """The files that hold them, once the fallback is closed; none when it has no files."""
@@ -50,7 +50,7 @@ class RejectedRows:
                 continue
             self._chosen, self._known = fallback, _rejected(fallback)
             return fallback
-        raise FallbackFailed(str(failure)) from failure
+        raise FallbackFailed(f"no place for the records that the sink rejected: {failure}") from failure
 
 
 def _rejected(fallback: Fallback) -> frozenset[str]:

@@ -49,13 +49,13 @@ def test_it_shows_asks_writes_and_accounts(
     monkeypatch.setattr("sys.stdin", Answer("y\n"))
     assert main(["replay"]) == 0
     captured = capsys.readouterr()
-    assert "write 37 rows into local (sqlite_sink) [y/N] " in captured.err
+    assert "write 37 records into local (sqlite_sink) [y/N] " in captured.err
     assert captured.out.splitlines()[:-1] == [
         "into local (sqlite_sink)",
-        "file                            rows  from (UTC)           to (UTC)             note",
-        "backup_20260101_000000.csv      25    2026-01-01 00:00:00  2026-01-01 00:00:24",
-        "backup_20260101_000000_001.csv  12    2026-01-01 00:01:40  2026-01-01 00:01:51",
-        "37 rows in 2 files",
+        "file                            records  from (UTC)           to (UTC)             note",
+        "backup_20260101_000000.csv      25       2026-01-01 00:00:00  2026-01-01 00:00:24",
+        "backup_20260101_000000_001.csv  12       2026-01-01 00:01:40  2026-01-01 00:01:51",
+        "37 records in 2 files",
         "sink   read  inserted  duplicates  rejected  skipped  remaining  balances",
         "local    37        37           0         0        0          0       yes",
         "2 files moved out of the backlog",
@@ -79,7 +79,7 @@ def test_where_nobody_can_be_asked_it_wants_a_yes(place: Place, capsys: pytest.C
     place.divert(rows(0, 25))
     assert main(["replay"]) == 2
     captured = capsys.readouterr()
-    assert "25 rows in 1 file" in captured.out
+    assert "25 records in 1 file" in captured.out
     assert captured.err.endswith("error: nothing was written: there is no terminal to ask on; add --yes\n")
     assert not (place.folder / "data.db").exists()
 
@@ -92,18 +92,19 @@ def test_a_preview_shows_filters_rejected_files_and_unreadable_lines(
     lines[1:1] = [b"x\n"] * 30
     path.write_bytes(b"".join(lines))
     place.divert(rows(0, 3), rejected=True)
+    [rejected] = place.waiting("rejected")
     assert main(["replay", "--preview", "--from", "2026-01-01T00:00:30", "--tag", "T3*"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[1:3] == [
-        "file                        rows  wanted  from (UTC)           to (UTC)             note",
-        "backup_20260101_000000.csv  60    10      2026-01-01 00:00:30  2026-01-01 00:00:39  30 lines unreadable",
+        "file                        records  wanted  from (UTC)           to (UTC)             note",
+        "backup_20260101_000000.csv  60       10      2026-01-01 00:00:30  2026-01-01 00:00:39  30 unreadable lines",
     ]
     assert shown[3] == "backup_20260101_000000.csv:2: unreadable: 1 columns instead of 10"
     assert shown[23:] == [
-        "backup_20260101_000000.csv: and 10 lines more",
-        "a file of the backlog with unreadable lines is kept: csv_sink moves it to damaged/, not to done/",
-        "left out, as their rows were refused for their content (--rejected takes them): rejected_20260101_000000.csv",
-        "60 rows in 1 file, 10 of them wanted",
+        "backup_20260101_000000.csv: and 10 more",
+        "csv_sink keeps backlog files with unreadable lines: it moves them to damaged/, not to done/",
+        f"left out, because their records were rejected for their content (see --rejected): {rejected}",
+        "60 records in 1 file, 10 of them wanted",
     ]
     assert main(["replay", "--preview", "--rejected"]) == 0
     assert "rejected_20260101_000000.csv" in capsys.readouterr().out
@@ -123,9 +124,9 @@ def test_as_json_the_whole_account_is_one_object(place: Place, capsys: pytest.Ca
     assert main(["replay", "--yes", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["preview"]["files"][0] | {"size_bytes": 0} == {
-        "file": "backup_20260101_000000_001.csv", "size_bytes": 0, "from_record": 0, "rows": 12, "wanted": 12,
+        "file": "backup_20260101_000000_001.csv", "size_bytes": 0, "from_record": 0, "records": 12, "wanted": 12,
         "oldest_ns": START_NS, "newest_ns": START_NS + 11_000_000_000, "rejected": False, "bad_line_count": 0,
-        "bad_lines": [],
+        "bad_lines": [], "error": None,
     }  # fmt: skip
     result = found["result"]
     assert result["ledger"] == {
@@ -142,13 +143,13 @@ def test_lines_that_nobody_can_read_are_no_success(place: Place, capsys: pytest.
     [path] = place.divert(rows(0, 5))
     path.write_bytes(path.read_bytes() + b"x\n")
     assert main(["replay", "--yes"]) == 1
-    assert "unreadable: 1 line, named above" in capsys.readouterr().out
+    assert "unreadable: 1 line, listed above" in capsys.readouterr().out
     assert place.table() == names(0, 5)
 
 
 def test_as_json_no_question_can_be_asked(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--json"]) == 2
-    assert capsys.readouterr().err == "error: --json asks no question: add --yes or --preview\n"
+    assert capsys.readouterr().err == "error: --json cannot ask: add --yes or --preview\n"
 
 
 def test_files_are_named_beside_or_without_the_yaml(
@@ -167,8 +168,8 @@ def test_files_are_named_beside_or_without_the_yaml(
     ("arguments", "message"),
     [
         (["a.yaml", "b.yaml"], "more than one configuration: a.yaml, b.yaml"),
-        (["nothing*.csv"], "no file is called nothing*.csv"),
-        (["nothing.csv"], "nothing.csv is no file"),
+        (["nothing*.csv"], "no file matches nothing*.csv"),
+        (["nothing.csv"], "nothing.csv is not a file"),
         (["--sink", "lokal"], "no sink is called 'lokal'; known: local"),
     ],
 )
@@ -196,7 +197,7 @@ def test_a_yaml_that_is_not_valid_is_2(place: Place, capsys: pytest.CaptureFixtu
     assert "did you mean sqlite_sink?" in capsys.readouterr().err
 
 
-def test_a_sink_that_cannot_be_written_is_1_and_says_where_it_goes_on(
+def test_a_sink_that_cannot_be_written_is_1_and_says_where_it_resumes(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place.divert(rows(0, 25))
@@ -204,12 +205,12 @@ def test_a_sink_that_cannot_be_written_is_1_and_says_where_it_goes_on(
     assert main(["replay", "--yes"]) == 1
     captured = capsys.readouterr()
     assert "local    25         0           0         0        0         25       yes" in captured.out
-    assert "the same command goes on at record 0 of backup_20260101_000000.csv\nstopped after 0:00:0" in captured.out
-    assert re.search(r"^error: local failed: .*data\.db", captured.err, re.MULTILINE)
+    assert "the same command resumes at record 0 of backup_20260101_000000.csv\nstopped after 0:00:0" in captured.out
+    assert re.search(r"^error: backup_20260101_000000.csv: local failed: .*data\.db", captured.err, re.MULTILINE)
     assert "Traceback" not in captured.err
 
 
-def test_a_sink_that_cannot_recognise_rows_wants_a_word_of_its_own(
+def test_a_sink_without_a_unique_key_wants_a_word_of_its_own(
     place: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     yaml = YAML.replace("type: sqlite_sink", "type: csv_sink")
@@ -238,7 +239,7 @@ def test_ctrl_c_ends_it_after_the_batch_with_130_and_it_goes_on(place: Place) ->
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    [record] = re.findall(r"the same command goes on at record ([\d,]+) of backup_20260101_000000.csv", out)
+    [record] = re.findall(r"the same command resumes at record ([\d,]+) of backup_20260101_000000.csv", out)
     assert "interrupted after 0:00:0" in out
     assert len(place.table()) == int(record.replace(",", ""))
     assert main(["replay", "--yes"]) == 0
@@ -268,7 +269,7 @@ def test_progress_is_one_line_on_a_terminal_with_rate_and_time_left() -> None:
         meter(ReplayProgress("a.csv", 1, 2, second * 1000 + 1, 10_000, second + 0.3))
         clock.advance(0.7)
     last = screen.getvalue().rsplit("\r", 1)[-1]
-    assert last == "30%  3,000 of 10,000 rows  1,000 rows/s  0:00:07 left  a.csv (1 of 2)"
+    assert last == "30%  3,000 of 10,000 records  1,000 records/s  0:00:07 left  a.csv (1 of 2)"
     assert "\n" not in screen.getvalue()
     assert ",001" not in screen.getvalue(), "twice a second is often enough"
 
@@ -281,10 +282,10 @@ def test_progress_is_a_log_entry_now_and_then_elsewhere(caplog: pytest.LogCaptur
             meter(ReplayProgress("a.csv", 1, 1, second, None, float(second)))
             clock.advance(1)
     assert [record.getMessage() for record in caplog.records] == [
-        f"replay progressed: rows={rows} progress=looking at {rows} rows  a.csv (1 of 1)" for rows in (10, 20, 30)
+        f"replay progress: records={count} progress=reading: {count} records  a.csv (1 of 1)" for count in (10, 20, 30)
     ]
     assert stream.getvalue() == ""
 
 
 def test_progress_without_rows_or_rate_is_readable() -> None:
-    assert progress_text(ReplayProgress("a.csv", 1, 1, 0, 0, 0.0), None) == "100%  0 of 0 rows  a.csv (1 of 1)"
+    assert progress_text(ReplayProgress("a.csv", 1, 1, 0, 0, 0.0), None) == "100%  0 of 0 records  a.csv (1 of 1)"

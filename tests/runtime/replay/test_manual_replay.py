@@ -11,10 +11,12 @@ from pytest_mock import MockerFixture
 from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import Batch, ReplayRefused, RetryableError, SystemClock, WriteOutcome
-from agent_core.runtime.replay.position import ReplayPosition, position_key
-from agent_core.runtime.replay.record_filter import RowFilter
-from agent_core.runtime.replay.report import FileLedger, ReplayEnd, ReplayProgress, ReplayResult
-from agent_core.runtime.replay.writer import ReplayInterrupted
+from agent_core.runtime.replay.file import FileLedger, backlog_key
+from agent_core.runtime.replay.file_replay import ReplayInterrupted
+from agent_core.runtime.replay.manual_replay import ManualReplay
+from agent_core.runtime.replay.position import ReplayPosition
+from agent_core.runtime.replay.record_filter import RecordFilter
+from agent_core.runtime.replay.report import ReplayEnd, ReplayProgress, ReplayResult
 from agent_core.runtime.state_lock import state_lock
 from agent_core.testing.clock import START_NS
 
@@ -39,7 +41,7 @@ def assert_balanced(result: ReplayResult) -> None:
 def test_the_backlog_is_previewed_written_and_moved_away(place: Place) -> None:
     place.divert(rows(0, 25), rows(100, 12))
     preview = place.preview()
-    assert [(file.file.name, file.start, file.rows, file.wanted) for file in preview.files] == [
+    assert [(file.file.name, file.start, file.records, file.wanted) for file in preview.files] == [
         ("backup_20260101_000000.csv", 0, 25, 25),
         ("backup_20260101_000000_001.csv", 0, 12, 12),
     ]
@@ -93,8 +95,8 @@ def test_a_sink_without_a_fallback_takes_files_too(tmp_path: Path) -> None:
 
 def test_what_the_filter_passes_over_stays_in_the_backlog(place: Place) -> None:
     place.divert(rows(0, 20), rows(100, 5))
-    middle = RowFilter(from_ns=START_NS + 5 * SECOND_NS, to_ns=START_NS + 103 * SECOND_NS, tags=("T1*", "T7"))
-    result = place.replay(ask(rows=middle))
+    middle = RecordFilter(from_ns=START_NS + 5 * SECOND_NS, to_ns=START_NS + 103 * SECOND_NS, tags=("T1*", "T7"))
+    result = place.replay(ask(records=middle))
     assert amounts(result.total) == {"read": 25, "inserted": 14, "skipped": 11}
     assert place.table() == sorted([*names(10, 10), "T7", *names(100, 3)])
     assert len(place.waiting()) == 2
@@ -104,13 +106,13 @@ def test_what_the_filter_passes_over_stays_in_the_backlog(place: Place) -> None:
 
 def test_a_filter_that_every_row_passes_leaves_nothing_behind(place: Place) -> None:
     place.divert(rows(0, 20))
-    assert place.replay(ask(rows=RowFilter(tags=("T*",)))).files[0].moved
+    assert place.replay(ask(records=RecordFilter(tags=("T*",)))).files[0].moved
     assert place.waiting() == []
 
 
 def test_a_filter_that_no_row_passes_contacts_no_sink(place: Place) -> None:
     place.divert(rows(0, 20))
-    result = place.replay(ask(rows=RowFilter(tags=("X",))))
+    result = place.replay(ask(records=RecordFilter(tags=("X",))))
     assert amounts(result.total) == {"read": 20, "skipped": 20}
     assert not (place.folder / "data.db").exists()
     assert len(place.waiting()) == 1
@@ -118,7 +120,7 @@ def test_a_filter_that_no_row_passes_contacts_no_sink(place: Place) -> None:
 
 def test_rows_older_than_the_retention_are_not_brought_back(place: Place) -> None:
     place.divert(rows(-90, 100))
-    result = place.replay(ask(rows=RowFilter(not_older_than_seconds=30)))
+    result = place.replay(ask(records=RecordFilter(not_older_than_seconds=30)))
     assert amounts(result.total) == {"read": 100, "inserted": 40, "skipped": 60}
     assert place.table() == names(-30, 40)
 
@@ -140,7 +142,7 @@ def test_a_stopped_replay_goes_on_where_it_ended(place: Place) -> None:
     place.divert(rows(0, 100), rows(100, 100))
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
-        stopped = replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 130 else None)
+        stopped = replaying.run(preview, lambda progress: replaying.request_stop() if progress.records >= 130 else None)
     assert stopped.end is ReplayEnd.INTERRUPTED
     assert amounts(stopped.total) == {"read": 200, "inserted": 130, "remaining": 70}
     assert stopped.files[1].next_record == 30
@@ -149,7 +151,7 @@ def test_a_stopped_replay_goes_on_where_it_ended(place: Place) -> None:
 
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
-        assert [(file.start, file.rows) for file in preview.files] == [(30, 70)]
+        assert [(file.start, file.records) for file in preview.files] == [(30, 70)]
         assert amounts(replaying.run(preview, ignore).total) == {"read": 70, "inserted": 70}
     assert place.table() == names(0, 200)
 
@@ -166,11 +168,11 @@ def test_the_agent_goes_on_where_a_stopped_replay_ended_and_the_other_way_round(
     place.divert(rows(0, 100))
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
-        replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+        replaying.run(preview, lambda progress: replaying.request_stop() if progress.records >= 50 else None)
     [file] = place.csv().backlog()
     position = ReplayPosition(place.folder / "state" / "replay" / "local.json")
-    assert position.next_record(position_key(file)) == 50
-    position.keep(position_key(file), 90)
+    assert position.next_record(backlog_key(file)) == 50
+    position.keep(backlog_key(file), 90)
     assert place.preview().files[0].start == 90
 
 
@@ -180,7 +182,7 @@ def test_a_file_that_somebody_edited_meanwhile_is_read_from_its_first_row(place:
     path.write_bytes(mended.replace(b",T7,", b",T7"))
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
-        replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+        replaying.run(preview, lambda progress: replaying.request_stop() if progress.records >= 50 else None)
     path.write_bytes(mended)
     assert amounts(place.replay().total) == {"read": 100, "inserted": 50, "duplicates": 50}
     assert place.table() == names(0, 100)
@@ -189,10 +191,10 @@ def test_a_file_that_somebody_edited_meanwhile_is_read_from_its_first_row(place:
 @pytest.mark.parametrize("after", range(1, 6))
 def test_whatever_kills_it_each_row_is_there_once_in_the_end(place: Place, tmp_path: Path, after: int) -> None:
     paths = place.divert(rows(0, 25), rows(25, 25), folder=tmp_path / "other")
-    for wanted in (RowFilter(), RowFilter(from_ns=START_NS)):
-        with pytest.raises(KeyboardInterrupt), place.replaying(ask(*paths, rows=wanted)) as replaying:
+    for wanted in (RecordFilter(), RecordFilter(from_ns=START_NS)):
+        with pytest.raises(KeyboardInterrupt), place.replaying(ask(*paths, records=wanted)) as replaying:
             replaying.run(replaying.preview(ignore), Interruption(after))
-        result = place.replay(ask(*paths, rows=wanted))
+        result = place.replay(ask(*paths, records=wanted))
         assert result.end is ReplayEnd.COMPLETE
         assert place.table() == names(0, 50)
 
@@ -222,7 +224,7 @@ def test_a_lost_position_costs_time_only(place: Place) -> None:
     place.divert(rows(0, 100))
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
-        replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+        replaying.run(preview, lambda progress: replaying.request_stop() if progress.records >= 50 else None)
     (place.folder / "state" / "replay" / "local.json").write_text("{torn", encoding="utf-8")
     assert amounts(place.replay().total) == {"read": 100, "inserted": 50, "duplicates": 50}
 
@@ -235,7 +237,7 @@ def test_damaged_lines_are_named_and_the_good_rows_go_in(place: Place) -> None:
     path.write_bytes(b"".join(lines))
     [file] = place.preview().files
     assert [bad.line for bad in file.bad_lines] == [4, 18]
-    assert (file.rows, file.bad_line_count) == (28, 2)
+    assert (file.records, file.bad_line_count) == (28, 2)
     result = place.replay()
     assert amounts(result.total) == {"read": 28, "inserted": 28, "bad_lines": 2}
     assert result.files[0].moved
@@ -250,7 +252,7 @@ def test_a_damaged_file_is_kept_apart_after_a_stop_in_the_middle(place: Place) -
     path.write_bytes(path.read_bytes().replace(b",T2,", b",T2"))
     with place.replaying() as replaying:
         preview = replaying.preview(ignore)
-        replaying.run(preview, lambda progress: replaying.request_stop() if progress.rows >= 50 else None)
+        replaying.run(preview, lambda progress: replaying.request_stop() if progress.records >= 50 else None)
     assert place.replay().total.bad_lines == 0, "the damage lies before the place where it goes on"
     assert [kept.name for kept in (place.backup / "damaged").iterdir()] == [path.name]
 
@@ -259,7 +261,7 @@ def test_a_file_that_is_no_backup_at_all_is_not_kept_in_memory(place: Place, tmp
     path = tmp_path / "other.csv"
     path.write_bytes(b"x\n" * 50_000)
     [file] = place.preview(ask(path)).files
-    assert (file.rows, file.bad_line_count, len(file.bad_lines)) == (0, 50_000, 1000)
+    assert (file.records, file.bad_line_count, len(file.bad_lines)) == (0, 50_000, 1000)
 
 
 def test_rows_that_the_sink_refuses_go_to_the_rejected_file_once(place: Place) -> None:
@@ -294,7 +296,7 @@ def test_rejected_rows_that_are_refused_again_are_kept_once_not_twice(place: Pla
         assert len(place.waiting("rejected")) == 1
 
 
-def test_rejected_rows_that_cannot_be_kept_stop_it_before_they_are_passed_over(
+def test_rejected_rows_that_cannot_be_stored_stop_it_before_they_are_passed_over(
     place: Place, mocker: MockerFixture
 ) -> None:
     place.divert(rows(0, 5, "first"))
@@ -303,7 +305,7 @@ def test_rejected_rows_that_cannot_be_kept_stop_it_before_they_are_passed_over(
     full = mocker.patch.object(CsvSink, "divert", side_effect=RetryableError("disk full", throttle=True))
     result = place.replay()
     assert result.end is ReplayEnd.STOPPED
-    assert "rejected could not be kept: disk full" in (result.error or "")
+    assert result.error == "the fallback did not take the records that the sink rejected; the log says why"
     assert result.total.remaining == 30
     mocker.stop(full)
     assert amounts(place.replay().total) == {"read": 30, "inserted": 20, "duplicates": 5, "rejected": 5}
@@ -334,20 +336,20 @@ def test_progress_tells_rows_files_and_the_total(place: Place) -> None:
     seen: list[ReplayProgress] = []
     with place.replaying() as replaying:
         preview = replaying.preview(seen.append)
-        assert [(step.number, step.files, step.rows, step.rows_total) for step in seen] == [
+        assert [(step.number, step.files, step.records, step.records_total) for step in seen] == [
             (1, 2, 25, None), (2, 2, 35, None),
         ]  # fmt: skip
         seen.clear()
         replaying.run(preview, seen.append)
-    assert [(step.number, step.rows, step.rows_total) for step in seen] == [
+    assert [(step.number, step.records, step.records_total) for step in seen] == [
         (1, 10, 35), (1, 20, 35), (1, 25, 35), (2, 35, 35),
     ]  # fmt: skip
 
 
-def test_rows_per_second_are_bounded_when_asked(place: Place, mocker: MockerFixture) -> None:
+def test_records_per_second_are_bounded_on_request(place: Place, mocker: MockerFixture) -> None:
     place.divert(rows(0, 30))
+    slept = mocker.patch.object(ManualReplay, "_sleep", return_value=True)
     with place.replaying(ask(records_per_second=5)) as replaying:
-        slept = mocker.patch.object(replaying, "_sleep", return_value=True)
         replaying.run(replaying.preview(ignore), ignore)
     assert [call.args[0] for call in slept.call_args_list] == [2, 2, 2]
 
@@ -370,8 +372,8 @@ def test_the_backlog_of_a_running_agent_is_left_to_it(held: Place) -> None:
         with pytest.raises(ReplayRefused) as refused:
             held.replay(request)
         assert str(refused.value) == (
-            "an agent runs with agent.yaml and holds the backlog of local: it replays that by itself while the sink "
-            "is up; files elsewhere, copies of these too, can be replayed beside it: name them"
+            "an agent runs with agent.yaml and holds the backlog of local: it replays automatically while the sink "
+            "is up; meanwhile you can replay other files, and copies of these: name them"
         )
 
 
@@ -386,12 +388,12 @@ def test_a_folder_held_by_something_else_is_named_with_its_holder(place: Place) 
 
 def test_a_running_agent_that_does_not_replay_by_itself_is_to_be_stopped(held: Place) -> None:
     held.yaml.write_text(YAML.replace("1B}}", "1B}, replay: off}"), encoding="utf-8")
-    with pytest.raises(ReplayRefused, match="as its replay is off, stop it"):
+    with pytest.raises(ReplayRefused, match="its replay is off, so stop it first"):
         held.replay()
 
 
 def test_the_backlog_of_a_running_agent_can_be_looked_at(held: Place) -> None:
-    assert [file.rows for file in held.preview(ask(preview_only=True)).files] == [10]
+    assert [file.records for file in held.preview(ask(preview_only=True)).files] == [10]
 
 
 def test_other_files_are_replayed_beside_a_running_agent_and_what_is_refused_is_kept_beside_its_folder(
@@ -409,7 +411,7 @@ def test_two_replays_into_one_sink_do_not_meet(place: Place) -> None:
     place.divert(rows(0, 10))
     with place.replaying() as first:
         first.preview(ignore)
-        with pytest.raises(ReplayRefused, match="another replay into local is under way"):
+        with pytest.raises(ReplayRefused, match="another replay into local is running"):
             place.replay()
 
 
@@ -422,7 +424,7 @@ def test_an_agent_may_start_again_when_the_replay_has_ended(place: Place) -> Non
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("nowhere.csv", "nowhere.csv is no file"), (".", "is a folder; name the files in it")]
+    ("path", "message"), [("nowhere.csv", "nowhere.csv is not a file"), (".", "is a folder; name the files in it")]
 )
 def test_a_path_that_is_no_file_is_named(place: Place, path: str, message: str) -> None:
     with pytest.raises(ReplayRefused, match=message):
@@ -451,7 +453,7 @@ def test_a_stop_while_the_files_are_looked_at_writes_nothing(place: Place) -> No
     assert len(place.waiting()) == 1
 
 
-def test_a_fallback_that_fails_in_the_middle_leaves_a_result(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_cannot_be_moved_away_leave_a_result(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.divert(rows(0, 10), rows(10, 10))
 
     def finish(sink: CsvSink, file: str) -> None:
@@ -460,8 +462,9 @@ def test_a_fallback_that_fails_in_the_middle_leaves_a_result(place: Place, monke
     monkeypatch.setattr(CsvSink, "finish", finish)
     result = place.replay()
     assert (result.end, result.error) == (ReplayEnd.STOPPED, "the share is gone")
-    assert amounts(result.total) == {"read": 20, "inserted": 10, "remaining": 10}
+    assert amounts(result.total) == {"read": 20, "inserted": 20}
+    assert [file.error for file in result.files] == ["the share is gone"] * 2
     assert_balanced(result)
     monkeypatch.undo()
-    assert amounts(place.replay().total) == {"read": 10, "inserted": 10}
+    assert [file.moved for file in place.replay().files] == [True, True]
     assert place.table() == names(0, 20)
