@@ -172,7 +172,7 @@ class Agent:
 
     def _take_state_dir(self) -> None:
         state_dir = self._config.state_dir
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._state_lock.acquire(timeout=LOOK_SECONDS)
         except Timeout:

@@ -103,7 +103,15 @@ class LogFile(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         torn = _is_torn(self._path)
-        stream = self._path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n")
+        # For its owner alone, whatever the umask: a log names hosts, users and tags.
+        stream = open(
+            self._path,
+            "a",
+            encoding="utf-8",
+            errors="backslashreplace",
+            newline="\n",
+            opener=lambda name, flags: os.open(name, flags, 0o600),
+        )
         if torn:
             stream.write("\n")
         return stream

@@ -181,7 +181,7 @@ class ManualReplay:
         return not self._stop_requested
 
     def _take_lock(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._lock.acquire(blocking=False)
         except Timeout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,6 +49,18 @@ def sink(path: Path) -> Iterator[SqliteSink]:
 def count(path: Path) -> int:
     with closing(sqlite3.connect(path)) as connection:
         return int(connection.execute("SELECT count(*) FROM TAG_DATA").fetchone()[0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_the_files_are_their_owners_alone_whatever_the_umask(sink: SqliteSink, path: Path) -> None:
+    before = os.umask(0)
+    try:
+        sink.open()
+        sink.write(BATCH)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"data.db": 0o600, "data.db-wal": 0o600, "data.db-shm": 0o600}
 
 
 def test_a_locked_database_is_retried(sink: SqliteSink, path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,17 @@ def test_the_folder_is_created_and_lines_are_appended(tmp_path: Path) -> None:
             log.info(text)
         assert console.messages == [text]
     assert lines(path) == ["first", "second ö \\udc80"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_the_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with logged(tmp_path / "agent.log", ManualClock()):
+            log.info("line")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "agent.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_full_file_is_rotated_and_the_oldest_deleted(tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ class SqliteSink:
         connection: sqlite3.Connection | None = None
         try:
             config.path.parent.mkdir(parents=True, exist_ok=True)
+            # A new file is its owner's alone, whatever the umask; SQLite gives its -wal and -shm the same rights.
+            config.path.touch(mode=0o600)
             connection = sqlite3.connect(
                 config.path, timeout=config.busy_timeout_seconds, isolation_level=None, check_same_thread=False
             )
