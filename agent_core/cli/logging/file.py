@@ -104,7 +104,7 @@ class LogFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         torn = _is_torn(self._path)
         # For its owner alone, whatever the umask: a log names hosts, users and tags.
-        stream = open(
+        stream = open(  # noqa: SIM115 - the handler closes it
             self._path,
             "a",
             encoding="utf-8",
