@@ -84,7 +84,7 @@ class ManualReplay:
         self._choose = request.records.at(clock.time_ns())
         context = SinkContext(sink.id, Ledger([sink.id]), registry.events, clock, self._log)
         self._writer = RetryingWriter(
-            context, sink, components.sink(sink), self._sleep, accept_duplicates=request.accept_duplicates
+            context, components.sink(sink), sink.retry, self._sleep, accept_duplicates=request.accept_duplicates
         )
         self._rejected = RejectedRecords(context, list(self._fallbacks.values()))
         self._replay = FileReplay(

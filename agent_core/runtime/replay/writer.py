@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from agent_core.api import AuthenticationError, ConfigurationError, ReplayRefused, RetryableError, Sink
-from agent_core.config.model import SinkConfig
+from agent_core.config.model import RetryConfig
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.retry import Backoff
 from agent_core.runtime.delivery.shared_sink import SharedSink
@@ -18,11 +18,11 @@ class RetryingWriter:
     """The sink opens with the first batch, with the same retries."""
 
     def __init__(
-        self, context: SinkContext, config: SinkConfig, sink: Sink, sleep: Sleep, *, accept_duplicates: bool
+        self, context: SinkContext, sink: Sink, retry: RetryConfig, sleep: Sleep, *, accept_duplicates: bool
     ) -> None:
         self._context = context
         self._sink = SharedSink(sink, SinkGate(context.clock, context.announce_state), context.clock)
-        self._backoff = Backoff.of(config.retry)
+        self._backoff = Backoff.of(retry)
         self._sleep = sleep
         self._accept_duplicates = accept_duplicates
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy

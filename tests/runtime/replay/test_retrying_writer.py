@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agent_core.api import AuthenticationError, ConfigurationError, Log, ReplayRefused, RetryableError, WriteOutcome
-from agent_core.config.model import BatchConfig, BreakerConfig, BufferConfig, RetryConfig, SinkConfig
+from agent_core.config.model import RetryConfig
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.ledger import Ledger
@@ -17,10 +17,7 @@ from agent_core.runtime.replay.writer import RetryingWriter
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
 
-CONFIG = SinkConfig(
-    "sink", "fake_sink", (), {}, BufferConfig("memory_buffer", {}), BatchConfig(10, 0.5), RetryConfig(3, 1, 2, 0, 60),
-    BreakerConfig(30, 60), 1, None, None,
-)  # fmt: skip
+RETRY = RetryConfig(max_retries=3, initial_delay_seconds=1, multiplier=2, jitter=0, max_delay_seconds=60)
 AWAY = RetryableError("listener gone", code="ORA-12541")
 
 
@@ -38,7 +35,7 @@ class Rig:
         events = Events()
         events.register_observer(self.observer)
         context = SinkContext("sink", Ledger(["sink"]), events, ManualClock(), Log("test"))
-        return RetryingWriter(context, CONFIG, self.sink, self.sleep, accept_duplicates=self.accept_duplicates)
+        return RetryingWriter(context, self.sink, RETRY, self.sleep, accept_duplicates=self.accept_duplicates)
 
     def write(self, *values: int) -> Flight:
         flight = Flight(batch_of(*values))
