@@ -34,7 +34,7 @@ class Origin(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Rows ``start:stop`` of a batch come from ``origin``; ``sequence`` orders polls of one process, no more."""
+    """Records ``start:stop`` of a batch come from ``origin``; ``sequence`` orders polls of one process, no more."""
 
     origin: Origin
     sequence: int
@@ -94,7 +94,7 @@ class Batch:
         return cls(tuple(names), tuple(values), timestamps_ns, qualities, segments)
 
     def slice(self, start: int, stop: int) -> Batch:
-        """Rows ``start:stop`` (0 <= start <= stop <= len), sharing what can be shared."""
+        """Records ``start:stop`` (0 <= start <= stop <= len), sharing what can be shared."""
         if start == 0 and stop == len(self.names):
             return self
         stamps = self.timestamps_ns

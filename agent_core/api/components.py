@@ -52,7 +52,7 @@ class Transform(Component, Protocol):
     """Changes or filters batches on their way from one source to the buffers."""
 
     def apply(self, batch: Batch) -> Batch:
-        """Return the records that go on: changed, fewer (the rest counts as *filtered*) or the same object.
+        """Return the records to pass on: changed, fewer (the rest counts as *filtered*) or the same object.
 
         Called from the source's threads, possibly at the same time. If it raises, the untouched batch goes to the
         fallbacks, reason ``transform_error``.
@@ -61,7 +61,7 @@ class Transform(Component, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Rows lent to one worker: still in the buffer, invisible to other leases, never evicted.
+    """Records lent to one worker: still in the buffer, invisible to other leases, never evicted.
 
     ``token`` means something to the buffer that made the lease and to nobody else.
     """
@@ -255,7 +255,7 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class ReplayBatch:
-    """Rows read back, oldest first. ``next_record`` is where a later ``read`` of the file would go on."""
+    """Records read back, oldest first. ``next_record`` is where a later ``read`` of the file would resume."""
 
     batch: Batch
     next_record: int
@@ -270,7 +270,7 @@ class Replayable(Protocol):
         """Files complete and ready to read, oldest first."""
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
-        """Rows of one file from data record ``from_record`` (0 is the first line after the header) on."""
+        """Records of one file from data record ``from_record`` (0 is the first line after the header) on."""
 
     def finish(self, file: str) -> None:
         """Every record of the file is in its destination: move it out of the backlog."""

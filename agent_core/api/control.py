@@ -270,7 +270,7 @@ class AgentView(Protocol):
         """Write one file of ``backlog`` back into the sink next, also one of rejected records.
 
         Returns at once: the file waits for the sink to be up, and for others asked for before it; ``status`` shows
-        how it goes. Asking again is without effect, and a restart of the agent forgets it. Rows refused again go to a
+        its progress. Asking again has no effect, and a restart of the agent forgets it. Records refused again go to a
         new file. Reads the disk, so it may block. Raises UnknownSinkError, UnknownBackupError, ReplayRefused (the sink
         has no such fallback, or its table has no unique key) and OSError.
         """
@@ -279,4 +279,4 @@ class AgentView(Protocol):
         """Write nothing until ``resume_sink``; records wait in the buffer. Raises UnknownSinkError."""
 
     def resume_sink(self, sink_id: str) -> None:
-        """Go on writing. Raises UnknownSinkError."""
+        """Resume writing. Raises UnknownSinkError."""

@@ -17,7 +17,7 @@ class ConversionOptions:
 
     ``device`` and ``interval_seconds`` are for forms that only list tags; ``driver`` for those that know the address
     of a device and not its driver; ``string_length`` (bytes) and ``encoding`` for STRING tags without their own.
-    ``leave_out``: go on with the good rows. ``replace``: write over files that exist.
+    ``leave_out``: continue with the good rows. ``replace``: write over files that exist.
     """
 
     device: str = "PLC01"
@@ -31,7 +31,7 @@ class ConversionOptions:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What was converted. ``problems`` are warnings, among them the rows that were left out."""
+    """What was converted. ``problems`` are warnings, including the rows of a catalogue that were left out."""
 
     groups: int
     tags: int

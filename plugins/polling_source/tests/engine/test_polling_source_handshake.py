@@ -363,7 +363,7 @@ def test_a_poll_that_takes_longer_than_the_caller_waits_goes_on(
     try:
         result = source.trigger_group("ORDER_START", timeout_seconds=0.05)
         assert not result.success
-        assert result.message == "no result within 0.05 s; the poll runs on"
+        assert result.message == "no result within 0.05 s; still polling"
         assert not source.stop_group("ORDER_START", timeout_seconds=0.05)
         release.set()
         assert source.stop_group("ORDER_START", timeout_seconds=60)

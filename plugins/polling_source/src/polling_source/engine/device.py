@@ -181,7 +181,7 @@ class DeviceWorker:
             while ticket.result is None:
                 waited = self._clock.monotonic() - asked_at
                 if waited >= timeout_seconds:
-                    return TriggerResult(False, 0, waited, f"no result within {timeout_seconds:g} s; the poll runs on")
+                    return TriggerResult(False, 0, waited, f"no result within {timeout_seconds:g} s; still polling")
                 self._clock.wait(self._changed, timeout_seconds - waited)
             return ticket.result
 
