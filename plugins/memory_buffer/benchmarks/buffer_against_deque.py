@@ -1,6 +1,6 @@
 """Cost per value of append + lease + settle, as a ratio to ``collections.deque`` append + popleft in the same run.
 
-Batches of 350 rows, leases of 500, one thread. Both sides move the same values; the best of the rounds counts, since
+Batches of 350 records, leases of 500, one thread. Both sides move the same values; the best of the rounds counts, since
 other load on the machine only ever adds. Prints one line; ``--minimum 1.0`` exits with 1 below that ratio.
 """
 
@@ -17,8 +17,8 @@ from memory_buffer.config import MemoryBufferConfig, WhenFull
 
 from agent_core.api import Batch, ComponentContext, Origin
 
-BATCH_ROWS = 350
-LEASE_ROWS = 500
+BATCH_RECORDS = 350
+LEASE_RECORDS = 500
 BATCHES = 2_000
 ROUNDS = 7
 
@@ -28,35 +28,35 @@ def poll(sequence: int) -> Batch:
     return Batch.of(
         Origin("line1", "PLC01", "LINE1_PROCESS1"),
         NAMES,
-        tuple(float(sequence + tag) for tag in range(BATCH_ROWS)),
+        tuple(float(sequence + tag) for tag in range(BATCH_RECORDS)),
         1_767_225_600_000_000_000 + sequence * 1_000_000_000,
         sequence=sequence,
     )
 
 
-NAMES = tuple(f"LINE1_TAG_{tag:03}" for tag in range(BATCH_ROWS))
+NAMES = tuple(f"LINE1_TAG_{tag:03}" for tag in range(BATCH_RECORDS))
 
 
 def buffer_seconds(batches: list[Batch]) -> float:
-    """Every row through a MemoryBuffer: lease whenever 500 rows are ready, the rest at the end."""
+    """Every record through a MemoryBuffer: lease whenever 500 records are ready, the rest at the end."""
     context = ComponentContext("warehouse", "bench", Path(), "memory_buffer")
     buffer = MemoryBuffer(MemoryBufferConfig(10_000, WhenFull.DROP_OLDEST, 5.0), context)
     ready = moved = 0
     start = time.perf_counter()
     for batch in batches:
         buffer.append(batch)
-        ready += BATCH_ROWS
-        while ready >= LEASE_ROWS:
-            lease = buffer.lease(LEASE_ROWS, 0.0)
+        ready += BATCH_RECORDS
+        while ready >= LEASE_RECORDS:
+            lease = buffer.lease(LEASE_RECORDS, 0.0)
             assert lease is not None
             buffer.settle(lease)
             moved += len(lease.batch)
-            ready -= LEASE_ROWS
-    while (last := buffer.lease(LEASE_ROWS, 0.0)) is not None:
+            ready -= LEASE_RECORDS
+    while (last := buffer.lease(LEASE_RECORDS, 0.0)) is not None:
         buffer.settle(last)
         moved += len(last.batch)
     elapsed = time.perf_counter() - start
-    assert moved == len(batches) * BATCH_ROWS
+    assert moved == len(batches) * BATCH_RECORDS
     return elapsed
 
 
@@ -69,15 +69,15 @@ def deque_seconds(batches: list[Batch]) -> float:
     for batch in batches:
         for value in batch.values:
             append(value)
-        while len(queue) >= LEASE_ROWS:
-            for _ in range(LEASE_ROWS):
+        while len(queue) >= LEASE_RECORDS:
+            for _ in range(LEASE_RECORDS):
                 popleft()
-            moved += LEASE_ROWS
+            moved += LEASE_RECORDS
     while queue:
         popleft()
         moved += 1
     elapsed = time.perf_counter() - start
-    assert moved == len(batches) * BATCH_ROWS
+    assert moved == len(batches) * BATCH_RECORDS
     return elapsed
 
 
@@ -87,7 +87,7 @@ def main() -> int:
     parser.add_argument("--minimum", type=float, default=0.0, help="exit with 1 below this ratio")
     arguments = parser.parse_args()
     batches = [poll(sequence) for sequence in range(BATCHES)]
-    values = BATCHES * BATCH_ROWS
+    values = BATCHES * BATCH_RECORDS
     rounds = [(buffer_seconds(batches), deque_seconds(batches)) for _ in range(ROUNDS)]
     buffered = min(buffer for buffer, _ in rounds)
     plain = min(plain for _, plain in rounds)

@@ -1,4 +1,4 @@
-"""What memory_buffer promises beyond the contract: fairness, and no thread woken for nothing."""
+"""What memory_buffer promises beyond the contract: fairness, and no thread woken in vain."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_batch_larger_than_the_capacity_goes_in_once_the_buffer_is_empty(clock
     assert clock.monotonic() == 0.0
 
 
-def test_an_append_wakes_no_more_lessees_than_it_has_rows_for(clock: CountingClock) -> None:
+def test_an_append_wakes_no_more_lessees_than_it_has_records_for(clock: CountingClock) -> None:
     buffer, maker = made(clock, 100, WhenFull.DROP_OLDEST), RecordMaker()
     calls = [Background(partial(buffer.lease, 5, 60.0)) for _ in range(4)]
     clock.wait_for_waiters(4)
@@ -111,8 +111,8 @@ def test_a_settled_lease_wakes_the_first_appender_alone(clock: CountingClock) ->
     assert [len(other.result()) for other in others] == [3, 3]
 
 
-def test_a_lease_of_no_rows_is_refused(clock: CountingClock) -> None:
-    with pytest.raises(ValueError, match="one row or more, not 0"):
+def test_a_lease_of_no_records_is_refused(clock: CountingClock) -> None:
+    with pytest.raises(ValueError, match="one record or more, not 0"):
         made(clock, 4).lease(0, 0.0)
 
 

@@ -1,1 +1,1 @@
-"""A bounded first-in, first-out buffer in memory."""
+"""memory_buffer: keeps records in memory, first in, first out."""

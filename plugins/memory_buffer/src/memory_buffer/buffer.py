@@ -1,4 +1,4 @@
-"""The buffer: chunks under one lock, and who waits for what."""
+"""MemoryBuffer: chunks under one lock, and the threads that wait for them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from memory_buffer.config import MemoryBufferConfig, WhenFull
 
 
 class _Waiter:
-    """A thread that waits for ``records`` rows, or for room for them.
+    """A thread that waits for so many ``records``, or for room for them.
 
-    Each has a condition of its own, so a change wakes the threads it serves and no other.
+    Each has its own condition, so a change wakes only the threads that it serves.
     """
 
     __slots__ = ("condition", "records")
@@ -36,10 +36,10 @@ class _Loan:
 class MemoryBuffer:
     """A Buffer in memory; see ``agent_core.api.Buffer`` for the contract.
 
-    Work is done per batch, never per value. ``append`` waits only with ``when_full: block``, ``lease`` at most its
-    ``max_wait_seconds``; nothing else waits for more than the lock. Appenders that wait are served first come, first
-    served, a small batch never overtakes a large one. A batch larger than the capacity waits until the buffer is
-    empty, then its oldest rows are evicted.
+    Work is done per batch, never per value. ``append`` waits only with ``when_full: block``, ``lease`` for at most
+    ``max_wait_seconds``; nothing else waits for more than the lock. Waiting appenders are served in the order in which
+    they came: a small batch never overtakes a large one. A batch larger than the capacity waits until the buffer is
+    empty, then its oldest records are evicted.
     """
 
     durable = False
@@ -65,10 +65,10 @@ class MemoryBuffer:
         return self._when_full is WhenFull.BLOCK
 
     def open(self) -> None:
-        """There is nothing to acquire."""
+        """Does nothing."""
 
     def close(self) -> None:
-        """Let every thread go that waits. The rows stay until the buffer itself is let go."""
+        """Wake every thread that waits. The records stay as long as the buffer object."""
         self.stop_waiting()
 
     def append(self, batch: Batch) -> Batch:
@@ -87,7 +87,7 @@ class MemoryBuffer:
             if batch:
                 self._ready.push(batch, self._clock.monotonic())
             if excess > 0:
-                # The new rows are in the queue by now, so they are what goes when older rows are too few or all leased.
+                # The new records are in the queue by now, so they are evicted too if older ones are too few or leased.
                 evicted = join(self._ready.cut(excess))
             if self._lessees:
                 self._wake_lessees()
@@ -95,10 +95,10 @@ class MemoryBuffer:
 
     def lease(self, max_records: int, max_wait_seconds: float) -> Lease | None:
         if max_records < 1:
-            raise ValueError(f"a lease is of one row or more, not {max_records}")
+            raise ValueError(f"a lease is of one record or more, not {max_records}")
         with self._lock:
             if max_wait_seconds > 0 and self._ready.records < max_records:
-                self._wait_for_rows(max_records, max_wait_seconds)
+                self._wait_for_records(max_records, max_wait_seconds)
             chunks = self._ready.cut(max_records)
             if not chunks:
                 return None
@@ -117,7 +117,7 @@ class MemoryBuffer:
     def release(self, lease: Lease) -> None:
         with self._lock:
             self._ready.put_back(self._take_back(lease).chunks)
-            # Rows that came back are older than any a lessee reckoned with: each finds out anew how long to wait.
+            # Records that came back are older than those a lessee knew of, so each works out again how long to wait.
             for waiter in self._lessees:
                 waiter.condition.notify()
 
@@ -142,14 +142,14 @@ class MemoryBuffer:
         if loan is None or loan.lease.batch is not lease.batch:
             raise LeaseError(
                 f"buffer of {self._id}: lease {lease.token} is not out; "
-                "it was settled or released before, or another buffer made it"
+                "it was already settled or released, or another buffer made it"
             )
         del self._loans[lease.token]
         self._leased -= len(lease.batch)
         return loan
 
-    def _wait_for_rows(self, max_records: int, max_wait_seconds: float) -> None:
-        """Return when a lease is due: enough rows, the oldest old enough, the time is up, or ``stop_waiting``."""
+    def _wait_for_records(self, max_records: int, max_wait_seconds: float) -> None:
+        """Return when a lease is due: enough records, the oldest is old enough, time is up, or ``stop_waiting``."""
         waiter = _Waiter(self._lock, max_records)
         now = self._clock.monotonic()
         give_up_at = now + max_wait_seconds
@@ -166,9 +166,9 @@ class MemoryBuffer:
             self._lessees.remove(waiter)
 
     def _wake_lessees(self) -> None:
-        """Wake those for whom enough rows are ready, each reckoned with rows of its own.
+        """Wake the lessees for which enough records are ready, each with its own.
 
-        A lessee that gets fewer need not know: rows appended while it waits come of age after its time is up.
+        The others need not wake: records appended while they wait become old enough only after their time is up.
         """
         ready = self._ready.records
         for waiter in self._lessees:
@@ -177,7 +177,7 @@ class MemoryBuffer:
                 waiter.condition.notify()
 
     def _wait_for_room(self, count: int) -> None:
-        """Return when the rows fit and nobody came before, when the limit is up, or on ``stop_waiting``."""
+        """Return when the records fit and it is their turn, when time is up, or on ``stop_waiting``."""
         waiter = _Waiter(self._lock, min(count, self._capacity))
         if not self._appenders and self._fits(waiter):
             return

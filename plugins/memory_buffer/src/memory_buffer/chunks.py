@@ -1,4 +1,4 @@
-"""Rows in order, held as stretches of the batches they came in; no work per row until they are cut out."""
+"""ChunkQueue: records in order, kept as ranges of the batches they came in; no work per record before the cut."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class Chunk(NamedTuple):
-    """Rows ``start:stop`` of a batch.
+    """Records ``start:stop`` of a batch.
 
-    ``position`` counts the rows pushed before the first of them, so chunks sort by it. ``appended_at`` is in
-    monotonic seconds. A cut moves ``start`` and ``stop`` and leaves the batch alone: cutting a long batch piece by
-    piece costs the pieces, never the rest again.
+    ``position`` counts the records pushed before the first of them, so chunks sort by it. ``appended_at`` is in
+    monotonic seconds. A cut moves ``start`` and ``stop`` and does not copy the batch: cutting a long batch piece by
+    piece costs no more than the pieces.
     """
 
     position: int
@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
 
 
 class ChunkQueue:
-    """First in, first out by position. Not thread-safe: the buffer holds its lock."""
+    """First in, first out by position. Not thread-safe: the buffer has a lock."""
 
     __slots__ = ("_chunks", "_pushed", "records")
 
@@ -40,18 +40,18 @@ class ChunkQueue:
         self.records = 0
 
     def oldest_at(self) -> float | None:
-        """When the oldest row was appended; None when there is no row."""
+        """When the oldest record was appended; None when there is no record."""
         return self._chunks[0].appended_at if self._chunks else None
 
     def push(self, batch: Batch, appended_at: float) -> None:
-        """Put the rows at the end."""
+        """Put the records at the end."""
         count = len(batch)
         self._chunks.append(Chunk(self._pushed, appended_at, batch, 0, count))
         self._pushed += count
         self.records += count
 
     def cut(self, count: int) -> list[Chunk]:
-        """Take out the ``count`` oldest rows, or all when there are fewer; in order."""
+        """Take out the ``count`` oldest records, or all when there are fewer; in order."""
         taken: list[Chunk] = []
         chunks = self._chunks
         wanted = min(count, self.records)
@@ -70,7 +70,7 @@ class ChunkQueue:
         return taken
 
     def put_back(self, chunks: Sequence[Chunk]) -> None:
-        """Put chunks that were cut out back where they were, in any order of put-backs."""
+        """Put chunks back where they were cut out; leases may come back in any order."""
         if not self._chunks or chunks[-1].position < self._chunks[0].position:
             self._chunks.extendleft(reversed(chunks))
         else:
@@ -79,10 +79,10 @@ class ChunkQueue:
 
 
 def join(chunks: Sequence[Chunk]) -> Batch:
-    """The rows of ``chunks`` as one batch; EMPTY for none.
+    """The records of ``chunks`` as one batch; EMPTY for none.
 
-    Gives what ``Batch.join`` of the slices gives, in one pass without a Batch for each slice: this is where a buffer
-    spends its time.
+    Equal to ``Batch.join`` of the slices, but in one pass and without a Batch for each: this is where a buffer spends
+    its time.
     """
     if len(chunks) < 2:
         return chunks[0].batch.slice(chunks[0].start, chunks[0].stop) if chunks else EMPTY
@@ -110,5 +110,5 @@ def join(chunks: Sequence[Chunk]) -> Batch:
 
 
 def _concatenate(parts: list[tuple[T, ...]]) -> tuple[T, ...]:
-    # Adding tuples copies the first ones again and again, yet up to about this many parts it is twice as fast.
+    # Adding tuples copies the first ones repeatedly, but up to about this many parts it is twice as fast.
     return sum(parts, ()) if len(parts) <= 4 else tuple(chain.from_iterable(parts))

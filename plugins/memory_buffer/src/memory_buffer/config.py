@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class WhenFull(StrEnum):
-    """What gives way when a batch does not fit."""
+    """What is evicted when a batch does not fit."""
 
     DROP_OLDEST = "drop_oldest"
     DROP_NEWEST = "drop_newest"

@@ -1,4 +1,4 @@
-"""How the agent finds the buffer."""
+"""The plugin: registers the buffer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from memory_buffer.config import MemoryBufferConfig
 
 
 def create(config: Config, context: ComponentContext) -> MemoryBuffer:
-    """Make one buffer. Pure."""
+    """Make the buffer. Pure."""
     return MemoryBuffer(settings(MemoryBufferConfig, config), context)
 
 
 @hookimpl
 def agent_register_buffer() -> BufferFactory:
-    """Provide ``memory_buffer``."""
     return BufferFactory(
         type="memory_buffer",
         schema=load_schema("memory_buffer"),
