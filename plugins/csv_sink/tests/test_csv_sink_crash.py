@@ -27,11 +27,11 @@ NAME = "backup_20260101_000000.csv"
 def batch(number: int, count: int = 3) -> Batch:
     """Rows named after their number, one of them over two physical lines."""
     values = ('two\n"lines"', 1.5, None, *range(count - 3))
-    return Batch.of(ORIGIN, [f"B{number}R{row}" for row in range(count)], values, START_NS + number)
+    return Batch.of(ORIGIN, [f"B{number}R{record}" for record in range(count)], values, START_NS + number)
 
 
 def names_in(sink: CsvSink) -> list[str]:
-    """All rows of the backlog; none of its lines is damaged."""
+    """All records of the backlog; none of its lines is damaged."""
     parts = [part for file in sink.backlog() for part in sink.read(file.name)]
     assert [part.bad_lines for part in parts] == [()] * len(parts)
     return [name for part in parts for name in part.batch.names]
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_even_be_cut_back_is_set_aside_and_salvaged(
     assert names_in(sink) == names_of(batch(1), batch(3))
 
 
-def test_rows_whose_flush_failed_are_written_anew(sink: CsvSink, mocker: MockerFixture) -> None:
+def test_records_whose_flush_failed_are_written_anew(sink: CsvSink, mocker: MockerFixture) -> None:
     sink.divert(batch(1), SINK_DOWN)
     real, failures = os.fsync, [OSError(errno.EIO, "Input/output error")]
 
@@ -143,7 +143,7 @@ def test_a_real_file_system_that_ends_within_a_write_is_survived(sink: CsvSink) 
     assert names_in(sink) == names_of(batch(1), batch(3))
 
 
-def test_a_rename_that_fails_does_not_fail_the_rows_and_is_made_up_for(
+def test_a_rename_that_fails_does_not_fail_the_records_and_is_made_up_for(
     make_sink: Callable[..., CsvSink], folder: Path, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = make_sink(max_file_size_bytes=1)
@@ -170,10 +170,12 @@ def test_what_could_not_be_completed_is_taken_up_once_when_the_folder_is_opened_
     assert "not salvaged" not in caplog.text
 
 
-def test_a_part_torn_at_any_byte_keeps_each_whole_row_and_nothing_else(tmp_path: Path) -> None:
-    rows = [LineWriter().lines(batch(1).slice(row, row + 1), 0, 'a "reason",\nwith all') for row in range(3)]
-    data = HEADER + b"".join(rows)
-    ends = [len(HEADER) + sum(map(len, rows[:count])) for count in range(4)]
+def test_a_part_torn_at_any_byte_keeps_each_whole_record_and_nothing_else(tmp_path: Path) -> None:
+    records = [
+        LineWriter().lines(batch(1).slice(record, record + 1), 0, 'a "reason",\nwith all') for record in range(3)
+    ]
+    data = HEADER + b"".join(records)
+    ends = [len(HEADER) + sum(map(len, records[:count])) for count in range(4)]
     for size in range(len(data) + 1):
         path = tmp_path / f"{size}.csv.part"
         path.write_bytes(data[:size])
@@ -190,7 +192,7 @@ def test_a_part_torn_at_any_byte_keeps_each_whole_row_and_nothing_else(tmp_path:
 
 
 @pytest.mark.parametrize("garbage", [b"\x00" * 500, b"\x00" * 500 + b"\n\x00", b'"' * 77, b"2026-01-01T00:00:00.0"])
-def test_garbage_at_the_end_costs_no_row(tmp_path: Path, garbage: bytes) -> None:
+def test_garbage_at_the_end_costs_no_record(tmp_path: Path, garbage: bytes) -> None:
     whole = HEADER + LineWriter().lines(batch(1), 0, "")
     path = tmp_path / f"{NAME}.part"
     path.write_bytes(whole + garbage)
@@ -199,7 +201,7 @@ def test_garbage_at_the_end_costs_no_row(tmp_path: Path, garbage: bytes) -> None
 
 
 @pytest.mark.parametrize(("good", "bad"), [(b"float", b'fl"at'), (b"B1R0", b'B1R\x00"')])
-def test_damage_in_the_middle_never_costs_the_rows_behind_it(tmp_path: Path, good: bytes, bad: bytes) -> None:
+def test_damage_in_the_middle_never_costs_the_records_behind_it(tmp_path: Path, good: bytes, bad: bytes) -> None:
     path = tmp_path / f"{NAME}.part"
     data = HEADER + LineWriter().lines(batch(1), 0, "").replace(good, bad) + LineWriter().lines(batch(2), 0, "")
     path.write_bytes(data)
@@ -233,13 +235,13 @@ context = ComponentContext("warehouse", "a", folder, "csv_sink")
 sink = CsvSink(CsvSinkConfig(folder, 20_000, 60.0, 0, 1.0), context)
 sink.open()
 for number in itertools.count():
-    names = [f"B{number}R{row}" for row in range(50)]
+    names = [f"B{number}R{record}" for record in range(50)]
     sink.divert(Batch.of(Origin("s", "d", "g"), names, ("x\\ny",) * 50, number), Diversion(DivertReason.SINK_DOWN, 0))
     print(number, flush=True)
 """
 
 
-def test_a_process_killed_while_it_writes_loses_no_row_that_it_was_told_is_safe(
+def test_a_process_killed_while_it_writes_loses_no_record_that_it_was_told_is_safe(
     make_sink: Callable[..., CsvSink], tmp_path: Path
 ) -> None:
     with subprocess.Popen(
@@ -257,6 +259,6 @@ def test_a_process_killed_while_it_writes_loses_no_row_that_it_was_told_is_safe(
     sink = make_sink()
     sink.open()
     found = names_in(sink)
-    safe = [f"B{number}R{row}" for number in range(max(accepted) + 1) for row in range(50)]
+    safe = [f"B{number}R{record}" for number in range(max(accepted) + 1) for record in range(50)]
     assert found[: len(safe)] == safe
     assert len(found) - len(safe) in range(51)

@@ -56,7 +56,7 @@ def test_a_file_reads_like_this(sink: CsvSink, folder: Path) -> None:
     )
 
 
-def test_rejected_rows_have_a_file_of_their_own_with_the_reason_of_each(sink: CsvSink, folder: Path) -> None:
+def test_rejected_records_have_a_file_of_their_own_with_the_reason_of_each(sink: CsvSink, folder: Path) -> None:
     sink.divert(BATCH, SINK_DOWN)
     details = ("ORA-12899: value too large, maximum: 255", "ORA-01438")
     sink.divert(BATCH, Diversion(DivertReason.REJECTED, START_NS, details))
@@ -67,14 +67,14 @@ def test_rejected_rows_have_a_file_of_their_own_with_the_reason_of_each(sink: Cs
     assert lines[2].endswith(",rejected: ORA-01438")
 
 
-def test_a_row_written_as_to_any_sink_has_no_reason(sink: CsvSink, folder: Path) -> None:
+def test_a_record_written_as_to_any_sink_has_no_reason(sink: CsvSink, folder: Path) -> None:
     sink.write(BATCH)
     sink.close()
     lines = (folder / "backup_20260101_000000.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1].endswith(",2026-01-01T00:00:00.000000000Z,")
 
 
-def test_rows_are_on_disk_when_divert_returns(sink: CsvSink, folder: Path, mocker: MockerFixture) -> None:
+def test_records_are_on_disk_when_divert_returns(sink: CsvSink, folder: Path, mocker: MockerFixture) -> None:
     fsync = mocker.spy(os, "fsync")
     sink.divert(BATCH, SINK_DOWN)
     assert fsync.call_count == (1 if os.name == "nt" else 2)  # the file and, for its new name, the folder
@@ -107,7 +107,7 @@ def test_a_file_is_completed_at_its_age_by_the_next_write(sink: CsvSink, folder:
     assert names(folder) == ["backup_20260101_000000.csv", "backup_20260101_000100.csv.part"]
 
 
-def test_a_file_without_new_rows_is_completed_by_a_look_at_the_backlog(sink: CsvSink, clock: ManualClock) -> None:
+def test_a_file_without_new_records_is_completed_by_a_look_at_the_backlog(sink: CsvSink, clock: ManualClock) -> None:
     sink.divert(BATCH, SINK_DOWN)
     assert sink.backlog() == []
     clock.advance(60)
@@ -116,7 +116,7 @@ def test_a_file_without_new_rows_is_completed_by_a_look_at_the_backlog(sink: Csv
     assert file.size_bytes > 200
 
 
-def test_while_a_file_of_rejected_rows_waits_further_ones_gather_for_a_day(
+def test_while_a_file_of_rejected_records_waits_further_ones_gather_for_a_day(
     sink: CsvSink, folder: Path, clock: ManualClock
 ) -> None:
     for _ in range(3 * 1440):
@@ -130,7 +130,7 @@ def test_while_a_file_of_rejected_rows_waits_further_ones_gather_for_a_day(
     assert names(folder) == [*stamps, "rejected_20260103_000100.csv.part"]
 
 
-def test_once_the_waiting_file_of_rejected_rows_is_replayed_the_next_one_can_be(
+def test_once_the_waiting_file_of_rejected_records_is_replayed_the_next_one_can_be(
     sink: CsvSink, folder: Path, clock: ManualClock
 ) -> None:
     sink.divert(BATCH, REJECTED)
@@ -145,7 +145,7 @@ def test_once_the_waiting_file_of_rejected_rows_is_replayed_the_next_one_can_be(
     assert (second.rejected, second.records) == (True, 20)
 
 
-def test_a_file_of_rejected_rows_is_completed_at_its_size_though_another_one_waits(
+def test_a_file_of_rejected_records_is_completed_at_its_size_though_another_one_waits(
     make_sink: Callable[..., CsvSink],
 ) -> None:
     sink = make_sink(max_file_size_bytes=300)
@@ -155,7 +155,7 @@ def test_a_file_of_rejected_rows_is_completed_at_its_size_though_another_one_wai
     assert [file.records for file in sink.backlog()] == [2, 2, 2]
 
 
-def test_rows_that_wait_for_replay_are_completed_at_their_age_beside_rejected_ones(
+def test_records_that_wait_for_replay_are_completed_at_their_age_beside_rejected_ones(
     sink: CsvSink, clock: ManualClock
 ) -> None:
     for _ in range(2):
@@ -168,7 +168,7 @@ def test_rows_that_wait_for_replay_are_completed_at_their_age_beside_rejected_on
     ]  # fmt: skip
 
 
-def test_a_slow_look_at_the_folder_keeps_no_row_waiting(
+def test_a_slow_look_at_the_folder_keeps_no_record_waiting(
     sink: CsvSink, clock: ManualClock, mocker: MockerFixture
 ) -> None:
     sink.divert(BATCH, SINK_DOWN)
@@ -339,7 +339,7 @@ def replayed(sink: CsvSink, clock: ManualClock, diversion: Diversion = SINK_DOWN
     return name
 
 
-def test_before_live_rows_are_refused_the_oldest_replayed_files_go(
+def test_before_live_records_are_refused_the_oldest_replayed_files_go(
     make_sink: Callable[..., CsvSink],
     folder: Path,
     clock: ManualClock,
@@ -369,7 +369,7 @@ def test_before_live_rows_are_refused_the_oldest_replayed_files_go(
     disk.size -= max(0, disk.free - 1000)
     with pytest.raises(RetryableError, match="min_free_disk"):
         sink.divert(BATCH, SINK_DOWN)
-    assert [file.name for file in sink.backlog()] == [rejected.name, waiting.name], "rows that are nowhere else stay"
+    assert [file.name for file in sink.backlog()] == [rejected.name, waiting.name], "records that are nowhere else stay"
     early = [record for record in caplog.records if "deleted early" in record.message]
     assert len(early) == 2, "once a minute"
     assert "files=3 " in early[1].message, "with those in between"
@@ -429,7 +429,7 @@ def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Pa
     assert folder.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_rows_that_would_fill_the_disk_are_refused(make_sink: Callable[..., CsvSink], folder: Path) -> None:
+def test_records_that_would_fill_the_disk_are_refused(make_sink: Callable[..., CsvSink], folder: Path) -> None:
     sink = make_sink(min_free_disk_bytes=2**60)
     sink.open()
     with pytest.raises(RetryableError, match="min_free_disk") as caught:
@@ -441,7 +441,7 @@ def test_rows_that_would_fill_the_disk_are_refused(make_sink: Callable[..., CsvS
 
 def test_a_folder_in_use_is_refused_and_names_the_process(sink: CsvSink, make_sink: Callable[..., CsvSink]) -> None:
     other = make_sink()
-    with pytest.raises(RetryableError, match=rf"warehouse is in use by process {os.getpid()}; end it"):
+    with pytest.raises(RetryableError, match=rf"warehouse is in use by process {os.getpid()}; stop it"):
         other.open()
     sink.close()
     other.open()
@@ -512,14 +512,14 @@ MIB = 1024 * 1024
 @pytest.mark.parametrize(
     ("free", "severity", "message"),
     [
-        (MIB - 1, Severity.CRITICAL, "no row would be taken"),
-        (MIB + 50_000, Severity.CRITICAL, "no row would be taken"),
-        (MIB + 200_000, Severity.WARNING, "room for about 1,428 rows"),
-        (2 * MIB - 1, Severity.WARNING, "room for about 7,489 rows"),
+        (MIB - 1, Severity.CRITICAL, "no record can be stored"),
+        (MIB + 50_000, Severity.CRITICAL, "no record can be stored"),
+        (MIB + 200_000, Severity.WARNING, "room for 1,428 records"),
+        (2 * MIB - 1, Severity.WARNING, "room for 7,489 records"),
         (2 * MIB, Severity.OK, "writable, 2 MiB free"),
     ],
 )
-def test_the_doctor_warns_before_a_row_is_refused(
+def test_the_doctor_warns_before_a_record_is_refused(
     make_sink: Callable[..., CsvSink], mocker: MockerFixture, free: int, severity: Severity, message: str
 ) -> None:
     mocker.patch("csv_sink.diagnosis.shutil.disk_usage", return_value=SimpleNamespace(free=free))

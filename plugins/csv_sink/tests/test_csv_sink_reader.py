@@ -29,7 +29,7 @@ def lines(*values: Value) -> list[bytes]:
 
 
 def read(data: bytes, from_record: int = 0, max_records: int = 500) -> tuple[list[str], list[BadLine]]:
-    """Names of the rows, and the bad lines."""
+    """Names of the records, and the bad lines."""
     parts = [part for part, _ in replay_batches(Reader(io.BytesIO(data)), from_record, max_records)]
     return [name for part in parts for name in part.batch.names], [bad for part in parts for bad in part.bad_lines]
 
@@ -39,7 +39,7 @@ def test_damaged_lines_are_named_by_number_and_skipped() -> None:
     names, bad = read(HEADER + first + second.replace(b"float", b"flaot") + third[:-30] + b"\n" + fourth)
     assert names == ["T0", "T3"]
     assert [line.line for line in bad] == [3, 4]
-    assert "'flaot' is no value_type" in bad[0].message
+    assert "'flaot' is not a value_type" in bad[0].message
 
 
 def test_line_numbers_count_every_physical_line() -> None:
@@ -51,15 +51,15 @@ def test_line_numbers_count_every_physical_line() -> None:
 
 @pytest.mark.parametrize("damage", [b'"', b'"""', b',"', b'x"y', b"\x00" * 100])
 def test_a_stray_quote_costs_its_own_line_only(damage: bytes) -> None:
-    rows = lines(1.0, "a", 'with "quotes"', "two\nlines", 5.0)
-    for position in range(len(rows)):
-        data = [*rows[:position], damage + b"\n", *rows[position:]]
+    records = lines(1.0, "a", 'with "quotes"', "two\nlines", 5.0)
+    for position in range(len(records)):
+        data = [*records[:position], damage + b"\n", *records[position:]]
         names, bad = read(HEADER + b"".join(data))
         assert names == ["T0", "T1", "T2", "T3", "T4"]
         assert len(bad) == 1
 
 
-def test_a_quote_too_many_at_the_end_of_a_row_costs_that_row_only() -> None:
+def test_a_quote_too_many_at_the_end_of_a_record_costs_that_record_only() -> None:
     first, second, third = lines("a", "b", "c")
     names, bad = read(HEADER + first + second.rstrip(b"\n") + b'"\n' + third)
     assert names == ["T0", "T2"]
@@ -68,8 +68,8 @@ def test_a_quote_too_many_at_the_end_of_a_row_costs_that_row_only() -> None:
 
 def test_a_quote_that_is_never_closed_is_followed_so_far_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("csv_sink.format.reader._LONGEST_RECORD_BYTES", 200)
-    rows = lines(*range(50))
-    names, bad = read(HEADER + b'"\n' + b"".join(rows))
+    records = lines(*range(50))
+    names, bad = read(HEADER + b'"\n' + b"".join(records))
     assert (len(names), len(bad)) == (50, 1)
 
 
@@ -80,9 +80,9 @@ def test_a_file_saved_by_a_spreadsheet_is_read() -> None:
 
 
 def rearranged(order: Sequence[int], extra: bytes = b"") -> bytes:
-    """Three rows whose columns somebody has moved."""
+    """Three records whose columns somebody has moved."""
     table = [line.rstrip(b"\n").split(b",") for line in (HEADER, *lines(1.0, "b", True))]
-    return b"".join(b",".join(row[column] for column in order) + extra + b"\n" for row in table)
+    return b"".join(b",".join(record[column] for column in order) + extra + b"\n" for record in table)
 
 
 @pytest.mark.parametrize("extra", [b"", b",my notes", b",,"])
@@ -114,13 +114,13 @@ def test_a_file_with_semicolons_is_said_to_be_one() -> None:
     _, bad = read((HEADER + b"".join(lines(1.0, "b"))).replace(b",", b";"))
     assert [line.line for line in bad] == [1, 2, 3]
     for line in bad:
-        assert "the columns are separated by ; instead of commas" in line.message
+        assert "the columns are separated by semicolons, not commas" in line.message
 
 
 def test_a_file_in_another_encoding_is_said_to_be_one() -> None:
     _, bad = read(HEADER + lines("운전")[0].decode().encode("cp949"))
     assert [line.line for line in bad] == [2]
-    assert "it is not UTF-8; if a spreadsheet saved the file: save it as CSV UTF-8" in bad[0].message
+    assert "it is not UTF-8; if a spreadsheet saved the file, save it as CSV UTF-8" in bad[0].message
 
 
 def test_a_quoted_header_is_a_header() -> None:
@@ -128,7 +128,7 @@ def test_a_quoted_header_is_a_header() -> None:
     assert read(header + lines(1.0)[0]) == (["T0"], [])
 
 
-def test_a_wrong_header_is_named_and_the_rows_are_read() -> None:
+def test_a_wrong_header_is_named_and_the_records_are_read() -> None:
     names, bad = read(b"timestamp,tag\n" + lines(1.0)[0])
     assert names == ["T0"]
     assert [line.line for line in bad] == [1]
@@ -148,10 +148,10 @@ def test_an_empty_file_has_nothing_to_read() -> None:
 
 
 def test_damaged_lines_count_as_records_so_that_reading_goes_on_at_the_right_one() -> None:
-    rows = lines(*range(30))
-    rows[7] = b"damaged\n"
-    rows[15] = b'"\n'
-    data = HEADER + b"".join(rows)
+    records = lines(*range(30))
+    records[7] = b"damaged\n"
+    records[15] = b'"\n'
+    data = HEADER + b"".join(records)
     whole = [part for part, _ in replay_batches(Reader(io.BytesIO(data)), 0, 5)]
     expected = [name for part in whole for name in part.batch.names]
     assert expected == [f"T{number}" for number in range(30) if number not in (7, 15)]
@@ -207,7 +207,7 @@ def test_a_file_from_elsewhere_is_read_as_it_is_and_left_as_it_is(tmp_path: Path
     assert path.read_bytes() == data
 
 
-def test_rejected_rows_are_known_by_the_name_of_their_file(tmp_path: Path) -> None:
+def test_rejected_records_are_known_by_the_name_of_their_file(tmp_path: Path) -> None:
     reader = agent_register_sink().backup_reader
     assert reader is not None
     for name, rejected in (("rejected_20260101_000000.csv", True), ("backup_20260101_000000.csv", False)):

@@ -1,4 +1,4 @@
-"""CsvBackups: reads backup files wherever they lie, for ``tagferry replay FILE.csv``."""
+"""CsvBackups: reads backup files anywhere, for ``tagferry replay FILE.csv``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csv_sink.format.reader import Reader, replay_batches
 
 
 class CsvBackups:
-    """A BackupReader. A file of any name will do; one that begins with ``rejected_`` holds rejected rows."""
+    """A BackupReader. A file may have any name; one that begins with ``rejected_`` has rejected records."""
 
     def describe(self, path: Path) -> BacklogFile:
         """Raises OSError."""
@@ -19,7 +19,7 @@ class CsvBackups:
         return BacklogFile(str(path), path.stat().st_size, None, rejected, path)
 
     def read(self, path: Path, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
-        """Rows of the file from a data record on, and its damaged lines by number. Raises OSError."""
+        """The records from number ``from_record`` on, and the damaged lines with their numbers. Raises OSError."""
         with path.open("rb") as opened:
             for batch, _ in replay_batches(Reader(opened), from_record, max_records):
                 yield batch

@@ -14,13 +14,13 @@ from csv_sink.files.folder import FileKind, Folder, kind_of
 
 _MIB = 1024 * 1024
 
-# About what a row takes, and a batch of them: a batch is refused as a whole.
-_ROW_BYTES = 140
-_BATCH_BYTES = 500 * _ROW_BYTES
+# About the size of a record, and of a batch: a batch is refused as a whole.
+_RECORD_BYTES = 140
+_BATCH_BYTES = 500 * _RECORD_BYTES
 
 
 def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
-    """Write and remove a nameless file, measure the free disk, count what waits."""
+    """Write and delete a temporary file, measure the free disk space, count what waits."""
     subject = f"CSV {folder.path}"
     place = _nearest(folder.path)
     try:
@@ -31,20 +31,20 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         free = shutil.disk_usage(place).free
     except OSError as error:
         message = f"cannot write in {place}: {error.strerror or error}"
-        yield Finding(Severity.CRITICAL, subject, message, "give the agent's user the right to write there")
+        yield Finding(Severity.CRITICAL, subject, message, "give the agent's user permission to write there")
         return
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = folder.complete()
     for kind, what, next_step in (
         (
             FileKind.BACKUP,
-            "of rows that wait for replay",
-            "they are replayed while the sink is up, or by: tagferry replay",
+            "of records that wait for replay",
+            "they are replayed automatically while the sink is up, or with: tagferry replay",
         ),
         (
             FileKind.REJECTED,
-            "of rows that were rejected for their content",
-            "the column reason says why; mend the cause, then: tagferry replay --rejected",
+            "of records that were rejected for their content",
+            "see the column reason, fix the cause, then run: tagferry replay --rejected",
         ),
     ):
         sizes = [size for path, size in files if kind_of(path) is kind]
@@ -52,22 +52,22 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
             message = f"{_files(len(sizes))} ({sum(sizes):,} bytes) {what}"
             yield Finding(Severity.WARNING, subject, message, next_step)
     if damaged := folder.with_damage():
-        message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other rows were replayed"
-        next_step = "mend the lines and name the file to: tagferry replay; then delete it"
+        message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other records were replayed"
+        next_step = "fix the lines, replay the file by name with tagferry replay, then delete it"
         yield Finding(Severity.WARNING, subject, message, next_step)
 
 
 def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> Finding:
-    """Warns while there is still room, but less of it than ``min_free_disk`` keeps."""
+    """A warning while there is room, but less than ``min_free_disk`` keeps free."""
     room = free + replayed - min_free_disk_bytes
     message = f"{free // _MIB} MiB free, min_free_disk keeps {min_free_disk_bytes // _MIB} MiB"
     next_step = "free space, or set another directory:"
     if room < _BATCH_BYTES:
-        return Finding(Severity.CRITICAL, subject, f"{message}: no row would be taken", next_step)
+        return Finding(Severity.CRITICAL, subject, f"{message}: no record can be stored", next_step)
     if free - min_free_disk_bytes < _BATCH_BYTES:
         return Finding(Severity.WARNING, subject, f"{message}: replayed files in done/ are deleted early", next_step)
     if room < min_free_disk_bytes:
-        return Finding(Severity.WARNING, subject, f"{message}: room for about {room // _ROW_BYTES:,} rows", next_step)
+        return Finding(Severity.WARNING, subject, f"{message}: room for {room // _RECORD_BYTES:,} records", next_step)
     return Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
 
 

@@ -1,4 +1,4 @@
-"""CsvSink: keeps rows in files that read back exactly."""
+"""CsvSink: keeps records in files that are read back exactly."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from csv_sink.files.replayed import ReplayedFiles
 from csv_sink.format.line import LineWriter
 from csv_sink.format.reader import BEGIN, Position, Reader, replay_batches
 
-# Files of rejected rows stay until somebody replays them: one tag that is always refused makes one a day, not one a
-# minute.
+# Files of rejected records stay until somebody replays them. One tag that is always refused makes one file per day, not
+# one per minute.
 _REJECTED_AGE_SECONDS: Final = 86_400.0
 
 
 class CsvSink:
-    """A Sink, a FallbackSink and Replayable. Thread-safe: one lock around the files, rows are formatted outside of it.
+    """A Sink, a FallbackSink and Replayable. Thread-safe: one lock for the files; records are formatted outside it.
 
-    ``write`` and ``divert`` append to one open file for each kind of row and return when the disk has the rows; an
-    error leaves the file as it was. A folder that may be large is listed outside of the lock: ``divert`` holds up
-    ``emit``. Between ``open`` and ``close`` the folder is locked against other processes; ``backlog`` and ``read`` need
-    no lock and work without ``open``.
+    ``write`` and ``divert`` append to one open file per kind and return when the records are on disk; an error leaves
+    the file as it was. A folder that may be large is listed outside the lock, because ``divert`` delays ``emit``.
+    Between ``open`` and ``close`` the folder is locked against other processes; ``backlog`` and ``read`` need no lock
+    and work without ``open``.
     """
 
     def __init__(self, config: CsvSinkConfig, context: ComponentContext) -> None:
@@ -54,12 +54,12 @@ class CsvSink:
         self._records: dict[str, int] = {}
         self._positions: dict[str, Position] = {}
         self._damaged: set[str] = set()
-        self._left: set[Path] = set()  # parts that are not open and could not be completed yet
+        self._left: set[Path] = set()  # parts that are not open and could not be completed
         self._replayed = ReplayedFiles(self._folder, config, context)
 
     @property
     def idempotent(self) -> bool:
-        """False: rows written twice are in the files twice; it is for replay's destination to tell."""
+        """False: records written twice are in the files twice. The sink they are replayed into recognises them."""
         return False
 
     def open(self) -> None:
@@ -70,19 +70,19 @@ class CsvSink:
         self._replayed.prune()
 
     def close(self) -> None:
-        """Complete the open files and give the folder back."""
+        """Complete the open files and release the folder."""
         with self._lock:
             for kind in list(self._parts):
                 self._complete(kind)
             self._folder_lock.release()
 
     def write(self, batch: Batch) -> WriteOutcome:
-        """Append the rows, without a reason. Raises RetryableError."""
+        """Append the records, without a reason. Raises RetryableError."""
         self._append(FileKind.BACKUP, batch, self._clock.time_ns(), "")
         return WriteOutcome(inserted=len(batch))
 
     def divert(self, batch: Batch, diversion: Diversion) -> None:
-        """Append the rows and why they come; rejected ones to a file of their own. Raises RetryableError."""
+        """Append the records and the reason; rejected ones go to their own file. Raises RetryableError."""
         reasons: str | Sequence[str] = diversion.reason
         if diversion.details is not None:
             reasons = [f"{diversion.reason}: {detail}" for detail in diversion.details]
@@ -90,10 +90,10 @@ class CsvSink:
         self._append(kind, batch, diversion.attempted_at_ns, reasons)
 
     def backlog(self) -> Sequence[BacklogFile]:
-        """Complete files, oldest first. An open file that is old enough is completed, although no row came since.
+        """Complete files, oldest first. An open file that is old enough is completed, even if no record came since.
 
-        While no file of rejected rows waits, the open one need be no older than others. So whoever wants the latest
-        rejected rows replays those that wait, and has them; while nobody does, a day makes one file.
+        While no file of rejected records is waiting, the open one is completed as early as others. So whoever wants the
+        latest rejected records replays those that wait, and gets them; while nobody does, there is one file per day.
         """
         for kind in FileKind:
             self._complete_old(kind, self._max_age(kind))
@@ -112,10 +112,10 @@ class CsvSink:
         ]
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
-        """Rows of one file. Going on where the last ``read`` of it stopped is cheap, elsewhere it is read through.
+        """The records of one file. Continuing where the last ``read`` stopped is cheap; else it reads from the start.
 
-        So whoever read it to its end has seen each of its lines, also after a restart in the middle: ``finish`` knows
-        whether one is damaged. Raises FileNotFoundError when the backlog has no such file.
+        So whoever reads to the end has read every line, even after a restart in the middle, and ``finish`` knows
+        whether one is damaged. Raises FileNotFoundError if the backlog has no such file.
         """
         known = self._positions.get(file, BEGIN)
         with self._folder.file(file).open("rb") as opened:
@@ -129,7 +129,7 @@ class CsvSink:
     def finish(self, file: str) -> None:
         """Move the file to ``done``, where it is kept for ``done_retention``. Raises OSError or RetryableError.
 
-        One with damaged lines goes to ``damaged`` and stays there: nobody else has what they held.
+        A file with damaged lines goes to ``damaged`` and stays there: what they held is nowhere else.
         """
         with self._lock:
             self._check_open()
@@ -178,7 +178,7 @@ class CsvSink:
             part.append(lines, records)
 
     def _part(self, kind: FileKind) -> Part:
-        """The open file for rows of a kind: the one there is, or a new one."""
+        """The open file of a kind; a new one if there is none."""
         part = self._parts.get(kind)
         if part is not None and not part.in_place:
             self._log.error(
@@ -194,7 +194,7 @@ class CsvSink:
         elif part is not None and self._age(part) >= self._max_age(kind):
             self._complete(kind)
         if kind not in self._parts:
-            if not self._folder_lock.in_place:  # the folder was removed, and the lock with it
+            if not self._folder_lock.in_place:  # the folder was deleted, and the lock with it
                 self._folder_lock.release()
                 self._take_folder()
             path = self._folder.new_part(kind, self._clock.time_ns())
@@ -202,7 +202,7 @@ class CsvSink:
         return self._parts[kind]
 
     def _complete_old(self, kind: FileKind, age_seconds: float) -> bool:
-        """Complete the open file of a kind if it is so old; False when it is not."""
+        """Complete the open file of a kind if it is that old; False if it is not."""
         with self._lock:
             part = self._parts.get(kind)
             if part is None or self._age(part) < age_seconds:
@@ -211,7 +211,7 @@ class CsvSink:
             return True
 
     def _complete(self, kind: FileKind) -> None:
-        """Never raises: the rows are on disk already, whatever name they have."""
+        """Never raises: the records are on disk, whatever the file is called."""
         part = self._parts.pop(kind)
         try:
             path = part.complete()
@@ -238,7 +238,7 @@ class CsvSink:
             try:
                 self._folder_lock.acquire()
             except FolderHeld as error:
-                raise RetryableError(f"{error}; end it, or give each sink a directory: of its own") from None
+                raise RetryableError(f"{error}; stop it, or give each sink its own directory:") from None
             self._left.clear()
             open_files = {part.path for part in self._parts.values()}
             self._salvage(path for path in self._folder.parts() if path not in open_files)
@@ -246,8 +246,8 @@ class CsvSink:
     def _salvage(self, paths: Iterable[Path]) -> None:
         """Complete files that are not open: left by a process that died, or by a ``complete`` that failed.
 
-        One that cannot be completed is left for the next look and keeps no row out of the other files. Needs no lock:
-        nobody else touches a file that is neither open nor complete, and of several lookers one takes what is left.
+        A file that cannot be completed is left for the next time and does not affect the others. Needs no lock: nothing
+        else touches a file that is neither open nor complete, and only one thread takes what is left.
         """
         for path in paths:
             try:

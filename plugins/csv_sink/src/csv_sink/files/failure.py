@@ -14,13 +14,13 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def lacks_room(error: OSError) -> bool:
-    """True when the disk or a quota is full, so that deleting files helps."""
+    """True if the disk or a quota is full, so that deleting files helps."""
     return error.errno in _NO_ROOM
 
 
 @contextmanager
 def translated(folder: Path) -> Iterator[None]:
-    """Raise RetryableError for an OSError: a full disk is emptied, a missing right granted, without a restart."""
+    """Raise RetryableError for an OSError: disk space and permissions can be fixed without a restart."""
     try:
         yield
     except OSError as error:

@@ -20,7 +20,7 @@ _NAME: Final = re.compile(r"(backup|rejected)_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?
 
 
 class FileKind(StrEnum):
-    """Good rows that wait for their destination, or rows that it refused for their content."""
+    """Good records that wait for their destination, or records that it refused for their content."""
 
     BACKUP = "backup"
     REJECTED = "rejected"
@@ -35,7 +35,7 @@ class Replayed(NamedTuple):
 
 
 class Folder:
-    """``<directory>/<sink id>``. Holds no state: what it says is what the file system says at that moment."""
+    """``<directory>/<sink id>``. It has no state: it returns what the file system says at that moment."""
 
     def __init__(self, directory: Path, sink_id: str) -> None:
         self.directory = directory
@@ -44,7 +44,7 @@ class Folder:
         self.damaged = self.path / DAMAGED
 
     def make(self) -> None:
-        """Make the folder, for its owner only."""
+        """Create the folder, for its owner only."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.directory, self.path):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -58,25 +58,25 @@ class Folder:
         found = []
         for path in self._files(self.path):
             if not path.name.endswith(SUFFIX):
-                with suppress(FileNotFoundError):  # whoever holds the folder has just moved it
+                with suppress(FileNotFoundError):  # the process that holds the folder has just moved it
                     found.append((path, path.stat().st_size))
         return found
 
     def new_part(self, kind: FileKind, time_ns: int) -> Path:
-        """A name that no file here, in ``done`` or in ``damaged`` has."""
+        """A name that no file has here, in ``done`` or in ``damaged``."""
         return self.path / f"{self._free_name(kind, file_stamp(time_ns))}{SUFFIX}"
 
     def file(self, name: str) -> Path:
-        """The complete file of that name. Raises FileNotFoundError; a name from elsewhere leads nowhere."""
+        """The complete file of that name. Raises FileNotFoundError, also for a name with another path in it."""
         path = self.path / name
         if not _NAME.fullmatch(name) or name.endswith(SUFFIX) or not path.is_file():
             raise FileNotFoundError(f"{self.path} has no complete file {name!r}")
         return path
 
     def finish(self, name: str, since_ns: int, *, damaged: bool) -> Path:
-        """Move a complete file to ``done`` (since now, UTC ns), or to ``damaged``; returns its new path.
+        """Move a complete file to ``done`` (from now, UTC ns), or to ``damaged``; returns its new path.
 
-        Its name is another one when a file there has it already: a copy was put back, say.
+        It gets another name if that one is taken there, for example because a copy was put back.
         """
         path, folder = self.file(name), self.damaged if damaged else self.done
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -84,7 +84,7 @@ class Folder:
         if os.path.lexists(target):
             stamp, _, kind = _age(path)
             target = folder / self._free_name(kind, stamp)
-        with suppress(OSError):  # then the retention counts from the last row, as good as any
+        with suppress(OSError):  # then the retention counts from the last record, which is good enough
             os.utime(path, ns=(since_ns, since_ns))
         path.rename(target)
         sync_folder(folder)
@@ -92,7 +92,7 @@ class Folder:
         return target
 
     def replayed(self) -> list[Replayed]:
-        """Files in ``done``, the longest there first."""
+        """Files in ``done``; those that have been there longest come first."""
         found = []
         for path in self._files(self.done):
             with suppress(OSError):
@@ -109,7 +109,7 @@ class Folder:
         return next(name for name in names if not self._is_taken(name))
 
     def _is_taken(self, name: str) -> bool:
-        """Asks for the name alone: to list a large folder takes a second."""
+        """Checks the name only: listing a large folder takes a second."""
         places = (self.path / name, self.path / f"{name}{SUFFIX}", self.done / name, self.damaged / name)
         return any(map(os.path.lexists, places))
 
@@ -119,7 +119,7 @@ class Folder:
 
 
 def kind_of(path: Path) -> FileKind:
-    """What a file of ours holds."""
+    """The kind of one of our files."""
     return FileKind(path.name.partition("_")[0])
 
 

@@ -1,4 +1,4 @@
-"""FolderLock: one process at a time uses a folder; the operating system takes the lock back when that process dies."""
+"""FolderLock: one process at a time uses a folder; the operating system releases the lock when that process dies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # thread_local would make it a lock of the thread that opens the sink, and another one closes it.
+        # With thread_local it would belong to the thread that opens the sink, but another thread closes it.
         self._lock = FileLock(folder / NAME, mode=0o600, thread_local=False)
         self._identity: os.stat_result | None = None
 
@@ -36,26 +36,26 @@ class FolderLock:
 
     @property
     def in_place(self) -> bool:
-        """True when the file that is held is still the one in the folder, which somebody may have removed."""
+        """True if the locked file is still the one in the folder, which may have been deleted."""
         try:
             return self._identity is not None and os.path.samestat(self._stat(), self._identity)
         except OSError:
             return False
 
     def acquire(self) -> None:
-        """Take the lock at once. Raises FolderHeld, or OSError when the file cannot be made."""
+        """Take the lock without waiting. Raises FolderHeld, or OSError if the file cannot be created."""
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
             raise FolderHeld(f"{self._folder} is in use by process {holder(self._folder) or 'unknown'}") from None
         self._identity = self._stat()
-        with suppress(OSError):  # a full disk must not keep anybody from reading what is there
+        with suppress(OSError):  # a full disk must not prevent reading what is there
             file = self._folder / HOLDER_NAME
             file.touch(mode=0o600)
             file.write_text(f"{os.getpid()}\n", encoding="ascii")
 
     def release(self) -> None:
-        """Give the lock back. Safe without ``acquire``."""
+        """Release the lock. Safe without ``acquire``."""
         if not self.held:
             return
         if self.in_place:
@@ -69,7 +69,7 @@ class FolderLock:
 
 
 def holder(folder: Path) -> str | None:
-    """The process that last said it holds the folder and did not give it back; it may have died since."""
+    """The process that last took the folder and has not released it; it may have died since."""
     with suppress(OSError):
         return (folder / HOLDER_NAME).read_text(encoding="ascii", errors="replace")[:20].strip() or None
     return None

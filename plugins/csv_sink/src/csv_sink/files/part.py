@@ -1,4 +1,4 @@
-"""Part: the file that rows are appended to, ``*.csv.part`` until it is complete.
+"""Part: the file that records are appended to, ``*.csv.part`` until it is complete.
 
 ::
 
@@ -6,7 +6,7 @@
                  |
                  `- a write failed: cut back to the last good length
 
-Whatever kills the process, the file holds whole lines of accepted rows, then perhaps a torn one, which ``salvage``
+Whatever kills the process, the file has complete lines of accepted records, then perhaps a torn one, which ``salvage``
 cuts off at the next start.
 """
 
@@ -24,7 +24,7 @@ from csv_sink.format.reader import Reader, Step
 
 SUFFIX: Final = ".part"
 
-_ROWS_AT_A_TIME: Final = 10_000
+_RECORDS_AT_A_TIME: Final = 10_000
 
 
 class Part:
@@ -44,16 +44,16 @@ class Part:
 
     @property
     def in_place(self) -> bool:
-        """True while the name still leads to this file; False when somebody removed or replaced it."""
+        """True while the name leads to this file; False if it was deleted or replaced."""
         try:
             return os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
         except OSError:
             return False
 
     def append(self, lines: bytes, records: int) -> None:
-        """Write whole lines and return when they are on disk. After an error the file is as it was before.
+        """Write complete lines and return when they are on disk. After an error the file is as it was before.
 
-        When even cutting off what was half written failed, ``torn`` is True: abandon the file, ``salvage`` mends it.
+        If a half-written line could not even be cut off, ``torn`` is True: abandon the file, ``salvage`` repairs it.
         """
         data = lines if self.size_bytes else HEADER + lines
         try:
@@ -64,7 +64,7 @@ class Part:
             if not self.size_bytes:
                 sync_folder(self.path.parent)
         except BaseException:
-            # Also after a failed fsync: the kernel may have forgotten the pages, so they are written anew next time.
+            # Also after a failed fsync: the kernel may have dropped the pages, so they must be written again.
             self.torn = True
             self._file.truncate(self.size_bytes)
             self._file.seek(self.size_bytes)
@@ -75,9 +75,9 @@ class Part:
         self.records += records
 
     def complete(self) -> Path | None:
-        """Close the file and take ``.part`` off its name; returns the new path. A file without rows is removed.
+        """Close the file and take ``.part`` off its name; returns the new path. A file without records is deleted.
 
-        After an OSError the file is closed and for ``salvage`` to complete.
+        After an OSError the file is closed, and ``salvage`` has to complete it.
         """
         self._file.close()
         if not self.records:
@@ -92,7 +92,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """What became of a part that its process did not complete. ``path`` is None when there was no row in it."""
+    """What became of a part that its process did not complete. ``path`` is None if it had no record."""
 
     path: Path | None
     records: int
@@ -102,7 +102,7 @@ class Salvaged:
 def salvage(path: Path) -> Salvaged:
     """Cut a torn last line off a part and complete it. Reads the whole file.
 
-    Nothing before a whole row is ever cut: a line damaged in the middle stays, for ``read`` to name it.
+    Nothing before a complete record is ever cut: a line damaged in the middle stays, and ``read`` reports it.
     """
     records = 0
     torn_at: int | None = None
@@ -111,12 +111,12 @@ def salvage(path: Path) -> Salvaged:
         start = 0
         while (step := reader.step()) is not None:
             if step is Step.WHOLE:
-                records += start > 0  # the header is no record
+                records += start > 0  # the header is not a record
                 torn_at = None
             elif step is not Step.DAMAGED and torn_at is None:
                 torn_at = start
             start = reader.position.offset
-            if len(reader.builder) >= _ROWS_AT_A_TIME:
+            if len(reader.builder) >= _RECORDS_AT_A_TIME:
                 reader.builder.take()
         whole_bytes = start if torn_at is None else torn_at
         if whole_bytes > len(HEADER) and whole_bytes < start:
@@ -131,7 +131,7 @@ def salvage(path: Path) -> Salvaged:
 def publish(part: Path) -> Path:
     """Take ``.part`` off the name of a closed file, durably; returns the new path.
 
-    Raises OSError, also when somebody has put another file there: it waits until that one is replayed.
+    Raises OSError, also if there is another file of that name: then it waits until that one is replayed.
     """
     path = part.with_suffix("")
     if os.path.lexists(path):
@@ -142,7 +142,7 @@ def publish(part: Path) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable. Windows has no such call and does it by itself (NTFS journals names)."""
+    """Make names in a folder durable. Windows has no such call and needs none (NTFS journals names)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -30,11 +30,11 @@ class ReplayedFiles:
         self._sink_id = context.component_id
         self._lock = threading.Lock()
         self._pruned_at: float | None = None
-        self._oldest: deque[Replayed] = deque()  # what the last look found in ``done``, the longest there first
-        self._deleted_early = 0  # files, since the log last said so
+        self._oldest: deque[Replayed] = deque()  # the rest of the last listing of ``done``
+        self._deleted_early = 0  # files, since the last such log event
 
     def prune(self) -> None:
-        """Delete files that have been kept long enough; looks at most once an hour."""
+        """Delete files that have been kept long enough; does nothing if called again within an hour."""
         with self._lock:
             now = self._clock.monotonic()
             if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
@@ -51,28 +51,28 @@ class ReplayedFiles:
                 break
             try:
                 path.unlink(missing_ok=True)
-            except OSError as error:  # on Windows, held open by whoever looks at it
+            except OSError as error:  # on Windows, if a program has it open
                 self._warn_not_deleted(path, error)
                 continue
             self._log.info("replayed file deleted", sink=self._sink_id, file=path, every=self._sink_id)
 
     def ensure_free_disk(self, needed_bytes: int) -> None:
-        """Return when ``needed_bytes`` can be written and leave ``min_free_disk``. Raises RetryableError or OSError."""
+        """Make sure that ``min_free_disk`` stays free after ``needed_bytes``. Raises RetryableError or OSError."""
         free, wanted = self._free_disk(), needed_bytes + self._config.min_free_disk_bytes
         if free < wanted and self.make_room(wanted - free):
             free = self._free_disk()
         if free < wanted:
             raise RetryableError(
                 f"{self._folder.path}: {free} bytes are free, min_free_disk keeps {self._config.min_free_disk_bytes}; "
-                "free space",
+                "free disk space",
                 code="MIN_FREE_DISK",
                 throttle=True,
             )
 
     def make_room(self, size_bytes: int) -> bool:
-        """Delete files of that size together, the longest there first; False when there is none.
+        """Delete files of that total size, those that have been there longest first; False if there are none.
 
-        Looks again only once those that the last look found are used up.
+        Lists the folder again only after all files of the last listing are deleted.
         """
         deleted: list[int] = []
         for look in (False, True):

@@ -1,4 +1,4 @@
-"""Field: one column of one line, quoted (RFC 4180) and safe to open in a spreadsheet; and back."""
+"""Field: one column of a line, quoted (RFC 4180) and safe to open in a spreadsheet; and back."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 
 from agent_core.api import Value
 
-# A spreadsheet takes a cell that begins with one of these for a formula, or drops it. Source: OWASP, CSV Injection.
-# The apostrophe is guarded too, so that reading may remove one always.
+# A spreadsheet reads a cell that begins with one of these as a formula, or drops it. Source: OWASP, CSV Injection.
+# The apostrophe is guarded too, so that reading can always remove one.
 _GUARD: Final = "'"
 _GUARDED: Final = ("=", "+", "-", "@", "'", "\t", "\r")
 _QUOTED: Final = re.compile(r'[",\r\n]')
 _NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*(?:E[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _FIELD: Final = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\Z)')
 
-# Python refuses to read or write more than 4300 decimal digits (640 at the least: sys.set_int_max_str_digits), but
-# has no such limit for hexadecimal ones. 2048 bits are 617 digits.
+# Python refuses to read or write more than 4300 decimal digits (or as few as 640: sys.set_int_max_str_digits), but has
+# no limit for hexadecimal digits. 2048 bits are 617 digits.
 _DECIMAL_BITS: Final = 2048
 
 
@@ -30,7 +30,7 @@ def text_field(text: str) -> str:
 
 
 def parse_text(field: str) -> str:
-    """The text of a field that has been split off its line."""
+    """The text of a field as ``split_line`` returns it."""
     return field.removeprefix(_GUARD)
 
 
@@ -41,15 +41,15 @@ def value_fields(value: Value) -> str:
 
 
 def parse_value(field: str, value_type: str) -> Value:
-    """The value of two columns that have been split off their line. Raises ValueError."""
+    """The value of two fields as ``split_line`` returns them. Raises ValueError."""
     parse = _PARSERS.get(value_type)
     if parse is None:
-        raise ValueError(f"{value_type[:40]!r} is no value_type; known: {', '.join(_PARSERS)}")
+        raise ValueError(f"{value_type[:40]!r} is not a value_type; known: {', '.join(_PARSERS)}")
     return parse(field)
 
 
 def split_line(line: str) -> list[str]:
-    """The fields of a line without its line end. Raises ValueError when the quotes do not fit."""
+    """The fields of a line without its line end. Raises ValueError if the quotes do not match."""
     if '"' not in line:
         return line.split(",")
     fields: list[str] = []
@@ -60,11 +60,11 @@ def split_line(line: str) -> list[str]:
         if not comma:
             return fields
         position = match.end()
-    raise ValueError(f"column {len(fields) + 1} is not quoted as RFC 4180 says")
+    raise ValueError(f"column {len(fields) + 1} is not quoted as in RFC 4180")
 
 
 def _unusual_fields(value: Value) -> str:
-    """A subclass is written as what it stands for. Anything else breaks the contract, but is not lost for that."""
+    """A subclass is written as its base type. Anything else breaks the contract, but is not lost."""
     for kind in (bool, float, int, Decimal, str):
         if isinstance(value, kind):
             return _WRITERS[kind](kind(value))
@@ -95,15 +95,15 @@ def _parse_int(field: str) -> int:
     try:
         return int(field, 16 if "x" in field else 10)
     except ValueError:
-        rewritten = "; probably a spreadsheet has rewritten it (digits are lost): use the original file"
-        raise ValueError(f"{field[:40]!r} is no int{rewritten if _NUMBER.fullmatch(field) else ''}") from None
+        rewritten = "; a spreadsheet has probably rewritten it and lost digits: use the original file"
+        raise ValueError(f"{field[:40]!r} is not an int{rewritten if _NUMBER.fullmatch(field) else ''}") from None
 
 
 def _parse_bool(field: str) -> bool:
-    """In any case: a spreadsheet saves ``TRUE``."""
+    """Upper or lower case: a spreadsheet saves ``TRUE``."""
     lower = field.lower()
     if lower not in ("true", "false"):
-        raise ValueError(f"{field[:40]!r} is no bool; known: true, false")
+        raise ValueError(f"{field[:40]!r} is not a bool; known: true, false")
     return lower == "true"
 
 
@@ -111,12 +111,12 @@ def _parse_decimal(field: str) -> Decimal:
     try:
         return Decimal(field)
     except InvalidOperation:
-        raise ValueError(f"{field[:40]!r} is no decimal") from None
+        raise ValueError(f"{field[:40]!r} is not a decimal") from None
 
 
 def _parse_null(field: str) -> None:
     if field:
-        raise ValueError(f"{field[:40]!r} stands where null has no text")
+        raise ValueError(f"{field[:40]!r} is not empty, as null is")
 
 
 _WRITERS: Final[Mapping[type, Callable[..., str]]] = {

@@ -1,4 +1,4 @@
-"""Line: one row of a batch in a backup file, and back.
+"""Line: a record as a line of a backup file, and back.
 
 The lines of a file end in LF; LF and CR within a text are quoted, so a line may run over several *physical* lines.
 """
@@ -30,21 +30,21 @@ COLUMNS: Final = (
 )
 HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 
-_SEMICOLONS: Final = "the columns are separated by ; instead of commas; save it with commas, or use the original file"
+_SEMICOLONS: Final = "the columns are separated by semicolons, not commas; save it with commas or use the original file"
 
-# More than any tag list; one that is longer is merely slower.
+# More than any tag list has; a longer one is only slower.
 _NAMES_REMEMBERED: Final = 65_536
 _STAMPS_REMEMBERED: Final = 4_096
 
 
 class LineWriter:
-    """Turns batches into lines. Remembers what tag names look like, since each poll brings the same ones."""
+    """Turns batches into lines. Caches the tag names as text, because each poll has the same ones."""
 
     def __init__(self) -> None:
         self._name: Callable[[str], str] = lru_cache(_NAMES_REMEMBERED)(text_field)
 
     def lines(self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> bytes:
-        """The rows of a batch as one piece of UTF-8. ``reasons`` is one text for all rows, or one a row.
+        """The records of a batch as UTF-8. ``reasons`` is one text for all records, or one per record.
 
         A text that is not valid Unicode breaks the contract of Batch; it is escaped rather than lost.
         """
@@ -90,9 +90,9 @@ class BatchBuilder:
         return len(self._names)
 
     def arrange(self, header: str) -> None:
-        """Read the lines to come as a header without its line end says: any order, columns of others among them.
+        """Read the following lines as a header (without its line end) says: in any order, with other columns between.
 
-        Raises ValueError when it does not name each of ours once; lines are then read in the order of ``COLUMNS``.
+        Raises ValueError if it does not name each of ours once; lines are then read in the order of ``COLUMNS``.
         """
         names = split_line(header)
         if any(names.count(column) != 1 for column in COLUMNS):
@@ -101,7 +101,7 @@ class BatchBuilder:
         self._arranged = None if names == list(COLUMNS) else itemgetter(*map(names.index, COLUMNS))
 
     def add(self, line: str) -> None:
-        """Add the row of one line without its line end. Raises ValueError, and then has added nothing."""
+        """Add the record of one line (without its line end). On ValueError nothing is added."""
         fields: Sequence[str] = split_line(line)
         if len(fields) != self._width:
             wrong = f"{len(fields)} columns instead of {self._width}"
@@ -113,7 +113,7 @@ class BatchBuilder:
         value = parse_value(value_text, value_type)
         quality = QUALITY_VALUES.get(quality_name)
         if quality is None:
-            raise ValueError(f"{quality_name[:40]!r} is no quality; known: {', '.join(QUALITY_VALUES)}")
+            raise ValueError(f"{quality_name[:40]!r} is not a quality; known: {', '.join(QUALITY_VALUES)}")
         place = (source, device, group)
         origin = self._origins.get(place)
         if origin is None:
@@ -127,12 +127,12 @@ class BatchBuilder:
         self._qualities.append(quality)
 
     def take(self) -> Batch:
-        """The rows added since the last call."""
+        """The records added since the last call."""
         self._end_segment()
         batch = Batch(
             tuple(self._names), tuple(self._values), self._stamps, bytes(self._qualities), tuple(self._segments)
         )
-        # The batch owns its array from here on.
+        # From here on the array belongs to the batch.
         self._names, self._values, self._stamps = [], [], array("q")
         self._qualities, self._segments, self._origin = bytearray(), [], None
         return batch

@@ -1,4 +1,4 @@
-"""Reader: walks the records of a backup file, past those that are damaged."""
+"""Reader: reads the records of a backup file and skips damaged lines."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from agent_core.api import BadLine, ReplayBatch
 from csv_sink.format.line import BatchBuilder
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_NOT_UTF_8: Final = "it is not UTF-8; if a spreadsheet saved the file: save it as CSV UTF-8, or use the original file"
+_NOT_UTF_8: Final = "it is not UTF-8; if a spreadsheet saved the file, save it as CSV UTF-8, or use the original file"
 
-# A quote too many seems to open a text that goes on to the end of the file; this bounds how far it is followed.
+# One quote too many looks like a text that continues to the end of the file; this limits how far it is read.
 _LONGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 
 
 class Position(NamedTuple):
-    """A place between two records: how many data records, physical lines and bytes lie before it."""
+    """A place between two records: how many data records, physical lines and bytes are before it."""
 
     record: int
     line: int
@@ -29,26 +29,26 @@ BEGIN: Final = Position(0, 0, 0)
 
 
 class Step(Enum):
-    """What one step found."""
+    """What one step has read."""
 
     WHOLE = auto()
     """The header, or a record that was added."""
 
     UNTERMINATED = auto()
-    """A record that was added although the file ends without a line end."""
+    """A record that was added, although the file ends without a line end."""
 
     DAMAGED = auto()
-    """A line that makes no sense. The next physical line is tried as a record."""
+    """A line that cannot be read. The next physical line is tried as a record."""
 
     TORN = auto()
-    """A line that makes no sense because the file ends within it."""
+    """A line that cannot be read because the file ends within it."""
 
 
 class Reader:
-    """Reads one file from a position on; rows gather in ``builder``, damaged lines in ``bad_lines``.
+    """Reads one file from a position; records collect in ``builder``, damaged lines in ``bad_lines``.
 
-    A damaged line counts as a record, so record numbers mean the same in each reading of the file. ``damaged`` becomes
-    True with the first one and stays so.
+    A damaged line counts as a record, so record numbers mean the same each time the file is read. ``damaged`` becomes
+    True with the first one and stays True.
     """
 
     def __init__(self, file: BinaryIO, position: Position = BEGIN) -> None:
@@ -59,7 +59,7 @@ class Reader:
         self._file = file
         if position.offset:
             file.seek(0)
-            with suppress(ValueError):  # named when the file was begun
+            with suppress(ValueError):  # reported when the file was first read
                 self._arrange(file.readline())
         file.seek(position.offset)
 
@@ -76,7 +76,7 @@ class Reader:
             self.builder.add(whole.decode("utf-8").removesuffix("\n").removesuffix("\r"))
         except ValueError as error:
             self._note_damage(self.position.line + 1, _NOT_UTF_8 if isinstance(error, UnicodeError) else str(error))
-            # The quotes of a damaged record are not to be trusted: what they enclose may be good records.
+            # The quotes of a damaged record cannot be trusted: what they enclose may be good records.
             self._advance(first, records=1)
             self._file.seek(self.position.offset)
             return Step.DAMAGED if terminated else Step.TORN
@@ -98,7 +98,7 @@ class Reader:
         self.builder.arrange(header.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace").strip())
 
     def _rest(self, first: bytes) -> bytes:
-        """The record that begins with a physical line: up to the line end that lies outside of quotes."""
+        """The record that begins with a physical line: up to the line end outside quotes."""
         if first.count(b'"') % 2 == 0:
             return first
         lines, size_bytes, quotes = [first], len(first), 1
@@ -118,7 +118,7 @@ class Reader:
 
 
 def replay_batches(reader: Reader, from_record: int, max_records: int) -> Iterator[tuple[ReplayBatch, Position]]:
-    """The rows from data record ``from_record`` on, in batches, each with the place where the next one begins."""
+    """The records from number ``from_record`` on, in batches, each with the place where the next one begins."""
     while reader.position.record < from_record and reader.step() is not None:
         reader.bad_lines.clear()
         if len(reader.builder) >= max_records:

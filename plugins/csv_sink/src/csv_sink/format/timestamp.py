@@ -26,14 +26,14 @@ def file_stamp(timestamp_ns: int) -> str:
 
 
 def parse_timestamp(text: str) -> int:
-    """The nanoseconds of a text that ``timestamp_text`` made; fewer digits will do. Raises ValueError."""
+    """The nanoseconds of a text that ``timestamp_text`` made; it may have fewer digits. Raises ValueError."""
     match = _TEXT.fullmatch(text)
     if match is None:
         rewritten = any(map(str.isdigit, text)) and "T" not in text
-        hint = "; probably a spreadsheet has rewritten it (digits are lost): use the original file" if rewritten else ""
-        raise ValueError(f"{text[:40]!r} is no timestamp such as 2026-01-01T00:00:00.000000000Z{hint}")
+        hint = "; a spreadsheet has probably rewritten it and lost digits: use the original file" if rewritten else ""
+        raise ValueError(f"{text[:40]!r} is not a timestamp such as 2026-01-01T00:00:00.000000000Z{hint}")
     whole = datetime.fromisoformat(f"{match[1]}+00:00") - _EPOCH
     timestamp_ns = (whole.days * 86_400 + whole.seconds) * _SECOND_NS + int((match[2] or "").ljust(9, "0"))
     if not MIN_TIMESTAMP_NS <= timestamp_ns <= MAX_TIMESTAMP_NS:
-        raise ValueError(f"{text} does not fit int64 nanoseconds")
+        raise ValueError(f"{text} does not fit in int64 nanoseconds")
     return timestamp_ns
