@@ -43,7 +43,7 @@ class AgentProcess:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            # A group of its own, so that Ctrl-Break reaches it alone on Windows.
+            # Its own group, so that on Windows Ctrl-Break reaches nothing else.
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         threading.Thread(target=self._read, daemon=True).start()

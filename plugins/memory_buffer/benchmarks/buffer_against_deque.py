@@ -24,7 +24,7 @@ ROUNDS = 7
 
 
 def poll(sequence: int) -> Batch:
-    """One poll of 350 tags at a time of its own, as a source emits it."""
+    """One poll of 350 tags, each poll at another time, as a source emits it."""
     return Batch.of(
         Origin("line1", "PLC01", "LINE1_PROCESS1"),
         NAMES,

@@ -44,7 +44,7 @@ def test_the_sample_is_valid() -> None:
     jsonschema.validate(sample["sinks"][0]["config"], SCHEMA)
 
 
-def test_table_names_that_are_no_identifiers_are_refused() -> None:
+def test_table_names_that_are_not_identifiers_are_refused() -> None:
     valid = jsonschema.Draft202012Validator(SCHEMA).is_valid
     for name in ('a"b', "a b", "1a", "", "sqlite_master", "a;b", "표", "x" * 64):
         assert not valid({"table": name})

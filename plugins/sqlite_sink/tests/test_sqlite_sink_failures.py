@@ -1,4 +1,4 @@
-"""What each fault of the file or the disk means to the core, and that writing goes on when it is gone."""
+"""What each fault of the file or the disk means to the core, and that writing resumes afterwards."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_locked_database_is_retried(sink: SqliteSink, path: Path) -> None:
     sink.open()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(RetryableError, match="another program holds the database locked") as caught:
+        with pytest.raises(RetryableError, match="another program has locked the database") as caught:
             sink.write(BATCH)
         assert (caught.value.throttle, caught.value.ambiguous, caught.value.code) == (False, False, "SQLITE_BUSY")
     assert sink.write(BATCH) == WriteOutcome(inserted=2)
@@ -124,9 +124,9 @@ def test_a_commit_that_fails_is_ambiguous(sink: SqliteSink, path: Path, mocker: 
     assert sink.write(BATCH) == WriteOutcome(0, duplicates=2)
 
 
-def test_a_file_that_is_no_database_is_a_fault_of_the_configuration(sink: SqliteSink, path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_a_fault_of_the_configuration(sink: SqliteSink, path: Path) -> None:
     path.write_bytes(b"name,value\n" * 1000)
-    with pytest.raises(ConfigurationError, match=r"data\.db: the file is no SQLite database"):
+    with pytest.raises(ConfigurationError, match=r"data\.db: the file is not a SQLite database"):
         sink.open()
 
 
@@ -175,7 +175,7 @@ def test_another_table_of_that_name_is_named(sink: SqliteSink, path: Path, colum
         sink.open()
 
 
-def test_a_table_dropped_meanwhile_is_made_anew_by_the_next_write(sink: SqliteSink, path: Path) -> None:
+def test_a_table_dropped_meanwhile_is_created_again_by_the_next_write(sink: SqliteSink, path: Path) -> None:
     sink.open()
     sink.write(BATCH)
     with closing(sqlite3.connect(path)) as connection:
@@ -221,7 +221,7 @@ def test_the_doctor_finds_a_good_file_and_leaves_nothing_behind(sink: SqliteSink
     sink.close()
     before = path.read_bytes()
     (finding,) = sink.diagnose()
-    assert (finding.severity, finding.message) == (Severity.OK, "writable, table TAG_DATA is there")
+    assert (finding.severity, finding.message) == (Severity.OK, "writable, table TAG_DATA exists")
     assert [file.name for file in path.parent.iterdir()] == ["data.db"]
     assert path.read_bytes() == before
     (finding,) = make_sink(path, "OTHER").diagnose()

@@ -1,4 +1,4 @@
-"""What someone finds who opens the file in a SQLite browser."""
+"""What a SQLite browser shows."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_every_int64_timestamp_has_a_text(timestamp_ns: int, text: str) -> None:
     assert timestamp_text(timestamp_ns) == text
 
 
-def test_the_last_value_of_each_tag_is_at_hand(sink: SqliteSink, tmp_path: Path) -> None:
+def test_the_latest_value_of_each_tag_is_in_a_table(sink: SqliteSink, tmp_path: Path) -> None:
     for second in range(3):
         sink.write(Batch.of(ORIGIN, ("A", "B"), (second, second * 10), NOON + second * 1_000_000_000))
     sink.write(Batch.of(ORIGIN, ("C",), ("once",), NOON))
@@ -92,13 +92,13 @@ def test_the_last_value_of_each_tag_is_at_hand(sink: SqliteSink, tmp_path: Path)
     assert ask(tmp_path, query) == [("A", 2), ("B", 20), ("C", "once")]
 
 
-def test_rows_that_come_late_do_not_replace_the_last_value(sink: SqliteSink, tmp_path: Path) -> None:
+def test_records_that_come_late_do_not_replace_the_latest_value(sink: SqliteSink, tmp_path: Path) -> None:
     for second in (2, 0, 1):
         sink.write(Batch.of(ORIGIN, ("A", "B"), (second, None), NOON + second * 1_000_000_000))
     assert ask(tmp_path, "SELECT tag_name, tag_value FROM TAG_DATA_latest") == [("A", 2), ("B", None)]
 
 
-def test_a_rejected_row_is_no_last_value(sink: SqliteSink, tmp_path: Path) -> None:
+def test_a_rejected_record_is_not_the_latest_value(sink: SqliteSink, tmp_path: Path) -> None:
     for value in (1.0, 2.0):
         sink.write(Batch.of(ORIGIN, "A", (value,), NOON))
     assert ask(tmp_path, "SELECT tag_value FROM TAG_DATA_latest") == [(1.0,)]
@@ -110,11 +110,11 @@ def test_keep_rejects_another_value_and_names_both(sink: SqliteSink, tmp_path: P
     assert (outcome.inserted, outcome.duplicates) == (1, 1)
     (rejection,) = outcome.rejected
     assert (rejection.position, rejection.code) == (1, CONFLICT)
-    assert "B at 2026-01-01T12:00:00.000000000Z: the table has 1.0 GOOD, the new row 2.0 GOOD" in rejection.message
+    assert "B at 2026-01-01T12:00:00.000000000Z: the table has 1.0 GOOD, the new record 2.0 GOOD" in rejection.message
     assert ask(tmp_path, "SELECT tag_value FROM TAG_DATA ORDER BY tag_name") == [(1.0,), (1.0,), (3.0,)]
 
 
-def test_update_replaces_the_row_and_where_it_came_from(tmp_path: Path) -> None:
+def test_update_replaces_the_row_and_its_origin(tmp_path: Path) -> None:
     sink = make_sink(tmp_path, OnConflict.UPDATE)
     sink.open()
     sink.write(Batch.of(ORIGIN, "A", (1.0,), NOON))
@@ -128,7 +128,7 @@ def test_update_replaces_the_row_and_where_it_came_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [(1, 1.0), (1, True), ("1", 1), (Decimal("1.0"), Decimal("1.00")), (None, ""), (0, None)]
 )
-def test_values_that_only_look_alike_are_no_duplicates(sink: SqliteSink, first: object, second: object) -> None:
+def test_values_that_only_look_alike_are_not_duplicates(sink: SqliteSink, first: object, second: object) -> None:
     sink.write(Batch.of(ORIGIN, "A", (first,), NOON))  # type: ignore[arg-type]
     assert sink.write(Batch.of(ORIGIN, "A", (second,), NOON)).duplicates == 0  # type: ignore[arg-type]
 
@@ -138,7 +138,7 @@ def test_the_same_value_from_elsewhere_is_a_duplicate(sink: SqliteSink) -> None:
     assert sink.write(Batch.of(Origin("x", "y", "z"), "A", (1.0,), NOON)) == WriteOutcome(0, duplicates=1)
 
 
-def test_a_row_that_the_table_refuses_costs_one_row(sink: SqliteSink, tmp_path: Path) -> None:
+def test_a_record_that_the_table_refuses_costs_one_record(sink: SqliteSink, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "sub" / "data.db")) as connection:
         connection.execute(
             "CREATE TRIGGER guard BEFORE INSERT ON TAG_DATA WHEN new.tag_value > 100 "

@@ -27,7 +27,7 @@ from csv_sink.files.replayed import ReplayedFiles
 from csv_sink.format.line import LineWriter
 from csv_sink.format.reader import BEGIN, Position, Reader, replay_batches
 
-# Files of rejected records stay until somebody replays them. One tag that is always refused makes one file per day, not
+# Files of rejected records stay until they are replayed. One tag that is always refused makes one file per day, not
 # one per minute.
 _REJECTED_AGE_SECONDS: Final = 86_400.0
 
@@ -92,8 +92,8 @@ class CsvSink:
     def backlog(self) -> Sequence[BacklogFile]:
         """Complete files, oldest first. An open file that is old enough is completed, even if no record came since.
 
-        While no file of rejected records is waiting, the open one is completed as early as others. So whoever wants the
-        latest rejected records replays those that wait, and gets them; while nobody does, there is one file per day.
+        While no file of rejected records is waiting, the open one is completed as early as others. So an operator who
+        replays those that wait gets the latest ones too; if nobody replays them, there is one file per day.
         """
         for kind in FileKind:
             self._complete_old(kind, self._max_age(kind))
@@ -114,7 +114,7 @@ class CsvSink:
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
         """The records of one file. Continuing where the last ``read`` stopped is cheap; else it reads from the start.
 
-        So whoever reads to the end has read every line, even after a restart in the middle, and ``finish`` knows
+        So a caller that reads to the end has read every line, even after a restart in the middle, and ``finish`` knows
         whether one is damaged. Raises FileNotFoundError if the backlog has no such file.
         """
         known = self._positions.get(file, BEGIN)

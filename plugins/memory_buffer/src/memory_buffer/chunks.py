@@ -40,7 +40,7 @@ class ChunkQueue:
         self.records = 0
 
     def oldest_at(self) -> float | None:
-        """When the oldest record was appended; None when there is no record."""
+        """When the oldest record was appended; None if there is none."""
         return self._chunks[0].appended_at if self._chunks else None
 
     def push(self, batch: Batch, appended_at: float) -> None:

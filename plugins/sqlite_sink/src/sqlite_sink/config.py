@@ -22,7 +22,7 @@ class Synchronous(StrEnum):
 
 
 class OnConflict(StrEnum):
-    """Which row wins when tag and timestamp are the same and the content is not."""
+    """What happens to a record whose tag and timestamp are in the table with other content."""
 
     KEEP = "keep"
     UPDATE = "update"

@@ -15,7 +15,7 @@ from sqlite_sink.table import Table
 
 
 def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
-    """Check folder, file, lock and table; writes nothing. Waits at most ``busy_timeout`` for a lock."""
+    """Check folder, file, lock and table; changes nothing. Waits at most ``busy_timeout`` for a lock."""
     path, subject = config.path, f"SQLite {config.path}"
     if not path.exists():
         yield _folder(subject, path)
@@ -27,7 +27,7 @@ def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
             connection.isolation_level = None
             connection.execute("BEGIN IMMEDIATE")
             there = table.check(connection)
-            # A transaction may begin in a read-only file; only a write, taken back below, tells.
+            # A transaction can begin in a read-only file; only a write, which is rolled back below, shows it.
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("ROLLBACK")
@@ -36,7 +36,7 @@ def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield Finding(Severity.CRITICAL, subject, str(error))
     else:
-        state = "is there" if there else "will be created"
+        state = "exists" if there else "will be created"
         yield Finding(Severity.OK, subject, f"writable, table {table.name} {state}")
 
 
@@ -45,5 +45,5 @@ def _folder(subject: str, path: Path) -> Finding:
     if folder.is_dir() and os.access(folder, os.W_OK):
         return Finding(Severity.OK, subject, "will be created")
     return Finding(
-        Severity.CRITICAL, subject, f"cannot be created in {folder}", "give the agent's user the right to write there"
+        Severity.CRITICAL, subject, f"cannot be created in {folder}", "give the agent's user permission to write there"
     )

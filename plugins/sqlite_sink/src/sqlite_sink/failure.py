@@ -9,20 +9,20 @@ from typing import Final
 from agent_core.api import ConfigurationError, RetryableError, SinkError
 
 _RETRYABLE: Final = {
-    sqlite3.SQLITE_BUSY: "another program holds the database locked",
-    sqlite3.SQLITE_LOCKED: "another program holds the table locked",
+    sqlite3.SQLITE_BUSY: "another program has locked the database",
+    sqlite3.SQLITE_LOCKED: "another program has locked the table",
     sqlite3.SQLITE_IOERR: "the disk could not be read or written",
     sqlite3.SQLITE_PROTOCOL: "the write-ahead log is locked",
     sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_INTERRUPT: "interrupted",
 }
-_GRANT: Final = "give the agent's user the right to write the file and its folder"
+_GRANT: Final = "give the agent's user permission to write to the file and its folder"
 _CONFIGURATION: Final = {
-    sqlite3.SQLITE_NOTADB: "the file is no SQLite database; set another path:",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged; move it away, then recover it with: sqlite3 FILE .recover",
+    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database; set another path:",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; move it elsewhere, then recover it with: sqlite3 FILE .recover",
     sqlite3.SQLITE_READONLY: f"the database is read-only; {_GRANT}",
     sqlite3.SQLITE_PERM: f"access denied; {_GRANT}",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; check path: and the rights on its folder",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; check path: and the permissions of its folder",
     sqlite3.SQLITE_ERROR: "the table does not fit; set another table:",
 }
 
@@ -35,7 +35,7 @@ def translate(error: sqlite3.Error, path: Path, *, committing: bool = False) -> 
     primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if primary == sqlite3.SQLITE_FULL:
-        return RetryableError(f"{path}: the disk is full ({error}); free space", code=name, throttle=True)
+        return RetryableError(f"{path}: the disk is full ({error}); free disk space", code=name, throttle=True)
     if (meaning := _RETRYABLE.get(primary)) is not None:
         ambiguous = committing and primary != sqlite3.SQLITE_BUSY
         return RetryableError(f"{path}: {meaning} ({error})", code=name, ambiguous=ambiguous)

@@ -1,4 +1,4 @@
-"""Row: what one value of a batch looks like in the table."""
+"""Row: what a record looks like in the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INT64: Final = range(-(2**63), 2**63)
 
 
 def rows_of(batch: Batch) -> list[Row]:
-    """The rows of a batch, in its order."""
+    """One row per record, in the order of the batch."""
     cells = [_cell(value) for value in batch.values]
     return [
         (name, cell, value_type, stamp, QUALITY_NAMES[quality], *origin)
@@ -29,7 +29,7 @@ def rows_of(batch: Batch) -> list[Row]:
 
 
 def timestamp_text(timestamp_ns: int) -> str:
-    """ISO 8601 in UTC with nine fractional digits. Texts sort as the times do: int64 ns end in the year 2262."""
+    """ISO 8601 in UTC with nine fractional digits. The texts sort like the times: int64 ns end in the year 2262."""
     seconds, nanoseconds = divmod(timestamp_ns, 1_000_000_000)
     return f"{_second_text(seconds)}.{nanoseconds:09d}Z"
 
@@ -48,7 +48,7 @@ def _second_text(seconds: int) -> str:
 
 
 def _cell(value: Value) -> tuple[Cell, str]:
-    """The value as SQLite holds it best, and the name of its type.
+    """The value in the form that SQLite stores best, and the name of its type.
 
     NaN becomes a text because SQLite stores it as NULL (sqlite.org/floatingpoint.html); an integer beyond int64 and
     a Decimal become texts because a REAL would round them.

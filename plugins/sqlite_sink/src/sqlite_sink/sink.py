@@ -1,4 +1,4 @@
-"""SqliteSink: writes batches into one table, each row once."""
+"""SqliteSink: writes batches into one table, each record once."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from sqlite_sink.row import Row, rows_of
 from sqlite_sink.table import Content, Table, content_of, key_of
 
 CONFLICT = "CONFLICT"
-"""Code of a row whose tag and timestamp are in the table with another value or quality."""
+"""Code of a record whose tag and timestamp are in the table with another value or quality."""
 
-# What SQLite and its Python module raise for one row: a constraint, a value too big, a text that is not Unicode.
+# What SQLite and its Python module raise for one row: a constraint, a value too large, a text that is not Unicode.
 _ROW_REFUSED = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
 
 
 class SqliteSink:
     """One connection and one lock: SQLite takes one writer at a time, so workers take turns.
 
-    A batch is one transaction. It is inserted in one go; only when some keys were there already is it rolled back, the
-    rows looked up and sorted one by one. Idempotent: the table's key is (tag_name, timestamp).
+    A batch is one transaction, inserted in one call. Only if some keys were already in the table is it rolled back, and
+    the rows are looked up and inserted one by one. Idempotent: the table's key is (tag_name, timestamp).
     """
 
     def __init__(self, config: SqliteSinkConfig, context: ComponentContext) -> None:
@@ -52,7 +52,7 @@ class SqliteSink:
         return True
 
     def open(self) -> None:
-        """Open the file, make the table. Raises ConfigurationError or RetryableError."""
+        """Open the file, create the table. Raises ConfigurationError or RetryableError."""
         with self._lock:
             if self._connection is None:
                 self._connect()
@@ -64,10 +64,10 @@ class SqliteSink:
             self._disconnect()
 
     def write(self, batch: Batch) -> WriteOutcome:
-        """Write one transaction. Waits for the other workers and at most ``busy_timeout`` for other programs.
+        """Write one transaction. Waits for the other workers, and for other programs at most ``busy_timeout``.
 
-        Errors of SQLite become RetryableError (locked, disk full, I/O) or ConfigurationError (no database, read-only,
-        another table); then nothing of the batch is in the table unless ``ambiguous`` says so.
+        Errors of SQLite become RetryableError (locked, disk full, I/O) or ConfigurationError (not a database,
+        read-only, another table). Then nothing of the batch is in the table, unless the error is ``ambiguous``.
         """
         if not batch:
             return WriteOutcome(inserted=0)
@@ -87,7 +87,7 @@ class SqliteSink:
                 failure = translate(error, self._config.path, committing=committing)
                 self._roll_back(connection)
                 if isinstance(failure, ConfigurationError):
-                    self._disconnect()  # the probe that follows checks the file anew and makes what is missing
+                    self._disconnect()  # the next probe checks the file again and creates what is missing
                 raise failure from error
             except BaseException:
                 self._roll_back(connection)
@@ -129,9 +129,9 @@ class SqliteSink:
         return WriteOutcome(len(rows) - duplicates - len(rejected), duplicates, tuple(rejected))
 
     def _connected(self) -> sqlite3.Connection:
-        """The connection, made anew after a failure and when the file under it was moved away or replaced.
+        """The connection; a new one after a failure, or if its file was moved or replaced.
 
-        Without this check rows would go on into a deleted file, which the file system forgets with the process.
+        Without this check, rows would continue to go into a deleted file and be lost with the process.
         """
         if not self._is_open:
             raise RetryableError(f"{self._config.path}: the sink is closed")
@@ -179,13 +179,13 @@ class SqliteSink:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._config.path)  # noqa: PTH116 - once a batch
+            found = os.stat(self._config.path)  # noqa: PTH116 - once per batch
         except OSError:
             return None
         return found.st_dev, found.st_ino
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
-        """Leave no transaction open; a connection that cannot even do that is given up."""
+        """Leave no transaction open; a connection that cannot even do that is closed."""
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -195,9 +195,9 @@ class SqliteSink:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sqlite3.Error):  # closing checkpoints the log; what fails there is done at the next open
+            with suppress(sqlite3.Error):  # closing checkpoints the log; if that fails, the next open does it
                 connection.close()
 
 
 def _conflict_text(row: Row, present: Content) -> str:
-    return f"{row[0]} at {row[3]}: the table has {present[0]!r} {present[2]}, the new row {row[1]!r} {row[4]}"
+    return f"{row[0]} at {row[3]}: the table has {present[0]!r} {present[2]}, the new record {row[1]!r} {row[4]}"

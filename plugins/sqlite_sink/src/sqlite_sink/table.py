@@ -1,4 +1,4 @@
-"""Table: the SQL that makes, checks, reads and fills one table."""
+"""Table: the SQL that creates, checks, reads and fills one table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Key = tuple[str, str]
 """tag_name, timestamp."""
 
 Content = tuple[Cell, str, str]
-"""tag_value, value_type, quality: what two rows of one key are compared by. Where a row came from is no content."""
+"""tag_value, value_type, quality: what is compared when the keys are equal. The origin is not compared."""
 
 COLUMNS: Final = ("tag_name", "tag_value", "value_type", "timestamp", "quality", "source", "device", "group_name")
 KEY: Final = ("timestamp", "tag_name")
 
-# SQLite before 3.32 takes 999 variables a statement; a key needs two.
+# Before 3.32, SQLite takes 999 variables per statement; a key needs two.
 _KEYS_PER_QUERY: Final = 400
 
 
@@ -28,7 +28,7 @@ def key_of(row: Row) -> Key:
 
 
 def content_of(row: Row) -> Content:
-    """What a row says."""
+    """What is compared."""
     return row[1], row[2], row[4]
 
 
@@ -36,7 +36,7 @@ class Table:
     """One table by name. ``name`` has passed the schema's pattern, so it can be quoted as an identifier."""
 
     def __init__(self, name: str, *, replaces: bool) -> None:
-        """``replaces``: ``put`` overwrites a row with the same key instead of refusing the new one."""
+        """``replaces``: ``put`` overwrites a row with the same key instead of failing."""
         self.name = name
         values = f'INTO "{name}" ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})'
         key = ", ".join(KEY)
@@ -45,13 +45,12 @@ class Table:
         self._put = f"INSERT {values}" + (f" ON CONFLICT ({key}) DO UPDATE SET {others}" if replaces else "")
 
     def create(self, connection: sqlite3.Connection) -> None:
-        """Make the tables and triggers where missing. Raises ConfigurationError when the table is another one."""
+        """Create missing tables and triggers. Raises ConfigurationError like ``check``."""
         self.check(connection)
-        # The key begins with the time, so that a batch lands on neighbouring pages. With 3,500 tags and 500-row batches
-        # a key that begins with the tag takes a sixth of the rows a second and writes 13 KB to the disk for each row,
-        # instead of 0.4 KB.
-        # Without rowid the key is the table, so a row is stored once. tag_value has no type: SQLite then keeps each
-        # value as it was bound (sqlite.org/datatype3.html, section 3.1).
+        # The key begins with the time, so that a batch goes to neighbouring pages. With 3,500 tags and batches of 500,
+        # a key that begins with the tag stores a sixth of the rows per second and writes 13 KB to disk per row instead
+        # of 0.4 KB. Without rowid the key is the table, so a row is stored once. tag_value has no type, so SQLite keeps
+        # each value as it was bound (sqlite.org/datatype3.html, section 3.1).
         connection.execute(
             f"""
             CREATE TABLE IF NOT EXISTS "{self.name}" (
@@ -67,7 +66,7 @@ class Table:
             ) WITHOUT ROWID
             """
         )
-        # Kept by triggers, since the last row of a tag that is read once a day lies a day's rows away.
+        # Maintained by triggers: a query for the latest row of a tag that is read once a day would read a day of rows.
         connection.execute(
             f"""
             CREATE TABLE IF NOT EXISTS "{self.name}_latest" (
@@ -96,7 +95,7 @@ class Table:
             )
 
     def check(self, connection: sqlite3.Connection) -> bool:
-        """True when the table is there, False when not. Raises ConfigurationError when it is another one."""
+        """True if the table exists. Raises ConfigurationError if it has other columns or another key."""
         found = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (self.name,)).fetchall()
         if not found:
             return False
@@ -112,15 +111,15 @@ class Table:
         return True
 
     def insert_new(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
-        """Insert the rows whose key is not there; returns how many were."""
+        """Insert the rows whose key is not in the table; returns how many."""
         return connection.executemany(self._insert_new, rows).rowcount
 
     def put(self, connection: sqlite3.Connection, row: Row) -> None:
-        """Insert one row, or replace that of its key."""
+        """Insert one row, or replace the one with its key."""
         connection.execute(self._put, row)
 
     def contents(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[Key, Content]:
-        """What the table holds under the keys of ``rows``; a key that is not there is left out."""
+        """What the table holds for the keys of ``rows``, without those it does not have."""
         keys = list({key_of(row) for row in rows})
         found: dict[Key, Content] = {}
         for start in range(0, len(keys), _KEYS_PER_QUERY):

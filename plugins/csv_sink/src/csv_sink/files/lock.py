@@ -20,7 +20,7 @@ class FolderHeld(Exception):
 class FolderLock:
     """The file ``.lock`` in a folder, held from ``acquire`` to ``release``; ``.holder`` says by which process.
 
-    Two files: Windows lets nobody read one that is locked.
+    Two files, because on Windows a locked file cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
