@@ -90,6 +90,7 @@ from agent_core.api.factories import (
     TransformFactory,
     load_schema,
 )
+from agent_core.api.folder import FolderProbe, probe_folder
 from agent_core.api.log import Log, LogEvent
 from agent_core.api.markers import PROJECT, hookimpl, hookspec
 from agent_core.api.nearest import did_you_mean, nearest
@@ -172,6 +173,7 @@ __all__ = [
     "Factory",
     "FallbackSink",
     "Finding",
+    "FolderProbe",
     "GroupMode",
     "GroupState",
     "GroupStatus",
@@ -230,5 +232,6 @@ __all__ = [
     "hookspec",
     "load_schema",
     "nearest",
+    "probe_folder",
     "settings",
 ]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_core.api import Clock, Finding, Severity
+from agent_core.api import Clock, Finding, Severity, probe_folder
 from agent_core.config.model import AgentConfig
 from agent_core.runtime.state_lock import agent_runs
 
@@ -19,6 +16,8 @@ FUTURE_SECONDS = 60.0
 """A file may be this much younger than the clock says: network file systems have clocks of their own."""
 
 SANE_YEARS = range(2025, 2100)
+
+MAY_WRITE = "give the agent's user the right to write there"
 
 _MIB = 1 << 20
 
@@ -43,13 +42,10 @@ def _configuration(config: AgentConfig) -> Iterator[Finding]:
 
 def _state_dir(state_dir: Path) -> Iterator[Finding]:
     subject = f"state directory {state_dir}"
-    place = _place(state_dir)
     try:
-        _write_in(place)
-        free = shutil.disk_usage(place).free
+        place, free = probe_folder(state_dir)
     except OSError as error:
-        message = f"cannot write in {place}: {error.strerror or error}"
-        yield Finding(Severity.CRITICAL, subject, message, "give the agent's user the right to write there")
+        yield Finding(Severity.CRITICAL, subject, str(error), MAY_WRITE)
         return
     if agent_runs(state_dir):
         step = "fine if it is this one; a second agent needs a state_dir: of its own"
@@ -64,27 +60,14 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
 
 
 def _log_file(path: Path) -> Finding:
-    subject, place = f"log file {path}", _place(path.parent)
+    subject = f"log file {path}"
     try:
         if path.exists():
             path.open("ab").close()
-        _write_in(place)  # the next file is made there when this one is full
+        probe_folder(path.parent)  # the next file is created there when this one is full
     except OSError as error:
-        message = f"cannot write in {place}: {error.strerror or error}"
-        return Finding(Severity.CRITICAL, subject, message, "give the agent's user the right to write there")
+        return Finding(Severity.CRITICAL, subject, error.strerror or str(error), MAY_WRITE)
     return Finding(Severity.OK, subject, "writable")
-
-
-def _place(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    return next(place for place in (folder, *folder.parents) if place.exists())
-
-
-def _write_in(folder: Path) -> None:
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"tagferry doctor\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _clock(config: AgentConfig, clock: Clock) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from agent_core.api import (
     Batch,
     Diversion,
     DivertReason,
+    FolderProbe,
     Origin,
     RetryableError,
     Severity,
@@ -522,7 +523,7 @@ MIB = 1024 * 1024
 def test_the_doctor_warns_before_a_record_is_refused(
     make_sink: Callable[..., CsvSink], mocker: MockerFixture, free: int, severity: Severity, message: str
 ) -> None:
-    mocker.patch("csv_sink.diagnosis.shutil.disk_usage", return_value=SimpleNamespace(free=free))
+    mocker.patch("csv_sink.diagnosis.probe_folder", return_value=FolderProbe(Path(), free))
     (finding,) = make_sink(min_free_disk_bytes=MIB).diagnose()
     assert finding.severity is severity
     assert message in finding.message

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from agent_core.api import Finding, Severity
+from agent_core.api import Finding, Severity, probe_folder
 from csv_sink.config import CsvSinkConfig
 from csv_sink.files.folder import FileKind, Folder, kind_of
 
@@ -22,16 +18,10 @@ _BATCH_BYTES = 500 * _RECORD_BYTES
 def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
     """Write and delete a temporary file, measure the free disk space, count what waits."""
     subject = f"CSV {folder.path}"
-    place = _nearest(folder.path)
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"tagferry doctor\n")
-            file.flush()
-            os.fsync(file.fileno())
-        free = shutil.disk_usage(place).free
+        free = probe_folder(folder.path).free_bytes
     except OSError as error:
-        message = f"cannot write in {place}: {error.strerror or error}"
-        yield Finding(Severity.CRITICAL, subject, message, "give the agent's user permission to write there")
+        yield Finding(Severity.CRITICAL, subject, str(error), "give the agent's user the right to write there")
         return
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = folder.complete()
@@ -73,7 +63,3 @@ def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> F
 
 def _files(number: int) -> str:
     return f"{number} file{'' if number == 1 else 's'}"
-
-
-def _nearest(path: Path) -> Path:
-    return next(place for place in (path, *path.parents) if place.exists())
