@@ -13,7 +13,7 @@ from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.assembly import Assembly
-from agent_core.runtime.deadline import run_until
+from agent_core.runtime.deadline import Hands
 from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.event_log import EventLog
 from agent_core.runtime.examination.source_check import below_source
@@ -24,6 +24,9 @@ SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
 SPILLED_BY = 0.9
 """Shares of ``shutdown_timeout`` by which each step of the shutdown ends; closing gets the rest."""
+
+SPILL_SECONDS = 1.0
+"""The least time in which records go to the fallback, where ``shutdown_timeout`` has it: the drain ends earlier."""
 
 
 class Agent:
@@ -44,6 +47,8 @@ class Agent:
         # SimpleQueue.put is reentrant: a signal handler may call it while the main thread waits in get.
         self._stop_requests: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop_reason: str | None = None
+        self._stop_problems: list[str] = []
+        self._hands = Hands(clock)
         self._started_at = clock.monotonic()
 
     @property
@@ -58,6 +63,7 @@ class Agent:
         """
         parts = self._parts
         self._take_state_dir()
+        self._hands.hire(max(1, len(parts.sources), len(parts.deliveries), len(parts.extensions)))
         try:
             for delivery in parts.deliveries.values():
                 delivery.open()
@@ -120,15 +126,27 @@ class Agent:
                 waited_seconds=SOURCES_STOPPED_BY * self._config.shutdown_timeout_seconds,
                 next_step="raise agent.shutdown_timeout above the longest timeout of a device",
             )
+            self._stop_problems.append("sources still emit")
             in_time = False
         deliveries = parts.deliveries.items()
+        spilled = share(SPILLED_BY)
+        drained = max(share(SOURCES_STOPPED_BY), min(share(DRAINED_BY), spilled - SPILL_SECONDS))
+        # The drain ends by itself at its deadline; only one that hangs costs the spill a third of its time.
         in_time &= self._step(
-            "sink", share(DRAINED_BY), {key: _bound(d.drain, share(DRAINED_BY)) for key, d in deliveries}
+            "sink", drained + (spilled - drained) / 3, {key: _bound(d.drain, drained) for key, d in deliveries}
         )
-        in_time &= self._step("sink", share(SPILLED_BY), {key: _bound(d.spill, share(0.85)) for key, d in deliveries})
+        in_time &= self._step("sink", spilled, {key: _bound(d.spill, spilled) for key, d in deliveries})
+        parts.pipeline.close(spilled)  # a source may be inside the fallback with records that the buffer evicted
+        for sink_id, delivery in deliveries:
+            in_time &= not self._give_up(sink_id, delivery)
         in_time &= self._close(share(1.0))
         self._log.info("agent stopped", reason=self._stop_reason)
         return in_time and all(sink.ledger.balanced for sink in self.status().sinks)
+
+    @property
+    def stop_problems(self) -> Sequence[str]:
+        """What was not clean about the stop, one text for each part."""
+        return tuple(self._stop_problems)
 
     @property
     def polling(self) -> GroupControl:
@@ -198,12 +216,26 @@ class Agent:
         in_time &= self._step("fallback", half(), {key: delivery.close_fallback for key, delivery in deliveries})
         in_time &= self._step("buffer", half(), {key: delivery.close_buffer for key, delivery in deliveries})
         in_time &= self._step("extension", half(), {key: part.close for key, part in parts.extensions.items()})
+        self._hands.dismiss()
         self._state_lock.release()
         return in_time
 
+    def _give_up(self, sink_id: str, delivery: Delivery) -> int:
+        """Count what the deadline left behind as dropped; how many records these are."""
+        if lost := delivery.give_up():
+            self._stop_problems.append(f"sink {sink_id}: {lost} records dropped, which are in no sink and no fallback")
+            self._log.error(
+                "records given up",
+                sink=sink_id,
+                records=lost,
+                next_step="raise agent.shutdown_timeout, or look why the disk of the fallback is slow",
+            )
+        return lost
+
     def _step(self, what: str, deadline: float, calls: Mapping[str, Callable[[], object]]) -> bool:
-        problems = run_until(deadline, calls, self._clock)
+        problems = self._hands.run_until(deadline, calls)
         for name, problem in problems.items():
+            self._stop_problems.append(f"{what} {name}: {problem}")
             self._log.error("part not stopped cleanly", part=what, id=name, problem=problem)
         return not problems
 

@@ -2,37 +2,102 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from agent_core.api import Clock
+from agent_core.runtime.delivery.sink_gate import text_of
+
+Job = Callable[[], None]
+
+
+class Hands:
+    """Threads that are ready before they are needed: at the stop of an agent there may be none to be had any more.
+
+    ``hire`` and ``run_until`` are called from one thread.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._idle = 0
+
+    def hire(self, count: int) -> None:
+        """Have ``count`` threads ready, or as many as the system gives."""
+        while self._idle < count and self._start():
+            with self._changed:
+                self._idle += 1
+
+    def dismiss(self) -> None:
+        """End those that are idle."""
+        with self._changed:
+            idle, self._idle = self._idle, 0
+        for _ in range(idle):
+            self._jobs.put(None)
+
+    def run_until(self, deadline: float, calls: Mapping[str, Callable[[], object]]) -> dict[str, str]:
+        """Run all calls in parallel, until ``deadline`` (the clock's monotonic seconds).
+
+        Returns the problems by name: the exception's text, or that the call did not end in time. A call that hangs is
+        left behind, with its thread; it holds no lock of ours and dies with the process. A call for which no thread can
+        be had is run here and now, after those that have one have begun.
+        """
+        changed = self._changed
+        unfinished = set(calls)
+        problems: dict[str, str] = {}
+
+        def run(name: str, call: Callable[[], object], is_hand: bool) -> None:
+            problem = None
+            try:
+                call()
+            except BaseException as error:
+                problem = f"{type(error).__name__}: {text_of(error)}"
+            with changed:
+                self._idle += is_hand
+                unfinished.discard(name)
+                if problem is not None:
+                    problems[name] = problem
+                changed.notify_all()
+
+        waiting = deque(calls.items())
+        while waiting and self._take():
+            name, call = waiting.popleft()
+            self._jobs.put(partial(run, name, call, True))
+        for name, call in waiting:
+            run(name, call, False)
+        with changed:
+            while unfinished and (left := deadline - self._clock.monotonic()) > 0:
+                self._clock.wait(changed, left)
+            return problems | dict.fromkeys(unfinished, "did not end in time")
+
+    def _take(self) -> bool:
+        """Reserve an idle thread, or a new one; False when none can be had."""
+        with self._changed:
+            if self._idle:
+                self._idle -= 1
+                return True
+        return self._start()
+
+    def _start(self) -> bool:
+        try:
+            threading.Thread(target=self._work, name="stop", daemon=True).start()
+        except (RuntimeError, MemoryError):  # "can't start new thread": the limit of a container, or of the system
+            return False
+        return True
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
 
 
 def run_until(deadline: float, calls: Mapping[str, Callable[[], object]], clock: Clock) -> dict[str, str]:
-    """Run all calls in parallel, each in a daemon thread, until ``deadline`` (the clock's monotonic seconds).
-
-    Returns the problems by name: the exception's text, or that the call did not end in time. A call that hangs is left
-    behind; it holds no lock of ours and dies with the process.
-    """
-    changed = threading.Condition()
-    unfinished = set(calls)
-    problems: dict[str, str] = {}
-
-    def run(name: str, call: Callable[[], object]) -> None:
-        problem = None
-        try:
-            call()
-        except BaseException as error:
-            problem = f"{type(error).__name__}: {error}"
-        with changed:
-            unfinished.discard(name)
-            if problem is not None:
-                problems[name] = problem
-            changed.notify_all()
-
-    for name, call in calls.items():
-        threading.Thread(target=run, args=(name, call), name=f"stop-{name}", daemon=True).start()
-    with changed:
-        while unfinished and (left := deadline - clock.monotonic()) > 0:
-            clock.wait(changed, left)
-        return problems | dict.fromkeys(unfinished, "did not end in time")
+    """``Hands.run_until`` with threads of its own."""
+    hands = Hands(clock)
+    try:
+        return hands.run_until(deadline, calls)
+    finally:
+        hands.dismiss()

@@ -76,6 +76,10 @@ class FakeAgent:
     def request_stop(self, reason: str) -> None:
         self._stops.put(reason)
 
+    @property
+    def stop_problems(self) -> list[str]:
+        return [] if self._clean else ["sink warehouse: did not end in time"]
+
     def shutdown(self) -> bool:
         self.calls.append("shutdown")
         self.stopping.set()

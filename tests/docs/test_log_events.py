@@ -102,6 +102,7 @@ ONCE = {
     "agent stopped": "the stop",
     "sources still emitting": "the stop",
     "part not stopped cleanly": "the stop",
+    "records given up": "the stop",
     "part not closed cleanly": "the end of a command",
     "process ended with threads running": "the end",
     "worker not ended in time": "the stop",

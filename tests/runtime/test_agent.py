@@ -15,6 +15,8 @@ from agent_core.api import (
     ComponentContext,
     Config,
     Emit,
+    LedgerSnapshot,
+    RetryableError,
     Sink,
     SinkFactory,
     SinkState,
@@ -29,9 +31,11 @@ from agent_core.config import (
     BatchConfig,
     BreakerConfig,
     BufferConfig,
+    FallbackConfig,
     LogConfig,
     LogFormat,
     PluginsConfig,
+    Replay,
     RetryConfig,
     SinkConfig,
     SourceConfig,
@@ -42,7 +46,7 @@ from agent_core.runtime.agent import Agent
 from agent_core.runtime.delivery.watch import LOOK_SECONDS
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.fakes import FakeSink, batch_of
+from agent_core.testing.fakes import FakeFallback, FakeSink, batch_of
 
 SHUTDOWN_SECONDS, MAX_WAIT_SECONDS = 60.0, 0.01
 
@@ -75,7 +79,8 @@ class FakeSource:
 class Run:
     """An agent of one fake source, a memory buffer and one fake sink."""
 
-    def __init__(self, state_dir: Path, clock: Clock | None = None) -> None:
+    def __init__(self, state_dir: Path, clock: Clock | None = None, fallback: bool = False) -> None:
+        self.fallback = FakeFallback() if fallback else None
         self.source, self.sink, self.events = FakeSource(), FakeSink(), Events()
 
         def create_source(config: Config, context: ComponentContext) -> Source:
@@ -84,10 +89,15 @@ class Run:
         def create_sink(config: Config, context: ComponentContext) -> Sink:
             return self.sink
 
+        def create_fallback(config: Config, context: ComponentContext) -> Sink:
+            assert self.fallback is not None
+            return self.fallback
+
         catalog = Catalog(
             [
                 Plugin("fake_source", "d", "1", "", (SourceFactory("fake_source", {}, create_source, ""),)),
                 Plugin("fake_sink", "d", "1", "", (SinkFactory("fake_sink", {}, create_sink, ""),)),
+                Plugin("backup", "d", "1", "", (SinkFactory("backup", {}, create_fallback, ""),)),
                 Plugin("memory_buffer", "d", "1", "", (agent_register_buffer(),)),
             ]
         )
@@ -104,7 +114,7 @@ class Run:
             write_limit_seconds=60,
             divert=None,
             divert_after_seconds=10,
-            fallback=None,
+            fallback=FallbackConfig("backup", {}, Replay.OFF, 1000) if fallback else None,
         )
         config = AgentConfig(
             file=state_dir / "agent.yaml",
@@ -308,6 +318,61 @@ def test_a_write_that_hangs_is_noticed_while_it_hangs(tmp_path: Path) -> None:
     assert down.wait(60)
     go_on.set()
     assert run.agent.shutdown()
+
+
+def test_a_stop_needs_no_new_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path, fallback=True)
+    assert run.fallback is not None
+    run.sink.script.extend(RetryableError("away") for _ in range(1000))
+    run.agent.start()
+    run.emit(batch_of(*range(50)))
+    run.sink.wait_until(lambda sink: sink.attempts > 0)
+
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    assert run.agent.shutdown()
+    [sink] = run.agent.status().sinks
+    assert (sink.ledger.diverted, sink.ledger.dropped, sink.ledger.pending) == (50, 0, 0)
+    assert sum(len(batch) for batch, _ in run.fallback.diversions) == 50
+    assert run.source.calls[-2:] == ["stop", "close"]
+
+
+def test_a_fallback_that_does_not_return_costs_records_that_the_stop_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, began, go_on = ManualClock(), threading.Event(), threading.Event()
+    run = Run(tmp_path, clock, fallback=True)
+    assert run.fallback is not None
+
+    def stall(batch: Batch) -> WriteOutcome:
+        began.set()
+        go_on.wait(60)
+        return WriteOutcome(len(batch))
+
+    given_up: list[LedgerSnapshot] = []
+
+    class Observer:
+        @hookimpl
+        def agent_records_dropped(self) -> None:
+            given_up.append(run.agent.status().sinks[0].ledger)
+            go_on.set()
+
+    run.events.register_observer(Observer())
+    run.fallback.script.append(stall)
+    run.agent.start()
+    run.agent.pause_sink("sink")
+    run.emit(batch_of(*range(50)))
+    stopping = Background(run.agent.shutdown)
+    assert began.wait(60)
+    clock.advance(0.9 * SHUTDOWN_SECONDS)
+    assert not stopping.result()
+    [ledger] = given_up
+    assert (ledger.pending, ledger.dropped_by_reason) == (0, {"shutdown": 50})
+    assert ledger.balanced
+    assert "sink sink: 50 records dropped, which are in no sink and no fallback" in run.agent.stop_problems
+    assert "records given up: sink=sink records=50" in caplog.text
 
 
 def test_nothing_is_requested_nothing_stops(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -41,6 +41,8 @@ class Runnable(Protocol):
     def wait(self, timeout_seconds: float) -> bool: ...
     def request_stop(self, reason: str) -> None: ...
     def shutdown(self) -> bool: ...
+    @property
+    def stop_problems(self) -> Sequence[str]: ...
     def status(self) -> AgentStatus: ...
 
 
@@ -154,7 +156,9 @@ class Run:
         if clean:
             return exit_code.OK
         balanced = all(sink.ledger.balanced for sink in status.sinks)
-        reason = "a part did not stop in time" if balanced else "the ledger does not balance: this is a defect"
+        reason = "; ".join(self._agent.stop_problems) or "a part did not stop in time"
+        if not balanced:
+            reason = "the ledger does not balance: this is a defect"
         print(f"error: the stop was not clean: {reason}; see the log", file=sys.stderr)
         return exit_code.FAILED
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent_core.api import (
     Account,
@@ -22,6 +22,7 @@ from agent_core.api import (
     DivertReason,
     DropReason,
     Finding,
+    Lease,
     ReplayRefused,
     ReplayStatus,
     SinkError,
@@ -34,6 +35,9 @@ from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import SinkGate, repr_of, text_of
 from agent_core.runtime.delivery.watch import Limits, Watch
 from agent_core.runtime.delivery.workers import Workers
+
+SPILL_RECORDS: Final = 100_000
+"""How many records go to the fallback at once in a stop: about 10 MB as CSV."""
 
 
 class BacklogReplay(Protocol):
@@ -78,6 +82,7 @@ class Delivery:
         self._diverter = diverter
         self._workers = workers
         self._replay = replay
+        self._given_up = False
         retried = workers.diverts
         limits = Limits(config.write_limit_seconds, config.divert_after_seconds if retried else None)
         self._watch = Watch(context, buffer, gate, diverter, workers, limits, config.breaker.probe_interval_seconds)
@@ -142,33 +147,60 @@ class Delivery:
     def spill(self, deadline: float) -> None:
         """After ``drain``: account for the rest. A durable buffer keeps its records; others go to the fallback.
 
-        Waits until ``deadline`` for workers to hand back their leases. The records of a worker that hangs inside a
-        write go to the fallback too, as ambiguous. Rejected records that wait for the fallback get a last try.
-
-        Raises RuntimeError when records are still pending. Either a worker has finished its write and waits for a slow
-        fallback: it counts them when the fallback answers. Or no worker runs, and they are in no lease and no buffer,
-        which is a defect of a part: they are counted as dropped, so that it hides no loss.
+        Records that are ready go first, in large appends. Then workers hand back their leases, for half of the time;
+        those of a worker that hangs inside a write go to the fallback too, as ambiguous. What a worker is just storing
+        is its own to count, until ``deadline``. Rejected records that wait for the fallback get a last try.
         """
-        stuck = self._workers.end(deadline)
+        clock = self._context.clock
         if self.buffer.durable:
+            self._workers.end(deadline)
             return
-        for lease in stuck:
-            self._diverter.divert_or_drop(lease.batch, DivertReason.AMBIGUOUS_COMMIT, DropReason.SHUTDOWN)
-            self.buffer.settle(lease)
-        while (rest := self.buffer.lease(self._config.batch.max_records, 0)) is not None:
-            self._diverter.divert_or_drop(rest.batch, DivertReason.SHUTDOWN, DropReason.SHUTDOWN)
-            self.buffer.settle(rest)
-        self._account_for_missing()
+        self._spill_ready()
+        now = clock.monotonic()
+        stuck = self._workers.end(now + max(0.0, deadline - now) / 2)
+        self._spill_stuck(stuck)
+        self._spill_ready()
+        if self._workers.wait_until(deadline, lambda: not self._pending()):
+            self._spill_ready()
 
-    def _account_for_missing(self) -> None:
-        running = self._workers.running  # read before the ledger: a worker that ends in between has counted its records
-        missing = self._context.ledger.snapshot(self.sink_id).pending
-        if missing and running:
-            raise RuntimeError(f"records still pending: {missing}; workers that did not end in time: {running}")
-        if missing:
-            self._context.move(Account.PENDING, Account.DROPPED, missing, DropReason.SHUTDOWN)
-            self._context.events.records_dropped(self.sink_id, missing, DropReason.SHUTDOWN)
-            raise RuntimeError(f"{missing} pending records are in no lease and not in the buffer")
+    def give_up(self) -> int:
+        """After ``spill``, or when its time is up: count what is left in a volatile buffer, or on its way, as dropped.
+
+        Returns how many records these are. Those that find their place later are counted there instead.
+        """
+        if self.buffer.durable:
+            return 0
+        self._given_up = True
+        lost = self._context.ledger.give_up(self.sink_id)
+        if lost:
+            self._context.events.records_dropped(self.sink_id, lost, DropReason.SHUTDOWN)
+        return lost
+
+    def _pending(self) -> int:
+        return self._context.ledger.snapshot(self.sink_id).pending
+
+    def _spill_ready(self) -> None:
+        """Everything that no worker holds goes to the fallback: one write and one sync of the disk, if it has room."""
+        least = self._config.batch.max_records
+        size = max(least, SPILL_RECORDS)
+        while not self._given_up and (rest := self.buffer.lease(size, 0)) is not None:
+            if self._diverter.divert(rest.batch, DivertReason.SHUTDOWN):
+                self.buffer.settle(rest)
+            elif self._diverter.available and len(rest.batch) > least:
+                self.buffer.release(rest)  # a part of them may fit
+                size = max(least, len(rest.batch) // 2)
+            else:
+                reason = DropReason.FALLBACK_FAILED if self._diverter.available else DropReason.SHUTDOWN
+                self._diverter.drop(rest.batch, reason)
+                self.buffer.settle(rest)
+
+    def _spill_stuck(self, stuck: Sequence[Lease]) -> None:
+        together = Batch.join([lease.batch for lease in stuck])
+        stored = len(stuck) > 1 and self._diverter.divert(together, DivertReason.AMBIGUOUS_COMMIT)
+        for lease in stuck:
+            if not stored:
+                self._diverter.divert_or_drop(lease.batch, DivertReason.AMBIGUOUS_COMMIT, DropReason.SHUTDOWN)
+            self.buffer.settle(lease)
 
     def close_sink(self) -> None:
         """Close the sink."""

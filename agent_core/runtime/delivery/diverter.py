@@ -106,13 +106,20 @@ class Diverter:
         if stored.refused:
             self.drop(stored.refused, DropReason.FALLBACK_FAILED)
 
+    def divert(self, batch: Batch, reason: DivertReason) -> bool:
+        """Try the fallback once; False, and nothing is counted, when there is none or it fails."""
+        if not self.available:
+            return False
+        stored = self.store(batch, reason, self._context.clock.time_ns(), None)
+        if stored is not None:
+            self.count_diverted(stored, reason)
+        return stored is not None
+
     def divert_or_drop(self, batch: Batch, divert: DivertReason, drop: DropReason) -> None:
         """Try the fallback once; without one, or when it fails, the records are dropped with a reason."""
         if not self.available:
             self.drop(batch, drop)
-        elif (stored := self.store(batch, divert, self._context.clock.time_ns(), None)) is not None:
-            self.count_diverted(stored, divert)
-        else:
+        elif not self.divert(batch, divert):
             self.drop(batch, DropReason.FALLBACK_FAILED)
 
     def drop(self, batch: Batch, reason: DropReason) -> None:

@@ -119,6 +119,8 @@ class SinkGate:
         """End a flight in any other way. True when the caller must settle or release the lease."""
         with self.changed:
             self._locked_end_probe(flight)
+            if flight.diverting:
+                self.changed.notify_all()
             return self._locked_land(flight)
 
     def land_all(self) -> list[Lease]:
@@ -140,6 +142,11 @@ class SinkGate:
         """The fallback did not take them."""
         with self.changed:
             flight.diverting = False
+            self.changed.notify_all()
+
+    def locked_diverting(self) -> bool:
+        """True while records of a flight are on their way into the fallback."""
+        return any(flight.diverting for flight in tuple(self._flights))
 
     def failing_seconds(self) -> float:
         """Seconds since the first failure after which no write has returned; 0.0 when there is none."""

@@ -96,17 +96,16 @@ class Watch:
         while not self._gate.closed and (lease := self._buffer.lease(RELIEF_RECORDS, 0)) is not None:
             flight = LeaseFlight(lease)
             self._gate.take_off(flight)
-            kept = False
+            reason, stored = DivertReason.SINK_DOWN, None
+            self._gate.begin_divert(flight)
             try:
-                self._gate.begin_divert(flight)
-                reason = DivertReason.SINK_DOWN
                 stored = self._diverter.store(lease.batch, reason, self._clock.time_ns(), None)
-                if stored is not None and self._gate.land(flight):
-                    kept = True
+                if stored is not None:
                     self._diverter.count_diverted(stored, reason)
                     self._buffer.settle(lease)
             finally:
-                if self._gate.land(flight):
+                self._gate.land(flight)
+                if stored is None:
                     self._buffer.release(lease)
-            if not kept:
+            if stored is None:
                 return

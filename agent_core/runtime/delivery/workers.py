@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from agent_core.api import Buffer, Lease, SinkState
@@ -99,13 +100,25 @@ class Workers:
         Returns the leases of workers that hang; the caller must settle them or release them. Rejected records that
         wait for the fallback get a last try.
         """
-        clock = self._context.clock
-        with self._gate.changed:
-            while self._running and (left := deadline - clock.monotonic()) > 0:
-                clock.wait(self._gate.changed, left)
+        self.wait_until(deadline, lambda: False)
         stuck = self._gate.land_all()
         self._settler.finish()
         return stuck
+
+    def wait_until(self, deadline: float, enough: Callable[[], bool]) -> bool:
+        """Wait for workers to end, and for records on their way into the fallback to be there.
+
+        At most until ``deadline``, or until that is ``enough``. True when all workers have ended.
+        """
+        clock = self._context.clock
+        with self._gate.changed:
+            while (
+                (self._running or self._gate.locked_diverting())
+                and not enough()
+                and (left := deadline - clock.monotonic()) > 0
+            ):
+                clock.wait(self._gate.changed, left)
+            return not self._running
 
     def _work(self) -> None:
         """One worker."""

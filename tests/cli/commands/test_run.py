@@ -38,7 +38,7 @@ def test_a_clean_run_prints_the_ledger_and_ends_with_0(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("collected", "reason"), [(7, "a part did not stop in time"), (8, "the ledger does not balance")]
+    ("collected", "reason"), [(7, "sink warehouse: did not end in time"), (8, "the ledger does not balance")]
 )
 def test_a_stop_that_was_not_clean_says_why_and_ends_with_1(
     capsys: pytest.CaptureFixture[str], collected: int, reason: str

@@ -69,3 +69,23 @@ def test_moves_from_many_threads_are_all_counted() -> None:
     snapshot = ledger.snapshot("a")
     assert (snapshot.collected, snapshot.delivered, snapshot.pending) == (24000, 16000, 8000)
     assert snapshot.balanced
+
+
+def test_what_is_given_up_is_dropped_until_it_finds_its_place() -> None:
+    ledger = Ledger(["sink", "other"])
+    for sink_id in ("sink", "other"):
+        ledger.move(sink_id, Account.COLLECTED, Account.PENDING, 10)
+    assert ledger.give_up("sink") == 10
+    assert ledger.snapshot("sink").dropped_by_reason == {"shutdown": 10}
+    ledger.move("sink", Account.PENDING, Account.DIVERTED, 4, DivertReason.BUFFER_FULL)
+    ledger.move("sink", Account.PENDING, Account.DROPPED, 1, DropReason.FALLBACK_FAILED)
+    ledger.move("sink", Account.COLLECTED, Account.PENDING, 3)
+    snapshot = ledger.snapshot("sink")
+    assert (snapshot.pending, snapshot.diverted, snapshot.dropped) == (0, 4, 9)
+    assert snapshot.dropped_by_reason == {"shutdown": 8, "fallback_failed": 1}
+    assert snapshot.balanced
+    with pytest.raises(ValueError, match="9 records moved that were given up, which were 8"):
+        ledger.move("sink", Account.PENDING, Account.DELIVERED, 9)
+    ledger.move("sink", Account.PENDING, Account.DELIVERED, 8)
+    assert ledger.snapshot("sink").dropped_by_reason == {"fallback_failed": 1}
+    assert ledger.snapshot("other").pending == 10
