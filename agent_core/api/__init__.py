@@ -112,7 +112,7 @@ from agent_core.api.polling.driver import (
     float32s_to_shortest,
 )
 from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
-from agent_core.api.rate_limit import RateLimit, Repeats
+from agent_core.api.rate_limit import RateLimit
 from agent_core.api.secret import Secret
 from agent_core.api.settings import settings
 from agent_core.api.version import API_VERSION
@@ -196,7 +196,6 @@ __all__ = [
     "ReadRefused",
     "Record",
     "Rejection",
-    "Repeats",
     "ReplayBatch",
     "ReplayRefused",
     "ReplayStatus",

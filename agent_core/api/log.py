@@ -94,10 +94,10 @@ class Log:
         self, level: int, event: str, fields: dict[str, object], every: str | None, exc_info: BaseException | None
     ) -> bool:
         if every is not None:
-            repeats = self._limit.allow(f"{event} {every}")
-            if repeats is None:
+            repeated = self._limit.allow(f"{event} {every}")
+            if repeated is None:
                 return False
-            fields[REPEATED] = repeats.times
+            fields[REPEATED] = repeated
         if not fields.get(REPEATED, True):
             del fields[REPEATED]
         if self.logger.isEnabledFor(level):

@@ -1,4 +1,4 @@
-"""RateLimit: a fault that repeats is logged now and then, with a count."""
+"""RateLimit: what repeats is let through now and then, with a count."""
 
 from __future__ import annotations
 
@@ -10,27 +10,11 @@ FAULT_INTERVAL_SECONDS = 60.0
 """A fault that lasts is one line per minute."""
 
 
-class Repeats(str):
-    """How often an event was kept quiet since it was last let through, as `` repeated=3``; nothing for 0.
-
-    The last argument of a log message that ends in ``%s``, directly behind its last field.
-    """
-
-    times: int
-
-    def __new__(cls, count: int) -> Repeats:
-        self = super().__new__(cls, f" repeated={count}" if count else "")
-        self.times = count
-        return self
-
-
 class RateLimit:
     """Lets one event of each key through per interval; thread-safe.
 
-    Keys are remembered permanently, so they come from the configuration or the code, never from data::
-
-        if (repeats := self._faults.allow("read")) is not None:
-            self._logger.warning("read failed: device=%s error=%s%s", device_id, error, repeats)
+    Keys are remembered permanently, so they come from the configuration or the code, never from data. A log line needs
+    none: ``Log`` has its own, behind ``every=``.
     """
 
     def __init__(self, clock: Clock, interval_seconds: float = FAULT_INTERVAL_SECONDS) -> None:
@@ -39,13 +23,13 @@ class RateLimit:
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, int]] = {}
 
-    def allow(self, key: str) -> Repeats | None:
-        """What to append to this event's message, or None when it is to be kept quiet."""
+    def allow(self, key: str) -> int | None:
+        """How many events of ``key`` were held back since the last one; None when this one is held back, too."""
         now = self._clock.monotonic()
         with self._lock:
-            last, quiet = self._seen.get(key, (None, 0))
+            last, held_back = self._seen.get(key, (None, 0))
             if last is not None and now - last < self._interval:
-                self._seen[key] = (last, quiet + 1)
+                self._seen[key] = (last, held_back + 1)
                 return None
             self._seen[key] = (now, 0)
-        return Repeats(quiet)
+        return held_back

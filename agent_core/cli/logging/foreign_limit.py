@@ -34,8 +34,8 @@ class ForeignLimit(logging.Filter):
             return True
         decided = record.__dict__
         if _ALLOWED not in decided:
-            repeats = self._limit.allow(f"{record.pathname}:{record.lineno}")
-            decided[_ALLOWED] = repeats is not None
-            if repeats:
-                record.msg, record.args = f"{record.getMessage()}{repeats}", ()
+            repeated = self._limit.allow(f"{record.pathname}:{record.lineno}")
+            decided[_ALLOWED] = repeated is not None
+            if repeated:
+                record.msg, record.args = f"{record.getMessage()} repeated={repeated}", ()
         return bool(decided[_ALLOWED])

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from agent_core.api import LogEvent
-from agent_core.cli.logging.event import event_of
 from agent_core.cli.text.escapes import escaped
 
 FIXED_KEYS: Final = ("time", "level", "logger", "event", "message", "exception")
@@ -43,10 +42,9 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry: dict[str, object] = {"time": time, "level": record.levelname.lower(), "logger": record.name}
-        event = record.msg if isinstance(record.msg, LogEvent) else event_of(record)
-        if event is not None:
-            entry["event"] = event.event
-            entry |= {f"{key}_" if key in FIXED_KEYS else key: value for key, value in event.fields.items()}
+        if isinstance(record.msg, LogEvent):
+            entry["event"] = record.msg.event
+            entry |= {f"{key}_" if key in FIXED_KEYS else key: value for key, value in record.msg.fields.items()}
         entry["message"] = record.getMessage()
         if details := _details(self, record):
             entry["exception"] = "\n".join(details)
