@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from agent_core.api import Clock
-from agent_core.runtime.delivery.sink_gate import text_of
 
 Job = Callable[[], None]
 
@@ -55,7 +54,7 @@ class Hands:
             try:
                 call()
             except BaseException as error:
-                problem = f"{type(error).__name__}: {text_of(error)}"
+                problem = _text(error)
             with changed:
                 self._idle += is_hand
                 unfinished.discard(name)
@@ -101,3 +100,10 @@ def run_until(deadline: float, calls: Mapping[str, Callable[[], object]], clock:
         return hands.run_until(deadline, calls)
     finally:
         hands.dismiss()
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # an error that cannot be shown is a problem like others
+        return type(error).__name__
