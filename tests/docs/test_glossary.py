@@ -75,7 +75,6 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 TO_REWRITE: Final = {
-    "messages of agent_core",
     "messages of csv_sink",
     "messages of http_monitor",
     "messages of memory_buffer",

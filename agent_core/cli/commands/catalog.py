@@ -24,8 +24,8 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         commands,
         "catalog",
         "convert tag lists between YAML and CSV, and from SQLite",
-        f"{_FORMS}\nNames every wrong row by its line or id, and writes nothing until all rows are right, unless you\n"
-        "use --leave-out. Overwrites no file without --force.",
+        f"{_FORMS}\nNames every wrong tag or group by its line or id, and writes nothing until all are right, unless\n"
+        "you use --leave-out. Overwrites no file without --force.",
         "  tagferry catalog import scada.db --to tags.csv --to groups.yaml\n"
         "  tagferry catalog import tags.csv --device PLC01 --interval 1s --to groups.yaml\n"
         "  tagferry catalog export --to tags.csv         what ./agent.yaml polls",
@@ -85,7 +85,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--to", type=Path, action="append", required=True, metavar="FILE",
         help="file to write; repeatable. With a CSV and a YAML file, the YAML refers to the CSV.",
     )  # fmt: skip
-    parser.add_argument("--leave-out", action="store_true", help="name the wrong rows and continue without them")
+    parser.add_argument(
+        "--leave-out", action="store_true", help="name the wrong tags and groups, and continue without them"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
