@@ -32,10 +32,10 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
 @pytest.mark.parametrize(
     ("config", "where", "message"),
     [
-        ({"dsn": "127.0.0.1:abc/X"}, ("dsn",), "the port 'abc' is no number"),
+        ({"dsn": "127.0.0.1:abc/X"}, ("dsn",), "the port 'abc' is not a number"),
         ({"table": "a.b.c"}, ("table",), "3 parts"),
-        ({"columns": {"A B": "name", "V": "value"}}, ("columns", "A B"), "no Oracle name"),
-        ({"columns": {"T": "name", "t": "value"}}, ("columns", "t"), "there twice"),
+        ({"columns": {"A B": "name", "V": "value"}}, ("columns", "A B"), "not an Oracle name"),
+        ({"columns": {"T": "name", "t": "value"}}, ("columns", "t"), "listed twice"),
         ({"columns": {"V": "value"}}, ("columns",), "field name"),
         ({"columns": {"T": "name"}}, ("columns",), "value_number"),
         (
@@ -56,13 +56,13 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
         (
             {"columns": {"T": "name", "V": "value", "S": {"expression": "x'); DROP TABLE y--.NEXTVAL"}}},
             ("columns", "S"),
-            "no Oracle name",
+            "not an Oracle name",
         ),
         ({"pool": {"min": 3, "max": 2}}, ("pool", "min"), "more than max"),
         (
             {"timeouts": {"connect": 5.0, "login": 15.0, "call": 0.0, "wait": 5.0}},
             ("timeouts", "call"),
-            "longer than nothing",
+            "longer than 0",
         ),
     ],
 )

@@ -30,14 +30,14 @@ def problems(config: Config) -> Sequence[ConfigProblem]:
                 ConfigProblem(
                     f"{workers} workers share {typed.pool.max} database sessions",
                     (*path, "pool", "max"),
-                    "raise pool: max:, or lower workers:",
+                    "raise pool: max: or lower workers:",
                     warning=True,
                 )
             )
         modes.add(typed.thick is not None)
         if len(modes) > 1:
-            message = "one process is thin or thick as a whole, and the oracle sinks differ"
-            found.append(ConfigProblem(message, (*path, "thick"), "give every oracle_sink the same thick:"))
+            message = "a process is either thin or thick, but the oracle sinks differ"
+            found.append(ConfigProblem(message, (*path, "thick"), "set the same thick: for every oracle_sink"))
     return found
 
 
@@ -56,7 +56,7 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
         yield ConfigProblem(f"min {config.pool.min} is more than max {config.pool.max}", (*path, "pool", "min"))
     for key, seconds in (("connect", config.timeouts.connect_seconds), ("login", config.timeouts.login_seconds)):
         if seconds <= 0:
-            yield ConfigProblem("must be longer than nothing", (*path, "timeouts", key))
+            yield ConfigProblem("must be longer than 0", (*path, "timeouts", key))
     if config.timeouts.call_seconds <= 0:
-        # 0 would mean no limit to the driver.
-        yield ConfigProblem("must be longer than nothing", (*path, "timeouts", "call"))
+        # To the driver, 0 means no limit.
+        yield ConfigProblem("must be longer than 0", (*path, "timeouts", "call"))

@@ -1,4 +1,4 @@
-"""Diagnosis: what ``tagferry doctor`` says about the database. Leaves nothing behind."""
+"""Diagnosis: what ``tagferry doctor`` says about the database. It leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ _NS: Final = 1_000_000_000
 _PROBE: Final = "doctor"
 """Tag, source, device and group of the row that is inserted and rolled back."""
 
-_DEFAULT_STEP: Final = "look the code up in the table of errors in the README of oracle_sink"
+_DEFAULT_STEP: Final = "look up the code in the table of errors in the README of oracle_sink"
 _TRIAL_STEP: Final = (
     f"the row's tag, source, device and group are {_PROBE}, its value is 0.0: if a constraint, a trigger or a "
-    "short column refuses just that, real rows may go in; else correct columns:, or have the table mended"
+    "short column refuses only that, real records may be accepted; else correct columns: or have the table fixed"
 )
 
 _CLOCK: Final = "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP), DBTIMEZONE FROM dual"
@@ -63,9 +63,9 @@ _QUOTA: Final = "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas WH
 
 
 def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) -> Iterator[Finding]:
-    """From the network to a row inserted and rolled back; stops at what makes the rest pointless.
+    """From the network to a row that is inserted and rolled back; stops where the rest makes no sense.
 
-    One log-in, under the account's latch, so that it never adds to a storm. Each step is bounded by ``timeouts``.
+    One log-in, under the account's latch, so that the account is not locked. Each step is limited by ``timeouts``.
     """
     subject = f"Oracle {config.dsn}"
     try:
@@ -77,7 +77,7 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
     if all(finding.severity is Severity.CRITICAL for finding in reached):
         yield from reached
         return
-    for finding in reached:  # the driver goes on to the next address
+    for finding in reached:  # the driver tries the next address
         missed = finding.severity is Severity.CRITICAL
         yield replace(finding, severity=Severity.WARNING) if missed else finding
     start = time.monotonic()
@@ -99,7 +99,7 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
 
 
 class _Examination:
-    """What can be asked once a session is there."""
+    """The checks that need a session."""
 
     def __init__(self, config: OracleSinkConfig, context: ComponentContext, connection: oracledb.Connection) -> None:
         self._config = config
@@ -124,7 +124,7 @@ class _Examination:
         version = self._connection.version
         numbers = tuple(int(part) for part in version.split(".")[:2])
         if numbers < _OLDEST:
-            step = "set thick:, whose client libraries may still support it"
+            step = "set thick:; the client libraries may still support it"
             return Finding(Severity.WARNING, self._subject, f"release {version} is older than 12.1", step)
         return Finding(Severity.OK, self._subject, f"release {version}")
 
@@ -136,12 +136,12 @@ class _Examination:
             middle = (before + clock.time_ns()) // 2
         stamp, zone = row or (None, "?")
         if not isinstance(stamp, datetime):
-            return Finding(Severity.WARNING, f"{self._subject} clock", "the database did not tell its time")
+            return Finding(Severity.WARNING, f"{self._subject} clock", "the database did not return its time")
         here = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=middle // 1000)
         ahead = (stamp.replace(tzinfo=UTC) - here).total_seconds()
         message = f"{abs(ahead):.1f} s {'ahead of' if ahead >= 0 else 'behind'} this machine, database time zone {zone}"
         if abs(ahead) > _CLOCK_SECONDS:
-            step = "set both clocks by NTP: the timestamps of the rows are this side's"
+            step = "synchronise both clocks (NTP): the timestamps of records come from this side"
             return Finding(Severity.WARNING, f"{self._subject} clock", message, step)
         return Finding(Severity.OK, f"{self._subject} clock", message)
 
@@ -151,7 +151,7 @@ class _Examination:
             with self._connection.cursor() as cursor:
                 row = cursor.execute(_ACCOUNT).fetchone()
         except DRIVER_ERRORS as error:
-            yield Finding(Severity.WARNING, subject, f"the password's expiry cannot be read: {text_of(error)}")
+            yield Finding(Severity.WARNING, subject, f"the expiry of the password cannot be read: {text_of(error)}")
             return
         if row is None:
             return
@@ -160,7 +160,7 @@ class _Examination:
         message = f"{name} is {status}" + ("" if days is None else f", its password expires in {days} days")
         warned = str(self._connection.warning or "")
         if (days is not None and days < _EXPIRY_DAYS) or EXPIRES_SOON in warned:
-            step = "set a new password for the account, then in password:; no restart is needed"
+            step = "change the password in the database and in password:; no restart is needed"
             yield Finding(Severity.WARNING, subject, message, step)
         else:
             yield Finding(Severity.OK, subject, message)
@@ -170,11 +170,11 @@ class _Examination:
             with self._connection.cursor() as cursor:
                 rows = cursor.execute(_QUOTA).fetchall()
         except DRIVER_ERRORS:
-            return  # the trial insert shows whether there is room
+            return  # the trial insert shows if there is space
         for tablespace, used, limit in rows:
             if used > limit * _QUOTA_USED:
                 message = f"{used / limit:.0%} of the quota on tablespace {tablespace} is used"
-                step = "ask the DBA for more, or drop old rows"
+                step = "ask the DBA for more, or delete old rows"
                 yield Finding(Severity.WARNING, f"{self._subject} quota", message, step)
 
     def _table_findings(self) -> Iterator[Finding]:
@@ -199,10 +199,10 @@ class _Examination:
             return _failed(subject, error)
         statements = render(self._config, Storage.HEAP)
         step = f"check table:, ask the DBA for SELECT and INSERT on it, or create it:\n{statements}"
-        return Finding(Severity.CRITICAL, subject, "not found, or nothing on it is granted", step)
+        return Finding(Severity.CRITICAL, subject, "not found, or no privilege is granted", step)
 
     def _trial(self, subject: str, layout: Layout) -> Iterator[Finding]:
-        """Insert one row, read it back, roll back; only parse where a sequence would not get its number back."""
+        """Insert one row, read it back, roll back. Only parse if a sequence is used: it would lose a number."""
         origin = Origin(_PROBE, _PROBE, _PROBE)
         now_ns = self._context.clock.time_ns()
         batch = Batch.of(origin, (_PROBE,), (0.0,), now_ns)
@@ -235,8 +235,8 @@ class _Examination:
                 done = "the statements were parsed" if only_parse else "a row was inserted, read back and rolled back"
                 yield Finding(Severity.OK, subject, done)
             else:
-                message = "a row reads back with other content than was inserted: each replay would be a conflict"
-                step = "look for a trigger that changes rows, or leave the column it changes out of columns:"
+                message = "a row is read back with other content than was inserted, so every replay would be a conflict"
+                step = "look for a trigger that changes rows, or remove the column that it changes from columns:"
                 yield Finding(Severity.WARNING, subject, message, step)
         finally:
             self._connection.rollback()

@@ -34,7 +34,7 @@ from oracle_sink.write.transaction import Transaction
 _NS: Final = 1_000_000_000
 
 _FACTS_SECONDS: Final = 60.0
-"""A row is not refused by facts older than this: the column may have been widened since."""
+"""No record is rejected because of facts older than this: the column may have been widened since."""
 
 
 class OracleSink:
@@ -62,7 +62,7 @@ class OracleSink:
         return self._layout is not None and self._layout.key is not None
 
     def open(self) -> None:
-        """Log in and read the table's columns and keys. Raises SinkError; then it may be called again."""
+        """Log in and read the columns and keys of the table. Raises SinkError; then it may be called again."""
         self._connections.open()
 
     def close(self) -> None:
@@ -71,8 +71,8 @@ class OracleSink:
     def write(self, batch: Batch) -> WriteOutcome:
         """Write one transaction.
 
-        A call to the database takes at most twice ``timeouts.call``; a log-in, where one is needed, at most
-        ``timeouts.login``. A RetryableError is ambiguous only after a commit that was not answered.
+        A call to the database takes at most twice ``timeouts.call``; a log-in, if needed, at most ``timeouts.login``.
+        A RetryableError is ambiguous only if the answer to a commit was lost.
         """
         if not batch:
             return WriteOutcome(inserted=0)
@@ -94,23 +94,23 @@ class OracleSink:
                     self._known.suspect(batch)
                 raise
         if outcome.total != len(batch):
-            raise RuntimeError(f"{outcome.total} rows accounted for of {len(batch)}: {outcome}")
+            raise RuntimeError(f"{outcome.total} of {len(batch)} records are accounted for: {outcome}")
         self._known.learn(batch, outcome.duplicates)
         return outcome
 
     def diagnose(self) -> Iterable[Finding]:
-        """Check address, account, table and grants with a log-in of its own; leaves nothing behind."""
+        """Check address, account, table and grants with its own log-in; leaves nothing behind."""
         from oracle_sink.diagnosis import diagnose
 
         return diagnose(self._config, self._context, self._latch)
 
     def advice(self) -> Sequence[Finding]:
-        """That the password is about to expire, while it is."""
+        """A warning while the password is about to expire."""
         expiry = self._connections.expiry.finding()
         return () if expiry is None else (expiry,)
 
     def ddl(self) -> str:
-        """The table as a heap with a primary key; the other layouts are in ``ddl/``."""
+        """The table as a heap with a primary key; the other forms of storage are in ``ddl/``."""
         return render(self._config, Storage.HEAP)
 
     def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
@@ -136,7 +136,7 @@ class OracleSink:
             raise translate(error, f"read the columns of table {self._table}") from error
 
     def _inspect(self, connection: oracledb.Connection) -> Layout:
-        """Read the table's facts; says what is remarkable about them when they are new."""
+        """Read the facts about the table; the log says what is remarkable about them when they are new."""
         known = self._layout
         layout = plan_layout(self._config, read_facts(connection, self._table), self._context.agent_name)
         self._layout_read_at = self._clock.monotonic()

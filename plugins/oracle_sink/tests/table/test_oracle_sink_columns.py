@@ -281,7 +281,7 @@ def test_update_keeps_the_last_value_of_a_key_without_time_and_the_key_is_warned
         (
             "tag VARCHAR2(9), val NUMBER, c DATE",
             {"tag": "name", "val": "value", "c": {"constant": "x"}},
-            "a constant is for texts and numbers",
+            "a constant must be a text or a number",
         ),
         (
             "tag VARCHAR2(9), val NUMBER, c TIMESTAMP WITH LOCAL TIME ZONE",

@@ -102,15 +102,15 @@ def test_each_key_is_bound_once_in_the_order_of_the_keys_and_no_row_is_forgotten
     keys = [row[:2] for row in rows.rows]
     assert keys == sorted(set(keys))
     followers = [number for group in rows.followers.values() for number in group]
-    assert sorted([*rows.numbers, *followers, *rows.refusals]) == list(range(len(batch)))
-    for row, number in zip(rows.rows, rows.numbers, strict=True):
+    assert sorted([*rows.positions, *followers, *rows.refusals]) == list(range(len(batch)))
+    for row, number in zip(rows.rows, rows.positions, strict=True):
         assert row[0] == batch.names[number]
 
 
 def test_a_batch_that_is_sorted_stays_as_it_is() -> None:
     batch = Batch.of(ORIGIN, ("a", "b", "c"), (1.0, 2.0, 3.0), 0)
     rows = encode(batch, layout(), OnConflict.KEEP, FOREVER)
-    assert list(rows.numbers) == [0, 1, 2]
+    assert list(rows.positions) == [0, 1, 2]
     assert rows.rows[0] == ("a", datetime(1970, 1, 1), "1.0", "GOOD")
 
 
@@ -179,9 +179,9 @@ def test_a_float_column_keeps_the_digits_that_its_bits_are_worth() -> None:
 def test_twins_are_followed_by_their_first_row() -> None:
     batch = Batch.of(ORIGIN, ("a", "a", "a"), (1.0, 1.0, 2.0), 0)
     kept = encode(batch, layout(), OnConflict.KEEP, FOREVER)
-    assert (list(kept.numbers), dict(kept.followers), list(kept.refusals)) == ([0], {0: [1]}, [2])
+    assert (list(kept.positions), dict(kept.followers), list(kept.refusals)) == ([0], {0: [1]}, [2])
     updated = encode(batch, layout(), OnConflict.UPDATE, FOREVER)
-    assert (list(updated.numbers), dict(updated.followers)) == ([2], {2: [1, 0]})
+    assert (list(updated.positions), dict(updated.followers)) == ([2], {2: [1, 0]})
     assert updated.overwritten == {0, 1}
 
 

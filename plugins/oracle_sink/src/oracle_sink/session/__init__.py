@@ -1,1 +1,1 @@
-"""Sessions: the way to the database, the log-in and its latch, and what each error means."""
+"""Sessions: how to reach the database, the log-in and its latch, and what each error means."""

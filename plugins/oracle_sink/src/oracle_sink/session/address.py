@@ -1,4 +1,4 @@
-"""Address: the hosts behind a dsn, and whether they answer. For diagnosis; log-ins are left to the driver."""
+"""Address: the hosts of a dsn, and whether they answer. For diagnosis; the driver itself does the log-ins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CERTIFICATE_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a listener is said to be."""
+    """Where a listener should be."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Address:
 
 
 def addresses_of(config: OracleSinkConfig) -> list[Address]:
-    """All addresses of the dsn, tnsnames.ora included. Raises ConfigurationError."""
+    """All addresses of the dsn, also from tnsnames.ora. Raises ConfigurationError."""
     try:
         parameters = oracledb.ConnectParams(config_dir=None if config.config_dir is None else str(config.config_dir))
         parameters.parse_connect_string(config.dsn)
@@ -51,7 +51,7 @@ def _listed(value: object) -> list[object]:
 
 
 def reach(address: Address, config: OracleSinkConfig) -> Finding:
-    """Connect over TCP and, for tcps, shake hands. Bounded by ``timeouts.connect`` each."""
+    """Connect over TCP and, for tcps, do the TLS handshake. Each takes at most ``timeouts.connect``."""
     limit = config.timeouts.connect_seconds
     subject = f"TLS {address}" if address.secure else f"TCP {address}"
     start = time.monotonic()
@@ -63,21 +63,23 @@ def reach(address: Address, config: OracleSinkConfig) -> Finding:
             with _context(config).wrap_socket(plain, server_hostname=address.host) as secure:
                 return _certificate(subject, secure)
     except ssl.SSLCertVerificationError as error:
-        step = "put the authority's certificate into ewallet.pem, and set wallet_location: to its folder"
+        step = "put the certificate of its authority in ewallet.pem, and set wallet_location: to that folder"
         return Finding(Severity.CRITICAL, subject, f"certificate refused: {error.verify_message}", step)
     except TimeoutError:
-        return Finding(Severity.CRITICAL, subject, f"no answer within {limit:g} s", "check firewalls on the way")
+        return Finding(
+            Severity.CRITICAL, subject, f"no answer within {limit:g} s", "check the firewalls between here and there"
+        )
     except socket.gaierror as error:
         return Finding(
-            Severity.CRITICAL, subject, f"name not found: {error.strerror}", "check the host in dsn:, and DNS"
+            Severity.CRITICAL, subject, f"name not found: {error.strerror}", "check the host in dsn: and the DNS"
         )
     except OSError as error:
-        step = "check host and port in dsn:, and that the listener runs (lsnrctl status)"
+        step = "check host and port in dsn:, and whether the listener runs (lsnrctl status)"
         return Finding(Severity.CRITICAL, subject, str(error), step)
 
 
 def _context(config: OracleSinkConfig) -> ssl.SSLContext:
-    """As the driver makes it: the wallet's certificates where there is one; the name is checked by the driver."""
+    """As the driver does it: with the certificates of the wallet, if any. The driver checks the name itself."""
     context = ssl.create_default_context()
     context.check_hostname = False
     if config.wallet_location is not None:
@@ -93,5 +95,5 @@ def _certificate(subject: str, secure: ssl.SSLSocket) -> Finding:
     until = str((secure.getpeercert() or {}).get("notAfter", ""))
     message = f"{secure.version()}, certificate valid until {until}"
     if until and (ssl.cert_time_to_seconds(until) - datetime.now(UTC).timestamp()) / 86_400 < _CERTIFICATE_DAYS:
-        return Finding(Severity.WARNING, subject, message, "have the server's certificate renewed")
+        return Finding(Severity.WARNING, subject, message, "renew the server's certificate")
     return Finding(Severity.OK, subject, message)

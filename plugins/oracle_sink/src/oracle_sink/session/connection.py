@@ -1,9 +1,9 @@
-"""Connection: the sessions of one sink, at most ``pool: max`` of them.
+"""Connections: the sessions of one sink, at most ``pool: max`` of them.
 
-This is not the driver's pool. That one cannot promise one log-in attempt a probe: its background thread answers one
-``acquire`` with a changed password by two log-ins (seen with python-oracledb 26.1), and closing it, which is the only
-way to stop the thread, also closes the sessions that other workers are using and may block for ever. Here each
-log-in is one stand-alone ``connect`` that holds the account's latch, limited in time.
+This is not the driver's pool, which cannot guarantee one log-in attempt per probe. After a change of password, its
+background thread answers one ``acquire`` by two log-ins (seen with python-oracledb 26.1). Closing the pool, which is
+the only way to stop that thread, also closes the sessions that other workers are using, and may block forever. Here
+each log-in is one stand-alone ``connect``, which holds the account's latch and is limited in time.
 
 A worker keeps its session between batches, so a batch needs no round trip to get one.
 """
@@ -27,7 +27,7 @@ from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
 
 _SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
-"""The driver sets the client's offset; TIMESTAMP WITH LOCAL TIME ZONE columns are read and written in it."""
+"""The driver sets the offset of the client, in which TIMESTAMP WITH LOCAL TIME ZONE columns are read and written."""
 
 _ROLLBACKS: Final = 3
 _PING_AFTER_SECONDS: Final = 60.0
@@ -41,12 +41,12 @@ class Session:
         self.connection = connection
         self.cursor = connection.cursor()
         self.lost = False
-        """Set by whoever finds that the connection cannot be used again."""
+        """Set by the code that finds out that the connection cannot be used again."""
         self.idle_since = 0.0
 
 
 class Connections:
-    """Lends sessions. Thread-safe; bounded by ``timeouts``."""
+    """Lends sessions. Thread-safe; waits are limited by ``timeouts``."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Connections:
         latch: Latch,
         inspect: Callable[[oracledb.Connection], object],
     ) -> None:
-        """``inspect`` sees the first connection after none was left; what it raises ends the attempt."""
+        """``inspect`` is called with the first connection, also after none was left; its errors end the attempt."""
         self._config = config
         self._log = context.log
         self._sink_id = context.component_id
@@ -66,13 +66,13 @@ class Connections:
         self._logins = Logins(config, context.clock)
         self._changed = threading.Condition()
         self._idle: list[Session] = []
-        self._live = 0  # idle, lent and being made
+        self._live = 0  # idle, lent or being created
         self._inspected = False
         self._is_open = False
         self.expiry = Expiry(config.user, context)
 
     def open(self) -> None:
-        """Log in until ``pool: min`` sessions are there. Raises SinkError when not even one is."""
+        """Log in until there are ``pool: min`` sessions. Raises SinkError if there is not even one."""
         with self._changed:
             self._is_open = True
         with self.session():
@@ -88,10 +88,10 @@ class Connections:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session for the time of the block; after an exception its transaction is rolled back.
+        """A session for the duration of the block; after an exception its transaction is rolled back.
 
-        Left with ``lost`` set it is dropped, else kept for the next. Raises RetryableError, AuthenticationError or
-        ConfigurationError when there is none.
+        If ``lost`` is set at the end, it is dropped, else kept for the next time. Raises RetryableError,
+        AuthenticationError or ConfigurationError if there is none.
         """
         self.expiry.look_again(self._config.password)
         session = self._take()
@@ -108,7 +108,7 @@ class Connections:
             self._put_back(session)
 
     def close(self) -> None:
-        """Close the sessions; waits a second at most, what does not answer is left to a daemon thread."""
+        """Close the sessions; waits at most a second and leaves what does not answer to a daemon thread."""
         with self._changed:
             self._is_open = False
             self._inspected = False
@@ -132,7 +132,7 @@ class Connections:
                     if left <= 0 or not self._clock.wait(self._changed, left):
                         raise RetryableError(
                             f"{self._config.dsn}: all {self._config.pool.max} sessions are in use; "
-                            "raise pool: max:, or lower workers:"
+                            "raise pool: max: or lower workers:"
                         )
                 if not self._is_open:
                     raise RetryableError(f"{self._config.dsn}: the sink is closed")
@@ -147,7 +147,7 @@ class Connections:
         return self._made()
 
     def _answers(self, session: Session) -> bool:
-        """Ask a session that has long been idle whether it is still there; a firewall may have forgotten it."""
+        """Check a session that has long been idle: a firewall may have dropped its connection."""
         if self._clock.monotonic() - session.idle_since < _PING_AFTER_SECONDS:
             return True
         connection = session.connection
@@ -184,7 +184,7 @@ class Connections:
 
     def _forget_one(self) -> None:
         self._live -= 1
-        if self._live == 0:  # whatever comes next may be another database: after a switch-over, or a restore
+        if self._live == 0:  # the next one may be another database: after a switch-over, or a restore
             self._inspected = False
 
     def _logged_in(self) -> Session:
@@ -212,14 +212,14 @@ class Connections:
 def _give_up(connection: oracledb.Connection) -> None:
     """Close a connection whose last call failed.
 
-    ``close`` rolls back first, and where that fails it leaves the socket open (seen with python-oracledb 26.1): then
-    the session keeps its row locks, and whoever writes the same rows waits for them. The roll-back does fail when the
-    answer to a call and the break after its time-out have crossed: the break then hits the next call, with ORA-01013.
+    ``close`` rolls back first. If that fails, it leaves the socket open (seen with python-oracledb 26.1): the session
+    keeps its row locks, and others that write the same rows wait for them. The rollback does fail if the answer to a
+    call and the break after its time-out have crossed: the break then hits the next call, with ORA-01013.
     """
     for _ in range(_ROLLBACKS):
         try:
             connection.rollback()
         except DRIVER_ERRORS:
-            continue  # a connection that is gone says so at once
+            continue  # a lost connection fails at once
         break
     connection.close()

@@ -1,4 +1,4 @@
-"""Driver: what of python-oracledb the whole plugin names."""
+"""Driver: what the whole plugin uses of python-oracledb."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from typing import Final
 import oracledb
 
 DRIVER_ERRORS: Final = (oracledb.Error, OSError)
-"""What the driver raises. It turns only resets and ends of file into its own errors, so OSError (with ssl.SSLError)
-comes through as well."""
+"""What the driver raises. It turns only resets and ends of file into its own errors, so OSError (and ssl.SSLError)
+must be expected too."""

@@ -1,8 +1,7 @@
 """Errors: what each code of the database or the driver means for a batch, as data.
 
-Codes are matched, never exception classes: the driver raises ORA-01438 as IntegrityError and ORA-12899 as
-DatabaseError. ``isrecoverable`` of the driver is not used either: it is False for a refused connection, a deadlock
-and a call time-out.
+Codes are matched, not exception classes: the driver raises ORA-01438 as IntegrityError and ORA-12899 as DatabaseError.
+Nor is the driver's ``isrecoverable`` used: it is False for a refused connection, a deadlock and a call time-out.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from agent_core.api import AuthenticationError, ConfigurationError, RetryableErr
 class Action(Enum):
     """What is done about a code."""
 
-    REJECT = "the row is refused for its content"
-    RECONNECT = "the connection is gone"
-    BACK_OFF = "the database cannot be reached or is busy"
+    REJECT = "the row was refused for its content"
+    RECONNECT = "the connection is lost"
+    BACK_OFF = "the database is unreachable or busy"
     THROTTLE = "the database is full or read-only"
     LOCK_OUT = "the credentials or grants were refused"
     MISCONFIGURED = "the table, a column or an option is wrong"
@@ -41,17 +40,17 @@ NO_TABLE: Final = "ORA-00942"
 NO_CONNECTION: Final = "DPY-6005"
 CALL_TIMEOUT: Final = "DPY-4024"
 ROLLED_BACK: Final = "ORA-02091"
-"""COMMIT answered that the transaction was rolled back: the one failed commit that is not ambiguous."""
+"""The answer to COMMIT is that the transaction was rolled back: the only failed commit that is not ambiguous."""
 
 NULL_REFUSED: Final = frozenset(_ora(1400, 1407))
 WRONG_CREDENTIALS: Final = "ORA-01017"
 EXPIRES_SOON: Final = "ORA-28002"
 
 CLIENT_ENCODING: Final = frozenset(_dpy(3002, 3003, 3013, 4003, 4004, 4009, 4010))
-"""Raised by the driver before anything is sent: the whole batch fails, and no offset says which row it was."""
+"""Raised by the driver before anything is sent: the whole batch fails, and no offset says which row failed."""
 
-# Sources: the database's error messages, and the tables in python-oracledb's errors.py, which turns what ends a
-# session (ORA-00028, ORA-03113, ORA-00600 ...) into DPY-4011 in Thin mode and leaves it as it is in Thick mode.
+# Sources: the database's error messages, and the tables in python-oracledb's errors.py. In Thin mode the driver turns
+# errors that end a session (ORA-00028, ORA-03113, ORA-00600 ...) into DPY-4011; in Thick mode it does not.
 _TABLE: Final[dict[Action, tuple[str, ...]]] = {
     Action.REJECT: (
         *_ora(1400, 1401, 1402, 1407, 1426, 1438, 1461, 1722, 1830, 1841, 1843, 1847, 1858, 1861),
@@ -87,7 +86,7 @@ _TABLE: Final[dict[Action, tuple[str, ...]]] = {
 _ACTIONS: Final = {code: action for action, codes in _TABLE.items() for code in codes}
 
 DOUBTFUL: Final = frozenset({Action.TRIGGER, Action.UNKNOWN})
-"""Of a single row, these say that the row was refused; on every row, perhaps that the table is broken: see Doubt."""
+"""For one row these mean that it was refused; for every row, perhaps that the table is broken. See Doubt."""
 
 _NEXT_STEP: Final = {
     "ORA-00257": "free or enlarge the archive log destination",
@@ -102,25 +101,25 @@ _NEXT_STEP: Final = {
     "ORA-01653": "ask the DBA to extend the tablespace",
     "ORA-01950": "ask the DBA for quota on the tablespace",
     "ORA-02289": "check the sequence in columns:",
-    "ORA-04091": "ask the DBA to have the trigger mended: it reads the table that it guards",
-    "ORA-04098": "ask the DBA to have the trigger mended and compiled",
+    "ORA-04091": "ask the DBA to fix the trigger: it reads the table that it belongs to",
+    "ORA-04098": "ask the DBA to fix and compile the trigger",
     "ORA-08004": "ask the DBA to raise the sequence's MAXVALUE",
     "ORA-12154": "check dsn: and config_dir: (tnsnames.ora)",
     "ORA-16000": "the database is open read-only: point dsn: at the primary",
     "ORA-28000": "ask the DBA to unlock the account",
-    "ORA-28001": "set a new password for the account, then in password:",
+    "ORA-28001": "change the password in the database and in password:",
     "DPI-1047": "install Oracle Client, or correct thick: lib_dir:",
-    "DPY-2019": "one process is thin or thick as a whole: give every oracle_sink the same thick:",
-    "DPY-3001": "the database demands what only Thick mode can do: set thick:",
+    "DPY-2019": "a process is either thin or thick: set the same thick: for every oracle_sink",
+    "DPY-3001": "the database requires a feature of Thick mode: set thick:",
     "DPY-3010": "the database is older than 12.1: set thick:",
-    "DPY-3015": "the account has only an old password verifier: have the password set anew, or set thick:",
+    "DPY-3015": "the account has only an old password verifier: set its password again, or set thick:",
     "DPY-2049": "write dsn: as host:port/service",
     "DPY-4000": "check dsn: and config_dir: (tnsnames.ora)",
     "DPY-4026": "tnsnames.ora was not found: check config_dir:",
     "DPY-4027": "set config_dir: to the folder of tnsnames.ora, or write dsn: as host:port/service",
-    "DPY-6001": "check the service name in dsn:; a database that is starting registers it within a minute",
-    "DPY-6002": "the server's certificate has another name: check the address in dsn:",
-    "DPY-6005": "check host and port in dsn:, and that the listener runs (lsnrctl status)",
+    "DPY-6001": "check the service name in dsn:; a starting database registers it within a minute",
+    "DPY-6002": "the server's certificate is for another name: check the address in dsn:",
+    "DPY-6005": "check host and port in dsn:, and whether the listener runs (lsnrctl status)",
 }
 
 _CODE: Final = re.compile(r"\b(?:ORA|DPY|DPI)-\d{4,5}\b")
@@ -130,9 +129,9 @@ _COLUMN: Final = re.compile(r'\((?:"[^"]+"\.)*"([^"]+)"\)')
 
 
 def code_of(error: BaseException) -> str | None:
-    """The full code (``ORA-01653``, ``DPY-4011``) of what the driver raised; None when it has none.
+    """The full code (``ORA-01653``, ``DPY-4011``) of what the driver raised; None if it has none.
 
-    A connection that failed is DPY-6005 whatever the reason; where that has a code it is the one returned.
+    A failed connection is DPY-6005 whatever the reason; if the reason has a code, that one is returned.
     """
     details = error.args[0] if error.args else None
     code = getattr(details, "full_code", None)
@@ -144,7 +143,7 @@ def code_of(error: BaseException) -> str | None:
 
 
 def text_of(error: BaseException) -> str:
-    """The message on one line, without what changes from one call to the next; of a failed connection, its reason."""
+    """The message on one line, without what changes from call to call; for a failed connection, its reason."""
     details = error.args[0] if error.args else None
     if getattr(details, "full_code", None) == NO_CONNECTION and error.__cause__ is not None:
         return text_of(error.__cause__)
@@ -153,7 +152,7 @@ def text_of(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """A message of the database or the driver on one line, without links to help pages and connection ids."""
+    """A message of the database or the driver on one line, without help links and connection ids."""
     return "; ".join(line.strip() for line in _NOISE.sub("", text).splitlines() if line.strip())
 
 
@@ -165,8 +164,8 @@ def action_of(code: str | None) -> Action:
 def translate(error: BaseException, doing: str, *, ambiguous: bool = False) -> SinkError:
     """The error of the contract for one of the driver or the socket.
 
-    ``doing`` names what was attempted, with its object ("log in to db1 as SCOTT"). A code of the REJECT or TRIGGER
-    kind or an unknown one becomes a RetryableError here: it has no row to blame, and the core bounds the retries.
+    ``doing`` says what was attempted, with its object ("log in to db1 as SCOTT"). A code whose action is REJECT,
+    TRIGGER or UNKNOWN becomes a RetryableError here: no row is to blame, and the core limits the retries.
     """
     if isinstance(error.__cause__, ssl.SSLCertVerificationError):
         step = "check wallet_location: and the server's certificate"
@@ -188,7 +187,7 @@ def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False)
 
 
 def next_step(code: str | None, text: str = "") -> str | None:
-    """What to do about a code, or about the first known one in a message that wraps it."""
+    """What to do about a code, or about the first known code in a message that contains others."""
     return _NEXT_STEP.get(code or "") or next((s for c in _CODE.findall(text) if (s := _NEXT_STEP.get(c))), None)
 
 
@@ -205,8 +204,8 @@ def refused_column(message: str) -> str | None:
 
 
 def connection_is_lost(code: str | None) -> bool:
-    """True when the connection cannot be used again: it is gone, or nobody knows what it still has to say.
+    """True if the connection cannot be used again: it is lost, or answers to an old call may still come.
 
-    Without a code (an OSError) it is. After a call time-out the session may still be at work, so it is dropped too.
+    It is lost if there is no code (an OSError). After a call time-out the session may still be busy, so it is dropped.
     """
     return code is None or code == CALL_TIMEOUT or action_of(code) is Action.RECONNECT

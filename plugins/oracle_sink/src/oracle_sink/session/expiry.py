@@ -1,4 +1,4 @@
-"""Expiry: what the last log-in said of the password's end (ORA-28002), for as long as it is news."""
+"""Expiry: what the last log-in said about the expiry of the password (ORA-28002), while it is true."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEP: Final = "change the password in the database and in password:; no restart
 
 @dataclass(frozen=True, slots=True)
 class ExpiryWarning:
-    """``text`` is the database's, on one line; ``days`` are those in it. ``said_at``: monotonic seconds."""
+    """``text`` is that of the database, on one line; ``days`` are those in it. ``said_at``: monotonic seconds."""
 
     text: str
     days: int | None
@@ -29,7 +29,7 @@ class ExpiryWarning:
 
 
 class Expiry:
-    """Thread-safe. Sessions live for weeks, so a warning also ends when the password is another than it was of."""
+    """Thread-safe. Sessions live for weeks, so a warning also ends when the password in the configuration changes."""
 
     def __init__(self, user: str, context: ComponentContext) -> None:
         self._user = user
@@ -42,7 +42,7 @@ class Expiry:
         self._looks = RateLimit(context.clock, _LOOK_SECONDS)
 
     def learn(self, warning: object, password: str) -> None:
-        """Take note of what a log-in with ``password`` warned of; the log says it once a day."""
+        """Remember the warning of a log-in with ``password``, and log it once a day."""
         text = "" if warning is None else one_line(str(warning))
         known: ExpiryWarning | None = None
         if EXPIRES_SOON in text:
@@ -63,7 +63,7 @@ class Expiry:
             )
 
     def look_again(self, password: Secret) -> None:
-        """Forget the warning when the password has been changed since; reads it once a minute at most."""
+        """Forget the warning if the password has changed since; reads it at most once a minute."""
         known = self._warning
         if known is None or self._looks.allow("look") is None:
             return
@@ -76,7 +76,7 @@ class Expiry:
                 self._warning = None
 
     def finding(self) -> Finding | None:
-        """The warning with the days that are left by now."""
+        """The warning, with the days that are left now."""
         known = self._warning
         if known is None:
             return None
@@ -87,7 +87,10 @@ class Expiry:
             days = "1 day" if left == 1 else f"{left} days"
             message = f"its password expires within {days}" if left > 0 else "its password expires now"
         return Finding(
-            Severity.WARNING, f"account {self._user}", f"{message}; then log-ins are refused ({EXPIRES_SOON})", _STEP
+            Severity.WARNING,
+            f"account {self._user}",
+            f"{message}; then log-ins will be refused ({EXPIRES_SOON})",
+            _STEP,
         )
 
     def _fingerprint(self, password: str) -> bytes:

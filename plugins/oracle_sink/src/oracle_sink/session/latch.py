@@ -1,8 +1,8 @@
-"""Latch: one log-in at a time for one account, and no storm of refused ones.
+"""Latch: one log-in at a time for one account, and a pause after each refused one.
 
-A database locks an account after a few refused passwords (FAILED_LOGIN_ATTEMPTS of its profile, often 10). All sinks,
-pools and checks of a process that use the same (dsn, user) therefore share one latch, and what was refused is kept
-beside the agent for the next process: a restart, ``tagferry doctor``, ``tagferry replay``.
+A database locks an account after a few refused passwords (FAILED_LOGIN_ATTEMPTS of its profile, often 10). So all sinks
+and checks of a process with the same (dsn, user) share one latch, and a refusal is stored in ``state_dir`` for the next
+process: a restart, ``tagferry doctor``, ``tagferry replay``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class KnownRefusal:
-    """The last refusal as this process knows it: no change of the machine's clock shortens its pause."""
+    """The last refusal as this process knows it: changing the machine's clock does not shorten its pause."""
 
     refusal: LoginRefusal
     fingerprint: bytes
@@ -42,16 +42,16 @@ class Latch:
         self._file = file
         self._turn = threading.Lock()
         self._refused: KnownRefusal | None = None
-        # A password is remembered only as a digest under a key that dies with the process.
+        # A password is kept only as a digest, with a key that is lost with the process.
         self._key = secrets.token_bytes(32)
 
     @contextmanager
     def turn(self, password: str, clock: Clock, interval_seconds: float, wait_seconds: float) -> Iterator[None]:
         """Hold the right to log in with ``password``; an AuthenticationError raised inside is remembered.
 
-        Raises that error again, without an attempt, while the same password is refused for less than
-        ``interval_seconds``, doubled with each further refusal of the password itself. RetryableError when another
-        log-in does not end within ``wait_seconds``.
+        With the same password, it raises that error again, without an attempt, until ``interval_seconds`` have passed;
+        each further refusal of the password itself doubles them. RetryableError if another log-in does not end within
+        ``wait_seconds``.
         """
         if not self._turn.acquire(timeout=wait_seconds):
             raise RetryableError(f"log in to {self._account}: another log-in has not ended yet")
@@ -73,7 +73,7 @@ class Latch:
             self._turn.release()
 
     def _known(self, password: str, clock: Clock, interval_seconds: float) -> KnownRefusal | None:
-        """The last refusal of this password, by this process or by another."""
+        """The last refusal of this password, in this process or another."""
         fingerprint = self._fingerprint(password)
         if self._refused is not None and self._refused.fingerprint == fingerprint:
             return self._refused
@@ -87,7 +87,7 @@ class Latch:
     def _remember(
         self, error: AuthenticationError, password: str, clock: Clock, interval_seconds: float, count: int
     ) -> None:
-        # Only a refused password counts towards the lock; a locked account may be asked at any time.
+        # Only a refused password counts towards the lock; a locked account may be tried at any time.
         factor = 2.0 ** min(count - 1, 16) if error.code == WRONG_CREDENTIALS else 1.0
         pause = min(interval_seconds * factor, _longest(interval_seconds))
         refusal = LoginRefusal.of(
@@ -112,7 +112,7 @@ def _longest(interval_seconds: float) -> float:
 def _again(refusal: LoginRefusal, left_seconds: float) -> str:
     at = datetime.fromtimestamp(refusal.refused_at_ns // _NS, UTC)
     return (
-        f"not tried again for {max(1, round(left_seconds))} s, a changed password is tried at once; "
+        f"not tried again for {max(1, round(left_seconds))} s (a changed password is tried at once); "
         f"refused at {at:%Y-%m-%dT%H:%M:%SZ}: {refusal.message}"
     )
 
@@ -125,7 +125,7 @@ class Latches:
         self._latches: dict[tuple[Path, str, str], Latch] = {}
 
     def of(self, dsn: str, user: str, state_dir: Path) -> Latch:
-        """The latch of an account; the same one for the same account. What it refuses is kept in ``state_dir``."""
+        """The latch of an account, always the same one. Its refusals are stored in ``state_dir``."""
         key = (state_dir, dsn.strip().upper(), user if user.startswith('"') else user.upper())
         with self._lock:
             if key not in self._latches:

@@ -1,7 +1,7 @@
-"""Login: the parameters of a log-in, and one log-in whose time is limited.
+"""Login: the parameters of a log-in, and a log-in with a time limit.
 
-The driver's own limits do not cover a whole log-in: after the TCP connection it waits for the listener for ever
-(python-oracledb #451). So it runs in a daemon thread, and its caller goes on when the time is up.
+The driver's own limits do not cover a complete log-in: after the TCP connection, it waits for the listener without a
+limit (python-oracledb #451). So the log-in runs in a daemon thread, and the caller continues when time is up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import NO_CONNECTION, translate
 
 SDU_BYTES: Final = 8192
-"""The driver ignores a partial send, which happens with larger packets under a call time-out; never at this size."""
+"""The driver ignores a partial send. That happens to larger packets under a call time-out, never to this size."""
 
 EXPIRE_TIME_MINUTES: Final = 1
 _LONGEST_HOLD_SECONDS: Final = 600.0
@@ -45,7 +45,7 @@ class Parameters(TypedDict, total=False):
 
 
 def parameters(config: OracleSinkConfig, password: str) -> Parameters:
-    """The arguments for one log-in. ``retry_count`` 0: the core owns the clock."""
+    """The arguments for one log-in. ``retry_count`` is 0: the core decides when to try again."""
     found = Parameters(
         dsn=config.dsn,
         user=config.user,
@@ -67,11 +67,11 @@ def parameters(config: OracleSinkConfig, password: str) -> Parameters:
 
 
 def password_of(config: OracleSinkConfig) -> str:
-    """The password as it is now. Raises AuthenticationError when there is none, so that nothing is tried without it.
+    """The password as it is now. Raises AuthenticationError if there is none, so that no log-in is tried without it.
 
-    Whoever puts a new one into a file may remove or empty it for a moment.
+    While the file with the password is replaced, it may be missing or empty for a moment.
     """
-    step = "set the variable or file that password: names; it is read again at each probe"
+    step = "set the variable or file in password:; it is read again at each probe"
     try:
         password = config.password.reveal()
     except ConfigError as error:
@@ -82,7 +82,7 @@ def password_of(config: OracleSinkConfig) -> str:
 
 
 def use_thick_mode(config: OracleSinkConfig) -> None:
-    """Load the Oracle Client libraries when ``thick:`` says so. Raises ConfigurationError."""
+    """Load the Oracle Client libraries if ``thick:`` is set. Raises ConfigurationError."""
     if config.thick is None:
         return
     lib_dir = None if config.thick.lib_dir is None else str(config.thick.lib_dir)
@@ -94,11 +94,11 @@ def use_thick_mode(config: OracleSinkConfig) -> None:
 
 
 class Logins:
-    """Stand-alone log-ins, one at a time. Call it while holding the account's latch.
+    """Stand-alone log-ins, one at a time. Hold the account's latch when calling ``connect``.
 
-    A log-in that does not end is left to its thread, which closes the session should it come after all. While such
-    log-ins hang, new ones are begun ever more rarely: a listener that swallows connections for days costs six
-    threads an hour, not one a probe.
+    A log-in that does not end is left to its thread, which closes the session if it is created after all. While
+    log-ins hang, new ones become less and less frequent: a listener that accepts connections and never answers costs
+    six threads per hour, not one per probe.
     """
 
     def __init__(self, config: OracleSinkConfig, clock: Clock) -> None:
@@ -113,7 +113,7 @@ class Logins:
         self._hanging = [thread for thread in self._hanging if thread.is_alive()]
         if self._hanging and (left := self._hold_until - self._clock.monotonic()) > 0:
             raise RetryableError(
-                f"{doing}: {len(self._hanging)} log-ins got no answer yet; the next begins in {left:.0f} s",
+                f"{doing}: log-ins without an answer: {len(self._hanging)}; the next one starts in {left:.0f} s",
                 code=NO_CONNECTION,
             )
         use_thick_mode(self._config)
@@ -132,7 +132,7 @@ class Logins:
             result = results.get(timeout=limit)
         except queue.Empty:
             given_up.set()
-            with suppress(queue.Empty):  # it may have come just now
+            with suppress(queue.Empty):  # it may have arrived just now
                 late = results.get_nowait()
                 if isinstance(late, oracledb.Connection):
                     close_quietly(late.close)
@@ -167,7 +167,7 @@ def _log_in(
 
 
 def close_quietly(close: Callable[[], object], wait_seconds: float = 1.0) -> None:
-    """Run a call that may block for ever (closing a pool does while a peer is silent) in a daemon thread.
+    """Run a call that may block forever (``close`` does, if the peer does not answer) in a daemon thread.
 
     Returns when it has ended, or after ``wait_seconds``.
     """

@@ -1,7 +1,7 @@
-"""RefusalFile: what outlives the process of a refused log-in, so that neither a restart nor the doctor repeats it.
+"""RefusalFile: a refused log-in on disk, so that neither a restart nor the doctor repeats it.
 
-It holds no secret. The password is there as two bytes of a salted, slow hash: enough to tell that it has changed, and
-whoever guesses is left with one of each 65,536 passwords as well.
+It holds no secret. Of the password there are two bytes of a salted, slow hash: enough to see that it has changed, but
+one in 65,536 of all passwords matches, so the file does not help to guess it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class LoginRefusal:
-    """A refused log-in. ``count`` in a row were for the same password; ``pause_seconds`` pass before the next."""
+    """A refused log-in, the ``count``-th in a row with the same password. The next follows after ``pause_seconds``."""
 
     refused_at_ns: int
     pause_seconds: float
@@ -37,16 +37,16 @@ class LoginRefusal:
     def of(
         cls, password: str, *, refused_at_ns: int, pause_seconds: float, count: int, code: str | None, message: str
     ) -> LoginRefusal:
-        """Keeps of ``password`` only what tells that it has changed."""
+        """Keeps only what is needed to see that ``password`` has changed."""
         salt = secrets.token_hex(16)
         return cls(refused_at_ns, pause_seconds, count, code, message, salt, _digest(password, salt))
 
     def concerns(self, password: str) -> bool:
-        """True when it was this password; takes some tenths of a second."""
+        """True if it was this password; takes some tenths of a second."""
         return secrets.compare_digest(self.digest, _digest(password, self.salt))
 
     def left_seconds(self, now_ns: int, longest_seconds: float) -> float:
-        """What is left of the pause. None of it when the clock was set back: then nobody knows."""
+        """What is left of the pause; 0 if the clock was set back, because then it is unknown."""
         since = (now_ns - self.refused_at_ns) / _NS
         return max(0.0, min(self.pause_seconds, longest_seconds) - since) if since >= 0 else 0.0
 
@@ -63,7 +63,7 @@ class RefusalFile:
         self.path = state_dir / f"refused-log-in-{account[:16]}.json"
 
     def read(self) -> LoginRefusal | None:
-        """None when there is none, or none that can be read."""
+        """None if there is none, or it cannot be read."""
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
             return LoginRefusal(
@@ -79,20 +79,20 @@ class RefusalFile:
             return None
 
     def keep(self, refusal: LoginRefusal) -> None:
-        """Written beside, for its owner alone, and moved into place. Without effect where that cannot be."""
+        """Written to a temporary file, for its owner only, and moved into place. Does nothing if that fails."""
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(prefix=self.path.stem, suffix=".new", dir=self.path.parent)
+            handle, temporary = tempfile.mkstemp(prefix=self.path.stem, suffix=".new", dir=self.path.parent)
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump(asdict(refusal), file)
-                Path(beside).replace(self.path)
+                Path(temporary).replace(self.path)
             except BaseException:
                 with suppress(OSError):
-                    Path(beside).unlink()
+                    Path(temporary).unlink()
                 raise
 
     def forget(self) -> None:
-        """A log-in went through."""
+        """A log-in succeeded."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)

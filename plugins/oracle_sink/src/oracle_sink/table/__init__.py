@@ -1,1 +1,1 @@
-"""The table: names, what the dictionary says, and how values are encoded for each column."""
+"""The table: names, what the data dictionary says, and how values are encoded for each column."""

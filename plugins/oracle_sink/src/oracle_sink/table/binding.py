@@ -1,4 +1,4 @@
-"""Binding: what a column encoder is, and how rows are refused before the database sees them."""
+"""Binding: what a column encoder is, and how records are refused before they reach the database."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from agent_core.api import Batch
 from oracle_sink.table.facts import Column
 
 Bind: TypeAlias = str | float | int | Decimal | datetime | None
-"""What is bound, and what a query gives back."""
+"""What is bound, and what a query returns."""
 
 InputSize: TypeAlias = int | oracledb.DbType
-"""An argument of ``Cursor.setinputsizes``. Without it the driver binds a datetime as DATE and loses the fraction."""
+"""An argument of ``Cursor.setinputsizes``. Without it, the driver binds a datetime as DATE and loses the fraction."""
 
 
 class Refusal(NamedTuple):
-    """Why a value cannot go into its column: an Oracle code where one fits, and a message in Oracle's words."""
+    """Why a value cannot be stored in its column: an Oracle code if one fits, and a message in Oracle's words."""
 
     code: str
     message: str
 
 
 Refusals = dict[int, Refusal]
-"""By row number of the batch; the first refusal of a row stays."""
+"""By position in the batch; the first refusal of a record counts."""
 
 FUTURE = "FUTURE"
-"""Code of a row stamped too far ahead."""
+"""Code of a record whose timestamp is too far ahead."""
 
 INEXACT = "INEXACT"
 """Code of a number that its column would change."""
 
 CONFLICT = "CONFLICT"
-"""Code of a row whose key is there with other content."""
+"""Code of a record whose key is in the table with other content."""
 
 
 class Encoder(Protocol):
-    """Makes one column of bind values out of a batch."""
+    """Makes one column of bind values from a batch."""
 
     @property
     def column(self) -> Column:
@@ -51,12 +51,12 @@ class Encoder(Protocol):
         """How the column is bound."""
 
     def encode(self, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
-        """One value a row. A row that the column cannot take is entered in ``refusals``; its value is any."""
+        """One value per record. A record that the column cannot hold is added to ``refusals``, with any value."""
 
     def same(self, bound: Bind, stored: Bind) -> bool:
-        """True when the database calls what it stored for ``bound`` and ``stored`` equal ('' is NULL, NaN is NaN)."""
+        """True if the database considers ``stored`` equal to what it stores for ``bound`` ('' is NULL, NaN is NaN)."""
 
 
 def null_refusal(column: Column) -> Refusal:
-    """What the database says about NULL in a NOT NULL column."""
+    """The database's error for NULL in a NOT NULL column."""
     return Refusal("ORA-01400", f'cannot insert NULL into ("{column.table}"."{column.name}")')

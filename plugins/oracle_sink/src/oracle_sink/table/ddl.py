@@ -1,4 +1,4 @@
-"""Ddl: the statements that create a table for a configuration. The sink itself never runs them."""
+"""Ddl: the statements that create a table for a configuration. The sink never runs them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _EXPRESSION_TYPES: Final = {"SYSTIMESTAMP": "TIMESTAMP(6) WITH TIME ZONE NOT NUL
 
 
 class Storage(StrEnum):
-    """How the table is kept.
+    """How the table is stored.
 
-    ``heap``: the plain table, for up to some hundred million rows. ``partitioned``: a partition a day, made by the
-    database as rows come, so that old days are dropped in no time (the Partitioning option, or a free edition).
-    ``index_organised``: the primary key is the table, each tag name stored once a block; half the space, slower to
-    insert out of order.
+    ``heap``: the plain table, for up to a few hundred million rows. ``partitioned``: one partition per day, created by
+    the database as rows arrive, so that old days are dropped in an instant (needs the Partitioning option, or a free
+    edition). ``index_organised``: the primary key is the table, and each block stores a tag name once; half the space,
+    but slower to insert out of order.
     """
 
     HEAP = "heap"
@@ -49,7 +49,7 @@ def render(config: OracleSinkConfig, storage: Storage) -> str:
     """The statements, each ended by a semicolon.
 
     Raises ValueError for ``partitioned`` without a column for the field ``timestamp``, and for ``columns:`` that
-    ``checks`` refuses.
+    ``checks`` reports.
     """
     table = parse_table(config.table)
     mapping, mistakes = read_mapping(config.columns)

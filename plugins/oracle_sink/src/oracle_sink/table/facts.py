@@ -1,4 +1,4 @@
-"""Facts: what the dictionary says about the table, read once for each run of sessions."""
+"""Facts: what the data dictionary says about the table, read when the first session is opened."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TIMESTAMP: Final = re.compile(r"TIMESTAMP\((\d)\)( WITH (?:LOCAL )?TIME ZONE)?"
 class Column:
     """One column. ``kind`` is None for a type that the sink cannot fill.
 
-    ``length`` counts characters where ``in_characters``, else bytes. ``precision`` and ``scale`` are None for a NUMBER
+    ``length`` counts characters if ``in_characters``, else bytes. ``precision`` and ``scale`` are None for a NUMBER
     without them; ``precision`` of a FLOAT counts bits. ``digits`` are those of a TIMESTAMP's fraction.
     """
 
@@ -114,9 +114,9 @@ _SCHEMA: Final = "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM dual"
 
 
 def read_facts(connection: oracledb.Connection, table: TableName) -> TableFacts:
-    """Ask the dictionary; six queries, each bounded by the connection's call time-out.
+    """Read the dictionary with six queries, each limited by the connection's call time-out.
 
-    Raises ConfigurationError when there is no such table, and what the driver raises.
+    Raises ConfigurationError if there is no such table, and what the driver raises.
     """
     with connection.cursor() as cursor:
         owner = table.owner or _text(cursor.execute(_SCHEMA).fetchone())
@@ -129,7 +129,7 @@ def read_facts(connection: oracledb.Connection, table: TableName) -> TableFacts:
                 columns = _columns(cursor, found)
         if not columns:
             raise ConfigurationError(
-                f"table {table}: not found as {owner}.{table.name}; check table:, create it with a script of ddl/, or "
+                f"table {table}: not found as {owner}.{table.name}; check table:, create it with a script in ddl/, or "
                 "ask for SELECT and INSERT on it",
                 code=NO_TABLE,
             )
@@ -180,7 +180,7 @@ def _keys(cursor: oracledb.Cursor, table: TableName) -> tuple[Key, ...]:
         if constraint_type == "P":
             primary.add(f"{owner}.{name}")
     known = {tuple(sorted(names)) for names in columns.values()}
-    # An index that enforces a constraint has the constraint's columns, and ORA-00001 names the constraint.
+    # An index that enforces a constraint has the columns of the constraint, and ORA-00001 names the constraint.
     indexes: dict[str, list[str]] = {}
     for owner, name, column in cursor.execute(_INDEXES, [table.owner, table.name]).fetchall():
         indexes.setdefault(f"{owner}.{name}", []).append(column)

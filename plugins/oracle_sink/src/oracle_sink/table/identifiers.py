@@ -1,7 +1,6 @@
-"""Identifiers: names of the YAML as the dictionary has them, and as SQL may contain them.
+"""Identifiers: names in the YAML as the dictionary has them, and as they are written in SQL.
 
-SQL is built only from these: a name that has passed ``parse`` is put between double quotes, so it is never read as
-anything else.
+SQL is built only from these: a name that was parsed is put in double quotes, so it cannot be read as anything else.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from typing import Final
 
 _PART: Final = re.compile(r'"(?P<quoted>[^"\x00]+)"|(?P<plain>[^\W\d_][\w$#]*)')
 _MAX_BYTES: Final = 128
-"""Since 12.2; 30 before, which the database then says itself."""
+"""Since 12.2. Before, the limit was 30; then the database itself reports it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableName:
-    """``owner`` is None for a name without one: it is looked up in the session's current schema."""
+    """``owner`` is None for a name without one, which is looked up in the current schema of the session."""
 
     owner: str | None
     name: str
@@ -42,7 +41,7 @@ def parse_column(text: str) -> str:
     """A column's name as the dictionary has it. Raises ValueError."""
     parts = _parts(text)
     if len(parts) != 1:
-        raise ValueError(f"{text!r} is no column name")
+        raise ValueError(f"{text!r} is not a column name")
     return parts[0]
 
 
@@ -75,6 +74,6 @@ def _no_name(text: str) -> ValueError:
     plain = text.strip() and text.isprintable() and not set(text) & set("\"'.")
     example = text.strip() if plain else "Mixed case"
     return ValueError(
-        f"{text!r} is no Oracle name: a letter, then letters, digits, _ $ #; "
-        f"""with anything else it needs double quotes of its own, in YAML '"{example}"'"""
+        f"{text!r} is not an Oracle name: a letter, then letters, digits, _ $ #; "
+        f"""any other name needs double quotes, in YAML '"{example}"'"""
     )

@@ -1,4 +1,4 @@
-"""Layout: how rows of a batch lie in the table, worked out once from ``columns:`` and the dictionary's facts."""
+"""Layout: how records become rows of the table, planned once from ``columns:`` and the facts of the dictionary."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from oracle_sink.table.texts import (
 from oracle_sink.table.times import Times, repeated_hour
 
 LOOKUP_SIZES: Final = (1, 8, 64)
-"""Keys a look-up asks for. Few sizes, so that the database parses few statements."""
+"""How many keys one look-up has. There are few sizes, so that the database parses few statements."""
 
-# A quality byte may carry more than its two quality bits; 0x80 is not defined and no better than BAD.
+# A quality byte may have more than its two quality bits set; 0x80 is undefined and counts as BAD.
 _QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) for code in range(256))
 _QUALITY_TEXTS: Final = tuple(QUALITY_NAMES[quality] for quality in _QUALITIES)
 
@@ -55,8 +55,8 @@ _KINDS: Final = {
 class Layout:
     """Encoders in the order of the binds: the columns of ``key`` first, so that rows sort by key.
 
-    ``compared`` are the positions of the columns whose content tells a duplicate from a conflict: fields outside the
-    key; constants and expressions are not compared. ``key`` is None where nothing in the table makes a row unique.
+    ``compared`` are the positions of the columns whose content distinguishes a duplicate from a conflict: fields
+    outside the key; constants and expressions are not compared. ``key`` is None if nothing makes a row unique.
     """
 
     facts: TableFacts
@@ -72,7 +72,7 @@ class Layout:
 
     @property
     def key_width(self) -> int:
-        """How many of the binds, from the first, are the key."""
+        """How many of the first binds are the key."""
         return len(self.key.columns) if self.key is not None else 0
 
     @cached_property
@@ -100,15 +100,15 @@ class Layout:
         return tuple(self.key_binds(self.input_sizes))
 
     def key_binds(self, row: Sequence[Bind] | Sequence[InputSize]) -> list[Bind | InputSize]:
-        """What the key condition needs of a row: a nullable column twice."""
+        """What the key condition needs of a row: a nullable column appears twice."""
         return [row[position] for position in self._key_positions]
 
     @cached_property
     def lookup_sqls(self) -> Mapping[int, str]:
-        """For each of LOOKUP_SIZES: reads the compared columns of so many keys, each row with the number of its key.
+        """For each of LOOKUP_SIZES: reads the compared columns of that many keys, each row with the number of its key.
 
-        One point query for each key, joined by UNION ALL, so that no plan can be but an index look-up: with OR or IN
-        the optimizer may choose to read the whole table.
+        One query per key, joined by UNION ALL, so that the only possible plan is an index look-up: with OR or IN, the
+        optimizer may choose to read the whole table.
         """
         width = len(self._key_positions)
         content = "".join(f", {self._read_sql(position)}" for position in self.compared)
@@ -119,7 +119,7 @@ class Layout:
         return {size: " UNION ALL ".join(selects[:size]) for size in LOOKUP_SIZES}
 
     def same(self, row: Sequence[Bind], stored: Sequence[Bind]) -> bool:
-        """True when what a look-up found has the content of a row. ``stored`` is in the order of ``compared``."""
+        """True if what a look-up found has the content of a row. ``stored`` is in the order of ``compared``."""
         encoders = self.encoders
         return all(encoders[p].same(row[p], value) for p, value in zip(self.compared, stored, strict=True))
 
@@ -162,7 +162,7 @@ class Layout:
 
 
 class Constant:
-    """The same value in each row."""
+    """The same value in every row."""
 
     def __init__(self, column: Column, input_size: InputSize, value: Bind) -> None:
         self.column = column
@@ -177,7 +177,7 @@ class Constant:
 
 
 def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) -> Layout:
-    """Fit ``columns:`` to the table. Raises ConfigurationError that names the column and the next step. Pure."""
+    """Match ``columns:`` with the table. Raises ConfigurationError with the column and the next step. Pure."""
     mapping, mistakes = read_mapping(config.columns)
     if mistakes:
         raise ConfigurationError(f"columns: {mistakes[0]}")
@@ -209,31 +209,31 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
 
 
 def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
-    """What is not wrong, but should be known: each with its consequence."""
+    """What is not an error but should be known, each with its consequence."""
     facts = layout.facts
     if layout.key is None:
         yield (
-            "no primary or unique key is filled by columns: alone, so a row that is written again (after a lost "
-            "connection, or in a replay) is stored again"
+            "no primary or unique key has only columns that columns: fills, so a record that is written again (after "
+            "a lost connection, or in a replay) is stored again"
         )
     elif not layout.time_in_key:
         yield (
-            f"the key {layout.key.constraint} has no timestamp, so it holds one row a tag: with on_conflict: keep the "
-            "first value stays and all others are rejected; update keeps the last one written"
+            f"the key {layout.key.constraint} has no timestamp, so the table holds one row per tag: with on_conflict: "
+            "keep, the first value stays and all others are rejected; update keeps the value written last"
         )
     if codec_of(facts.character_set) != "utf-8":
-        yield f"the character set is {facts.character_set}: texts with characters that it lacks are rejected"
+        yield f"the character set is {facts.character_set}: texts with characters that it does not have are rejected"
     filled = {encoder.column.name for encoder in layout.encoders} | {name for name, _ in layout.expressions}
     for column in facts.columns:
         if not column.nullable and not column.has_default and column.name not in filled:
-            yield f"{column.name} is NOT NULL, has no DEFAULT and is not in columns: only a trigger can fill it"
+            yield f"{column.name} is NOT NULL, has no DEFAULT and is not in columns:, so only a trigger can fill it"
     for encoder in layout.encoders:
         if isinstance(encoder, Times) and encoder.zone is not None:
             again = repeated_hour(encoder.zone, now)
             if again is not None:
                 yield (
                     f"{encoder.column.name} holds local time of {encoder.zone.key}, where an hour comes twice (next on "
-                    f"{again:%Y-%m-%d}): rows of the second pass meet the keys of the first"
+                    f"{again:%Y-%m-%d}): records of the second hour get the keys of the first"
                 )
 
 
@@ -242,7 +242,7 @@ def _column(mapped: Mapped, facts: TableFacts) -> Column:
     if column is None:
         has = ", ".join(c.name for c in facts.columns)
         raise ConfigurationError(
-            f"columns: table {facts.table} has no column {mapped.name}; it has {has}: set columns: to match",
+            f"columns: table {facts.table} has no column {mapped.name}; it has {has}: correct columns:",
             code="ORA-00904",
         )
     if column.kind is None and mapped.expression is None:
@@ -263,7 +263,7 @@ def _constant(column: Column, value: str | int | float | None, codec: str | None
             return Constant(column, number.input_size, number.convert(value))
         except NumberRefused as refused:
             raise ConfigurationError(f"columns: constant: {refused}", code=refused.refusal.code) from None
-    raise ConfigurationError(f"columns: {column} is {column.data_type}: a constant is for texts and numbers")
+    raise ConfigurationError(f"columns: {column} is {column.data_type}: a constant must be a text or a number")
 
 
 def _field_encoder(
@@ -273,7 +273,7 @@ def _field_encoder(
         fitting = ", ".join(sorted(kind.value for kind in _KINDS[field]))
         raise ConfigurationError(f"columns: {column} is {column.data_type}: field {field} needs one of {fitting}")
     if mapped.zone is not None and column.kind not in (ColumnKind.DATE, ColumnKind.TIMESTAMP):
-        raise ConfigurationError(f"columns: {column} is {column.data_type}: time_zone: is for DATE and TIMESTAMP")
+        raise ConfigurationError(f"columns: {column} is {column.data_type}: time_zone: is for DATE and TIMESTAMP only")
     if field is RecordField.TIMESTAMP:
         return Times(column, mapped.zone)
     if column.kind in NUMBERS:

@@ -1,4 +1,4 @@
-"""Mapping: ``columns:`` as far as it can be judged without the database."""
+"""Mapping: ``columns:``, as far as it can be checked without the database."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ColumnSpec:
 
 
 class MappingError(ValueError):
-    """``columns:`` says something that no table can make right. ``column`` is the key it stands under, or None."""
+    """``columns:`` is wrong for any table. ``column`` is the key that is wrong, or None."""
 
     def __init__(self, message: str, column: str | None = None) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """One column: ``name`` as the dictionary has it, and one of a field, a constant and an expression's SQL."""
+    """One column: ``name`` as the dictionary has it, and a field, a constant or the SQL of an expression."""
 
     name: str
     field: RecordField | None = None
@@ -80,13 +80,13 @@ def read_mapping(columns: Mapping[str, object]) -> tuple[tuple[Mapped, ...], tup
             errors.append(MappingError(str(error), column))
             continue
         if any(mapped.name == other.name for other in found):
-            errors.append(MappingError(f"column {mapped.name} is there twice", column))
+            errors.append(MappingError(f"column {mapped.name} is listed twice", column))
         found.append(mapped)
     fields = {mapped.field for mapped in found}
     if errors:  # what is missing may be what could not be read
         return tuple(found), tuple(errors)
     if RecordField.NAME not in fields:
-        errors.append(MappingError("no column has the field name: rows of different tags could not be told apart"))
+        errors.append(MappingError("no column has the field name: different tags could not be told apart"))
     if not fields & _VALUES:
         errors.append(MappingError(f"no column has one of the fields {', '.join(sorted(_VALUES))}"))
     return tuple(found), tuple(errors)
@@ -108,15 +108,15 @@ def _read(column: str, spec: ColumnSpec) -> Mapped:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # a bad key, a folder of the zones, a zone that is not there
-        raise ValueError(f"time_zone {name!r} is not known; names are like Asia/Seoul") from None
+    except (ValueError, OSError, KeyError):  # a bad key, a folder of zones, a zone that does not exist
+        raise ValueError(f"unknown time_zone {name!r}; names look like Asia/Seoul") from None
 
 
 def _expression(text: str) -> str:
-    """The SQL of an expression of the fixed list; a sequence's name is validated and quoted."""
+    """The SQL of one of the permitted expressions; the name of a sequence is validated and quoted."""
     upper = text.strip().upper()
     if upper in _EXPRESSIONS:
         return upper
     if upper.endswith(_NEXTVAL):
         return f"{parse_sequence(text.strip()[: -len(_NEXTVAL)]).sql}{_NEXTVAL}"
-    raise ValueError(f"expression {text!r} is none of SYSTIMESTAMP, SYSDATE and SEQUENCE.NEXTVAL")
+    raise ValueError(f"expression {text!r} is not SYSTIMESTAMP, SYSDATE or SEQUENCE.NEXTVAL")

@@ -1,7 +1,7 @@
 """Numbers: NUMBER, FLOAT, BINARY_FLOAT and BINARY_DOUBLE columns.
 
-A number is stored as it is or refused. Two roundings are the column's own choice and not refused: the scale of a
-NUMBER(p, s), and BINARY_FLOAT. They are done here, so that a row read back equals the row that was bound.
+A number is stored as it is, or refused. Two kinds of rounding are the column's own choice and not refused: the scale
+of a NUMBER(p, s), and BINARY_FLOAT. They are done here, so that a row read back equals the row that was bound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from oracle_sink.table.binding import INEXACT, Bind, InputSize, Refusal, Refusal
 from oracle_sink.table.facts import Column, ColumnKind
 
 _DIGITS: Final = 38
-"""Digits a NUMBER is sure to hold. Source: Oracle Database SQL Language Reference, Data Types, NUMBER."""
+"""The digits that a NUMBER can always hold. Source: Oracle Database SQL Language Reference, Data Types, NUMBER."""
 
 _PLAIN_INT: Final = 10**_DIGITS
 _SMALLEST: Final = Decimal("1E-130")
@@ -38,7 +38,7 @@ class NumberRefused(Exception):
 
 
 class NumberColumn:
-    """What one column of numbers takes."""
+    """What one number column can hold."""
 
     def __init__(self, column: Column) -> None:
         self.column = column
@@ -86,7 +86,7 @@ class NumberColumn:
             double = float(value)
             if math.isinf(double) and value.is_finite():
                 raise self._overflow(value)
-            # The shortest decimal that names the double must be the value, or digits are lost.
+            # The shortest decimal of the double must equal the value, or digits are lost.
             if value.is_finite() and Decimal(repr(double)) != value:
                 raise self._inexact(value)
             return double
@@ -142,7 +142,7 @@ class NumberColumn:
             Refusal(
                 INEXACT,
                 f"{self.column} ({self.column.data_type}) cannot hold {_shown(value)} exactly: "
-                "map the value to a NUMBER or a text column",
+                "map the value to a NUMBER or text column",
             )
         )
 
@@ -151,7 +151,7 @@ class NumberColumn:
 
 
 class Numbers:
-    """A column of numbers. ``values_of`` says which; ``only_numbers``: a text leaves the column NULL."""
+    """A number column. ``values_of`` returns the values; ``only_numbers``: for a text the column is NULL."""
 
     def __init__(
         self, number: NumberColumn, values_of: Callable[[Batch], Sequence[Value]], *, only_numbers: bool = False
@@ -175,17 +175,17 @@ class Numbers:
             return values
         convert, nullable, only_numbers = self._number.convert, self.column.nullable, self._only_numbers
         found: list[Bind] = []
-        for row, value in enumerate(values):
+        for position, value in enumerate(values):
             if value is None or (only_numbers and isinstance(value, str)):
                 found.append(None)
                 if not nullable:
-                    refusals.setdefault(row, null_refusal(self.column))
+                    refusals.setdefault(position, null_refusal(self.column))
                 continue
             try:
                 found.append(convert(value))
             except NumberRefused as refused:
                 found.append(None)
-                refusals.setdefault(row, refused.refusal)
+                refusals.setdefault(position, refused.refusal)
         return found
 
     def same(self, bound: Bind, stored: Bind) -> bool:
@@ -196,12 +196,12 @@ def _exact(value: Bind) -> Decimal | float | int:
     """A number that compares exactly with others; NaN stays a float."""
     if isinstance(value, int | float | Decimal):
         return value
-    raise TypeError(f"{value!r} is no number")
+    raise TypeError(f"{value!r} is not a number")
 
 
 def _shown(value: Value) -> str:
     try:
         text = repr(value) if isinstance(value, str) else str(value)
-    except ValueError:  # an int of more digits than Python prints
+    except ValueError:  # an int with more digits than Python prints
         return "an integer of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

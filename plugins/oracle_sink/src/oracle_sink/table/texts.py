@@ -1,7 +1,7 @@
-"""Texts: columns of characters, and how values are written in them.
+"""Texts: character columns, and how values are written to them.
 
-Values are formatted here, never by the server, whose conversions depend on the session's NLS settings and its
-release. Lengths are judged here too: a text that does not fit is refused, never cut.
+Values are formatted here, never by the server, whose conversions depend on the NLS settings of the session and on its
+release. Lengths are checked here too: a text that does not fit is refused, never cut.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ _INPUT_TYPES: Final = {
     ColumnKind.NCHAR: oracledb.DB_TYPE_NCHAR,
 }
 _REMEMBERED: Final = 100_000
-"""Texts of a column known to fit: more than any plant has tags."""
+"""How many texts of a column are known to fit: more than any plant has tags."""
 
 _LONGEST_FLOAT: Final = len(repr(-2.2250738585072014e-308))
 _NUMBERS: Final = ({float}, {int}, {float, int})
 
 
 def codec_of(character_set: str) -> str | None:
-    """The codec that tells how many bytes a text takes; None for a character set that Python does not have."""
+    """The codec that shows how many bytes a text needs; None for a character set that Python does not have."""
     return _CODECS.get(character_set)
 
 
 class TextColumn:
-    """What one column of characters takes. ``codec`` None: only the database can judge what is not ASCII."""
+    """What one character column can hold. Without a ``codec``, only the database can check what is not ASCII."""
 
     def __init__(self, column: Column, codec: str | None) -> None:
         self.column = column
@@ -76,11 +76,11 @@ class TextColumn:
         return _INPUT_TYPES.get(self.column.kind, self.column.length)
 
     def takes_ascii(self, length: int) -> bool:
-        """True when any ASCII text of ``length`` characters fits."""
+        """True if any ASCII text of ``length`` characters fits."""
         return length <= self.column.length
 
     def refusal(self, text: str | None) -> Refusal | None:
-        """Why the column cannot take a text, or None when it can. '' is NULL."""
+        """Why the column cannot hold a text, or None if it can. '' is NULL."""
         column = self.column
         if not text:
             return None if column.nullable else null_refusal(column)
@@ -113,10 +113,10 @@ class TextColumn:
 
 
 class RepeatedText:
-    """A column whose texts come back again and again, so that each is judged once: tag names, sources, groups."""
+    """A column whose texts repeat, so that each is checked only once: tag names, sources, groups."""
 
     def __init__(self, text: TextColumn, texts_of: Callable[[Batch], Sequence[str]], *, required: bool = False) -> None:
-        """``required``: an empty text is refused even where the column allows NULL."""
+        """``required``: an empty text is refused even if the column allows NULL."""
         self._text = text
         self._texts_of = texts_of
         self._required = required
@@ -146,13 +146,13 @@ class RepeatedText:
             if verdict is None and len(self._known) < _REMEMBERED:
                 self._known.add(text)
             verdicts[text] = verdict
-        for row, text in enumerate(texts):
+        for position, text in enumerate(texts):
             if (verdict := verdicts.get(text)) is not None:
-                refusals.setdefault(row, verdict)
+                refusals.setdefault(position, verdict)
 
 
 class ValueText:
-    """The value as text. ``only_texts``: numbers and booleans leave the column NULL."""
+    """The value as text. ``only_texts``: for numbers and booleans the column is NULL."""
 
     def __init__(
         self, text: TextColumn, *, bad_text: str, true_text: str, false_text: str, only_texts: bool = False
@@ -187,7 +187,7 @@ class ValueText:
         if types in _NUMBERS and not self._only_texts:
             try:
                 texts = list(map(repr, values))
-            except ValueError:  # an int of more digits than Python prints
+            except ValueError:  # an int with more digits than Python prints
                 return self._one_by_one(values, refusals)
             longest = _LONGEST_FLOAT if int not in types else max(map(len, texts))
             if self._text.takes_ascii(longest):
@@ -201,21 +201,21 @@ class ValueText:
         formats, text_column = self._formats, self._text
         fits = text_column.column.length
         texts: list[str | None] = []
-        for row, value in enumerate(values):
+        for position, value in enumerate(values):
             try:
                 text = formats.get(type(value), self._other)(value)
             except ValueError as error:
                 text = None
-                refusals.setdefault(row, Refusal("ORA-12899", f"{text_column.column}: {error}"))
+                refusals.setdefault(position, Refusal("ORA-12899", f"{text_column.column}: {error}"))
             if not text or len(text) > fits or not text.isascii():
                 refusal = text_column.refusal(text)
                 if refusal is not None:
-                    refusals.setdefault(row, refusal)
+                    refusals.setdefault(position, refusal)
             texts.append(text)
         return texts
 
     def _other(self, value: Value) -> str | None:
-        """A subclass of one of the types (an enum, a library's float): written as what it is a kind of."""
+        """A subclass of one of the types (an enum, a float of a library): written as its base type."""
         if isinstance(value, bool):
             return self._bool_texts[value]
         if isinstance(value, str):
@@ -233,7 +233,7 @@ def _nothing(_: Value) -> None:
 
 
 def origin_texts(part: Callable[[Origin], str]) -> Callable[[Batch], Sequence[str]]:
-    """One part of each row's origin: the same text for all rows of a segment."""
+    """One part of the origin of each record: the same text for all records of a segment."""
 
     def texts(batch: Batch) -> Sequence[str]:
         found: list[str] = []
@@ -245,7 +245,7 @@ def origin_texts(part: Callable[[Origin], str]) -> Callable[[Batch], Sequence[st
 
 
 def mapped_bytes(texts: Sequence[str], codes: bytes) -> Sequence[str]:
-    """``texts[code]`` for each byte; the common case of one code throughout needs no look-up."""
+    """``texts[code]`` for each byte; if all codes are the same, which is usual, no look-up is needed."""
     first = codes[0] if codes else 0
     if codes.count(first) == len(codes):
         return (texts[first],) * len(codes)

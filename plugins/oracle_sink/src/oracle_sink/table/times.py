@@ -1,7 +1,7 @@
 """Times: DATE and TIMESTAMP columns.
 
-A timestamp is cut, towards the past, to what its column holds: a microsecond at most, for that is the driver's limit.
-The database would round, so it is never left to it; then the key that was bound is the key that is stored.
+A timestamp is rounded down to the precision of its column, microseconds at most, which is the driver's limit. The
+database would round to the nearest, so it is done here: then the key that is bound is the key that is stored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INPUT_TYPES: Final = {
 
 
 class Times:
-    """The timestamp in a DATE or TIMESTAMP column; ``zone`` None stores UTC."""
+    """The timestamp in a DATE or TIMESTAMP column; without a ``zone``, in UTC."""
 
     def __init__(self, column: Column, zone: ZoneInfo | None) -> None:
         self.column = column
@@ -52,7 +52,7 @@ class Times:
         return list(map(known.__getitem__, stamps))
 
     def stored(self, timestamp_ns: int) -> datetime:
-        """What the column holds for a timestamp. Integers throughout: a float of seconds is off by a microsecond."""
+        """What the column stores for a timestamp. Integers only: float seconds would be off by a microsecond."""
         microseconds = timestamp_ns // 1000
         microseconds -= microseconds % self._unit_us
         if self.zone is None:
@@ -65,7 +65,7 @@ class Times:
 
 
 def repeated_hour(zone: ZoneInfo, now: datetime) -> datetime | None:
-    """When, in UTC, the zone's clocks are set back next, within two years of ``now``; None when they are not."""
+    """When, in UTC, the clocks of the zone are next set back, within two years of ``now``; None if they are not."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     before = hour.astimezone(zone).utcoffset()
     for _ in range(2 * 366 * 24):

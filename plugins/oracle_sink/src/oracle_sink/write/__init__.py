@@ -1,1 +1,1 @@
-"""The write: one batch, one transaction, an outcome for each row."""
+"""The write: one batch, one transaction, an outcome for each record."""

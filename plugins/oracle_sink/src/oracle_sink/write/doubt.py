@@ -1,10 +1,10 @@
-"""Doubt: whether rows or the table are to blame when no row of a batch went in.
+"""Doubt: whether the records or the table are to blame if no record of a batch was stored.
 
-A code that a plant's trigger raises, or one that the table of errors does not know, says of a row that went nowhere
-only that. While other rows go in, the row is to blame. When no row of a batch does, it may be the row (the batch may be
-a single one) or the table (a trigger that refuses everything). The first few such batches in a row are taken for rows
-to reject: they are in the file of rejected rows with their codes, and nothing waits behind them. From then on the table
-is taken for broken, and rows wait, until one of any batch goes in or is there already.
+A code that a plant's trigger raises, or one that the table of errors does not have, does not tell which. While other
+records are stored, the record is to blame. If no record of a batch is, it may be the records (the batch may have only
+one) or the table (a trigger that refuses everything). The records of the first few such batches in succession are
+rejected: they are in the file of rejected records with their codes, and nothing waits for them. After that the table
+counts as broken, and records wait until one of any batch is stored or is found in the table.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import threading
 from typing import Final
 
 _BATCHES: Final = 2
-"""Batches whose rows are rejected before the table is doubted. It bounds how many good rows a broken table sends to the
-file of rejected rows."""
+"""How many batches are rejected before the table counts as broken. It limits how many good records a broken table sends
+to the file of rejected records."""
 
 
 class Doubt:
-    """Counts batches in a row of which no row went in. Thread-safe."""
+    """Counts successive batches of which no record was stored. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._batches = 0
 
     def clear(self) -> None:
-        """The table took a row, or has one of the batch: it is not broken."""
+        """The table has a record of a batch, so it is not broken."""
         with self._lock:
             self._batches = 0
 
     def table_is_broken(self) -> bool:
-        """Count a batch of which no row went in; True when there were too many to blame their rows."""
+        """Count a batch of which no record was stored; True if there were too many to blame the records."""
         with self._lock:
             self._batches += 1
             return self._batches > _BATCHES

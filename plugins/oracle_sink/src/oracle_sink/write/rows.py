@@ -1,7 +1,7 @@
 """Rows: one batch as the rows that are bound, each key once, in the order of the keys.
 
-The order is the same for every worker, so that two of them never wait for each other's row locks in a circle, and it
-is the order of the index.
+All workers use the same order, so they never wait for each other's row locks in a circle; and it is the order of the
+index.
 """
 
 from __future__ import annotations
@@ -20,56 +20,56 @@ Row = tuple[Bind, ...]
 
 
 class ConflictError(Exception):
-    """Two rows have one key and other content, and ``on_conflict`` is ``fail``."""
+    """Two records have the same key and different content, and ``on_conflict`` is ``fail``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is bound. ``numbers[i]`` is the number in the batch of ``rows[i]``.
+    """What is bound. ``rows[i]`` comes from the record at ``positions[i]`` of the batch.
 
-    ``followers``: rows of the batch that are not bound because another with the same key is; they share its fate.
-    ``overwritten`` of them had other content and lost to a later row (``on_conflict: update``). ``refusals``: rows
-    that the table cannot take.
+    ``followers``: records that are not bound because another one with the same key is; they share its fate.
+    ``overwritten``: those of them that had other content and were replaced by a later record (``on_conflict: update``).
+    ``refusals``: records that the table cannot hold.
     """
 
     rows: Sequence[Row]
-    numbers: Sequence[int]
+    positions: Sequence[int]
     followers: Mapping[int, Sequence[int]]
     overwritten: frozenset[int]
     refusals: Refusals
 
 
 def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int) -> Rows:
-    """Make the rows. A row stamped after ``latest_ns`` is refused. Raises ConflictError.
+    """Make the rows. A record with a timestamp after ``latest_ns`` is refused. Raises ConflictError.
 
-    Works on whole columns: a value costs no function call where all values of the batch are floats or ints.
+    Works on whole columns: there is no function call per value if all values of the batch are floats or ints.
     """
     refusals: Refusals = {}
     columns = [encoder.encode(batch, refusals) for encoder in layout.encoders]
     _refuse_future(batch, latest_ns, refusals)
     rows: list[Row] = list(zip(*columns, strict=True))
     count = len(rows)
-    numbers: Sequence[int] = range(count)
+    positions: Sequence[int] = range(count)
     if refusals:
-        numbers = [number for number in numbers if number not in refusals]
-        rows = [rows[number] for number in numbers]
+        positions = [position for position in positions if position not in refusals]
+        rows = [rows[position] for position in positions]
     width = layout.key_width
     if not width:
-        return Rows(rows, numbers, {}, frozenset(), refusals)
+        return Rows(rows, positions, {}, frozenset(), refusals)
     keys = [row[:width] for row in rows]
     followers: dict[int, list[int]] = {}
     overwritten: set[int] = set()
     if len(set(keys)) < len(keys):
-        numbers, rows, keys = _merge(layout, on_conflict, numbers, rows, keys, followers, overwritten, refusals)
+        positions, rows, keys = _merge(layout, on_conflict, positions, rows, keys, followers, overwritten, refusals)
     order = _order(layout, keys)
     if order is not None:
         rows = [rows[i] for i in order]
-        numbers = [numbers[i] for i in order]
-    return Rows(rows, numbers, followers, frozenset(overwritten), refusals)
+        positions = [positions[i] for i in order]
+    return Rows(rows, positions, followers, frozenset(overwritten), refusals)
 
 
 def _order(layout: Layout, keys: Sequence[Row]) -> list[int] | None:
-    """The indices that sort the keys; None where they are sorted."""
+    """The indices that sort the keys; None if they are sorted."""
     if any(encoder.column.nullable for encoder in layout.encoders[: layout.key_width]):
         comparable = [tuple((part is not None, part) for part in key) for key in keys]
         return sorted(range(len(keys)), key=comparable.__getitem__)
@@ -81,39 +81,41 @@ def _order(layout: Layout, keys: Sequence[Row]) -> list[int] | None:
 def _merge(
     layout: Layout,
     on_conflict: OnConflict,
-    numbers: Sequence[int],
+    positions: Sequence[int],
     rows: Sequence[Row],
     keys: Sequence[Row],
     followers: dict[int, list[int]],
     overwritten: set[int],
     refusals: Refusals,
 ) -> tuple[list[int], list[Row], list[Row]]:
-    """Keep one row of each key; enter what becomes of the others."""
+    """Keep one row per key, and note what becomes of the others."""
     kept: dict[Row, tuple[int, Row]] = {}
-    for number, row, key in zip(numbers, rows, keys, strict=True):
+    for position, row, key in zip(positions, rows, keys, strict=True):
         if key not in kept:
-            kept[key] = (number, row)
+            kept[key] = (position, row)
             continue
         first, present = kept[key]
         if layout.same(row, layout.content(present)):
-            followers.setdefault(first, []).append(number)
+            followers.setdefault(first, []).append(position)
         elif on_conflict is OnConflict.KEEP:
-            refusals[number] = conflict(layout, row, layout.content(present), "an earlier row of the batch")
+            refusals[position] = conflict(layout, row, layout.content(present), "an earlier record of the batch")
         elif on_conflict is OnConflict.UPDATE:
-            kept[key] = (number, row)
-            followers[number] = [*followers.pop(first, ()), first]
-            overwritten.update(followers[number])
+            kept[key] = (position, row)
+            followers[position] = [*followers.pop(first, ()), first]
+            overwritten.update(followers[position])
         else:
-            raise ConflictError(conflict(layout, row, layout.content(present), "an earlier row of the batch").message)
-    return [number for number, _ in kept.values()], [row for _, row in kept.values()], list(kept)
+            raise ConflictError(
+                conflict(layout, row, layout.content(present), "an earlier record of the batch").message
+            )
+    return [position for position, _ in kept.values()], [row for _, row in kept.values()], list(kept)
 
 
 def conflict(layout: Layout, row: Row, present: Sequence[Bind], where: str) -> Refusal:
-    """The refusal of a row whose key is there with other content."""
+    """The refusal of a row whose key is in the table, or in the batch, with other content."""
     return Refusal(
         CONFLICT,
         f"{layout.shown(row)}: {where} has {layout.shown_content(present)}, "
-        f"the new row {layout.shown_content(layout.content(row))}",
+        f"the new record {layout.shown_content(layout.content(row))}",
     )
 
 
@@ -123,9 +125,11 @@ def _refuse_future(batch: Batch, latest_ns: int, refusals: Refusals) -> None:
         return
     limit = _utc(latest_ns)
     each = repeat(stamps, len(batch)) if isinstance(stamps, int) else stamps
-    for number, stamp in enumerate(each):
+    for position, stamp in enumerate(each):
         if stamp > latest_ns:
-            refusals.setdefault(number, Refusal(FUTURE, f"stamped {_utc(stamp)}, later than {limit} (max_future)"))
+            refusals.setdefault(
+                position, Refusal(FUTURE, f"its time is {_utc(stamp)}, later than {limit} (max_future)")
+            )
 
 
 def _utc(timestamp_ns: int) -> str:

@@ -1,14 +1,14 @@
-"""Write: one batch into the table, in one transaction.
+"""Transaction: writes one batch into the table and commits.
 
 ::
 
-    rows -- insert --> went in ----------------------------------------> inserted
+    rows -- insert --> stored -----------------------------------------> inserted
                   \\--> ORA-00001 --> look up --> same content ---------> duplicate
                   |                         \\--> other content --------> on_conflict
-                  |                          \\-> not there: another unique index, the row is rejected
-                  |--> the table of errors says: the row -------------> rejected
-                  |--> it cannot say, as a trigger refused it --------> rejected, unless the table seems broken
-                  '--> it says: the database ---> roll back, raise for the whole batch
+                  |                          \\-> not found: another unique index, rejected
+                  |--> a code that blames the row --------------------> rejected
+                  |--> a code that may blame either (a trigger) ------> rejected, unless the table seems broken
+                  '--> a code that blames the database ---> roll back, raise for the whole batch
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from oracle_sink.write.doubt import Doubt
 from oracle_sink.write.rows import ConflictError, Row, Rows, conflict
 
 _ROWS_PER_CALL: Final = 20_000
-"""The driver takes at most 65,535 errors a call."""
+"""The driver takes at most 65,535 errors per call."""
 
 _NOT_SENT: Final = (TypeError, ValueError, OverflowError)
-"""What the driver raises, beside its own errors, for a value that it cannot encode."""
+"""What the driver raises, besides its own errors, for a value that it cannot encode."""
 
 
 class RowError(NamedTuple):
-    """Row ``row`` of the rows bound was refused."""
+    """Row number ``row`` of the bound rows was refused."""
 
     row: int
     code: str
@@ -58,7 +58,7 @@ class RowError(NamedTuple):
 
 
 class Transaction:
-    """Writes the rows of one batch with one session. Raises SinkError; the session's owner rolls back."""
+    """Writes the rows of one batch with one session. Raises SinkError; the owner of the session rolls back."""
 
     def __init__(self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt) -> None:
         self._session = session
@@ -69,7 +69,7 @@ class Transaction:
         self._doing = f"insert into {layout.table}"
 
     def run(self, *, look_up_first: bool = False) -> WriteOutcome:
-        """Insert, sort the errors, commit. ``look_up_first``: most rows are likely to be there already."""
+        """Insert, sort the errors, commit. ``look_up_first``: most rows are probably in the table already."""
         rows = self._rows.rows
         duplicates: set[int] = set()
         conflicts: dict[int, Sequence[Bind]] = {}
@@ -104,7 +104,7 @@ class Transaction:
     def _array(
         self, sql: str, sizes: Sequence[InputSize], indices: Sequence[int], rows: Sequence[Row]
     ) -> list[RowError]:
-        """Run array DML; each row changes one row of the table or is among the errors."""
+        """Run array DML; each row either changes one row of the table or is among the errors."""
         cursor = self._session.cursor
         bound = rows if isinstance(rows, list) else list(rows)
         try:
@@ -133,7 +133,7 @@ class Transaction:
         indices: Sequence[int],
         rows: Sequence[Row],
     ) -> list[RowError]:
-        """The call failed as a whole. Where a row is to blame, find it by halves: no offset says which it was."""
+        """The call failed as a whole. If a row is to blame, find it by halving: no offset says which one it was."""
         code = code_of(error)
         blames_a_row = isinstance(error, _NOT_SENT) and not isinstance(error, OSError)
         if not blames_a_row and code not in CLIENT_ENCODING and action_of(code) is not Action.REJECT:
@@ -150,7 +150,7 @@ class Transaction:
     # ---- errors
 
     def _sort_errors(self, errors: Sequence[RowError], rejected: dict[int, Refusal]) -> list[RowError]:
-        """Enter the rows to reject; return those whose key, or another unique one, was taken. Raises SinkError."""
+        """Note the rows to reject; return those whose key, or another unique key, exists. Raises SinkError."""
         taken: list[RowError] = []
         for error in errors:
             if error.code == DUPLICATE:
@@ -167,7 +167,7 @@ class Transaction:
         return taken
 
     def _expect_mapped(self, error: RowError) -> None:
-        """NULL in a column that ``columns:`` does not fill is no fault of the row."""
+        """If ``columns:`` does not fill a column, NULL in it is not the row's fault."""
         if error.code not in NULL_REFUSED:
             return
         column = refused_column(error.message)
@@ -178,7 +178,7 @@ class Transaction:
             )
 
     def _judge_table(self, errors: Sequence[RowError], *, went_in: int) -> None:
-        """A code that may speak of the row or of the table, on every row of several batches, speaks of the table."""
+        """A code that may blame row or table, on every row of several batches, blames the table."""
         if went_in:
             self._doubt.clear()
             return
@@ -190,7 +190,7 @@ class Transaction:
                     )
                 return
 
-    # ---- rows that are there
+    # ---- rows whose key is in the table
 
     def _sort_taken(
         self,
@@ -199,10 +199,10 @@ class Transaction:
         conflicts: dict[int, Sequence[Bind]],
         rejected: dict[int, Refusal],
     ) -> None:
-        """Tell replays from conflicts, and both from rows that another unique index refused.
+        """Distinguish duplicates, conflicts, and rows that another unique index refused.
 
-        The name in the message does not decide it alone: a row that violates two unique indexes is reported under
-        either. A row whose key is there with the same content is a duplicate under any name.
+        The name in the message alone does not decide it: a row that violates two unique indexes is reported under
+        either. If its key is in the table with the same content, it is a duplicate under any name.
         """
         key = self._layout.key
         if key is not None:
@@ -212,14 +212,14 @@ class Transaction:
                 continue
             if key is not None and violated_constraint(error.message) == key.constraint:
                 raise RetryableError(
-                    f"{self._doing}: the row of {self._layout.shown(self._rows.rows[error.row])} was there and is "
-                    "not any more",
+                    f"{self._doing}: the row of {self._layout.shown(self._rows.rows[error.row])} was in the "
+                    "table and no longer is",
                     code=DUPLICATE,
                 )
             rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
 
     def _sort_known(self, indices: Sequence[int], duplicates: set[int], conflicts: dict[int, Sequence[Bind]]) -> None:
-        """Look up the keys of rows; enter those that are there. A look-up is filled up by repeating its last key."""
+        """Look up the keys of rows; note those that exist. The last key is repeated to fill a look-up."""
         rows, layout = self._rows.rows, self._layout
         cursor = self._session.cursor
         done = 0
@@ -262,7 +262,7 @@ class Transaction:
         for error in self._sort_errors(errors, rejected):
             rejected[error.row] = Refusal(error.code, one_line(error.message))
 
-    # ---- the end
+    # ---- commit and outcome
 
     def _commit(self) -> None:
         try:
@@ -278,23 +278,23 @@ class Transaction:
         raise translate(error, self._doing) from error
 
     def _outcome(self, duplicates: set[int], rejected: dict[int, Refusal]) -> WriteOutcome:
-        """Account for each row of the batch, those that were not bound included."""
+        """Account for every record of the batch, including those that were not bound."""
         rows = self._rows
         if not (duplicates or rejected or rows.refusals or rows.followers):
             return WriteOutcome(inserted=len(rows.rows))
         refusals = dict(rows.refusals)
         duplicate_count = 0
         inserted = 0
-        for index, number in enumerate(rows.numbers):
-            group = (number, *rows.followers.get(number, ()))
+        for index, position in enumerate(rows.positions):
+            group = (position, *rows.followers.get(position, ()))
             if (refusal := rejected.get(index)) is not None:
                 refusals.update(dict.fromkeys(group, refusal))
             elif index in duplicates:
                 duplicate_count += len(group)
             else:
-                # The row itself, and rows of the batch that it has overwritten.
+                # The record itself, and those of the batch that it has overwritten.
                 fresh = 1 + sum(follower in rows.overwritten for follower in group[1:])
                 inserted += fresh
                 duplicate_count += len(group) - fresh
-        rejections = tuple(Rejection(number, *refusals[number]) for number in sorted(refusals))
+        rejections = tuple(Rejection(position, *refusals[position]) for position in sorted(refusals))
         return WriteOutcome(inserted, duplicate_count, rejections)
