@@ -1,7 +1,7 @@
-"""What the sink adds to the driver: client CPU time a row, as a ratio to a straight ``executemany`` loop.
+"""What the sink adds to the driver: client CPU time per row, as a ratio to a straight ``executemany`` loop.
 
-Both write over loopback to the stand-in, in one run, taking turns; the best round counts. CPU time of this process is
-compared, not elapsed time: the server is another process, and the stand-in's own pace says nothing about a database.
+Both write over loopback to the stand-in, in one run, in turns; the best round counts. CPU time of this process is
+compared, not elapsed time: the server is another process, and the speed of the stand-in says nothing about a database.
 The straight loop formats its values as text and does nothing else: no keys, no limits, no batch errors. ``--minimum
 0.8`` exits with 1 below that ratio (straight loop's time / sink's time).
 """
@@ -38,9 +38,9 @@ DDL = """CREATE TABLE tag_data (tag_name VARCHAR2(100) NOT NULL, tag_value VARCH
 
 
 def batches(number: int) -> list[Batch]:
-    """Batches as a buffer lends them: polls of 350 tags cut at 500 rows, so two polls' times in each.
+    """Batches as a buffer lends them: polls of 350 tags cut at 500 records, so each has the times of two polls.
 
-    ``number`` counts the calls: each has times of its own.
+    ``number`` counts the calls: each has other times.
     """
     origin = Origin("line1", "PLC01", "LINE1_PROCESS1")
     names = tuple(f"LINE1_TAG_{tag:03}" for tag in range(350))
@@ -55,7 +55,7 @@ def batches(number: int) -> list[Batch]:
 
 
 def straight(connection: oracledb.Connection, work: Sequence[Batch]) -> None:
-    """The loop that anyone would write first, correct input sizes included."""
+    """The loop that anyone would write first, with correct input sizes."""
     cursor = connection.cursor()
     for batch in work:
         rows = [
@@ -110,7 +110,7 @@ def main() -> int:
     encoding, loop, sunk = (min(column) for column in zip(*rounds, strict=True))
     ratio = loop / sunk
     print(
-        f"client CPU a row: straight loop {loop:.2f} us; sink {sunk:.2f} us, {encoding:.2f} us of it to encode; "
+        f"client CPU per row: straight loop {loop:.2f} us; sink {sunk:.2f} us, {encoding:.2f} us of it to encode; "
         f"ratio {ratio:.2f} (stand-in, not Oracle)"
     )
     return 1 if ratio < minimum else 0

@@ -105,7 +105,7 @@ def test_names_are_read_as_the_database_reads_them(text: str, table: TableName, 
         "A'",
     ],
 )
-def test_what_is_no_name_is_refused(text: str) -> None:
+def test_what_is_not_a_name_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"name|parts|bytes"):
         parse_table(text)
     with pytest.raises(ValueError, match=r"name|parts|bytes"):

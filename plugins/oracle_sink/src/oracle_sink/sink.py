@@ -38,7 +38,7 @@ _FACTS_SECONDS: Final = 60.0
 
 
 class OracleSink:
-    """One table of one database. ``write`` may be called from many threads; each uses a session of its own.
+    """One table of one database. ``write`` may be called from many threads; each uses its own session.
 
     Idempotent where the table has a primary or unique key whose columns ``columns:`` fills.
     """

@@ -67,7 +67,7 @@ def wallet(folder: Path, *parts: str) -> Path:
 
 
 def writes(sink: OracleSink, database: Standin) -> bool:
-    """Whether a row goes through it."""
+    """Whether a row can be inserted through it."""
     sink.open()
     sink.write(batch_of(1))
     return bool(database.sql("SELECT COUNT(*) FROM tagferry_test") == [[1]])

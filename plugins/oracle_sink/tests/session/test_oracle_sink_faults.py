@@ -54,7 +54,7 @@ def sink_in_silence(make_sink: MakeSink) -> OracleSink:
 
 
 @pytest.mark.parametrize("action", ["drop", "rst", "midpacket"])
-def test_a_lost_commit_reply_is_ambiguous_and_the_retry_finds_its_rows(
+def test_a_lost_commit_reply_is_ambiguous_and_the_retry_finds_its_records(
     action: str, sink: OracleSink, database: Standin
 ) -> None:
     database.fault("commit", action, when="after")
@@ -154,7 +154,7 @@ def test_a_listener_that_never_answers_blocks_neither_open_nor_close(make_sink: 
         sink.open()
     with within(1.5):
         sink.close()
-    # While one log-in hangs, the next is not begun at once, and never more than one at a time.
+    # While one log-in hangs, the next one is delayed, and there is never more than one at a time.
     connections = database.counters()["connections"]
     with within(0.5), pytest.raises(RetryableError, match="without an answer: 1"):
         sink.open()
@@ -187,7 +187,7 @@ def test_a_network_that_swallows_packets_costs_at_most_two_call_timeouts(
         sink_in_silence.close()
 
 
-def test_locks_of_a_session_that_the_server_still_believes_in_are_waited_for_no_longer_than_a_call(
+def test_locks_of_a_session_that_the_server_has_not_given_up_are_waited_for_no_longer_than_a_call(
     sink_in_silence: OracleSink, database: Standin
 ) -> None:
     database.fault("commit", "freeze")

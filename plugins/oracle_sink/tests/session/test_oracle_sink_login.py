@@ -1,4 +1,4 @@
-"""Refused log-ins: one attempt a probe, never a storm. Shown on the stand-in, not Oracle."""
+"""Refused log-ins: one attempt per probe, never more. Shown on the stand-in, not Oracle."""
 
 from __future__ import annotations
 

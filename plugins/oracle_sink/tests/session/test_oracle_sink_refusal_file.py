@@ -1,4 +1,4 @@
-"""A refused log-in is remembered beside the agent: the next process does not repeat it. Shown on the stand-in."""
+"""A refused log-in is stored on disk: the next process does not repeat it. Shown on the stand-in."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def file_of(folder: Path) -> Path:
     return path
 
 
-# Each sink here has latches of its own, as in a process of its own.
+# Each sink here has its own latches, as if it were in its own process.
 
 
 def test_eleven_runs_of_the_doctor_make_one_log_in(make_sink: MakeSink, database: Standin) -> None:
@@ -90,7 +90,7 @@ def test_a_changed_password_is_tried_at_once_and_a_success_deletes_the_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_has_no_secret_and_belongs_to_its_owner_alone(make_sink: MakeSink, tmp_path: Path) -> None:
+def test_the_file_has_no_secret_and_belongs_to_its_owner_only(make_sink: MakeSink, tmp_path: Path) -> None:
     with pytest.raises(AuthenticationError):
         make_sink(password=Secret(lambda: WRONG)).open()
     path = file_of(tmp_path)
@@ -98,7 +98,7 @@ def test_the_file_has_no_secret_and_belongs_to_its_owner_alone(make_sink: MakeSi
     text = path.read_text(encoding="utf-8")
     assert WRONG not in text
     assert WRONG not in json.loads(text).values()
-    assert len(json.loads(text)["digest"]) == 4  # two bytes: whoever guesses finds far too many passwords
+    assert len(json.loads(text)["digest"]) == 4  # two bytes: a guess finds far too many passwords
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -155,7 +155,7 @@ def test_a_pause_ends_with_the_clock_of_the_machine_and_not_at_all_later_than_it
     assert known.left_seconds(clock.time_ns(), 900.0) == 60.0
     assert known.left_seconds(clock.time_ns() + 50_000_000_000, 900.0) == 10.0
     assert known.left_seconds(clock.time_ns(), 30.0) == 30.0
-    clock.jump(-10.0)  # set back: nobody knows how long ago it was
+    clock.jump(-10.0)  # set back: how long ago it was is unknown
     assert known.left_seconds(clock.time_ns(), 900.0) == 0.0
 
 

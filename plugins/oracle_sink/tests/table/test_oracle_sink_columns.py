@@ -212,7 +212,7 @@ def test_device_and_group_in_the_key_tell_equal_tags_apart(plant: Callable[..., 
     assert select(database, "val, dev") == [["1.0", "PLC01"], ["2.0", "PLC02"], ["3.0", None]]
 
 
-def test_without_a_key_rows_are_written_at_least_once_and_that_is_announced(
+def test_without_a_key_records_are_written_at_least_once_and_a_warning_says_so(
     plant: Callable[..., OracleSink], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):

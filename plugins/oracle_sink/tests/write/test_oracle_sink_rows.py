@@ -93,7 +93,7 @@ def test_the_repeated_hour_is_found_where_there_is_one() -> None:
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from([1.0, 2.0, "x", None])), max_size=40),
     st.sampled_from([OnConflict.KEEP, OnConflict.UPDATE]),
 )
-def test_each_key_is_bound_once_in_the_order_of_the_keys_and_no_row_is_forgotten(
+def test_each_key_is_bound_once_in_the_order_of_the_keys_and_no_record_is_forgotten(
     items: Sequence[tuple[str, int, Value]], on_conflict: OnConflict
 ) -> None:
     names, stamps, values = (list(part) for part in zip(*items, strict=True)) if items else ([], [], [])
@@ -176,7 +176,7 @@ def test_a_float_column_keeps_the_digits_that_its_bits_are_worth() -> None:
     assert number.convert(0.123456789) == Decimal("0.12345679")
 
 
-def test_twins_are_followed_by_their_first_row() -> None:
+def test_twins_follow_their_first_record() -> None:
     batch = Batch.of(ORIGIN, ("a", "a", "a"), (1.0, 1.0, 2.0), 0)
     kept = encode(batch, layout(), OnConflict.KEEP, FOREVER)
     assert (list(kept.positions), dict(kept.followers), list(kept.refusals)) == ([0], {0: [1]}, [2])

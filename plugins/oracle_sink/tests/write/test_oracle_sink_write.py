@@ -1,4 +1,4 @@
-"""What becomes of the rows of a batch. Shown on the stand-in, not Oracle."""
+"""What becomes of the records of a batch. Shown on the stand-in, not Oracle."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_microseconds_survive(sink: OracleSink, database: Standin) -> None:
     assert database.sql("SELECT timestamp FROM tagferry_test") == [["2026-01-01T00:00:00.123456"]]
 
 
-def test_two_rows_within_a_second_both_land_on_every_write_of_a_session(sink: OracleSink, database: Standin) -> None:
+def test_two_records_within_a_second_are_both_stored_on_every_write_of_a_session(
+    sink: OracleSink, database: Standin
+) -> None:
     for second in range(3):
         at = START + second * 1_000_000_000
         assert sink.write(rows(("A", 1.0), ("A", 1.0), at=at, step=1000)) == WriteOutcome(inserted=2)
@@ -80,7 +82,7 @@ def test_two_rows_within_a_second_both_land_on_every_write_of_a_session(sink: Or
 
 
 @pytest.mark.parametrize("profile", ["19", "23"])
-def test_good_rows_commit_beside_a_duplicate_and_a_poison_row(
+def test_good_records_are_committed_with_a_duplicate_and_a_rejected_one(
     profile: str, make_sink: MakeSink, database: Standin
 ) -> None:
     evil = ", CONSTRAINT no_evil CHECK (tag_value <> 'evil')"
@@ -134,7 +136,7 @@ def test_a_column_that_counts_characters_takes_as_many(
     assert codes(sink.write(rows(("가" * 100, 1.0), ("가" * 101, 1.0)))) == [(1, "ORA-12899")]
 
 
-def test_a_refused_row_is_never_sent(sink: OracleSink, database: Standin) -> None:
+def test_a_refused_record_is_never_sent(sink: OracleSink, database: Standin) -> None:
     database.reset_counters()
     sink.write(rows(("A", "x" * 256)))
     assert (database.counters()["executes"], database.counters()["rows_failed"]) == (0, 0)
@@ -157,7 +159,7 @@ def test_another_unique_index_is_not_a_replay(make_sink: MakeSink, database: Sta
     assert "ONE_VALUE" in outcome.rejected[0].message
 
 
-def test_the_first_row_of_a_key_is_kept_and_the_other_rejected_with_both_contents(sink: OracleSink) -> None:
+def test_the_first_record_of_a_key_is_kept_and_the_other_rejected_with_both_contents(sink: OracleSink) -> None:
     sink.write(rows(("A", 1.5)))
     outcome = sink.write(rows(("B", 1.0), ("A", 2.5)))
     assert (outcome.inserted, outcome.duplicates, codes(outcome)) == (1, 0, [(1, "CONFLICT")])
@@ -171,7 +173,7 @@ def test_stamps_that_differ_below_a_microsecond_are_one_key(sink: OracleSink) ->
     assert (outcome.inserted, outcome.duplicates, codes(outcome)) == (1, 1, [(2, "CONFLICT")])
 
 
-def test_with_update_the_later_row_replaces_the_one_in_the_table(make_sink: MakeSink, database: Standin) -> None:
+def test_with_update_the_later_record_replaces_the_row_in_the_table(make_sink: MakeSink, database: Standin) -> None:
     sink = make_sink(on_conflict="update")
     sink.open()
     sink.write(rows(("A", 1.0), ("B", 1.0)))
@@ -192,7 +194,7 @@ def test_with_fail_nothing_of_the_batch_is_written(batch: Batch, make_sink: Make
     assert count(database) == 1
 
 
-def test_rejections_carry_the_row_numbers_of_the_batch(sink: OracleSink, database: Standin) -> None:
+def test_rejections_have_the_positions_in_the_batch(sink: OracleSink, database: Standin) -> None:
     database.fault("execute", "ora", code=20001, value="^M$", match="insert", times=0)
     names = list("ZYXMCBA")
     outcome = sink.write(Batch.of(ORIGIN, names, [1.0] * 7, START))
@@ -200,7 +202,7 @@ def test_rejections_carry_the_row_numbers_of_the_batch(sink: OracleSink, databas
     assert codes(outcome) == [(names.index("M"), "ORA-20001")]
 
 
-def test_twins_of_a_rejected_row_are_rejected_with_it(sink: OracleSink, database: Standin) -> None:
+def test_twins_of_a_rejected_record_are_rejected_with_it(sink: OracleSink, database: Standin) -> None:
     database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
     outcome = sink.write(rows(("B", 1.0), ("A", 1.0), ("B", 1.0)))
     assert (outcome.inserted, outcome.duplicates) == (1, 0)
@@ -208,7 +210,7 @@ def test_twins_of_a_rejected_row_are_rejected_with_it(sink: OracleSink, database
 
 
 @pytest.mark.parametrize("code", [20001, 4088, 29999])
-def test_a_row_that_a_trigger_refuses_is_rejected_also_when_it_is_alone(
+def test_a_record_that_a_trigger_refuses_is_rejected_even_if_it_is_alone(
     code: int, sink: OracleSink, database: Standin
 ) -> None:
     database.fault("execute", "ora", code=code, value="^B", match="insert", times=0)
@@ -222,7 +224,7 @@ def test_a_row_that_a_trigger_refuses_is_rejected_also_when_it_is_alone(
 
 
 @pytest.mark.parametrize("code", [20001, 4088, 29999])
-def test_when_no_row_of_several_batches_goes_in_the_table_is_broken_and_the_rows_are_good(
+def test_when_no_record_of_several_batches_is_stored_the_table_is_broken_and_the_records_are_good(
     code: int, sink: OracleSink, database: Standin
 ) -> None:
     database.fault("execute", "ora", code=code, value=".", match="insert", times=0)
@@ -236,7 +238,7 @@ def test_when_no_row_of_several_batches_goes_in_the_table_is_broken_and_the_rows
     assert [sink.write(batch) for batch in batches[2:]] == [WriteOutcome(inserted=500)] * 18
 
 
-def test_several_workers_together_reject_no_more_of_a_broken_table(sink: OracleSink, database: Standin) -> None:
+def test_several_workers_together_reject_no_more_than_one(sink: OracleSink, database: Standin) -> None:
     database.fault("execute", "ora", code=20001, value=".", match="insert", times=0)
 
     def write(second: int) -> int:
@@ -250,9 +252,7 @@ def test_several_workers_together_reject_no_more_of_a_broken_table(sink: OracleS
 
 
 @pytest.mark.parametrize("success", [rows(("OLD", 1.0)), rows(("OLD", 1.0), ("B", 1.0))], ids=["known", "mixed"])
-def test_rows_that_are_there_already_prove_that_the_table_takes_rows(
-    success: Batch, sink: OracleSink, database: Standin
-) -> None:
+def test_known_records_prove_that_the_table_is_not_broken(success: Batch, sink: OracleSink, database: Standin) -> None:
     sink.write(rows(("OLD", 1.0)))
     database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
     for second in range(5):
@@ -260,7 +260,7 @@ def test_rows_that_are_there_already_prove_that_the_table_takes_rows(
         assert sink.write(success).duplicates == 1
 
 
-def test_rows_unfit_for_their_columns_prove_nothing(sink: OracleSink, database: Standin) -> None:
+def test_records_that_do_not_fit_their_columns_prove_nothing(sink: OracleSink, database: Standin) -> None:
     database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
     for second in range(2):
         assert len(sink.write(rows(("B", 1.0), at=START + 1000 * second)).rejected) == 1
@@ -270,7 +270,7 @@ def test_rows_unfit_for_their_columns_prove_nothing(sink: OracleSink, database: 
 
 
 @pytest.mark.parametrize("code", [4098, 2289])
-def test_a_trigger_or_sequence_that_is_broken_is_never_the_fault_of_rows(
+def test_a_broken_trigger_or_sequence_is_never_the_fault_of_records(
     code: int, sink: OracleSink, database: Standin
 ) -> None:
     database.fault("execute", "ora", code=code, value=".", match="insert", times=1)
@@ -291,7 +291,7 @@ def test_a_full_tablespace_throttles_and_rolls_back_whether_a_row_or_the_stateme
     assert sink.write(numbered(3)) == WriteOutcome(inserted=3)
 
 
-def test_a_column_that_nobody_fills_is_a_fault_of_the_configuration(
+def test_a_column_that_nothing_fills_is_a_fault_of_the_configuration(
     make_sink: MakeSink, recreate: Recreate, database: Standin
 ) -> None:
     recreate(ddl(more=", id NUMBER NOT NULL"))
@@ -346,7 +346,7 @@ def test_an_empty_value_follows_the_column(make_sink: MakeSink, recreate: Recrea
     assert sink.write(batch).duplicates == 2
 
 
-def test_rows_from_the_future_are_rejected(make_sink: MakeSink) -> None:
+def test_records_from_the_future_are_rejected(make_sink: MakeSink) -> None:
     sink = make_sink(max_future=86_400.0)
     sink.open()
     century = 3_155_760_000_000_000_000
@@ -359,7 +359,7 @@ def test_a_huge_integer_is_rejected(sink: OracleSink) -> None:
     assert (outcome.inserted, codes(outcome)) == (1, [(0, "ORA-12899"), (1, "ORA-12899")])
 
 
-def test_what_the_driver_cannot_encode_costs_one_row(sink: OracleSink) -> None:
+def test_what_the_driver_cannot_encode_costs_one_record(sink: OracleSink) -> None:
     class Odd(str):
         __slots__ = ()
 
@@ -376,13 +376,13 @@ def test_a_replay_is_looked_up_before_it_is_inserted(sink: OracleSink, database:
     for number in (1, 2):
         assert sink.write(numbered(100, START + number * minute // 2)).duplicates == 100
     assert database.counters()["rows_failed"] == 0
-    # Live rows have another time: nothing is looked up for them.
+    # Live records have another time: nothing is looked up for them.
     database.reset_counters()
     assert sink.write(numbered(100, START + 60 * minute)).inserted == 100
     assert database.counters()["queries"] == 0
 
 
-def test_a_replay_with_news_among_known_rows_inserts_the_news(sink: OracleSink) -> None:
+def test_a_replay_inserts_what_is_new_among_known_records(sink: OracleSink) -> None:
     sink.write(numbered(100))
     sink.write(numbered(100))
     batch = Batch.join([numbered(100), rows(("NEW", 1.0)), rows(("T0000", 9.0), ("NEW2", 2.0))])
