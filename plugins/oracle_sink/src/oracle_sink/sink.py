@@ -17,7 +17,7 @@ from agent_core.api import (
     WriteOutcome,
 )
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.connection import Connections, Session
+from oracle_sink.session.connections import Connections, Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import translate
 from oracle_sink.session.latch import Latch

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteOutcome
 from oracle_sink.config import OnConflict
-from oracle_sink.session.connection import Session
+from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
     CLIENT_ENCODING,
