@@ -75,11 +75,10 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 TO_REWRITE: Final = {
+    "messages of agent_core",
     "messages of csv_sink",
     "messages of http_monitor",
-    "messages of memory_buffer",
     "messages of oracle_sink",
-    "messages of sqlite_sink",
     "HTTP API",
     "dashboard",
 }

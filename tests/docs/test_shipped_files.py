@@ -51,9 +51,7 @@ def test_one_name_everywhere(folder: Path) -> None:
     assert project["name"] == f"tagferry-{name.replace('_', '-')}"
     assert project["entry-points"]["agent_core"] == {name: f"{name}.plugin"}
     assert f"tagferry>={API_VERSION},<{next_api_version()}" in project["dependencies"]
-    registry = Registry()
-    registry.load_all()
-    [plugin] = [plugin for plugin in registry.catalog.plugins if plugin.name == name]
+    plugin = Registry().load(name)
     assert plugin.factories
     assert all(factory.type == name and isinstance(factory, FACTORIES) for factory in plugin.factories)
 
