@@ -152,7 +152,7 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "row, rows": (
         r"oracle_sink|sqlite_sink|csv_sink|oracle_standin",  # they write tables and files
         r"\b(tables?|columns?|csv|spreadsheets?|tag lists?|tagferry catalog|catalogues?)\b",  # such a row is spoken of
-        r"\b(in a row|row (locks?|errors?|counts?))\b|polling_source/tags/",
+        r"\b(in a row|row (locks?|errors?|counts?))\b|polling_source/tags/|cli/commands/catalog",
     ),
     "values per second, values lost": (r"QueueStatus\.",),  # a path that existing dashboards call
     "acknowledge": (r"modbus_driver/driver",),  # the name of an exception of the protocol
