@@ -75,8 +75,6 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 TO_REWRITE: Final = {
-    "messages of agent_core",
-    "messages of csv_sink",
     "messages of http_monitor",
     "messages of oracle_sink",
     "HTTP API",
