@@ -76,7 +76,6 @@ EXISTS: Final[dict[str, Callable[[str], bool]]] = {
 
 TO_REWRITE: Final = {
     "messages of http_monitor",
-    "messages of oracle_sink",
     "HTTP API",
     "dashboard",
 }
