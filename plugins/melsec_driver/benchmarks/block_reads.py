@@ -19,9 +19,9 @@ import slmp
 from melsec_driver.plugin import create
 from plant.peer import PeerProcess
 from plant.scan_times import ScanTimes, fastest, verdict
-from plant.settings import settings_of
 
 from agent_core.api import ComponentContext, DataType, TagSpec
+from agent_core.testing.settings import settings_of
 
 TAGS = 3_491
 

@@ -9,10 +9,10 @@ import pytest
 from modbus_driver.config import ModbusDriverConfig
 from modbus_driver.driver import ModbusDriver
 from plant.process import ModbusPlant
-from plant.settings import settings_of
 
 from agent_core.api import ComponentContext, settings
 from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.settings import settings_of
 
 MakeDriver = Callable[..., ModbusDriver]
 

@@ -24,10 +24,10 @@ from asyncua import Client, ua
 from opcua_driver.plugin import create
 from plant.peer import PeerProcess
 from plant.scan_times import Cost, ScanTimes, fastest, verdict
-from plant.settings import settings_of
 from polling_source.reading.item_reader import ItemReader
 
 from agent_core.api import ComponentContext, DataType, TagSpec
+from agent_core.testing.settings import settings_of
 
 TAGS = 3_491
 ROUNDS = 15

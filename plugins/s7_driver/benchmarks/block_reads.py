@@ -16,12 +16,12 @@ from pathlib import Path
 
 from plant.peer import PeerProcess
 from plant.scan_times import ScanTimes, fastest, verdict
-from plant.settings import settings_of
 from s7_driver.plugin import create
 from snap7 import Client
 from snap7.type import Parameter
 
 from agent_core.api import ComponentContext, DataType, TagSpec
+from agent_core.testing.settings import settings_of
 
 TAGS = 3_491
 

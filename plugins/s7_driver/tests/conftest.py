@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from plant.peer import PeerProcess
-from plant.settings import settings_of
 from s7_driver.config import S7DriverConfig
 from s7_driver.driver import S7Driver
 
 from agent_core.api import ComponentContext, settings
 from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.settings import settings_of
 
 MakeDriver = Callable[..., S7Driver]
 

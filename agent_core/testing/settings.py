@@ -14,7 +14,7 @@ from agent_core.config.schema.conversion import convert
 def settings_of(plugin: str, **changes: object) -> dict[str, object]:
     """The defaults of the plugin's schema, converted, but for the changes, which are converted already."""
 
-    def make_secret(path: PathKey, text: str) -> Secret:
+    def make_secret(path: PathKey, _text: str) -> Secret:
         raise AssertionError(f"a secret has no default: {path}")
 
     defaults = convert(SchemaWalk(load_schema(plugin)), {}, Path(), make_secret)
