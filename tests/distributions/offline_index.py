@@ -34,7 +34,7 @@ class OfflineIndex:
     def build(cls, folder: Path) -> OfflineIndex:
         """Build every wheel and unpack each into a folder of its own."""
         wheels = folder / "wheels"
-        subprocess.run([sys.executable, str(BUILD), str(wheels)], check=True, timeout=600)
+        subprocess.run([sys.executable, str(BUILD), "dist", str(wheels)], check=True, timeout=600)
         for file in wheels.glob("*.whl"):
             with zipfile.ZipFile(file) as wheel:
                 wheel.extractall(folder / "unpacked" / file.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tomllib
 import zipfile
@@ -25,6 +26,7 @@ def distribution_name(folder: Path) -> str:
 
 
 NAMES = [distribution_name(folder) for folder in FOLDERS]
+KITS = [name for name, folder in zip(NAMES, FOLDERS, strict=True) if folder.parent.name == "kits"]
 
 
 def test_every_distribution_is_built(index: OfflineIndex) -> None:
@@ -60,6 +62,19 @@ def test_what_a_distribution_requires_of_ours_is_what_we_build(name: str, index:
     assert [str(found) for found in ours if not found.specifier.contains(index.distribution(OURS).version)] == []
     extras = index.distribution(name).metadata.get_all("Provides-Extra") or []
     assert index.resolve(f"{name}[{','.join(extras)}]") >= {name}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
+def test_the_demo_runs_with_what_a_user_installs_and_that_has_no_tools(index: OfflineIndex, tmp_path: Path) -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    folders = [ROOT / line.removeprefix("-e ") for line in lines if line.startswith("-e ")]
+    brought = set().union(*(index.resolve(distribution_name(folder)) for folder in folders))
+    assert brought & {"hypothesis", "mypy", "playwright", "pytest", "ruff", "schemathesis", *KITS} == set()
+    environment = Environment(tmp_path / "venv", index)
+    environment.link(brought)
+    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    shutil.copy2(ROOT / "agent.yaml", tmp_path)
+    assert "is valid" in environment.run("-m", "agent_core", "check", "agent.yaml", folder=tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
