@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from agent_core.api import (
     API_VERSION,
@@ -77,6 +78,13 @@ def test_every_distribution_has_the_licence(folder: Path) -> None:
     assert project["license"].startswith("Apache-2.0")
     assert "LICENSE" in project["license-files"]
     assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_before_a_commit_runs_what_make_lint_runs() -> None:
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    [recipe] = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = [line.strip().removeprefix("@").replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+    assert [hook["entry"] for hook in repository["hooks"]] == wanted
 
 
 def commands(file: Path) -> list[str]:
