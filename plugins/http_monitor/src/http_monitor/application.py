@@ -26,15 +26,15 @@ Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
 
 _DESCRIPTION = """\
 What the running agent knows about itself, and the switches to steer it. Units are in the names or the descriptions;
-times are UTC. `WS /ws/polling` pushes the answer of `/api/live` once a second; where reading is protected the token
-comes as the subprotocol `bearer.` followed by the token's UTF-8 bytes in hex, beside the subprotocol `agent-live`.
-State-changing calls need the bearer token where one is configured."""
+times are UTC. State-changing calls need the bearer token if one is configured. `WS /ws/polling` pushes the answer of
+`/api/live` once a second; if reading is protected, offer it two subprotocols: `agent-live`, and `bearer.` followed by
+the token's UTF-8 bytes in hex."""
 
 
 def build(
     monitor: MonitorState, access: AccessPolicy, socket: LiveSocket, actions: OperatorActions, log: Log
 ) -> ASGIApp:
-    """Everything that answers. No path of it loads anything from elsewhere, so it works offline."""
+    """Everything that answers. Nothing is loaded from elsewhere, so it works offline."""
     application = FastAPI(
         title="tagferry monitor",
         version=core_version() or "0",

@@ -11,11 +11,11 @@ from http_monitor.door.listen_address import ListenAddress
 
 TYPE: Final = "http_monitor"
 LEAST_TOKEN_CHARACTERS: Final = 16
-"""A shorter token can be tried out over a network."""
+"""A shorter token can be guessed over a network."""
 
 
 def check_config(config: Config) -> list[ConfigProblem]:
-    """Everything wrong with the monitors of a whole configuration."""
+    """Everything that is wrong with the monitors of a configuration."""
     problems: list[ConfigProblem] = []
     taken: dict[tuple[str, int], str] = {}
     for number, entry in enumerate(cast("Sequence[Config]", config.get("extensions") or ())):
@@ -31,7 +31,9 @@ def check_config(config: Config) -> list[ConfigProblem]:
         other = taken.setdefault((address.host, address.port), f"extensions[{number}]")
         if address.port and other != f"extensions[{number}]":
             problems.append(
-                ConfigProblem(f"{address} is taken by {other}", (*path, "listen"), "give each monitor its own port")
+                ConfigProblem(
+                    f"{address} is already taken by {other}", (*path, "listen"), "give each monitor its own port"
+                )
             )
     return problems
 
@@ -57,7 +59,7 @@ def _check(monitor: HttpMonitorConfig, path: tuple[str | int, ...]) -> Iterator[
     except AgentError:
         return  # the core reports what cannot be resolved
     if not length:
-        yield ConfigProblem("the token is empty", (*path, "token"), "at least 16 random characters")
+        yield ConfigProblem("the token is empty", (*path, "token"), "use at least 16 random characters")
     elif length < LEAST_TOKEN_CHARACTERS:
         yield ConfigProblem(
             f"the token has only {length} characters", (*path, "token"), "use at least 16 random ones", warning=True

@@ -22,7 +22,7 @@ TICK_SECONDS: Final = 1.0
 OPERATOR_LOG_SECONDS: Final = 10.0
 """What people do over HTTP is logged more often than faults that repeat."""
 LOOK_TICKS: Final = 5
-"""The disk is looked at each fifth second, and when its files change: cheap, but not free."""
+"""The disk is examined every fifth second, and when files come or go: that is cheap, but not free."""
 
 
 class HttpMonitor:
@@ -38,11 +38,11 @@ class HttpMonitor:
 
     @property
     def address(self) -> ListenAddress:
-        """Where it listens; the wish as configured before ``open``."""
+        """Where it listens; before ``open``, the configured address."""
         return ListenAddress.parse(self._config.listen) if self._server is None else self._server.address
 
     def open(self) -> None:
-        """Take the port and answer. Raises AgentError when it cannot be had, ConfigError for an unsafe wish."""
+        """Take the port and answer. Raises AgentError if the port is in use, ConfigError for an unsafe address."""
         if self._server is not None:
             return
         address = ListenAddress.parse(self._config.listen)
@@ -60,13 +60,13 @@ class HttpMonitor:
         self._log.info("dashboard opened", url=server.address.url, token_protects=protected)
 
     def close(self) -> None:
-        """Let go of the port; bounded by some seconds."""
+        """Release the port; takes a few seconds at most."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
 
     def observers(self) -> Sequence[object]:
-        """The one that hears the events."""
+        """What hears the events."""
         return (self._observer,)
 
     def _usable_token(self) -> str | None:
@@ -77,7 +77,7 @@ class HttpMonitor:
 
 
 class _Background:
-    """What happens once a second beside the answers, in the server's loop."""
+    """What the server's loop does once a second, in addition to answering."""
 
     def __init__(self, monitor: MonitorState, socket: LiveSocket, log: Log) -> None:
         self._monitor = monitor
@@ -85,7 +85,7 @@ class _Background:
         self._log = log
 
     async def run(self) -> None:
-        """Until cancelled. A defect is logged now and then and does not end it."""
+        """Until cancelled. A defect is logged, rate limited, and does not end it."""
         self._socket.begin()
         loop = asyncio.get_running_loop()
         due = loop.time()

@@ -1,4 +1,4 @@
-"""OperatorActions: what changes the agent's state, each logged with who and what."""
+"""OperatorActions: everything that changes the agent's state; who did what is logged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIGGER_TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who asks: the address of the client, whether it showed the token, and the name it gave itself, if any."""
+    """Who acts: the client's address, whether it had to show a token, and the name that it gave itself, if any."""
 
     client: str
     with_token: bool
@@ -30,7 +30,7 @@ class Operator:
 
 
 class OperatorActions:
-    """Every method may block until the action is over; call it in a thread of its own. Raises what the agent raises."""
+    """Every method may block until the action is over: call it in a thread of its own. Raises what the agent raises."""
 
     def __init__(self, monitor: MonitorState, log: Log) -> None:
         self._monitor = monitor
@@ -42,7 +42,7 @@ class OperatorActions:
         self._do(operator, "start_group", group_id, lambda: polling.start_group(group_id))
 
     def stop_group(self, operator: Operator, group_id: str) -> bool:
-        """Let no poll begin; False when the running one took too long."""
+        """Stop polling; False when a running poll took too long."""
         polling = self._monitor.agent.polling
         return self._do(operator, "stop_group", group_id, lambda: polling.stop_group(group_id, STOP_TIMEOUT_SECONDS))
 
@@ -68,15 +68,15 @@ class OperatorActions:
         self._do(operator, "pause_sink", sink_id, lambda: agent.pause_sink(sink_id))
 
     def resume_sink(self, operator: Operator, sink_id: str) -> None:
-        """Go on writing."""
+        """Resume writing."""
         agent = self._monitor.agent
         self._do(operator, "resume_sink", sink_id, lambda: agent.resume_sink(sink_id))
 
     def replay_backup(self, operator: Operator, sink_id: str, file: str) -> SinkStatus:
-        """Write a file of the sink's fallback back next; how the sink then stands. Raises OSError, too."""
+        """Request the replay of a file; returns the sink's status after the request. Raises OSError, too."""
         agent = self._monitor.agent
         self._do(operator, "replay_backup", sink_id, lambda: agent.replay_backup(sink_id, file), file)
-        self._monitor.replays.asked_for(sink_id, file)
+        self._monitor.replays.requested(sink_id, file)
         return next(sink for sink in agent.status().sinks if sink.sink_id == sink_id)
 
     def _do(self, operator: Operator, action: str, subject: str, call: Callable[[], T], file: str = "") -> T:

@@ -92,7 +92,7 @@ def test_a_buffer_is_judged_by_what_its_own_sources_collect(monitored: Monitored
     assert monitored.client.get("/api/live").json()["sinks"][0]["inputs"] == ["line2"]
 
 
-def test_rows_that_did_not_fit_count_as_overflow_wherever_they_went(monitored: Monitored) -> None:
+def test_records_that_did_not_fit_count_as_overflow_wherever_they_went(monitored: Monitored) -> None:
     ledger = LedgerSnapshot(
         collected=30,
         diverted=10,
@@ -304,14 +304,19 @@ def test_values_that_json_cannot_hold_are_texts(monitored: Monitored) -> None:
     assert tags[5]["value"] is True
 
 
-def test_rejected_rows_come_with_their_reason(monitored: Monitored) -> None:
+def test_rejected_records_come_with_their_reason(monitored: Monitored) -> None:
     rejected = (Rejection(1, "ORA-12899", "ORA-12899: value too large"),)
     monitored.events.batch_delivered("warehouse", batch("ok", "too long"), WriteOutcome(1, 0, rejected), 1, 0.01, None)
-    [row] = monitored.client.get("/api/rejected").json()["rows"]
-    assert (row["tag"], row["value"], row["code"], row["group_id"]) == ("T1", "too long", "ORA-12899", "PROCESS")
+    [record] = monitored.client.get("/api/rejected").json()["records"]
+    assert (record["tag"], record["value"], record["code"], record["group_id"]) == (
+        "T1",
+        "too long",
+        "ORA-12899",
+        "PROCESS",
+    )
 
 
-def test_like_events_of_a_minute_are_one(monitored: Monitored) -> None:
+def test_similar_events_of_a_minute_are_one(monitored: Monitored) -> None:
     for _ in range(50):
         monitored.events.batch_diverted("warehouse", "csv_sink", batch(1, 2), DivertReason.SINK_DOWN)
     monitored.events.records_dropped("warehouse", 5, DropReason.BUFFER_FULL)

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 from monitored.browser import PHONE, TOKEN, WALL, OpenPage, free_port, picture
+from monitored.fake_agent import sink_status
 from monitored.http_client import HttpClient
+from monitored.running import Served
 from oracle_standin.process import Standin
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from agent_core.api import SinkState
 from agent_core.testing.agent_process import AgentProcess
 
 pytestmark = pytest.mark.browser
@@ -102,9 +105,22 @@ def page(open_page: OpenPage, scene: Scene) -> Page:
     return open_page(scene.url)
 
 
+def test_an_agent_that_works_is_well(open_page: OpenPage, served: Served) -> None:
+    page = open_page(f"http://127.0.0.1:{served.port}/")
+    expect(page.locator("#health")).to_have_text("All is well")
+    expect(page.locator(".alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("state", list(SinkState))
+def test_a_sink_is_in_the_state_that_it_says(open_page: OpenPage, served: Served, state: SinkState) -> None:
+    served.agent.sinks = [sink_status(state=state)]
+    page = open_page(f"http://127.0.0.1:{served.port}/")
+    expect(page.locator(".sink .state")).to_have_text(state.replace("_", " "))
+    expect(page.locator(".sink .pill")).to_have_attribute("title", re.compile(r"\w+"))
+
+
 def test_values_move(page: Page) -> None:
     expect(page.locator("#agent-name")).to_have_text("Bottling line 1")
-    expect(page.locator("#health")).to_contain_text("All is well")
     expect(page.locator("#head-rate")).to_have_text(re.compile(r"\d"))
     row = page.locator("#tag-table tr", has_text="FILLER_SPEED_00")
     before = row.locator("td.value").inner_text()
@@ -112,7 +128,7 @@ def test_values_move(page: Page) -> None:
     expect(row.locator("polyline")).to_have_count(1)
     expect(page.locator(".sink.is-ok .state")).to_have_text("up")
     expect(page.locator(".flow.moving")).to_have_count(2)
-    expect(page.locator(".ledger-row .pill")).to_contain_text("every row is accounted for")
+    expect(page.locator(".ledger-row .pill")).to_contain_text("every record is accounted for")
     assert page.locator(".plot canvas").count() == 3
 
 
@@ -121,11 +137,12 @@ def test_a_group_is_stopped_and_started(page: Page, scene: Scene) -> None:
     row.get_by_role("button", name="Stop FILLER").click()
     expect(page.locator(".toast")).to_contain_text("FILLER is stopped")
     expect(row).to_have_attribute("data-state", "stopped")
-    expect(page.locator(".alert")).to_contain_text("stopped by an operator")
+    alert = page.locator(".alert[data-code=group_stopped]")
+    expect(alert).to_contain_text("stopped by an operator")
     assert scene.client.get("/api/polling/groups/FILLER/status").json()["state"] == "stopped"
     row.get_by_role("button", name="Start FILLER").click()
     expect(row).to_have_attribute("data-state", "running")
-    expect(page.locator(".alert")).to_have_count(0)
+    expect(alert).to_have_count(0)
     assert "operator action: action=stop_group target=FILLER by=127.0.0.1 (loopback) outcome=done" in scene.agent.output
 
 
@@ -159,7 +176,7 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
     scene.database.drop_sessions()
     try:
         expect(page.locator(".sink")).to_have_class(re.compile("is-bad"))
-        expect(page.locator(".sink .state")).to_have_text("not answering")
+        expect(page.locator(".sink .state")).to_have_text("down")
         expect(page.locator(".flow.blocked")).to_contain_text("no writes")
         expect(page.locator("#health")).to_contain_text("Needs action")
         alert = page.locator(".alert[data-code=sink_down]")
@@ -172,8 +189,8 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
         scene.database.listener_start()
     expect(page.locator(".sink")).to_have_class(re.compile("is-ok"), timeout=20_000)
     expect(page.locator(".fallback")).to_contain_text("nothing waits", timeout=30_000)
-    expect(page.locator(".fallback")).to_contain_text("rows read")
-    expect(page.locator(".ledger-row .reasons")).to_contain_text("from the backups")
+    expect(page.locator(".fallback")).to_contain_text("records read")
+    expect(page.locator(".ledger-row .reasons")).to_contain_text("replay: ")
     expect(alert).to_have_count(0)
     expect(page.locator("#events")).to_contain_text("-> up")
     assert scene.client.get("/api/buffer/health").status == 200
@@ -233,7 +250,7 @@ def test_nothing_sticks_out_at_any_width(open_page: OpenPage, scene: Scene, widt
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_connection_is_told_as_it_is(open_page: OpenPage, tmp_path: Path, database: Standin, scene: Scene) -> None:
+def test_a_lost_connection_is_shown(open_page: OpenPage, tmp_path: Path, database: Standin, scene: Scene) -> None:
     port = free_port()
     rejected = tmp_path / "backup" / "warehouse" / "rejected_20260101_000003.csv"
     rejected.parent.mkdir(parents=True)
@@ -248,7 +265,7 @@ def test_the_connection_is_told_as_it_is(open_page: OpenPage, tmp_path: Path, da
         expect(page.locator("#lost")).to_contain_text("Connection lost")
         expect(page.locator("#lost")).to_contain_text("ago")
         expect(page.locator("#link-text")).to_have_text("lost")
-        expect(page.locator("#health")).to_contain_text("Not known")
+        expect(page.locator("#health")).to_contain_text("Unknown")
         expect(page.get_by_role("button", name="Stop FILLER")).to_be_disabled()
         expect(replay).to_be_disabled()
         picture(page, "lost")

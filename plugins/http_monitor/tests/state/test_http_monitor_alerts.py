@@ -86,7 +86,7 @@ def test_the_next_step_is_that_of_the_error_where_it_says_one(case: Case, state:
     assert alert.message.endswith(": log in to db1 as SCOTT: ORA-28000: the account is locked")
 
 
-def test_while_a_write_is_tried_again_there_is_nothing_to_do_whatever_the_error_says(case: Case) -> None:
+def test_while_a_write_is_retried_there_is_nothing_to_do_whatever_the_error_says(case: Case) -> None:
     sink = replace(sink_status(state=SinkState.RETRYING), last_error="ORA-12541 (check dsn:)", next_step="check dsn:")
     [alert] = case.judge(sink)
     assert alert.next_step.startswith("Nothing to do yet")
@@ -117,33 +117,33 @@ def test_an_alert_remembers_since_when_it_stands(case: Case) -> None:
 @pytest.mark.parametrize(
     ("pending", "severity"), [(6_900, None), (7_000, Severity.WARNING), (9_600, Severity.CRITICAL)]
 )
-def test_a_buffer_that_fills_is_told_before_it_is_full(case: Case, pending: int, severity: Severity | None) -> None:
+def test_a_buffer_that_fills_is_an_alert_before_it_is_full(case: Case, pending: int, severity: Severity | None) -> None:
     sink = replace(sink_status(), buffer=BufferStats(10_000, pending, 0))
     assert [alert.severity for alert in case.judge(sink)] == ([] if severity is None else [severity])
 
 
-def test_lost_rows_stay_an_alert_for_five_minutes(case: Case) -> None:
+def test_dropped_records_stay_an_alert_for_five_minutes(case: Case) -> None:
     lost = replace(sink_status(), ledger=ledger(delivered=10, dropped=7))
     [alert, overflow] = case.judge(lost)
-    assert codes([alert, overflow]) == ["rows_dropped", "buffer_overflow"]
-    assert "7 rows" in alert.message
+    assert codes([alert, overflow]) == ["records_dropped", "buffer_overflow"]
+    assert "7 records" in alert.message
     assert "buffer_full" in alert.message
     case.seconds = 299.0
-    assert codes(case.judge(lost)) == ["rows_dropped", "buffer_overflow"]
+    assert codes(case.judge(lost)) == ["records_dropped", "buffer_overflow"]
     case.seconds = 301.0
     assert case.judge(lost) == ()
 
 
-def test_rejected_rows_are_told(case: Case) -> None:
-    assert codes(case.judge(replace(sink_status(), ledger=ledger(delivered=10, rejected=3)))) == ["rows_rejected"]
+def test_rejected_records_are_an_alert(case: Case) -> None:
+    assert codes(case.judge(replace(sink_status(), ledger=ledger(delivered=10, rejected=3)))) == ["records_rejected"]
 
 
-def test_a_sink_that_cannot_keep_up_is_told(case: Case) -> None:
+def test_a_sink_that_cannot_keep_up_is_an_alert(case: Case) -> None:
     slow = replace(sink_status(), buffer=BufferStats(10_000, 100, 0, oldest_age_seconds=61.0))
     assert codes(case.judge(slow)) == ["sink_behind"]
 
 
-def test_a_backlog_that_nothing_replays_is_told(case: Case) -> None:
+def test_a_backlog_that_nothing_replays_is_an_alert(case: Case) -> None:
     waits = StorageSnapshot({"warehouse": [BacklogFile("backup_1.csv", 10, 1, rejected=False)]})
     assert codes(case.judge(replace(sink_status(), replay=None), storage=waits)) == ["backlog_waits"]
     assert case.judge(sink_status(), storage=waits) == (), "automatic replay takes care of it"
@@ -153,7 +153,7 @@ def test_a_ledger_that_does_not_balance_is_a_defect(case: Case) -> None:
     assert codes(case.judge(replace(sink_status(), ledger=LedgerSnapshot(collected=5)))) == ["ledger_unbalanced"]
 
 
-def test_groups_that_do_not_poll_are_told(case: Case) -> None:
+def test_groups_that_do_not_poll_are_alerts(case: Case) -> None:
     group = group_status("G")
     groups = [
         replace(group, group_id="AWAY", state=GroupState.BACKING_OFF, last_error="timed out"),
@@ -175,7 +175,7 @@ def test_groups_that_do_not_poll_are_told(case: Case) -> None:
     ("free_gb", "total_gb", "found"),
     [(50, 1000, []), (1, 8, []), (1, 20, ["warning"]), (0.5, 20, ["critical"])],
 )
-def test_a_disk_that_fills_is_told(case: Case, free_gb: float, total_gb: float, found: list[str]) -> None:
+def test_a_disk_that_fills_is_an_alert(case: Case, free_gb: float, total_gb: float, found: list[str]) -> None:
     storage = StorageSnapshot({}, int(free_gb * 1e9), int(total_gb * 1e9))
     assert [alert.severity for alert in case.judge(storage=storage)] == found
 

@@ -1,4 +1,4 @@
-"""Writing a backup back: asked for over HTTP, followed, and accounted for in the events."""
+"""Replaying a file: requested over HTTP, followed, and accounted for in the events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REPLAY = "/api/sinks/warehouse/backups/{}/replay"
 
 @pytest.fixture
 def waiting(monitored: Monitored) -> Monitored:
-    """An agent with one file of each kind, that replays nothing by itself."""
+    """An agent with one file of each kind, that replays nothing automatically."""
     monitored.agent.files = {"warehouse": [BACKUP, REJECTED]}
     stands(monitored, ReplayStatus(automatic=False))
     monitored.look()
@@ -39,7 +39,7 @@ def stands(monitored: Monitored, replay: ReplayStatus, state: SinkState = SinkSt
     monitored.agent.sinks = [replace(sink_status(state=state), replay=replay)]
 
 
-def written_back(monitored: Monitored, file: str, *outcomes: WriteOutcome) -> None:
+def replayed(monitored: Monitored, file: str, *outcomes: WriteOutcome) -> None:
     """As the replay thread does, batch by batch."""
     for outcome in outcomes:
         batch = Batch.of(Origin("line1", "PLC01", "PROCESS"), ["T"] * outcome.total, [1] * outcome.total, START_NS)
@@ -52,7 +52,7 @@ def replay_events(monitored: Monitored) -> Sequence[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("file", [BACKUP, REJECTED])
-def test_a_file_of_either_kind_is_asked_for(waiting: Monitored, file: BacklogFile) -> None:
+def test_a_file_of_either_kind_is_requested(waiting: Monitored, file: BacklogFile) -> None:
     answer = waiting.client.post(REPLAY.format(file.name))
     assert answer.status == 202
     assert answer.json() == {
@@ -86,9 +86,9 @@ def test_what_is_not_there_is_not_found(waiting: Monitored) -> None:
 
 
 def test_a_refusal_comes_with_its_reason(waiting: Monitored, caplog: pytest.LogCaptureFixture) -> None:
-    waiting.agent.refusal = "warehouse cannot recognise rows that it has"
+    waiting.agent.refusal = "warehouse has no unique key"
     answer = waiting.client.post(REPLAY.format("backup_1.csv"))
-    assert (answer.status, answer.json()) == (409, {"detail": "warehouse cannot recognise rows that it has"})
+    assert (answer.status, answer.json()) == (409, {"detail": "warehouse has no unique key"})
     assert (
         "operator action refused: action=replay_backup target='warehouse/backup_1.csv' by=127.0.0.1 (loopback)"
         in caplog.text
@@ -105,7 +105,7 @@ def test_a_disk_that_cannot_be_read_is_no_server_error(
     answer = waiting.client.post(REPLAY.format("backup_1.csv"))
     assert (answer.status, answer.json()["detail"]) == (
         503,
-        "the backups of warehouse cannot be read now: Permission denied",
+        "the backup files of warehouse cannot be read now: Permission denied",
     )
     assert "operator action refused" in caplog.text
 
@@ -175,31 +175,31 @@ def test_how_a_file_stands_is_listed_and_pushed(waiting: Monitored) -> None:
     assert replay["automatic"] is True
 
 
-def test_the_end_of_a_file_is_an_event_that_accounts_for_its_rows(waiting: Monitored) -> None:
+def test_the_end_of_a_file_is_an_event_that_accounts_for_its_records(waiting: Monitored) -> None:
     waiting.client.post(REPLAY.format("rejected_1.csv"))
     stands(waiting, ReplayStatus(requested_files=("rejected_1.csv",), current_file="rejected_1.csv"))
     refused = (Rejection(0, "ORA-12899", "too long"),)
-    written_back(waiting, "rejected_1.csv", WriteOutcome(1200, 3), WriteOutcome(4, 0, refused))
+    replayed(waiting, "rejected_1.csv", WriteOutcome(1200, 3), WriteOutcome(4, 0, refused))
     waiting.look()
     assert replay_events(waiting) == [], "it is not over"
     waiting.agent.files = {"warehouse": [BACKUP]}
     stands(waiting, ReplayStatus())
-    written_back(waiting, "backup_1.csv", WriteOutcome(7))
+    replayed(waiting, "backup_1.csv", WriteOutcome(7))
     waiting.look()
     waiting.look()
-    message = "rejected_1.csv is written back: 1,204 inserted, 3 there already, 1 refused again"
+    message = "rejected_1.csv was replayed: 1,204 inserted, 3 duplicates, 1 rejected again"
     assert replay_events(waiting) == [("warehouse", message)], "records of another file do not count"
 
 
-def test_a_file_that_was_not_written_back_after_all_is_told_so(waiting: Monitored) -> None:
+def test_a_file_that_was_not_replayed_after_all_is_said_to_wait(waiting: Monitored) -> None:
     waiting.client.post(REPLAY.format("backup_1.csv"))
     waiting.look()
-    assert replay_events(waiting) == [("warehouse", "backup_1.csv waits as before; the log says why")]
+    assert replay_events(waiting) == [("warehouse", "backup_1.csv was not replayed and still waits; the log says why")]
 
 
-def test_a_file_that_nobody_asked_for_ends_silently(waiting: Monitored) -> None:
+def test_a_file_that_nobody_requested_ends_silently(waiting: Monitored) -> None:
     stands(waiting, ReplayStatus(current_file="backup_1.csv"))
-    written_back(waiting, "backup_1.csv", WriteOutcome(20))
+    replayed(waiting, "backup_1.csv", WriteOutcome(20))
     waiting.agent.files = {"warehouse": []}
     stands(waiting, ReplayStatus())
     waiting.look()
@@ -217,10 +217,10 @@ def test_a_folder_that_cannot_be_read_leaves_the_end_open(waiting: Monitored, mo
         assert replay_events(waiting) == []
     waiting.agent.files = {}
     waiting.look()
-    assert replay_events(waiting) == [("warehouse", "backup_1.csv is done: no row of it was left to write")]
+    assert replay_events(waiting) == [("warehouse", "backup_1.csv is done: it had no records left to write")]
 
 
-def test_the_disk_is_looked_at_when_files_come_or_go(waiting: Monitored) -> None:
+def test_the_disk_is_examined_when_files_come_or_go(waiting: Monitored) -> None:
     def changed() -> bool:
         waiting.tick()
         return waiting.state.files_changed
@@ -244,10 +244,10 @@ def test_texts_of_another_encoding_break_no_answer(monitored: Monitored) -> None
     assert monitored.client.get("/api/buffer/health").status == 503
 
 
-def test_a_replay_that_would_be_refused_is_known_before_anybody_asks(waiting: Monitored) -> None:
-    stands(waiting, ReplayStatus(automatic=True, refusal="warehouse cannot recognise rows that it has"))
+def test_a_replay_that_would_be_refused_is_known_before_anybody_requests_it(waiting: Monitored) -> None:
+    stands(waiting, ReplayStatus(automatic=True, refusal="warehouse has no unique key"))
     live = waiting.client.get("/api/live").json()
-    assert live["sinks"][0]["replay"]["refusal"] == "warehouse cannot recognise rows that it has"
+    assert live["sinks"][0]["replay"]["refusal"] == "warehouse has no unique key"
     [alert] = [alert for alert in live["alerts"] if alert["code"] == "backlog_waits"]
-    assert alert["next_step"] == "warehouse cannot recognise rows that it has."
+    assert alert["next_step"] == "warehouse has no unique key."
     assert [file["automatic"] for file in waiting.client.get("/api/backups").json()["files"]] == [False, False]

@@ -1,4 +1,4 @@
-"""What happened: events, and rows refused for their content."""
+"""What happened: events, and records that a sink refused for their content."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from http_monitor.state.journal import Journal, JournalEntry, RejectedRecord
 
 
 class EventAnswer(Answer):
-    """One event, or several like ones within a minute."""
+    """One event, or several similar ones within a minute."""
 
     kind: str = Field(description="sink_state, write_failed, diverted, dropped, replay, operator_action or lifecycle.")
     subject: str = Field(description="Id of the sink or group, or the agent's name.")
     message: Text = Field(description="What happened.")
-    first_time: str | None = Field(description="When it happened first (UTC, ISO 8601).")
-    last_time: str | None = Field(description="When it happened last (UTC, ISO 8601).")
-    count: int = Field(description="How often.")
-    records: int = Field(description="Rows concerned (rows).")
+    first_time: str | None = Field(description="When it first happened (UTC, ISO 8601).")
+    last_time: str | None = Field(description="When it last happened (UTC, ISO 8601).")
+    count: int = Field(description="How often it happened.")
+    records: int = Field(description="How many records it concerned.")
 
 
 class EventList(Answer):
@@ -28,11 +28,11 @@ class EventList(Answer):
 
 
 class RejectedRecordAnswer(Answer):
-    """One row that a sink refused for its content."""
+    """One record that a sink refused for its content."""
 
     time: str | None = Field(description="When it was refused (UTC, ISO 8601).")
     sink_id: str = Field(description="The sink that refused it.")
-    tag: str = Field(description="The tag.")
+    tag: str = Field(description="The tag's name.")
     value: TagValue = Field(description="The value.")
     timestamp: str | None = Field(description="The value's time (UTC, ISO 8601).")
     source_id: str = Field(description="Where it came from: the source.")
@@ -42,10 +42,10 @@ class RejectedRecordAnswer(Answer):
 
 
 class RejectedRecords(Answer):
-    """The last rejected rows, newest first; all of them are in the fallback's files."""
+    """The last rejected records, newest first; the files of the fallback have all of them."""
 
-    total: int = Field(description="Rows rejected since the start, by all sinks, replay included (rows).")
-    rows: tuple[RejectedRecordAnswer, ...] = Field(description="At most 500; of one write at most 20.")
+    total: int = Field(description="Records rejected since the start, by all sinks, replay included.")
+    records: tuple[RejectedRecordAnswer, ...] = Field(description="At most 500, and at most 20 of one write.")
 
 
 def events(journal: Journal, limit: int) -> EventList:
@@ -54,8 +54,8 @@ def events(journal: Journal, limit: int) -> EventList:
 
 
 def rejected(journal: Journal, total: int, limit: int) -> RejectedRecords:
-    """The newest ``limit`` rows."""
-    return RejectedRecords(total=total, rows=tuple(map(_row, journal.rejected_records()[:limit])))
+    """The newest ``limit`` records."""
+    return RejectedRecords(total=total, records=tuple(map(_record, journal.rejected_records()[:limit])))
 
 
 def _event(entry: JournalEntry) -> EventAnswer:
@@ -70,15 +70,15 @@ def _event(entry: JournalEntry) -> EventAnswer:
     )
 
 
-def _row(row: RejectedRecord) -> RejectedRecordAnswer:
+def _record(record: RejectedRecord) -> RejectedRecordAnswer:
     return RejectedRecordAnswer(
-        time=iso_time(row.time_ns),
-        sink_id=row.sink_id,
-        tag=row.tag,
-        value=tag_value(row.value),
-        timestamp=iso_time(row.timestamp_ns),
-        source_id=row.origin.source,
-        group_id=row.origin.group,
-        code=row.code,
-        message=row.message,
+        time=iso_time(record.time_ns),
+        sink_id=record.sink_id,
+        tag=record.tag,
+        value=tag_value(record.value),
+        timestamp=iso_time(record.timestamp_ns),
+        source_id=record.origin.source,
+        group_id=record.origin.group,
+        code=record.code,
+        message=record.message,
     )

@@ -1,4 +1,4 @@
-"""Live: the agent's status and what the dashboard draws beside it, once a second; and the history of its charts."""
+"""Live: the agent's status and what else the dashboard draws, once a second; and the history of its charts."""
 
 from __future__ import annotations
 
@@ -64,6 +64,10 @@ class LiveSink(Answer):
     replay: ReplayAnswer | None = Field(description="Its replay; null when its fallback cannot be read back.")
     advice: tuple[FindingAnswer, ...] = Field(description="What the sink itself has to say although it works.")
     next_step: str | None = Field(description="What to do about last_error, where the sink says so.")
+    workers_running: int | None = Field(description="Threads that write to it; null: not known.")
+    write_seconds: Rounded | None = Field(
+        description="How long the oldest write under way has taken (seconds); null: none is under way."
+    )
     records_per_second: Rounded = Field(description="Records delivered (per second, average over 10 s).")
     outlook: BufferOutlook = Field(description="How full the buffer is and how long it lasts.")
     writes: LiveWrites = Field(description="Its writes.")
@@ -187,6 +191,8 @@ def _sink(monitor: MonitorState, sink: SinkStatus, now: Now) -> LiveSink:
         replay=None if sink.replay is None else ReplayAnswer.of(sink.replay),
         advice=tuple(map(FindingAnswer.of, sink.advice)),
         next_step=sink.next_step,
+        workers_running=sink.workers_running,
+        write_seconds=sink.write_seconds,
         records_per_second=now.rates.delivered.get(sink.sink_id, 0.0),
         outlook=outlook(sink, now.rates),
         writes=_writes(monitor.snapshot_of_writes(sink.sink_id)),

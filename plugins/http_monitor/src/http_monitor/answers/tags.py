@@ -22,9 +22,9 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 class TagAnswer(Answer):
     """One tag."""
 
-    name: str = Field(description="The tag.")
+    name: str = Field(description="The tag's name.")
     value: TagValue = Field(
-        description="Its current value, null for a tag that cannot be read. Decimals, integers beyond 2^53 and "
+        description="Its current value; null for a tag that cannot be read. Decimals, integers beyond 2^53 and "
         "infinite numbers are strings."
     )
     value_type: str = Field(description="float, int, bool, str, decimal or null.")
@@ -35,17 +35,19 @@ class TagAnswer(Answer):
     device_id: str = Field(description="The device.")
     group_id: str = Field(description="The polling group.")
     trend: tuple[float | None, ...] = Field(
-        description="Values of the last three minutes, one each 3 s, oldest first; null where there was no number."
+        description="Values of the last three minutes, one per 3 s, oldest first; null where there was no number."
     )
 
 
 class Tags(Answer):
-    """A page of the table of current values."""
+    """A page of the table of tags."""
 
     total: int = Field(description="Tags seen since the start.")
     matching: int = Field(description="How many of them match the query.")
     offset: int = Field(description="Number of the first tag of this page, from 0.")
-    tags: tuple[TagAnswer, ...] = Field(description="The page, in the order in which the tags were first seen.")
+    tags: tuple[TagAnswer, ...] = Field(
+        description="The tags of this page, in the order in which they were first seen."
+    )
 
 
 def tags(page: TagPage, offset: int, now_ns: int) -> Tags:

@@ -27,7 +27,7 @@ export class Agent {
     return response.json();
   }
 
-  /** POST a path; asks for the token when it is missing or wrong, and then goes on. null: the user gave up.
+  /** POST a path; asks for the token when it is missing or wrong, then repeats the call. null: the user gave up.
    *  Throws with the answer's own words and its status. */
   async change(path) {
     if (this.access.token_required && !this.token && !(await this.askToken())) return null;
@@ -103,7 +103,7 @@ export class Agent {
       if (last) onLink("lost");
       last = 0;
     };
-    // A socket may stay open while nothing comes any more: a pulled cable, a frozen process.
+    // A socket may stay open while nothing arrives any more: a pulled cable, a frozen process.
     setInterval(() => {
       if (last && Date.now() - last > STALE_MS) {
         lost();

@@ -1,7 +1,7 @@
-// The files that wait in the fallbacks, and the button that writes one back.
+// The files that wait in the fallbacks, and the button that replays one.
 
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
-import { begun, bytes, several, span, states } from "./format.js";
+import { begun, bytes, describe, several, span } from "./format.js";
 
 const WRITABLE = ["up", "retrying"];
 
@@ -13,12 +13,12 @@ export class Backups {
     this.sinks = new Map();
   }
 
-  /** Something that changes whenever the files do: then they are worth asking for. */
+  /** Changes whenever the files may have changed. */
   static trace(live) {
     return JSON.stringify(live.sinks.map(({ backlog, replay }) => [backlog, replay?.current_file]));
   }
 
-  /** How each file stands follows the live snapshots; which files there are, the list. */
+  /** What becomes of each file comes with the live snapshots; which files there are, with the list. */
   follow(live) {
     this.stopping = live.phase !== "running";
     this.sinks = new Map(live.sinks.map((sink) => [sink.sink_id, sink]));
@@ -30,7 +30,7 @@ export class Backups {
     this.draw();
   }
 
-  /** The agent agreed: shown at once, the next snapshot knows it anyway. */
+  /** The agent agreed: show it at once, before the next snapshot. */
   requested(id, name) {
     const { replay } = this.sinks.get(id);
     if (!replay.requested_files.includes(name)) replay.requested_files = [...replay.requested_files, name];
@@ -41,11 +41,11 @@ export class Backups {
     if (!this.answer) return;
     const { backup_files, backup_bytes, rejected_files, disk_free_bytes, files } = this.answer;
     const parts = [backup_files ? `${several(backup_files, "file")}, ${bytes(backup_bytes)}` : "nothing waits"];
-    if (rejected_files) parts.push(`${rejected_files} of rejected rows`);
+    if (rejected_files) parts.push(`${rejected_files} of rejected records`);
     if (disk_free_bytes != null) parts.push(`${bytes(disk_free_bytes)} of disk free`);
     text(byId("backups-count"), parts.join(" · "));
     if (!files.length) {
-      this.list.replaceChildren(h("li", { class: "empty" }, "No file waits. Rows come here when a sink is away, and go back by themselves where replay is automatic."));
+      this.list.replaceChildren(h("li", { class: "empty" }, "No file waits. Records come here while a sink is not up; with replay: automatic, the sink gets them when it is up again."));
       return;
     }
     this.list.querySelector(".empty")?.remove();
@@ -72,14 +72,14 @@ export class Backups {
     attribute(element, "data-state", how);
     mark(element.querySelector(".stand"), { replaying: "is-ok", requested: "is-ok", refused: "is-bad", yours: "is-warn" }[how] ?? "");
     text(element.querySelector("b"), file.name);
-    text(element.querySelector(".kind"), file.rejected ? "rejected rows" : "backup");
+    text(element.querySelector(".kind"), file.rejected ? "rejected records" : "backup");
     mark(element.querySelector(".kind"), file.rejected ? "is-warn" : "");
     const since = begun(file.name);
-    const about = [file.sink_id, file.records == null ? "" : several(file.records, "row"), bytes(file.size_bytes), since ? `from ${since.at}, ${span(since.age)} ago` : ""];
+    const about = [file.sink_id, file.records == null ? "" : several(file.records, "record"), bytes(file.size_bytes), since ? `from ${since.at}, ${span(since.age)} ago` : ""];
     text(element.querySelector(".about"), about.filter(Boolean).join(" · "));
     text(element.querySelector(".how"), words);
     const button = element.querySelector("button");
-    button.hidden = ["replaying", "requested", "itself"].includes(how);
+    button.hidden = ["replaying", "requested", "automatic"].includes(how);
     const blocked = this.blocked(file);
     // Not "disabled": whoever uses the keyboard must be able to come here and learn why.
     attribute(button, "aria-disabled", blocked ? "true" : null);
@@ -87,21 +87,21 @@ export class Backups {
     attribute(button, "aria-label", `Replay ${file.name} into ${file.sink_id}${blocked ? `: not possible, ${blocked}` : ""}`);
   }
 
-  /** Why the file cannot be written back, or null. */
+  /** Why the file cannot be replayed, or null. */
   blocked({ sink_id }) {
     if (this.stopping) return "the agent is stopping";
     const replay = this.sinks.get(sink_id)?.replay;
-    return replay ? replay.refusal : "rows cannot be read back from this fallback";
+    return replay ? replay.refusal : "this fallback cannot be read back";
   }
 
   stand(file) {
     const { state, replay } = this.sinks.get(file.sink_id);
-    const until = WRITABLE.includes(state) ? "" : ` once ${file.sink_id} can be written to; it is ${(states[state] ?? [, state])[1]} now`;
-    if (replay?.current_file === file.name) return ["replaying", "being written back now"];
+    const until = WRITABLE.includes(state) ? "" : ` when ${file.sink_id} is up again; it is ${describe(state)[1]} now`;
+    if (replay?.current_file === file.name) return ["replaying", "being replayed now"];
     const place = replay?.requested_files.indexOf(file.name) ?? -1;
-    if (place >= 0) return ["requested", until ? `asked for: goes in${until}` : place ? `asked for: ${place} before it` : "asked for: goes in next"];
+    if (place >= 0) return ["requested", until ? `queued: replays${until}` : place ? `queued, ${place} ahead` : "queued, next"];
     if (replay?.refusal) return ["refused", replay.refusal];
-    if (file.automatic) return ["itself", `comes back by itself${until}`];
-    return ["yours", file.rejected ? "refused for their content: mend the cause, then replay" : "waits for you: replay is off"];
+    if (file.automatic) return ["automatic", `replays automatically${until}`];
+    return ["yours", file.rejected ? "rejected for their content: fix the cause, then replay" : "waits for you: replay is off"];
   }
 }

@@ -16,7 +16,7 @@ export class Charts {
     new ResizeObserver(() => this.resize()).observe(byId("chart-rate"));
   }
 
-  /** Begin anew with all points the agent remembers. */
+  /** Start with all points that the agent remembers. */
   load(history) {
     this.sinks = Object.keys(history.fill_pct);
     this.columns = {
@@ -34,7 +34,7 @@ export class Charts {
     const { time, rate: rates, fill, write } = this.columns;
     const last = time[time.length - 1];
     if (point.time_seconds <= last) return;
-    if (point.time_seconds - last > GAP_SECONDS) this.push(last + 1, null, () => null, () => null); // a gap is no line
+    if (point.time_seconds - last > GAP_SECONDS) this.push(last + 1, null, () => null, () => null); // a gap, not a line
     this.push(point.time_seconds, point.records_per_second, (sink) => point.fill_pct[sink] ?? null, (sink) => point.write_seconds[sink] ?? null);
     while (time.length > WINDOW_SECONDS + 60) [time, rates, ...fill, ...write].forEach((column) => column.shift());
     this.show(point, average);
@@ -82,7 +82,7 @@ export class Charts {
     return [time, ...(index === 0 ? [rates] : index === 1 ? fill : write)];
   }
 
-  /** Make the plots anew: at the start, and when the colours change. */
+  /** Make the plots: at the start, and again when the colours change. */
   draw() {
     if (!this.columns) return;
     this.plots.forEach((plot) => plot.destroy());

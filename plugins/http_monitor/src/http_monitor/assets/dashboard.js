@@ -1,4 +1,4 @@
-// The page: wires the parts to the agent.
+// The page: connects its parts to the agent.
 
 import { Agent } from "./agent.js";
 import { Backups } from "./backups.js";
@@ -20,7 +20,7 @@ const backups = new Backups(onReplay);
 let latest = null;
 let latestAt = null;
 let lostAt = null;
-let known = ""; // what the lists below the table were last asked for
+let known = ""; // the state in which the lists below the table were last loaded
 
 // --- drawing ---
 
@@ -62,7 +62,7 @@ function drawHead(live) {
   text(byId("head-pending"), brief(sum("pending")));
   text(byId("head-dropped"), brief(dropped));
   byId("head-dropped").parentElement.classList.toggle("alarm", dropped > 0);
-  document.title = `${health === "ok" ? "" : "⚠ "}${name}: ${rate(live.records_per_second)} values/s`;
+  document.title = `${health === "ok" ? "" : "⚠ "}${name}: ${rate(live.records_per_second)} records/s`;
   drawIcon(state);
 }
 
@@ -80,7 +80,7 @@ async function refreshRecords() {
     drawRejected(rejected);
     backups.load(files);
   } catch {
-    known = ""; // again with the next snapshot
+    known = ""; // retry with the next snapshot
   }
 }
 
@@ -92,7 +92,7 @@ async function loadHistory() {
   }
 }
 
-// --- the connection, told as it is ---
+// --- the connection ---
 
 function onLink(state) {
   lostAt = state === "lost" ? (lostAt ?? latestAt) : null;
@@ -106,7 +106,7 @@ function onLink(state) {
     loadHistory();
   } else {
     mark(byId("health"), "");
-    text(byId("health").lastChild, "Not known");
+    text(byId("health").lastChild, "Unknown");
     document.title = `✕ ${latest?.name ?? "tagferry"}: no connection`;
     drawIcon("lost");
   }
@@ -115,12 +115,12 @@ function onLink(state) {
 function drawLost() {
   const banner = byId("lost");
   banner.hidden = lostAt === null;
-  if (lostAt) text(banner, `Connection lost. What you see is from ${clock(lostAt)}, ${span((Date.now() - lostAt) / 1000)} ago. Trying again …`);
+  if (lostAt) text(banner, `Connection lost. This page shows ${clock(lostAt)}, ${span((Date.now() - lostAt) / 1000)} ago. Reconnecting …`);
 }
 
 // --- changing ---
 
-/** The answer; null when the user gave up or it failed. A conflict is told to onConflict, in the answer's own words. */
+/** The answer; null when the user gave up or the call failed. */
 async function change(path, button, what) {
   button.classList.add("busy");
   try {
@@ -136,13 +136,13 @@ async function change(path, button, what) {
 }
 
 async function onSink(id, action, button) {
-  if (action === "pause" && !(await confirmed(`Pause ${id}?`, "Nothing is written until it is resumed. Rows wait in the buffer; when it is full, the oldest leave it.", "Pause"))) return;
+  if (action === "pause" && !(await confirmed(`Pause ${id}?`, "Nothing is written until it is resumed. Records wait in the buffer; when it is full, the oldest are diverted or dropped.", "Pause"))) return;
   await change(`/api/sinks/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`);
 }
 
 async function onReplay({ sink_id: id, name, rejected }, button, blocked) {
   if (blocked) return toast(`${name} is not replayed: ${blocked}`, false);
-  if (rejected && !(await confirmed(`Replay ${name}?`, `${id} refused these rows for their content. Rows that it refuses again come back as a new file; the others go in.`, "Replay", false))) return;
+  if (rejected && !(await confirmed(`Replay ${name}?`, `${id} rejected these records for their content. Records that it rejects again go to a new file; the others are inserted.`, "Replay", false))) return;
   const path = `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}/replay`;
   if (await change(path, button, `replay ${name}`)) backups.requested(id, name);
 }

@@ -1,4 +1,4 @@
-// Making and updating elements. Text is always set as text, so no value from a plant becomes markup.
+// Create and update elements. Text is always set as text, so no value from a plant becomes markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 

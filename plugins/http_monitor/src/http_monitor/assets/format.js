@@ -72,15 +72,23 @@ export function value(tag) {
   return String(tag.value);
 }
 
-export const states = {
-  up: ["is-ok", "up"],
-  retrying: ["is-warn", "retrying"],
-  down: ["is-bad", "not answering"],
-  throttled: ["is-bad", "no room"],
-  locked_out: ["is-bad", "log-in refused"],
-  misconfigured: ["is-bad", "misconfigured"],
-  paused: ["is-warn", "paused"],
-  running: ["is-ok", "running"],
-  stopped: ["is-warn", "stopped"],
-  backing_off: ["is-bad", "device away"],
+/** How serious a state of a sink or a group is, and what it means. */
+const STATES = {
+  up: ["is-ok", "writes succeed"],
+  retrying: ["is-warn", "a write failed and will be retried"],
+  down: ["is-bad", "writes fail; probed automatically"],
+  throttled: ["is-bad", "the destination accepts no records for now; probed slowly"],
+  locked_out: ["is-bad", "the log-in or a right is refused; one attempt per probe"],
+  misconfigured: ["is-bad", "the destination cannot be used as configured"],
+  paused: ["is-warn", "paused by an operator"],
+  running: ["is-ok", "polled when due or triggered"],
+  stopped: ["is-warn", "stopped by an operator"],
+  backing_off: ["is-bad", "the device does not answer; tried again automatically"],
+  stale: ["is-bad", "no good poll for longer than the limit"],
 };
+
+/** The class of a state, its word, and an explanation. */
+export function describe(state) {
+  const [mark, meaning] = STATES[state] ?? ["is-warn", ""];
+  return [mark, state.replaceAll("_", " "), meaning];
+}

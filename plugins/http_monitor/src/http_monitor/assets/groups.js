@@ -1,7 +1,7 @@
 // The table of polling groups and its buttons.
 
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
-import { count, short, span, states } from "./format.js";
+import { count, describe, short, span } from "./format.js";
 
 export class Groups {
   constructor(onGroup) {
@@ -14,11 +14,11 @@ export class Groups {
     const away = groups.filter((group) => group.state === "backing_off").length;
     const parts = [`${groups.length}`];
     if (stopped) parts.push(`${stopped} stopped`);
-    if (away) parts.push(`${away} without their device`);
+    if (away) parts.push(`${away} backing off`);
     text(byId("groups-count"), parts.join(", "));
     byId("start-all").hidden = byId("stop-all").hidden = !groups.length;
     if (!groups.length) {
-      this.body.replaceChildren(h("tr", {}, h("td", { class: "empty", colspan: 12 }, "No source of this agent polls groups.")));
+      this.body.replaceChildren(h("tr", {}, h("td", { class: "empty", colspan: 12 }, "No source of this agent has polling groups.")));
       return;
     }
     sync(this.body, groups, (group) => group.group_id, () => this.row(), (row, group) => this.drawRow(row, group));
@@ -46,12 +46,12 @@ export class Groups {
   }
 
   drawRow(row, group) {
-    let [state, words] = states[group.state] ?? ["is-warn", group.state];
-    if (group.stale && group.state === "running") [state, words] = ["is-bad", "stale"];
+    const [state, words, meaning] = describe(group.stale && group.state === "running" ? "stale" : group.state);
     mark(row, state);
     mark(row.querySelector(".pill"), state);
     attribute(row, "data-state", group.state);
     text(row.querySelector(".state"), words);
+    attribute(row.querySelector(".pill"), "title", meaning);
     const cells = row.cells;
     text(cells[0], group.group_id);
     text(cells[2], group.device_id);

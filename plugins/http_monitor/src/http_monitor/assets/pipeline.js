@@ -1,7 +1,7 @@
-// The picture: sources -> buffer -> sink, the fallback below.
+// The pipeline: sources -> buffer -> sink, the fallback below.
 
 import { attribute, h, mark, svg, sync, text } from "./dom.js";
-import { brief, bytes, count, percent, rate, several, short, span, states } from "./format.js";
+import { brief, bytes, count, describe, percent, rate, several, short, span } from "./format.js";
 import { Wires } from "./wires.js";
 
 export class Pipeline {
@@ -17,7 +17,7 @@ export class Pipeline {
 
   draw(live) {
     sync(this.sources, live.sources, (source) => source.source_id, source, (node, one) => drawSource(node, one, live));
-    drawFlow(this.flow, live.records_per_second, "values/s", false);
+    drawFlow(this.flow, live.records_per_second, "records/s", false);
     // One arrow for one source and one sink; else a line from each source to each buffer that it feeds.
     const many = live.sources.length > 1 || live.sinks.length > 1;
     this.root.classList.toggle("many", many);
@@ -65,7 +65,7 @@ function drawFlow(node, perSecond, unit, blocked) {
   const moving = perSecond > 0 && !blocked;
   node.classList.toggle("moving", moving);
   node.classList.toggle("blocked", blocked);
-  // Faster dashes for more values, on a logarithmic scale; steps keep the animation from restarting each second.
+  // Faster dashes for more records, on a logarithmic scale; steps keep the animation from restarting each second.
   const pace = moving ? Math.max(0.25, 1.6 - 0.25 * Math.round(Math.log10(perSecond + 1) * 2) / 2) : 1;
   node.style.setProperty("--pace", `${pace.toFixed(2)}s`);
   text(node.querySelector(".rate"), blocked ? "no writes" : `${rate(perSecond)} ${unit}`);
@@ -88,7 +88,7 @@ function drawSource(node, one, live) {
   text(node.querySelector(".node-title"), one.source_id);
   text(node.querySelector(".node-kind"), one.type);
   const big = node.querySelector(".big");
-  if (!big.firstChild) big.append(h("span"), h("small", {}, "values/s"));
+  if (!big.firstChild) big.append(h("span"), h("small", {}, "records/s"));
   text(big.firstChild, rate(one.records_per_second));
   text(node.querySelector(".collected"), brief(one.collected));
   text(node.querySelector(".age"), one.last_batch_age_seconds == null ? "none yet" : `${span(one.last_batch_age_seconds)} ago`);
@@ -130,7 +130,7 @@ function lane(onSink) {
         "div",
         { class: "buffer-body" },
         h("div", { class: "tank" }, h("div", { class: "level" }), h("output")),
-        h("dl", { class: "facts" }, h("dt", {}, "rows"), h("dd", { class: "rows" }), h("dt", {}, "covers"), h("dd", { class: "cover" }), h("dt", {}, "of"), h("dd", { class: "capacity" }), h("dt", {}, "full in"), h("dd", { class: "full" }), h("dt", {}, "oldest"), h("dd", { class: "oldest" })),
+        h("dl", { class: "facts" }, h("dt", {}, "pending"), h("dd", { class: "pending" }), h("dt", {}, "covers"), h("dd", { class: "cover" }), h("dt", {}, "capacity"), h("dd", { class: "capacity" }), h("dt", {}, "full in"), h("dd", { class: "full" }), h("dt", {}, "oldest"), h("dd", { class: "oldest" })),
       ),
     ),
     flow(),
@@ -141,8 +141,8 @@ function lane(onSink) {
       h(
         "div",
         { class: "sink-body" },
-        h("p", { class: "big" }, h("span"), h("small", {}, "rows/s written")),
-        h("dl", { class: "facts" }, h("dt", {}, "a write takes"), h("dd", { class: "took" }), h("dt", {}, "rows per write"), h("dd", { class: "batch" }), h("dt", {}, "last write"), h("dd", { class: "age" }), h("dt", { class: "probe-name" }, "next try in"), h("dd", { class: "probe" })),
+        h("p", { class: "big" }, h("span"), h("small", {}, "records/s delivered")),
+        h("dl", { class: "facts" }, h("dt", {}, "a write takes"), h("dd", { class: "took" }), h("dt", {}, "records per write"), h("dd", { class: "batch" }), h("dt", {}, "last delivery"), h("dd", { class: "age" }), h("dt", { class: "probe-name" }, "next probe in"), h("dd", { class: "probe" })),
         button,
       ),
       h("p", { class: "error" }),
@@ -155,20 +155,20 @@ function lane(onSink) {
 
 function drawLane(node, sink, live) {
   const { buffer, outlook, writes } = sink;
-  const [state, words] = states[sink.state] ?? ["is-warn", sink.state];
+  const [state, words, meaning] = describe(sink.state);
   const tank = node.querySelector(".buffer");
   text(tank.querySelector(".from"), live.sources.length > 1 ? `from ${sink.inputs.length === live.sources.length ? "every source" : sink.inputs.join(", ")}` : "");
   const fullness = outlook.fill_pct >= 95 ? "is-bad" : outlook.fill_pct >= 70 ? "is-warn" : "is-ok";
   mark(tank, fullness);
   tank.querySelector(".level").style.height = `${Math.min(100, outlook.fill_pct)}%`;
   text(tank.querySelector("output"), percent(outlook.fill_pct));
-  text(tank.querySelector(".rows"), count(buffer.pending_records));
+  text(tank.querySelector(".pending"), count(buffer.pending_records));
   text(tank.querySelector(".capacity"), count(buffer.capacity_records));
   text(tank.querySelector(".cover"), outlook.cover_seconds == null ? "–" : span(outlook.cover_seconds));
   text(tank.querySelector(".full"), outlook.time_to_full_seconds == null ? "–" : span(outlook.time_to_full_seconds));
   text(tank.querySelector(".oldest"), buffer.oldest_age_seconds ? span(buffer.oldest_age_seconds) : "–");
   text(tank.querySelector(".node-kind"), buffer.stored_bytes == null ? "in memory" : `${bytes(buffer.stored_bytes)} on disk`);
-  drawFlow(node.children[1], sink.records_per_second, "rows/s", !["up", "retrying"].includes(sink.state));
+  drawFlow(node.children[1], sink.records_per_second, "records/s", !["up", "retrying"].includes(sink.state));
 
   const box = node.querySelector(".sink");
   mark(box, state);
@@ -176,6 +176,7 @@ function drawLane(node, sink, live) {
   attribute(box, "data-state", sink.state);
   text(box.querySelector(".node-title"), sink.sink_id);
   text(box.querySelector(".state"), words);
+  attribute(box.querySelector(".pill"), "title", meaning);
   text(box.querySelector(".big").firstChild, rate(sink.records_per_second));
   text(box.querySelector(".took"), short(writes.average_seconds));
   text(box.querySelector(".batch"), writes.average_records == null ? "–" : rate(writes.average_records));
@@ -203,13 +204,13 @@ function drawFallback(node, sink) {
   mark(node, backlog.backup_files ? "is-warn" : "");
   const parts = [["Fallback", ""]];
   parts.push([backlog.backup_files ? `${several(backlog.backup_files, "file")} (${bytes(backlog.backup_bytes)}) waiting` : "nothing waits", backlog.backup_files ? "b waiting" : ""]);
-  if (ledger.diverted) parts.push([`${brief(ledger.diverted)} rows diverted since the start`, ""]);
-  if (replay?.current_file) parts.push([`writing back ${replay.current_file}`, "b"]);
-  if (replay?.requested_files.length) parts.push([`${several(replay.requested_files.length, "file")} asked for`, ""]);
-  if (replay?.read) parts.push([`replay: ${brief(replay.read)} rows read, ${brief(replay.inserted)} written, ${brief(replay.duplicates)} already there`, ""]);
-  else if (replay) parts.push([replay.automatic ? "replay: automatic" : "replay: by hand", ""]);
-  else if (backlog.backup_files) parts.push(["rows of this fallback cannot be read back", ""]);
-  if (backlog.rejected_files) parts.push([`${several(backlog.rejected_files, "file")} of rejected rows for you to look at`, "b"]);
+  if (ledger.diverted) parts.push([`${brief(ledger.diverted)} records diverted since the start`, ""]);
+  if (replay?.current_file) parts.push([`replaying ${replay.current_file}`, "b"]);
+  if (replay?.requested_files.length) parts.push([`${several(replay.requested_files.length, "file")} requested`, ""]);
+  if (replay?.read) parts.push([`replay: ${brief(replay.read)} records read, ${brief(replay.inserted)} inserted, ${brief(replay.duplicates)} duplicates`, ""]);
+  else if (replay) parts.push([replay.automatic ? "replay: automatic" : "replay: off", ""]);
+  else if (backlog.backup_files) parts.push(["this fallback cannot be read back", ""]);
+  if (backlog.rejected_files) parts.push([`${several(backlog.rejected_files, "file")} of rejected records waiting for you`, "b"]);
   sync(
     node,
     parts.map((part, index) => [index, ...part]),

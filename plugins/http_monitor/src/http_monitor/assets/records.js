@@ -1,16 +1,16 @@
-// What became of the rows, and what happened: alerts, ledger, rejected rows, events.
+// What is wrong, where the records are, and what happened: alerts, ledger, rejected records, events.
 
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
 import { brief, count, moment, span } from "./format.js";
 
 const ACCOUNTS = ["delivered", "duplicates", "pending", "filtered", "diverted", "rejected", "dropped"];
 
-/** Where on this page the next step is done, for alerts that have such a place. */
+/** Where on this page the next step can be taken, for alerts that have such a place. */
 const PLACES = {
-  rows_rejected: ["#rejected-title", "to the rows"],
-  backlog_waits: ["#backups-title", "to the files"],
-  group_stopped: ["#groups-title", "to the groups"],
-  group_stale: ["#groups-title", "to the groups"],
+  records_rejected: ["#rejected-title", "show the records"],
+  backlog_waits: ["#backups-title", "show the files"],
+  group_stopped: ["#groups-title", "show the groups"],
+  group_stale: ["#groups-title", "show the groups"],
 };
 
 const MOST_ALERTS = 4;
@@ -55,10 +55,10 @@ export function drawLedger(sinks) {
   sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { sink_id, ledger, replay }) => {
     const total = ledger.collected + ledger.recovered;
     text(element.querySelector("b"), sink_id);
-    text(element.querySelector(".in"), `${count(total)} rows came in${ledger.recovered ? `, ${count(ledger.recovered)} of them found in the buffer at the start` : ""}`);
+    text(element.querySelector(".in"), `${count(ledger.collected)} records collected${ledger.recovered ? `, ${count(ledger.recovered)} recovered from the buffer` : ""}`);
     const pill = element.querySelector(".pill");
     mark(pill, ledger.balanced ? "is-ok" : "is-bad");
-    text(pill, ledger.balanced ? "✓ every row is accounted for" : "✗ rows are unaccounted for");
+    text(pill, ledger.balanced ? "✓ every record is accounted for" : "✗ records are unaccounted for");
     ACCOUNTS.forEach((account, index) => {
       const share = element.querySelector(".ledger-bar").children[index];
       share.hidden = !ledger[account]; // even nothing would take the width of a gap
@@ -68,10 +68,10 @@ export function drawLedger(sinks) {
       text(entry.querySelector("dd"), count(ledger[account]));
     });
     const reasons = [["diverted", ledger.diverted_by_reason], ["dropped", ledger.dropped_by_reason]]
-      .map(([what, by]) => [what, Object.entries(by).filter(([, rows]) => rows)])
+      .map(([what, by]) => [what, Object.entries(by).filter(([, number]) => number)])
       .filter(([, by]) => by.length)
-      .map(([what, by]) => `${what}: ${by.map(([reason, rows]) => `${reason.replaceAll("_", " ")} ${count(rows)}`).join(", ")}`);
-    if (replay?.read) reasons.push(`replay read ${count(replay.read)} from the backups: ${count(replay.inserted)} written, ${count(replay.duplicates)} already there, ${count(replay.rejected)} refused`);
+      .map(([what, by]) => `${what}: ${by.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${count(number)}`).join(", ")}`);
+    if (replay?.read) reasons.push(`replay: ${count(replay.read)} records read, ${count(replay.inserted)} inserted, ${count(replay.duplicates)} duplicates, ${count(replay.rejected)} rejected`);
     text(element.querySelector(".reasons"), reasons.join(" · "));
   });
 }
@@ -90,14 +90,14 @@ function ledgerRow() {
 export function drawRejected(answer) {
   text(byId("rejected-count"), answer.total ? `${count(answer.total)} since the start` : "none");
   const list = byId("rejected");
-  if (!answer.rows.length) {
-    list.replaceChildren(h("li", { class: "empty" }, "No row was refused for its content since the agent started."));
+  if (!answer.records.length) {
+    list.replaceChildren(h("li", { class: "empty" }, "No record has been rejected since the agent started."));
     return;
   }
   list.querySelector(".empty")?.remove();
-  sync(list, answer.rows.map((row, index) => ({ ...row, index })), (row) => row.index, item, (element, row) => {
+  sync(list, answer.records.map((record, index) => ({ ...record, index })), (record) => record.index, item, (element, record) => {
     mark(element, "is-warn");
-    fillItem(element, `${row.tag} = ${JSON.stringify(row.value)}`, moment(row.time), `${row.sink_id}: ${row.message.startsWith(row.code) ? row.message : `${row.code}: ${row.message}`}`);
+    fillItem(element, `${record.tag} = ${JSON.stringify(record.value)}`, moment(record.time), `${record.sink_id}: ${record.message.startsWith(record.code) ? record.message : `${record.code}: ${record.message}`}`);
   });
 }
 
@@ -109,8 +109,8 @@ export function drawEvents(events) {
     const down = event.kind === "sink_state" && !/-> (up|paused)/.test(event.message);
     mark(element, SERIOUS[event.kind] ?? (down ? "is-bad" : ""));
     const times = event.count > 1 ? ` (${count(event.count)} times)` : "";
-    const rows = event.records ? `, ${brief(event.records)} rows` : "";
-    fillItem(element, event.subject, moment(event.last_time), `${event.message}${rows}${times}`);
+    const records = event.records ? `, ${brief(event.records)} records` : "";
+    fillItem(element, event.subject, moment(event.last_time), `${event.message}${records}${times}`);
   });
 }
 

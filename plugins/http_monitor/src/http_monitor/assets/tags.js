@@ -43,7 +43,7 @@ export class Tags {
     select.value = ids.includes(chosen) ? chosen : "";
   }
 
-  /** Ask for the page that is shown. An answer that was overtaken by a newer question is dropped. */
+  /** Ask for the page that is shown. An answer to an older question is ignored. */
   async refresh() {
     const question = ++this.asked;
     const query = new URLSearchParams({ search: byId("tags").value, group: byId("tags-group").value, not_good: byId("tags-bad").checked, offset: this.offset, limit: PAGE });
@@ -64,7 +64,7 @@ export class Tags {
     byId("tags-back").disabled = page.offset === 0;
     byId("tags-next").disabled = last >= page.matching;
     if (!page.tags.length) {
-      const words = page.total ? "No tag matches." : "No value has been collected yet.";
+      const words = page.total ? "No tag matches." : "No record has been collected yet.";
       this.body.replaceChildren(h("tr", {}, h("td", { class: "empty", colspan: 7 }, words)));
       return;
     }

@@ -23,7 +23,7 @@ export class Wires {
     this.place();
   }
 
-  /** Beside each other the parts are joined by curves; below each other by rails in the left margin. */
+  /** Parts next to each other are joined by curves; parts below each other by rails in the left margin. */
   place() {
     const origin = this.root.getBoundingClientRect();
     const box = (element) => {

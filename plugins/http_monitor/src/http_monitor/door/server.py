@@ -28,8 +28,8 @@ Background = Callable[[], Awaitable[None]]
 class Server:
     """Binds in ``start``, so that a port in use is an error there; answers until ``stop``.
 
-    Whatever ends it before that, it starts again after a pause. ``background`` runs in the server's loop beside it; it
-    is cancelled with the loop and called again in the next one.
+    If it ends before that, for whatever reason, it starts again after a pause. ``background`` runs in the server's
+    loop; it is cancelled with the loop and called again in the next one.
     """
 
     def __init__(self, app: ASGIApp, address: ListenAddress, background: Background, log: Log) -> None:
@@ -65,7 +65,7 @@ class Server:
 
     @property
     def address(self) -> ListenAddress:
-        """Where it really listens; differs from the wish when that had port 0."""
+        """Where it really listens; differs from the configured address if that has port 0."""
         return self._address
 
     def start(self) -> None:
@@ -137,16 +137,16 @@ class Server:
         self._uvicorn = uvicorn.Server(self._config)
         if self._stopping.is_set():  # stop may not have seen the new one
             return
-        beside = asyncio.ensure_future(self._background())
+        background = asyncio.ensure_future(self._background())
         try:
             await self._uvicorn.serve(sockets=[self._socket])
         except Exception:
             await self._let_go(self._socket)
             raise
         finally:
-            beside.cancel()
+            background.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await beside
+                await background
 
     async def _let_go(self, listening: socket.socket) -> None:
         """Close what a server that failed has left open: nobody shall wait for an answer of it."""
@@ -158,7 +158,7 @@ class Server:
 
     async def _see_whether_it_listens(self) -> None:
         """Once a second. asyncio closes a socket whose accept failed, on Windows when a client goes at that moment, and
-        uvicorn goes on as if it listened.
+        uvicorn continues as if it were listening.
         """
         if self._socket is None or self._socket.fileno() < 0:
             raise AgentError("its listening socket was closed")

@@ -18,13 +18,13 @@ SinkId = Annotated[str, Path(description="Id of the sink, as in the YAML.", max_
 BackupName = Annotated[
     str,
     Path(
-        description="Name of a file that waits, as /api/backups lists it.",
+        description="Name of a waiting file, as /api/backups lists it.",
         max_length=255,
         examples=["backup_20260101_000000.csv"],
     ),
 ]
 OperatorName = Annotated[
-    str, Header(alias="X-Operator", max_length=64, description="Who asks, for the log; nobody checks it.")
+    str, Header(alias="X-Operator", max_length=64, description="Who acts, for the log; it is not checked.")
 ]
 
 _ALL: Final[Responses] = {**NOT_RUNNING, **REFUSED}
@@ -53,17 +53,17 @@ class ChangingRoutes:
             )
 
         group = "/api/polling/groups/{group_id}"
-        add(f"{group}/start", self.start, "Let a group poll again", _ONE, "polling")
-        add(f"{group}/stop", self.stop, "Let a group poll no more", _ONE, "polling")
+        add(f"{group}/start", self.start, "Start a polling group", _ONE, "polling")
+        add(f"{group}/stop", self.stop, "Stop a polling group", _ONE, "polling")
         add(f"{group}/trigger", self.trigger, "Poll a handshake group now", _ONE, "polling")
         add("/api/polling/start-all", self.start_all, "Start every group", _ALL, "polling")
         add("/api/polling/stop-all", self.stop_all, "Stop every group", _ALL, "polling")
-        add("/api/sinks/{sink_id}/pause", self.pause, "Write nothing to a sink until it is resumed", _ONE, "sinks")
-        add("/api/sinks/{sink_id}/resume", self.resume, "Go on writing to a sink", _ONE, "sinks")
+        add("/api/sinks/{sink_id}/pause", self.pause, "Pause a sink: write nothing until it is resumed", _ONE, "sinks")
+        add("/api/sinks/{sink_id}/resume", self.resume, "Resume writing to a sink", _ONE, "sinks")
         add(
             "/api/sinks/{sink_id}/backups/{file}/replay",
             self.replay,
-            "Write one backup file back into its sink, also one of rejected rows",
+            "Replay one backup file, or one file of rejected records, into its sink",
             {**_ONE, **CONFLICT, **UNREADABLE},
             "sinks",
             202,
@@ -72,13 +72,15 @@ class ChangingRoutes:
 
     async def start(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
         await run_in_threadpool(self._actions.start_group, self._operator(request, x_operator), group_id)
-        return ControlResult(success=True, message=f"{group_id} runs")
+        return ControlResult(success=True, message=f"{group_id} is running")
 
     async def stop(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
         stopped = await run_in_threadpool(self._actions.stop_group, self._operator(request, x_operator), group_id)
         return ControlResult(
             success=stopped,
-            message=f"{group_id} is stopped" if stopped else f"{group_id} begins no poll, but one still runs",
+            message=f"{group_id} is stopped"
+            if stopped
+            else f"{group_id} starts no more polls, but one is still running",
         )
 
     async def trigger(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> TriggerAnswer:
@@ -92,21 +94,22 @@ class ChangingRoutes:
 
     async def start_all(self, request: Request, x_operator: OperatorName = "") -> ControlResult:
         await run_in_threadpool(self._actions.start_all, self._operator(request, x_operator))
-        return ControlResult(success=True, message="every group runs")
+        return ControlResult(success=True, message="every group is running")
 
     async def stop_all(self, request: Request, x_operator: OperatorName = "") -> ControlResult:
         stopped = await run_in_threadpool(self._actions.stop_all, self._operator(request, x_operator))
         return ControlResult(
-            success=stopped, message="every group is stopped" if stopped else "no poll begins, but one still runs"
+            success=stopped,
+            message="every group is stopped" if stopped else "no more polls start, but one is still running",
         )
 
     async def pause(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
         await run_in_threadpool(self._actions.pause_sink, self._operator(request, x_operator), sink_id)
-        return ControlResult(success=True, message=f"{sink_id} is paused; rows wait in its buffer")
+        return ControlResult(success=True, message=f"{sink_id} is paused; records wait in its buffer")
 
     async def resume(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
         await run_in_threadpool(self._actions.resume_sink, self._operator(request, x_operator), sink_id)
-        return ControlResult(success=True, message=f"{sink_id} writes again")
+        return ControlResult(success=True, message=f"{sink_id} has resumed writing")
 
     async def replay(
         self, request: Request, sink_id: SinkId, file: BackupName, x_operator: OperatorName = ""
@@ -116,7 +119,7 @@ class ChangingRoutes:
             sink = await run_in_threadpool(self._actions.replay_backup, operator, sink_id, file)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise HTTPException(503, f"the backups of {sink_id} cannot be read now: {reason}") from error
+            raise HTTPException(503, f"the backup files of {sink_id} cannot be read now: {reason}") from error
         return replay_requested(sink, file)
 
     def _operator(self, request: Request, name: str) -> Operator:

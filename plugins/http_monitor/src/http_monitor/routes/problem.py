@@ -12,22 +12,22 @@ from http_monitor.answers.model import Answer
 class Problem(Answer):
     """Why a call failed."""
 
-    detail: str = Field(description="What is wrong, and the next step.")
+    detail: str = Field(description="What is wrong, and what to do.")
 
 
 Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
 
 NOT_RUNNING: Final[Responses] = {503: {"model": Problem, "description": "The agent has not started yet."}}
-UNKNOWN: Final[Responses] = {404: {"model": Problem, "description": "There is none of this name."}}
+UNKNOWN: Final[Responses] = {404: {"model": Problem, "description": "There is nothing with this name."}}
 UNREADABLE: Final[Responses] = {
     503: {"model": Problem, "description": "The agent has not started yet, or the disk cannot be read now."}
 }
-CONFLICT: Final[Responses] = {409: {"model": Problem, "description": "It cannot be done as things are."}}
+CONFLICT: Final[Responses] = {409: {"model": Problem, "description": "It cannot be done in the present state."}}
 REFUSED: Final[Responses] = {
     401: {"model": Problem, "description": "The token is missing or wrong."},
     403: {
         "model": Problem,
-        "description": "The call comes from a page of another site, or under an unknown host name.",
+        "description": "The call comes from a page of another site, or names an unknown host.",
     },
     413: {"model": Problem, "description": "The body is too large."},
 }

@@ -28,11 +28,11 @@ from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN
 from http_monitor.state.monitor_state import MonitorState, Phase
 
 GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of entries.")]
 
 
 class ReadingRoutes:
-    """Every handler is a coroutine that never waits: a thread for each answer would cost more than the answer."""
+    """Every handler is a coroutine that never waits: a thread per answer would cost more than the answer."""
 
     def __init__(self, monitor: MonitorState, access: AccessPolicy, metrics: CollectorRegistry) -> None:
         self._monitor = monitor
@@ -43,17 +43,17 @@ class ReadingRoutes:
         router = APIRouter(responses=NOT_RUNNING)
         add = router.add_api_route
         add("/api/buffer/status", self.buffer_status, tags=["buffer"], summary="How full the buffers are")
-        add("/api/buffer/metrics", self.buffer_metrics, tags=["buffer"], summary="Buffers, writes, ledgers, backups")
+        add("/api/buffer/metrics", self.buffer_metrics, tags=["buffer"], summary="Buffers, writes, ledgers, backlogs")
         add(
             "/api/buffer/health",
             self.buffer_health,
             tags=["buffer"],
-            summary="Whether values reach their destination",
-            responses={503: {"model": BufferHealth, "description": "They do not; the reasons say why."}},
+            summary="Whether records reach their destination",
+            responses={503: {"model": BufferHealth, "description": "They do not; reasons says why."}},
         )
-        add("/api/buffer/writer/metrics", self.writer_metrics, tags=["buffer"], summary="How the writes go")
+        add("/api/buffer/writer/metrics", self.writer_metrics, tags=["buffer"], summary="Writes of the sinks")
         add("/api/polling/status", self.polling_status, tags=["polling"], summary="All polling groups")
-        add("/api/polling/queue/status", self.queue_status, tags=["polling"], summary="What waits to be written")
+        add("/api/polling/queue/status", self.queue_status, tags=["polling"], summary="Records that wait to be written")
         add(
             "/api/polling/groups/{group_id}/status",
             self.group_status,
@@ -61,12 +61,12 @@ class ReadingRoutes:
             summary="One polling group",
             responses=UNKNOWN,
         )
-        add("/api/live", self.live, tags=["dashboard"], summary="Everything that the dashboard draws")
-        add("/api/history", self.history, tags=["dashboard"], summary="The chart's last 15 minutes")
+        add("/api/live", self.live, tags=["dashboard"], summary="Everything that the dashboard shows")
+        add("/api/history", self.history, tags=["dashboard"], summary="The last 15 minutes of the charts")
         add("/api/tags", self.tags, tags=["dashboard"], summary="Current values of tags")
-        add("/api/events", self.events, tags=["dashboard"], summary="What happened lately")
-        add("/api/rejected", self.rejected, tags=["dashboard"], summary="Rows refused for their content")
-        add("/api/backups", self.backups, tags=["dashboard"], summary="Files that wait in the fallbacks")
+        add("/api/events", self.events, tags=["dashboard"], summary="The last events")
+        add("/api/rejected", self.rejected, tags=["dashboard"], summary="The last rejected records")
+        add("/api/backups", self.backups, tags=["dashboard"], summary="The backlog: files that wait in the fallbacks")
         return router
 
     def probes(self) -> APIRouter:
@@ -79,8 +79,8 @@ class ReadingRoutes:
             "/readyz",
             self.readyz,
             tags=["probes"],
-            summary="Whether the agent runs",
-            responses={503: {"model": Probe, "description": "It starts or stops."}},
+            summary="Whether the agent is running",
+            responses={503: {"model": Probe, "description": "It is starting or stopping."}},
         )
         add(
             "/metrics",
@@ -130,7 +130,7 @@ class ReadingRoutes:
 
     async def tags(
         self,
-        search: Annotated[str, Query(max_length=200, description="Part of a tag's, device's or group's name.")] = "",
+        search: Annotated[str, Query(max_length=200, description="Part of the name of a tag, device or group.")] = "",
         group: Annotated[str, Query(max_length=200, description="Only tags of this group.")] = "",
         not_good: Annotated[bool, Query(description="Only tags whose quality is BAD or UNCERTAIN.")] = False,
         offset: Annotated[int, Query(ge=0, le=10_000_000, description="Number of the first tag, from 0.")] = 0,

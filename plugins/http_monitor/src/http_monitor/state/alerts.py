@@ -17,7 +17,7 @@ DISK_WARNING_PCT: Final = 10.0
 DISK_CRITICAL_PCT: Final = 3.0
 MAX_ERROR_CHARACTERS: Final = 160
 DISK_ENOUGH_BYTES: Final = 20 * 10**9
-"""A share of a large disk is still a lot; with this much free there is no alert."""
+"""Enough on any disk: with this much free there is no alert, however small the share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +38,28 @@ class Alert:
 _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
     SinkState.RETRYING: (
         Severity.WARNING,
-        "a write failed and is tried again",
-        "Nothing to do yet: the rows wait in the buffer.",
+        "a write failed and will be retried",
+        "Nothing to do yet: the records wait in the buffer.",
     ),
     SinkState.DOWN: (
         Severity.CRITICAL,
         "writes fail",
-        "Check that the server runs and can be reached from here, and read the error; it is probed by itself.",
+        "Check that the server runs and can be reached from here; see the error. The agent retries automatically.",
     ),
     SinkState.THROTTLED: (
         Severity.CRITICAL,
-        "the destination takes no rows for now",
-        "Make room there, or make it writable, as the error says; it is probed slowly until it takes rows again.",
+        "the destination accepts no records for now",
+        "Free space there or make it writable, as the error says. The agent retries automatically, slowly.",
     ),
     SinkState.LOCKED_OUT: (
         Severity.CRITICAL,
         "the account or its rights are refused",
-        "Check password, account and rights (tagferry doctor says which); a new password is read without a restart.",
+        "Check password, account and rights (tagferry doctor says which). A new password needs no restart.",
     ),
     SinkState.MISCONFIGURED: (
         Severity.CRITICAL,
         "the destination cannot be used as configured",
-        "Compare address, table and columns with the YAML (tagferry doctor names the difference).",
+        "Compare address, table and columns with the YAML (tagferry doctor shows the difference).",
     ),
     SinkState.PAUSED: (
         Severity.WARNING,
@@ -72,11 +72,11 @@ _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
 _STEP_OF_THE_ERROR: Final = frozenset(
     {SinkState.DOWN, SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED}
 )
-"""In these states somebody has to act: what the error itself says comes before what is true of the state."""
+"""In these states somebody has to act, and the error's own next step is more precise than that of the state."""
 
 
 class AlertBoard:
-    """Judges snapshots; remembers since when each alert has stood. Used from one thread at a time."""
+    """Judges snapshots and remembers when each alert began. Used from one thread at a time."""
 
     def __init__(self) -> None:
         self._growth = Growth()
@@ -85,7 +85,7 @@ class AlertBoard:
     def judge(
         self, status: AgentStatus, groups: Sequence[GroupStatus], storage: StorageSnapshot, now_seconds: float
     ) -> tuple[Alert, ...]:
-        """The alerts that stand now, critical ones first. ``now_seconds`` is monotonic."""
+        """The alerts that stand now, critical alerts first. ``now_seconds`` is monotonic."""
 
         def grown(counter: str, total: int) -> int:
             return self._growth.update(counter, total, now_seconds)
@@ -128,7 +128,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
         detail = f": {_short(error)}" if error and sink.state is not SinkState.PAUSED else ""
         yield Alert(severity, f"sink_{sink.state}", id_, f"{message}{detail}", next_step)
     for advice in sink.advice:
-        step = _sentence(advice.next_step or "see what the sink's documentation says about it")
+        step = _sentence(advice.next_step or "see the documentation of the sink")
         yield Alert(Severity.WARNING, "sink_advice", id_, f"{advice.subject}: {advice.message}", step)
     fill = 100.0 * sink.buffer.pending_records / max(1, sink.buffer.capacity_records)
     overflow = grown(f"overflow {id_}", overflow_count(sink))
@@ -140,32 +140,32 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             severity,
             "buffer_filling",
             id_,
-            f"the buffer is {fill:.0f} % full ({sink.buffer.pending_records:,} rows)",
-            "Bring the destination back, or give the buffer a capacity that covers such outages.",
+            f"the buffer is {fill:.0f} % full ({sink.buffer.pending_records:,} records)",
+            "Bring the destination back, or give the buffer enough capacity for such outages.",
         )
     if dropped:
         yield Alert(
             Severity.CRITICAL,
-            "rows_dropped",
+            "records_dropped",
             id_,
-            f"{dropped:,} rows were lost in the last 5 minutes ({_reasons(ledger.dropped_by_reason)})",
-            "Give the sink a fallback, such as csv_sink, or free the disk that its fallback writes to.",
+            f"{dropped:,} records were dropped in the last 5 minutes ({_reasons(ledger.dropped_by_reason)})",
+            "Give the sink a fallback, such as csv_sink, or free space on the disk that its fallback writes to.",
         )
     if overflow:
         yield Alert(
             Severity.WARNING,
             "buffer_overflow",
             id_,
-            f"{overflow:,} rows did not fit into the buffer in the last 5 minutes",
-            "They are in the fallback if there is one, and come back by replay. Raise the capacity or the workers.",
+            f"{overflow:,} records did not fit into the buffer in the last 5 minutes",
+            "If there is a fallback, they are in it and will be replayed. Raise the capacity or the number of workers.",
         )
     if rejected:
         yield Alert(
             Severity.WARNING,
-            "rows_rejected",
+            "records_rejected",
             id_,
-            f"{rejected:,} rows were refused for their content in the last 5 minutes",
-            "The dashboard shows the reason beside each row: mend its cause, then replay the file there.",
+            f"{rejected:,} records were rejected for their content in the last 5 minutes",
+            "The dashboard shows the reason for each record: fix the cause, then replay the file there.",
         )
     oldest = sink.buffer.oldest_age_seconds
     if oldest >= OLDEST_ROW_WARNING_SECONDS and sink.state is SinkState.UP:
@@ -173,8 +173,8 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             Severity.WARNING,
             "sink_behind",
             id_,
-            f"the oldest row has waited {oldest:.0f} s although the sink is up",
-            "The sink is slower than the sources: raise max_records of its batch, or its workers.",
+            f"the oldest record has waited {oldest:.0f} s although the sink is up",
+            "The sink is slower than the sources: raise max_records of its batch, or the number of workers.",
         )
     waiting = [file for file in storage.backlog.get(id_, ()) if not file.rejected]
     refusal = sink.replay.refusal if sink.replay else None
@@ -183,8 +183,9 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             Severity.WARNING,
             "backlog_waits",
             id_,
-            f"{len(waiting):,} backup {'file waits' if len(waiting) == 1 else 'files wait'} and nothing replays them",
-            f"{refusal}." if refusal else "Replay them on the dashboard, or say replay: automatic in its fallback.",
+            f"{len(waiting):,} backup {'file waits' if len(waiting) == 1 else 'files wait'} and nothing replays "
+            f"{'it' if len(waiting) == 1 else 'them'}",
+            f"{refusal}." if refusal else "Replay on the dashboard, or set replay: automatic in the fallback.",
         )
     if not ledger.balanced:
         yield Alert(
@@ -192,7 +193,7 @@ def _sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown) -> It
             "ledger_unbalanced",
             id_,
             "the ledger does not balance: this is a defect of the agent",
-            "Keep the log and report it; compare the table with the tags before you trust the counts.",
+            "Keep the log and report it. Compare the table with the tags before you trust the counts.",
         )
 
 
@@ -206,7 +207,7 @@ def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
             "group_stopped",
             group.group_id,
             "stopped by an operator",
-            "Start it when it may poll again.",
+            "Start it again when it may poll.",
         )
     elif group.state is GroupState.BACKING_OFF:
         yield Alert(
@@ -214,14 +215,14 @@ def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
             "device_away",
             group.group_id,
             f"{group.device_id} does not answer{detail}",
-            "Check the device's power, its cable and its address; it is tried again by itself.",
+            "Check the device's power, its cable and its address. The agent retries automatically.",
         )
     elif group.stale:
         yield Alert(
             Severity.CRITICAL,
             "group_stale",
             group.group_id,
-            f"no good poll for too long{detail}",
+            f"no good poll for longer than its limit{detail}",
             "Check the device and the addresses of the group's tags.",
         )
     elif missed:
@@ -230,7 +231,7 @@ def _group_alerts(group: GroupStatus, grown: Grown) -> Iterator[Alert]:
             "polls_missed",
             group.group_id,
             f"{missed:,} polls were skipped in the last 5 minutes",
-            f"A poll takes {_milliseconds(group.last_duration_seconds)}: lengthen the interval, or poll fewer tags.",
+            f"A poll takes {_milliseconds(group.last_duration_seconds)}: lengthen the interval or poll fewer tags.",
         )
 
 
@@ -245,12 +246,12 @@ def _disk_alerts(name: str, storage: StorageSnapshot) -> Iterator[Alert]:
         "disk_low",
         name,
         f"{share:.1f} % of the disk is free ({free / 1e9:.1f} GB)",
-        "Free some: backups and buffers need it when the destination is away.",
+        "Free space: backup files and buffers need it while the destination is away.",
     )
 
 
 def overflow_count(sink: SinkStatus) -> int:
-    """Rows that did not fit into the sink's buffer since the start, wherever they went."""
+    """Records that did not fit into the sink's buffer since the start, wherever they went."""
     ledger = sink.ledger
     return ledger.dropped_by_reason.get("buffer_full", 0) + ledger.diverted_by_reason.get("buffer_full", 0)
 
@@ -268,6 +269,6 @@ def _milliseconds(seconds: float | None) -> str:
 
 
 def _short(error: str | None) -> str:
-    """One line of an error's message: the whole of it is in the log and on the sink or group itself."""
+    """An error's message on one line, shortened: all of it is in the log and on the sink or group itself."""
     text = " ".join((error or "").split())
     return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[:MAX_ERROR_CHARACTERS]}..."

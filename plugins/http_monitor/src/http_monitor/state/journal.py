@@ -1,4 +1,4 @@
-"""Journal: the last events worth an operator's eye, and the last rejected rows."""
+"""Journal: the last events worth an operator's eye, and the last rejected records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MERGE_SECONDS: Final = 60.0
 
 
 class EntryKind(StrEnum):
-    """What an entry is about."""
+    """What kind of event an entry is."""
 
     SINK_STATE = "sink_state"
     WRITE_FAILED = "write_failed"
@@ -31,7 +31,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """``count`` like entries within a minute are one; ``records`` is the sum of their rows."""
+    """One event, or ``count`` similar ones within a minute; ``records`` is the sum of their records."""
 
     kind: EntryKind
     subject: str
@@ -44,7 +44,7 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """One row that a sink refused for its content; it lies in the fallback's files, if there is a fallback."""
+    """One record that a sink refused for its content. If there is a fallback, it is in one of its files."""
 
     time_ns: int
     sink_id: str
@@ -65,10 +65,10 @@ class Journal:
         self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
         self._rejected: deque[RejectedRecord] = deque(maxlen=MAX_REJECTED)
         self.changes = 0
-        """Grows with each entry and each write with rejected rows."""
+        """Grows with each entry and each write with rejected records."""
 
     def note(self, kind: EntryKind, subject: str, message: str, records: int = 0, *, merge: bool = False) -> None:
-        """Add an entry; with ``merge`` a like one of the last minute is counted up instead."""
+        """Add an entry; with ``merge`` the count of a similar one of the last minute grows instead."""
         now = self._clock.time_ns()
         with self._lock:
             self.changes += 1
@@ -86,17 +86,26 @@ class Journal:
             entries.append(JournalEntry(kind, subject, message, now, now, 1, records))
 
     def rejected(self, sink_id: str, batch: Batch, outcome: WriteOutcome) -> None:
-        """Remember the first rows that a write refused."""
+        """Remember the first records that a write refused."""
         now, stamps = self._clock.time_ns(), batch.stamps()
-        rows = []
-        for row, code, message in outcome.rejected[:MAX_REJECTED_PER_WRITE]:
-            origin = next(segment.origin for segment in batch.segments if segment.start <= row < segment.stop)
-            rows.append(
-                RejectedRecord(now, sink_id, batch.names[row], batch.values[row], stamps[row], origin, code, message)
+        found = []
+        for position, code, message in outcome.rejected[:MAX_REJECTED_PER_WRITE]:
+            origin = next(segment.origin for segment in batch.segments if segment.start <= position < segment.stop)
+            found.append(
+                RejectedRecord(
+                    now,
+                    sink_id,
+                    batch.names[position],
+                    batch.values[position],
+                    stamps[position],
+                    origin,
+                    code,
+                    message,
+                )
             )
         with self._lock:
             self.changes += 1
-            self._rejected.extend(rows)
+            self._rejected.extend(found)
 
     def entries(self) -> tuple[JournalEntry, ...]:
         """Newest first."""

@@ -117,7 +117,7 @@ class MonitorState:
         return self.writes.snapshot(sink_id)
 
     def look(self) -> None:
-        """Look at the disk, and at what became of the files that were asked for. Blocks; raises NotRunning."""
+        """Examine the disk, and note the outcome of requested replays. Blocks; raises NotRunning."""
         self.storage.look(self.agent)
         self.replays.settle(self.agent)
 

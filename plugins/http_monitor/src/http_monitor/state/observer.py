@@ -1,4 +1,4 @@
-"""Observer: the extension's ears. Every method runs in a data thread and works per batch, never per value."""
+"""Observer: hears the agent's events. Every method runs in a data thread and works per batch, never per record."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Observer:
     @hookimpl
     def agent_records_dropped(self, component_id: str, count: int, reason: DropReason) -> None:
         self._state.journal.note(
-            EntryKind.DROPPED, component_id, f"rows were lost: {_words(reason)}", count, merge=True
+            EntryKind.DROPPED, component_id, f"records were dropped: {_words(reason)}", count, merge=True
         )
 
     @hookimpl

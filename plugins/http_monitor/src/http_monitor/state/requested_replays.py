@@ -1,4 +1,4 @@
-"""RequestedReplays: the backup files that operators asked for, and what became of each."""
+"""RequestedReplays: the files that operators asked to replay, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from agent_core.api import AgentView, ReplayStatus, WriteOutcome
 from http_monitor.state.journal import EntryKind, Journal
 
 MAX_FILES: Final = 200
-"""Files whose rows are remembered: any of them may turn out to be asked for."""
+"""Files whose counts are remembered: any of them may turn out to be a requested one."""
 
 File = tuple[str, str]
 """The id of its sink, and its name."""
 
 
 class RequestedReplays:
-    """Thread-safe. Counts the rows of the last files, and notes the end of those that somebody asked for."""
+    """Thread-safe. Counts the records of the last files, and notes the outcome of the requested ones."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -24,13 +24,13 @@ class RequestedReplays:
         self._asked: set[File] = set()
         self._written: dict[File, ReplayStatus] = {}
 
-    def asked_for(self, sink_id: str, file: str) -> None:
-        """An operator asked for ``file``, and the agent agreed."""
+    def requested(self, sink_id: str, file: str) -> None:
+        """An operator requested ``file``, and the agent agreed."""
         with self._lock:
             self._asked.add((sink_id, file))
 
     def wrote(self, sink_id: str, file: str, outcome: WriteOutcome) -> None:
-        """Count rows of ``file``; once a batch, in a data thread."""
+        """Count records of ``file``; once per batch, in a data thread."""
         with self._lock:
             before = self._written.pop((sink_id, file), ReplayStatus())
             self._written[sink_id, file] = before.plus(outcome)
@@ -38,9 +38,9 @@ class RequestedReplays:
                 del self._written[next(iter(self._written))]
 
     def over(self, agent: AgentView) -> set[File]:
-        """Files that were asked for and are so no more."""
+        """Requested files that the agent is done with, one way or the other."""
         with self._lock:
-            asked = set(self._asked)  # before the status: what is asked for in between is in neither
+            asked = set(self._asked)  # before the status: a request in between is in neither
         if not asked:
             return asked
         replays = {sink.sink_id: sink.replay or ReplayStatus() for sink in agent.status().sinks}
@@ -51,7 +51,7 @@ class RequestedReplays:
         }
 
     def settle(self, agent: AgentView) -> None:
-        """Note in the journal what is over. Reads the disk; a folder that cannot be read now is for the next time."""
+        """Note in the journal what is over. Reads the disk; a folder that cannot be read is tried again next time."""
         for sink_id, file in sorted(self.over(agent)):
             try:
                 waits = file in {waiting.name for waiting in agent.backlog(sink_id)}
@@ -60,17 +60,19 @@ class RequestedReplays:
             with self._lock:
                 self._asked.discard((sink_id, file))
                 written = self._written.pop((sink_id, file), ReplayStatus())
-            message = f"{file} waits as before; the log says why" if waits else f"{file} {_end(written)}"
+            message = (
+                f"{file} was not replayed and still waits; the log says why" if waits else f"{file} {_end(written)}"
+            )
             self._journal.note(EntryKind.REPLAY, sink_id, message)
 
 
 def _end(written: ReplayStatus) -> str:
-    """What became of the rows, as far as they were read since the agent started."""
+    """The outcome for the records that were read since the agent started."""
     if not written.read:
-        return "is done: no row of it was left to write"
+        return "is done: it had no records left to write"
     counts = (
         (written.inserted, "inserted"),
-        (written.duplicates, "there already"),
-        (written.rejected, "refused again"),
+        (written.duplicates, "duplicates"),
+        (written.rejected, "rejected again"),
     )
-    return f"is written back: {', '.join(f'{count:,} {what}' for count, what in counts if count)}"
+    return f"was replayed: {', '.join(f'{count:,} {what}' for count, what in counts if count)}"

@@ -14,7 +14,7 @@ WINDOW_SECONDS: Final = 300
 """What averages are taken over."""
 
 BUCKET_BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds of the histogram of write times; above the last one a write is about to time out."""
+"""Upper bounds of the histogram of write times; a write that takes longer is about to time out."""
 
 
 @dataclass(frozen=True, slots=True)
