@@ -116,7 +116,7 @@ def test_what_was_not_committed_is_rolled_back_1113_1114_1117(
         if how == "close":
             other.close()
         other = None
-    conn.cursor().execute("INSERT INTO behaviour_work (id) VALUES (1)")  # would wait for ever otherwise
+    conn.cursor().execute("INSERT INTO behaviour_work (id) VALUES (1)")  # would wait forever otherwise
     assert count(conn) == 1
 
 

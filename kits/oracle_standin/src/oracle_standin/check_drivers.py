@@ -19,7 +19,7 @@ _NEEDS = ("cryptography", "sqlglot", "pytest")
 
 
 def check(version: str, profile: str, folder: Path) -> int:
-    """Runs the tests in ``folder``'s environment, made when it is not there; pytest's exit code."""
+    """Runs the tests in the environment of ``folder``, which is created if missing; returns pytest's exit code."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)

@@ -1,4 +1,4 @@
-"""The HTTP control port: faults, sessions, accounts, counters and rows, beside the wire.
+"""The HTTP control port: faults, sessions, accounts, counters and rows, separate from the wire.
 
 Bodies and answers are JSON. An error is answered 400 with ``{"error": text}``.
 """
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     control: Control
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Quiet."""
+        """Logs nothing."""
 
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def start_control(server: Server, port: int) -> ThreadingHTTPServer:
-    """Serves the control port on loopback in a thread of its own."""
+    """Serves the control port on loopback in its own thread."""
     handler = type("Handler", (_Handler,), {"control": Control(server)})
     http = ThreadingHTTPServer((HOST, port), handler)
     http.daemon_threads = True

@@ -87,10 +87,10 @@ MESSAGES: dict[int, str] = {
 
 
 class OraError(Exception):
-    """An error the client receives as ``ORA-nnnnn``.
+    """An error that the client receives as ``ORA-nnnnn``.
 
-    ``position`` is the offset the driver reports, ``rowcount`` and ``row_counts`` what an array execution had
-    done before the error, ``cursor_id`` the cursor the client may go on using.
+    ``position`` is the offset that the driver reports, ``rowcount`` and ``row_counts`` what an array execution had
+    done before the error, ``cursor_id`` the cursor that the client may continue to use.
     """
 
     def __init__(self, code: int, text: str | None = None, **fields: object) -> None:
@@ -109,7 +109,7 @@ class OraError(Exception):
 
 
 class _Blank(dict[str, object]):
-    """Fields of a message; one that was not given reads as ``?``."""
+    """Fields of a message; a missing one is shown as ``?``."""
 
     def __missing__(self, key: str) -> str:
         return "?"

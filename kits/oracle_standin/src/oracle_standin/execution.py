@@ -23,7 +23,7 @@ _NO_DATA = OraError(1403)
 
 
 class Cursor:
-    """A parsed statement with its binds and, for a query, the rows not fetched yet."""
+    """A parsed statement with its binds and, for a query, the rows that were not fetched yet."""
 
     def __init__(self, number: int, statement: Statement) -> None:
         self.id = number
@@ -32,7 +32,7 @@ class Cursor:
         self.sizes: list[int] = []
         self.rows: list[tuple[Value, ...]] | None = None
         self.fetched = 0
-        self.described: object = None  # the columns the client knows
+        self.described: object = None  # the columns that the client knows
 
 
 class Cursors:
@@ -152,7 +152,7 @@ class Cursors:
         cursor.fetched += len(rows)
         session.counters.rows_fetched += len(rows)
         session.reply.rows(rows)
-        # the end is only told when fewer rows than asked for came back
+        # the end is only reported with fewer rows than requested
         end = _NO_DATA if len(rows) < count else None
         session.reply.error(session.in_transaction, end, cursor.id, cursor.fetched)
 
@@ -189,7 +189,7 @@ class Cursors:
         if errors:
             session.counters.errors += 1
             end = OraError(24381)
-            # not in the order of the rows: a server reports duplicates last, as it checks keys after values
+            # not in row order: a server reports duplicates last, because it checks keys after values
             errors.sort(key=lambda item: (item[1].code == 1, item[0]))
         session.reply.error(session.in_transaction, end, cursor.id, total, errors)
 
@@ -202,7 +202,7 @@ class Cursors:
         errors: list[tuple[int, OraError]],
         rule: Rule | None,
     ) -> list[int]:
-        """Runs each iteration by itself; one that fails is undone. Returns the rows each one changed."""
+        """Runs each iteration separately; one that fails is undone. Returns how many rows each one changed."""
         session = self._session
         counts: list[int] = []
         for number, row in enumerate(rows):
@@ -254,7 +254,7 @@ class Cursors:
 
 
 def _hits(rule: Rule, number: int, binds: Sequence[Value]) -> bool:
-    """Whether a fault rule for single rows means this one."""
+    """Whether a fault rule for single rows matches this one."""
     if rule.row is not None and rule.row != number:
         return False
     return rule.value is None or any(re.search(rule.value, str(value)) for value in binds)

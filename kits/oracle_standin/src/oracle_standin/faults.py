@@ -1,6 +1,6 @@
 """Fault rules: what goes wrong, at which call, how often.
 
-A rule counts every call it matches and fires from the ``nth`` such call on, ``times`` times (0: for ever).
+A rule counts every call that it matches. It fires from the ``nth`` such call on, ``times`` times (0: forever).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _ids = itertools.count(1)
 
 @dataclass(slots=True)
 class Rule:
-    """One fault rule. Raises ValueError when a field makes no sense.
+    """One fault rule. Raises ValueError if a field makes no sense.
 
-    * ``drop``/``rst``: close the connection (orderly, or by a TCP reset) ``before`` or ``after`` the work.
+    * ``drop``/``rst``: close the connection (cleanly, or by a TCP reset) ``before`` or ``after`` the work.
     * ``hang``/``latency``: wait ``seconds`` (default: an hour, or one second); a client's break ends the wait.
-    * ``freeze``: like ``hang``, but deaf: neither a break nor the client's leaving is noticed, locks stay held. It
-      ends when the rules are cleared, with the connection.
-    * ``ora``: answer ``code``; with ``row`` only that row of an array fails, with ``value`` (a regular expression
-      on the bound values) each row it matches, as a trigger would do.
+    * ``freeze``: like ``hang``, but it notices neither a break nor a lost client, and locks stay held. It ends, with
+      the connection, when the rules are cleared.
+    * ``ora``: answer with ``code``; with ``row``, only that row of an array fails; with ``value`` (a regular
+      expression for the bound values), each row that it matches, as with a trigger.
     * ``midpacket``: send half of the reply, then close.
     * ``refuse``: at ``connect``, the listener refuses with ``code`` (default 12514).
     """
@@ -63,7 +63,7 @@ class Rule:
 
 
 class Faults:
-    """The rules of one server; safe to use from every session's thread."""
+    """The rules of one server. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,10 +72,10 @@ class Faults:
         self.cleared = threading.Condition(self._lock)
 
     def add(self, fields: dict[str, Any]) -> Rule:
-        """Raises TypeError or ValueError for a rule that makes no sense."""
+        """Adds a rule. Raises TypeError or ValueError if it makes no sense."""
         rule = Rule(**fields)
         with self._lock:
-            # An endless rule for single rows (a trigger) would hide those that follow.
+            # A permanent rule for single rows (a trigger) would hide those after it.
             self.rules = sorted([*self.rules, rule], key=lambda rule: rule.by_row and not rule.times)
         return rule
 
@@ -86,14 +86,14 @@ class Faults:
             self.cleared.notify_all()
 
     def freeze(self, seconds: float) -> None:
-        """Waits, deaf, until the rules are cleared."""
+        """Waits until the rules are cleared; nothing else ends it."""
         with self.cleared:
             self.cleared.wait(seconds)
 
     def pick(self, point: str, when: str, text: str, *, by_row: bool = False) -> Rule | None:
         """The rule that fires now, if any: one for the whole call, or one for single rows of an array.
 
-        ``text`` is the SQL, the user or the connect string. Every rule that matches counts the call; the first one
+        ``text`` is the SQL, the user or the connect string. Every matching rule counts the call; the first one
         that is due fires.
         """
         if not self.rules:

@@ -1,4 +1,4 @@
-"""The stand-in as a test uses it: a process of its own, started and stopped with a ``with`` statement."""
+"""The stand-in as a test uses it: in its own process, started and stopped by a ``with`` statement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONTROL_SECONDS = 60.0
 
 
 class StandinError(Exception):
-    """The stand-in could not be started, or refused what was asked of it; the text says why."""
+    """The stand-in could not be started, or it refused a request; the text says why."""
 
 
 class Standin:
@@ -27,7 +27,7 @@ class Standin:
 
     ``with Standin() as db: oracledb.connect(user=db.user, password=db.password, dsn=db.dsn)``
 
-    Every method raises :class:`StandinError` when the process is gone or refuses.
+    Every method raises :class:`StandinError` if the process has ended or refuses.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Standin:
         users: Iterable[tuple[str, str]] = (),
         port: int = 0,
     ) -> None:
-        """``ddl`` are statements that run once it has started; ``users`` are further names and passwords."""
+        """``ddl`` are statements to run after the start; ``users`` are more names and passwords."""
         self.user = user
         self.password = password
         self.service = service
@@ -92,7 +92,7 @@ class Standin:
         return self
 
     def stop(self) -> None:
-        """Stops the process, by force after a minute. Safe without start and twice."""
+        """Stops the process; kills it after a minute. Safe without start, and twice."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -106,8 +106,8 @@ class Standin:
             process.stdout.close()
 
     def suspend(self) -> None:
-        """Stops the process in its tracks, as a network does that swallows every packet: connections are accepted by
-        the kernel, nothing is answered, this object's other methods included. Not on Windows."""
+        """Freezes the process, like a network that loses every packet: the kernel accepts connections, but nothing is
+        answered, not even the other methods of this object. Not on Windows."""
         self._signal("SIGSTOP")
 
     def resume(self) -> None:
@@ -130,7 +130,7 @@ class Standin:
     # ------------------------------------------------------------------ faults
 
     def fault(self, point: str, action: str, **fields: Any) -> None:
-        """Adds a fault rule: ``when="after"``, ``nth=2``, ``times=0`` (for ever), ``match``, ``code``, ``message``,
+        """Adds a fault rule: ``when="after"``, ``nth=2``, ``times=0`` (forever), ``match``, ``code``, ``message``,
         ``row``, ``value``, ``seconds``. Points: connect auth execute query fetch commit rollback ping. Actions: drop
         rst hang freeze latency ora midpacket refuse."""
         self._ask("POST", "/faults", {"point": point, "action": action, **fields})
@@ -140,7 +140,7 @@ class Standin:
         self._ask("DELETE", "/faults")
 
     def faults(self) -> list[dict[str, Any]]:
-        """The rules with how often each was ``seen`` and has ``fired``."""
+        """The rules, and how often each was ``seen`` and has ``fired``."""
         rules: list[dict[str, Any]] = self._ask("GET", "/faults")
         return rules
 
@@ -149,7 +149,7 @@ class Standin:
         self._ask("POST", "/latency", {"seconds": seconds})
 
     def fill_tablespace(self, full: bool = True) -> None:
-        """Every INSERT and MERGE fails with ORA-01653; with False all fault rules go."""
+        """Every INSERT and MERGE fails with ORA-01653; False removes all fault rules."""
         if full:
             self.fault("execute", "ora", code=1653, times=0, match=r"^\s*(insert|merge)")
         else:
@@ -168,17 +168,17 @@ class Standin:
         self._ask("POST", "/listener/black_hole", {"on": on})
 
     def kill_sessions(self, code: int = 28) -> int:
-        """Rolls back all sessions; the next call of each is answered ``code`` and is its last."""
+        """Rolls back all sessions; the next call of each fails with ``code`` and is its last."""
         killed: int = self._ask("POST", "/kill", {"code": code})["killed"]
         return killed
 
     def drop_sessions(self, rst: bool = False) -> int:
-        """Cuts all connections at once."""
+        """Closes all connections at once."""
         dropped: int = self._ask("POST", "/drop", {"rst": rst})["dropped"]
         return dropped
 
     def reset(self) -> None:
-        """Between two tests: no faults, listening, no sessions, the first accounts, counters at 0. Tables stay."""
+        """Between two tests: no faults, listening, no sessions, the initial accounts, counters at 0. Tables stay."""
         self._ask("POST", "/reset")
 
     # ------------------------------------------------------------------ accounts
@@ -195,18 +195,18 @@ class Standin:
         self._account(user, expires_in_days=days)
 
     def lock_account(self, locked: bool = True, user: str | None = None) -> None:
-        """Log-ons fail with ORA-28000; after 10 wrong passwords in a row the account locks itself."""
+        """Log-ons fail with ORA-28000, as after 10 wrong passwords in a row."""
         self._account(user, locked=locked)
 
     def change_password(self, password: str, user: str | None = None) -> None:
-        """The server's password only; :attr:`password` stays what a client would still use."""
+        """Changes it on the server only; :attr:`password` is still the old one."""
         self._account(user, password=password)
 
-    # ------------------------------------------------------------------ looking on
+    # ------------------------------------------------------------------ inspection
 
     def sql(self, text: str, user: str | None = None) -> Any:
-        """Runs one statement beside the wire and commits it: rows of a query as lists (timestamps as ISO text,
-        numbers as int or float), or the number of rows changed. It sees committed rows only."""
+        """Runs one statement (not over the wire) and commits it. Returns the rows of a query as lists (timestamps as
+        ISO text, numbers as int or float), or the number of rows changed. It sees committed rows only."""
         return self._ask("POST", "/sql", {"sql": text, "user": user})["result"]
 
     def counters(self) -> dict[str, int]:
@@ -219,7 +219,7 @@ class Standin:
         self._ask("POST", "/counters/reset")
 
     def sessions(self) -> list[dict[str, Any]]:
-        """sid, serial, user, program and in_transaction of each."""
+        """sid, serial, user, program and in_transaction of each session."""
         found: list[dict[str, Any]] = self._ask("GET", "/sessions")
         return found
 
@@ -229,7 +229,7 @@ class Standin:
         return counts
 
     def failures(self) -> list[str]:
-        """Tracebacks of defects in the stand-in itself; a test may assert that there are none."""
+        """Tracebacks of defects in the stand-in itself; a test can assert that there are none."""
         found: list[str] = self._ask("GET", "/failures")
         return found
 
@@ -251,7 +251,7 @@ class Standin:
 
 
 def _first_line(process: subprocess.Popen[str], seconds: float) -> str:
-    """The first line of a process's output; empty when it ended or the time is up."""
+    """The first line of a process's output; empty if it has ended or time is up."""
     lines: list[str] = []
     output = process.stdout
     assert output is not None

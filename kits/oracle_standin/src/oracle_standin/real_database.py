@@ -1,7 +1,7 @@
-"""RealDatabase: a real Oracle Database where the tests otherwise have the stand-in.
+"""RealDatabase: a real Oracle Database in place of the stand-in.
 
-ORACLE_TEST_DSN, ORACLE_TEST_USER and ORACLE_TEST_PASSWORD name it. What only the stand-in can do skips the test with
-the reason "needs the stand-in", which ``.ci/oracle`` looks for.
+ORACLE_TEST_DSN, ORACLE_TEST_USER and ORACLE_TEST_PASSWORD name it. A test that needs what only the stand-in can do is
+skipped with the reason "needs the stand-in", which ``.ci/oracle`` looks for.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oracle_standin.process import Standin
 
 
 def database_under_test(**options: Any) -> Standin:
-    """The real database that the environment names, else a stand-in made with ``options``; neither is started."""
+    """The real database of the environment, or else a stand-in with ``options``; neither is started."""
     names = ("ORACLE_TEST_DSN", "ORACLE_TEST_USER", "ORACLE_TEST_PASSWORD")
     dsn, user, password = (os.environ.get(name) for name in names)
     return RealDatabase(dsn, user, password) if dsn and user and password else Standin(**options)
 
 
 class RealDatabase(Standin):
-    """A real database behind the stand-in's interface, as far as that can be; the rest skips the test."""
+    """A real database with the interface of the stand-in, as far as possible; the rest skips the test."""
 
     def __init__(self, dsn: str, user: str, password: str) -> None:
         super().__init__(user=user, password=password)

@@ -1,4 +1,4 @@
-"""The listener, the sessions and what the control port may do to them."""
+"""The listener, the sessions, and what the control port can do to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _END_SECONDS = 5.0
 
 
 class Server:
-    """One stand-in database. All methods are safe to call from the control port's threads."""
+    """One stand-in database. Thread-safe."""
 
     def __init__(
         self, port: int, users: dict[str, str], service: str, profile: str = "23", count_only: bool = False
@@ -51,7 +51,7 @@ class Server:
     # ------------------------------------------------------------------ listener
 
     def start(self) -> None:
-        """Listens; port 0 picks one. Safe when it listens already."""
+        """Listens; port 0 picks a free one. Does nothing if it already listens."""
         if self._listener is not None:
             return
         listener = socket.create_server((HOST, self.port), backlog=_BACKLOG)
@@ -80,11 +80,11 @@ class Server:
             threading.Thread(target=session.run, name=f"session-{session.sid}", daemon=True).start()
 
     def stop_listening(self) -> None:
-        """New connections are refused by the operating system; open ones go on."""
+        """New connections are refused by the operating system; open ones continue."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
-        with socket.socket() as waker:  # closing alone does not wake a thread that waits in accept
+        with socket.socket() as waker:  # closing does not wake a thread that waits in accept
             waker.settimeout(1)
             waker.connect_ex((HOST, self.port))
         if self._thread is not None:
@@ -99,7 +99,7 @@ class Server:
             for sock in silent:
                 with contextlib.suppress(OSError):
                     sock.setblocking(False)
-                    sock.recv(65536)  # what was not read would turn the close into a reset
+                    sock.recv(65536)  # unread data would turn the close into a reset
                 sock.close()
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Server:
             self._ended.notify_all()
 
     def kill_sessions(self, code: int = 28, user: str | None = None) -> int:
-        """Rolls back every session (or those of ``user``); its next call is answered ``code``, its last."""
+        """Rolls back every session (or those of ``user``); its next call fails with ``code`` and is its last."""
         killed = 0
         for session in self._snapshot():
             if session.user and user in (None, session.user):
@@ -137,7 +137,7 @@ class Server:
         return killed
 
     def drop_sessions(self, rst: bool = False) -> int:
-        """Cuts every connection and waits, at most 5 s, until their transactions are rolled back."""
+        """Closes every connection and waits, at most 5 s, until their transactions are rolled back."""
         sessions = self._snapshot()
         for session in sessions:
             session.channel.close(rst)
@@ -156,7 +156,7 @@ class Server:
         ]
 
     def reset(self) -> None:
-        """As at the start, but for the tables and their rows."""
+        """Back to the start, except for the tables and their rows."""
         self.faults.clear()
         self.set_black_hole(False)
         self.start()
@@ -164,7 +164,7 @@ class Server:
         self.database.accounts.restore()
         self.reset_counters()
 
-    # ------------------------------------------------------------------ looking on
+    # ------------------------------------------------------------------ inspection
 
     def counters(self) -> dict[str, int]:
         with self._lock:
@@ -186,9 +186,9 @@ class Server:
             return {f"{t.schema}.{t.name}": t.count(None) for t in self.database.tables.values()}
 
     def sql(self, sql: str, user: str | None = None) -> list[tuple[Value, ...]] | int:
-        """Runs a statement beside the wire and commits it: rows of a query, or the number of rows changed.
+        """Runs a statement (not over the wire) and commits it. Returns a query's rows or the number of rows changed.
 
-        Raises OraError. It does not wait for row locks: it would hold up nobody's call but the caller's test.
+        Raises OraError. It does not wait for row locks, because that would only block the test that calls it.
         """
         session = _Insider(self.database, (user or self.database.accounts.names()[0]).upper())
         statement = self.database.parse(sql)

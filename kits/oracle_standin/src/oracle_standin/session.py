@@ -31,7 +31,7 @@ _HANG_SECONDS = 3600.0
 
 
 class Session:
-    """A connection, from accept to close; it runs in a thread of its own."""
+    """A connection, from accept to close; it runs in its own thread."""
 
     def __init__(self, server: Server, sock: socket.socket, sid: int) -> None:
         self.server = server
@@ -85,7 +85,7 @@ class Session:
         }.get(name)  # fmt: skip
 
     def check(self) -> None:
-        """Raises Interrupted after a client's break, the kill code of a killed session, or ConnectionLost."""
+        """Raises Interrupted after a break of the client, the kill code of a killed session, or ConnectionLost."""
         if self.channel.poll_break():
             raise Interrupted
         if self.kill_code is not None:
@@ -106,7 +106,7 @@ class Session:
     def commit(self) -> None:
         self.fire("commit", "before", "")
         with self.database.locks.lock:
-            self._check_killed()  # it may have been, and rolled back, while this waited for the lock
+            self._check_killed()  # it may have been killed and rolled back while this waited for the lock
             self.end_transaction(commit=True)
         self.counters.commits += 1
         self.fire("commit", "after", "")
@@ -120,7 +120,7 @@ class Session:
     # ------------------------------------------------------------------ faults
 
     def fire(self, point: str, when: str, text: str) -> Rule | None:
-        """Lets a fault rule act; returns one that means single rows of an array."""
+        """Applies a fault rule; returns it if it is for single rows of an array."""
         rule = self.server.faults.pick(point, when, text)
         if rule is not None:
             self._act(rule)
@@ -232,7 +232,7 @@ class Session:
     # ------------------------------------------------------------------ requests
 
     def _message(self) -> None:
-        """Reads one request, piggybacks first, and writes its reply. Raises OraError for what it does not know."""
+        """Reads one request, piggybacks first, and writes its reply. Raises OraError for an unknown one."""
         reader = self.reader
         while True:
             kind = reader.u8()

@@ -1,6 +1,6 @@
 """Column and bind types: their wire numbers, their limits, and how a value becomes stored bytes.
 
-Rows are stored in Oracle's internal formats, so a bound value that needs no conversion is stored as it came in.
+Rows are stored in Oracle's internal formats, so a bound value that needs no conversion is stored as received.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Datatype:
 
     @property
     def byte_length(self) -> int:
-        """DATA_LENGTH: what the column can hold in AL32UTF8, at most 4 bytes a character."""
+        """DATA_LENGTH: what the column can hold in AL32UTF8, at most 4 bytes per character."""
         return _FIXED_BYTES.get(self.kind) or min(self.size * (4 if self.characters else 1), MAX_STRING_BYTES)
 
     def decode(self, raw: Raw) -> Value:
@@ -149,7 +149,7 @@ class Datatype:
         return formats.encode_timestamp(aware.astimezone(UTC))
 
     def encode_reply(self, value: Value, settings: Settings) -> Raw:
-        """A value of a query's column to what the client gets; TIMESTAMP WITH LOCAL TIME ZONE in session time."""
+        """A value of a query's column as the client gets it; TIMESTAMP WITH LOCAL TIME ZONE in session time."""
         if self.kind is WireType.TIMESTAMP_LTZ and isinstance(value, dt.datetime):
             aware = value if value.tzinfo else value.replace(tzinfo=settings.zone)
             return formats.encode_timestamp(aware.astimezone(settings.zone))
@@ -158,7 +158,7 @@ class Datatype:
 
 VARCHAR = Datatype(WireType.VARCHAR)
 LITERAL = Datatype(WireType.CHAR)
-NULL = Datatype(WireType.VARCHAR, precision=1)  # of a literal NULL, which gives way to any other type
+NULL = Datatype(WireType.VARCHAR, precision=1)  # of a literal NULL, which any other type replaces
 NUMBER = Datatype(WireType.NUMBER, scale=ANY_SCALE)
 DOUBLE = Datatype(WireType.DOUBLE)
 DATE = Datatype(WireType.DATE)
@@ -181,7 +181,7 @@ def bind_type(wire: int, form: int, size: int) -> Datatype:
 
 
 def column_type(node: exp.DataType) -> Datatype:
-    """The type of a column definition or a CAST. Raises ORA-00902 for one the stand-in does not have."""
+    """The type of a column definition or a CAST. Raises ORA-00902 for an unknown one."""
     numbers = [int(p.name) if p.name.isdigit() else 0 for p in node.expressions]
     match node.this:
         case exp.DType.VARCHAR | exp.DType.CHAR:

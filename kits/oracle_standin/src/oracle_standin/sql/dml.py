@@ -75,7 +75,7 @@ class Target:
 
     @property
     def looks_at_rows(self) -> bool:
-        """A CHECK or a trigger must see each row."""
+        """A CHECK or a trigger needs each row."""
         return bool(self._checks or self._triggers)
 
     def columns(self, nodes: Sequence[exp.Expr] | None) -> list[int]:
@@ -159,7 +159,7 @@ class Insert:
         return len(rows)
 
     def bulk(self, rows: Sequence[Row], session: SessionView) -> bool:
-        """Inserts an array of raw binds at once; False, with nothing changed, when anything stands in the way."""
+        """Inserts an array of raw binds at once; False, with nothing changed, if that is not possible."""
         if not self._bulk or len(rows) < 2:
             return False
         count = len(rows)
@@ -190,7 +190,7 @@ def _item(i: int) -> Function:
 
 
 def _convert(values: Sequence[Raw], bound: Datatype, column: Datatype, session: SessionView) -> Sequence[Raw]:
-    """A whole column of bound bytes to stored bytes. Raises OraError when one does not fit."""
+    """A whole column of bound bytes to stored bytes. Raises OraError if one does not fit."""
     kind = column.kind
     if kind is WireType.VARCHAR and bound.kind in (WireType.VARCHAR, WireType.CHAR, WireType.LONG):
         longest = max(map(len, filter(None, values)), default=0)

@@ -44,7 +44,7 @@ class Subquery(Protocol):
 
 
 class Catalog(Protocol):
-    """What compiling needs of the database."""
+    """What compiling needs from the database."""
 
     def subquery(self, node: exp.Expr, session: SessionView, types: list[Datatype], scope: Scope) -> Subquery: ...
 
@@ -64,7 +64,7 @@ class Compiler:
     # ------------------------------------------------------------------ values
 
     def compile(self, node: exp.Expr) -> tuple[Function, Datatype]:
-        """A closure and the type of its value. Raises OraError for what the stand-in does not know."""
+        """A closure and the type of its value. Raises OraError for what is not supported."""
         match node:
             case exp.Paren():
                 return self.compile(node.this)
@@ -73,7 +73,7 @@ class Compiler:
             case exp.Placeholder():
                 number = self.bind_number(node)
                 bound = self.types[number] if self.types else VARCHAR
-                # what exists as a bind only has become a str or a bool by now
+                # types that exist only as binds are str or bool by now
                 kind = bound if bound.kind not in (WireType.NVARCHAR, WireType.LONG, WireType.BOOLEAN) else VARCHAR
                 return (lambda frame: frame.binds[number]), kind
             case exp.Literal() | exp.RawString():
@@ -238,7 +238,7 @@ class Compiler:
     # ------------------------------------------------------------------ conditions
 
     def condition(self, node: exp.Expr) -> Condition:
-        """A closure that says True, False or None (unknown)."""
+        """A closure that returns True, False or None (unknown)."""
         match node:
             case exp.Paren():
                 return self.condition(node.this)

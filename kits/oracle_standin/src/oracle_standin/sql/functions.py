@@ -1,4 +1,4 @@
-"""The SQL functions, operators and pseudo columns the stand-in knows; see the README for the list."""
+"""The SQL functions, operators and pseudo columns of the stand-in."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def _model(strftime: str) -> str:
 
 
 def lookup(node: exp.Expr) -> tuple[Call, Datatype, list[exp.Expr]] | None:
-    """The function a node calls, the type of its value, and its arguments; None when it is not known."""
+    """The function a node calls, the type of its value, and its arguments; None if it is unknown."""
     if isinstance(node, exp.CurrentTimestamp):
         if node.args.get("sysdate"):
             return (lambda session: now(session).replace(microsecond=0, tzinfo=None)), DATE, []

@@ -1,4 +1,4 @@
-"""Index probes: the rows of a table by unique key, when a condition fixes all columns of one."""
+"""Index probes: the rows of a table by unique key, if a condition fixes all its columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oracle_standin.store.table import Key, Table, Unique
 
 
 class Probe:
-    """Rows of a table by unique key, when a condition fixes all columns of one: ``=``, ``IN``, or ORs of those."""
+    """The rows of a table by unique key, if a condition fixes all its columns: ``=``, ``IN``, or ORs of those."""
 
     def __init__(self, unique: Unique, keys: list[list[tuple[Function, Datatype]]]) -> None:
         self._unique = unique
@@ -29,7 +29,7 @@ class Probe:
             for function, kind in parts:
                 try:
                     values.append(kind.encode(function(frame), "", frame.session.settings))
-                except OraError:  # a value the column cannot hold matches nothing
+                except OraError:  # a value that the column cannot hold matches nothing
                     values.append(None)
             if None not in values:
                 key: Key = values[0] if len(values) == 1 else tuple(values)
@@ -90,7 +90,7 @@ def _own_column(compiler: Compiler, node: exp.Expr, source: int) -> int | None:
 def _fixed(
     compiler: Compiler, node: exp.Expr, source: int, table: Table, column: int | None
 ) -> tuple[Function, Datatype] | None:
-    """The value, when it needs no later source and its conversion loses nothing, and the type to encode it with."""
+    """The value, if it needs no later source and converts without loss, and the type to encode it with."""
     assert column is not None
     for inner in node.find_all(exp.Column):
         hit = compiler.scope.find(inner)
@@ -111,7 +111,7 @@ def _fixed(
 
 
 def candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:
-    """Row number and row of what the frame's session sees and the probe, if any, does not exclude."""
+    """Number and content of the rows that the session of the frame sees and the probe, if any, does not exclude."""
     reader = frame.session.transaction
     # a key that a transaction has freed and used again leads to its new row; others must still see the old one
     if probe is None or table.reclaimed - {reader}:

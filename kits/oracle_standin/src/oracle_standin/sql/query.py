@@ -36,7 +36,7 @@ class _Group:
 
 
 class Select:
-    """One SELECT. ``values`` gives values, ``raw`` what the client gets."""
+    """One SELECT. ``values`` returns values, ``raw`` what the client gets."""
 
     def __init__(
         self, database: Database, session: SessionView, node: exp.Expr, types: list[Datatype], outer: Scope | None
@@ -157,7 +157,7 @@ class Select:
     # ------------------------------------------------------------------ running
 
     def _frames(self, frame: Frame, i: int = 0) -> Iterator[Frame]:
-        """The same frame again and again, with each combination of rows that meets the conditions."""
+        """The same frame repeatedly, with each combination of rows that meets the conditions."""
         table, rows, on, found = self._sources[i].table, self._rows[i], self._on[i], False
         last = i == len(self._sources) - 1
         if rows is not None:
@@ -190,7 +190,7 @@ class Select:
         return False
 
     def _wanted(self, frame: Frame) -> Iterator[Frame]:
-        """The frames, up to the number that ROWNUM or FETCH FIRST lets through."""
+        """The frames, up to the number that ROWNUM or FETCH FIRST allows."""
         enough = None if self._ceiling is None else to_number(self._ceiling(frame))
         for current in self._frames(frame) if enough is None or enough > 0 else ():
             yield current

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SessionView(Protocol):
-    """What an expression may ask of the session it runs in."""
+    """What an expression needs from the session in which it runs."""
 
     settings: Settings
     transaction: Transaction
@@ -30,7 +30,7 @@ class SessionView(Protocol):
 
 
 class Frame:
-    """The rows an expression looks at."""
+    """The rows that an expression reads."""
 
     __slots__ = ("aggregates", "binds", "parent", "rids", "rownum", "rows", "session")
 

@@ -34,7 +34,7 @@ _USING_INDEX = re.compile(r"\bUSING\s+INDEX(?:\s+(?:LOCAL|TABLESPACE\s+\w+|\([^(
 
 
 class What(enum.Enum):
-    """What a statement is, as far as the protocol must know."""
+    """The kinds of statements that the protocol distinguishes."""
 
     QUERY = enum.auto()
     DML = enum.auto()
@@ -46,7 +46,7 @@ class What(enum.Enum):
 
 
 class Statement:
-    """A parsed statement; ``tree`` is None for what has no tree. Every bind occurrence has its own number."""
+    """A parsed statement; ``tree`` is None if it has none. Every bind occurrence has its own number."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -87,7 +87,7 @@ class Statement:
             tree = sqlglot.parse_one(_TOKEN.sub(self._number, text), dialect="oracle")
         except sqlglot.errors.SqlglotError:
             raise OraError(900) from None
-        if isinstance(tree, exp.Command | exp.Alias | exp.Column):  # sqlglot's way of giving up
+        if isinstance(tree, exp.Command | exp.Alias | exp.Column):  # how sqlglot gives up
             raise OraError(900)
         return tree
 
@@ -114,7 +114,7 @@ class Statement:
 
 
 def _closing(text: str, start: int) -> int:
-    """The position behind the parenthesis that closes the one at ``start``; 0 when there is none."""
+    """The position behind the parenthesis that closes the one at ``start``; 0 if there is none."""
     depth = 0
     for match in re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[()]").finditer(text, max(start, 0)):
         depth += {"(": 1, ")": -1}.get(match[0], 0)

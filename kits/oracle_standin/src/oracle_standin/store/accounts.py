@@ -14,13 +14,13 @@ FAILED_LOGON_LIMIT = 10  # FAILED_LOGIN_ATTEMPTS of the DEFAULT profile
 
 @dataclass(slots=True)
 class Account:
-    """One user and what a log-on must look at."""
+    """One user, and what a log-on has to check."""
 
     name: str
     verifier: Verifier
     locked: bool = False
     expired: bool = False
-    expires_in_days: int | None = None  # inside the grace period: log-on works and warns with ORA-28002
+    expires_in_days: int | None = None  # in the grace period: log-on works and warns with ORA-28002
     failed_logons: int = 0
     created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
 
@@ -48,7 +48,7 @@ class Account:
 
 
 class Accounts:
-    """All users. Names are upper case; safe to use from every session's thread."""
+    """All users. Names are upper case. Thread-safe."""
 
     def __init__(self, users: dict[str, str]) -> None:
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class Accounts:
         self._nobody = Account("", Verifier("\0 no such user"))
 
     def restore(self) -> None:
-        """The users of the start with their passwords, open."""
+        """The initial users with their passwords, unlocked."""
         self._accounts = {name: Account(name, verifier) for name, verifier in self._first.items()}
 
     def get(self, name: str) -> Account | None:
@@ -72,7 +72,7 @@ class Accounts:
             raise KeyError(f"no user {name}; known: {', '.join(self._accounts)}") from None
 
     def verifier(self, name: str) -> Verifier:
-        """The verifier to challenge with; an unknown name gets one that never matches, so it looks the same."""
+        """The verifier for the challenge; an unknown name gets one that never matches, so it looks the same."""
         return self._accounts.get(name, self._nobody).verifier
 
     def names(self) -> list[str]:
@@ -89,7 +89,7 @@ class Accounts:
         account.expires_in_days = None
 
     def admit(self, name: str, password_is_right: bool, bad_logon: str) -> Account:
-        """The account that may log on. Raises ORA-28000 (locked) or ORA-01017 (and locks after too many of those)."""
+        """The account that may log on. Raises ORA-28000 (locked) or ORA-01017 (too many of those lock the account)."""
         account = self._accounts.get(name)
         with self._lock:
             if account is not None and account.locked:

@@ -29,7 +29,7 @@ _CACHED = 500
 
 
 class Database:
-    """Everything that outlives a session. Parsing needs no lock; all else is called with ``locks.lock`` held."""
+    """Everything that outlives a session. Parsing needs no lock; for everything else, hold ``locks.lock``."""
 
     def __init__(self, release: Release, accounts: Accounts, service: str, count_only: bool) -> None:
         self.release: Release = release
@@ -39,7 +39,9 @@ class Database:
         self.locks = Locks(release.modern)
         self.tables: dict[tuple[str, str], Table] = {}
         self.sequences: dict[tuple[str, str], NumberSequence] = {}
-        self.synonyms: dict[tuple[str, str], tuple[str, str]] = {}  # schema (or PUBLIC) and name -> those of a table
+        self.synonyms: dict[
+            tuple[str, str], tuple[str, str]
+        ] = {}  # schema (or PUBLIC) and name -> schema and name of a table
         self.grants: set[tuple[str, str, str, str]] = set()  # grantee, owner, table, privilege
         self.sessions: set[Session] = set()
         self._statements: dict[str, Statement] = {}
@@ -47,7 +49,7 @@ class Database:
         self._plans: dict[tuple[object, ...], Plan | Query] = {}
 
     def parse(self, text: str) -> Statement:
-        """Raises ORA-00900 for what is not SQL, ORA-03001 for what the stand-in does not do."""
+        """Parses a statement. Raises ORA-00900 if it is not SQL, ORA-03001 if the stand-in does not support it."""
         statement = self._statements.get(text)
         if statement is None:
             statement = Statement(text)
@@ -59,7 +61,7 @@ class Database:
     # ------------------------------------------------------------------ names
 
     def table(self, reference: exp.Expr, session: SessionView, privilege: str) -> Table:
-        """Raises ORA-00942 for a table that is not there or not to be seen, ORA-01031 without the privilege."""
+        """Finds a table. Raises ORA-00942 if it does not exist or is not visible, ORA-01031 without the privilege."""
         schema, name = table_name(reference)
         owner = schema or session.schema
         if (owner, name) not in self.tables:
@@ -76,7 +78,7 @@ class Database:
         return table
 
     def clear_temporary(self, session: SessionView, closing: bool = False) -> None:
-        """Empties or drops the session's temporary tables when its transaction (or, ``closing``, it itself) ends."""
+        """Empties or drops the temporary tables of a session when its transaction (with ``closing``: it) ends."""
         for key, table in list(self._private.items()):
             if key[0] == session.sid and (closing or table.temporary != "preserve"):
                 del self._private[key]
@@ -151,7 +153,7 @@ class Database:
         raise OraError(900)
 
     def define(self, statement: Statement, session: SessionView) -> None:
-        """Runs DDL; plans and parse trees made before it are void."""
+        """Runs DDL; plans and parse trees made before are discarded."""
         assert statement.what is What.DDL
         try:
             ddl.execute(self, session, statement)

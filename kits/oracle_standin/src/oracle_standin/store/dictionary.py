@@ -1,4 +1,4 @@
-"""The data dictionary views that a client of this database looks at, with only the columns it reads.
+"""The data dictionary views that a client of this database reads, with only the columns that it needs.
 
 USER_ views show the user's own schema, ALL_ views (with OWNER first) also what was granted; the constraint and
 index views have a row for each constraint the store keeps.

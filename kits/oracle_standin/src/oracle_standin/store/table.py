@@ -1,4 +1,4 @@
-"""Tables as the store keeps them: columns, keys, rows and the rows an open transaction has touched."""
+"""Tables in the store: columns, keys, rows, and the rows that an open transaction has changed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Unique:
 
 
 def _key_function(columns: tuple[int, ...]) -> Callable[[Row], Key]:
-    """A row's key, None when every column of it is null (such rows are not indexed)."""
+    """The key of a row; None if all its columns are null (such rows are not indexed)."""
     if len(columns) == 1:
         first = columns[0]
         return lambda row: row[first]
@@ -57,7 +57,7 @@ def _key_function(columns: tuple[int, ...]) -> Callable[[Row], Key]:
 
 @dataclass(slots=True)
 class Pending:
-    """Who has changed a row and not ended yet, and what others still see: None when they see no row."""
+    """The open transaction that has changed a row, and what others still see: None if they see no row."""
 
     owner: Transaction
     before: Row | None
@@ -73,7 +73,7 @@ class Check:
 
 @dataclass(slots=True)
 class Trigger:
-    """Raises ``code`` with ``message`` for a row, before its INSERT, that meets the condition on NEW."""
+    """Before INSERT: raises ``code`` with ``message`` for a row that meets the condition on NEW."""
 
     name: str
     condition: exp.Expr
@@ -91,16 +91,16 @@ class Table:
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
-    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # not unique ones: accepted, not used
+    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # not unique: accepted, not used
     rows: dict[int, Row | None] = field(default_factory=dict)
     pending: dict[int, Pending] = field(default_factory=dict)
-    reclaimed: set[Transaction] = field(default_factory=set)  # have freed a key and used it again
+    reclaimed: set[Transaction] = field(default_factory=set)  # they have freed a key and used it again
     next_rid: int = 0
-    counted: int = 0  # rows seen in count-only mode
+    counted: int = 0  # rows in count-only mode
     temporary: str = ""  # "delete" or "preserve" (rows at commit), "drop" (the definition at commit)
 
     def empty_copy(self) -> Table:
-        """The same definition without rows: one session's part of a temporary table."""
+        """The same definition without rows: a temporary table as one session has it."""
         uniques = [Unique(u.name, u.columns, u.primary, u.constraint) for u in self.uniques]
         return Table(self.schema, self.name, self.columns, uniques, self.checks, temporary=self.temporary)
 

@@ -47,13 +47,13 @@ class Transaction:
 
     @property
     def mark(self) -> int:
-        """A point to which :meth:`rollback_to` can go back."""
+        """A point for :meth:`rollback_to`."""
         return len(self._undo)
 
     # ------------------------------------------------------------------ waiting
 
     def _wait_for(self, other: Transaction) -> None:
-        """Waits until ``other`` has ended. Raises ORA-00060 when it waits for this one, or what ``check`` raises."""
+        """Waits until ``other`` has ended. Raises ORA-00060 if it waits for this one, or what ``check`` raises."""
         seen: Transaction | None = other
         while seen is not None:
             if seen is self:
@@ -68,7 +68,7 @@ class Transaction:
             self._waits_for = None
 
     def lock_row(self, table: Table, rid: int) -> bool:
-        """Waits until no other transaction holds the row; False when the row has gone."""
+        """Waits until no other transaction holds the row; False if the row is gone."""
         while True:
             change = table.pending.get(rid)
             if change is None or change.owner is self:
@@ -81,7 +81,7 @@ class Transaction:
         """Inserts one checked row. Raises ORA-00001; may wait for another transaction's key."""
         keys = [(unique, unique.key(row)) for unique in table.uniques]
         waited = True
-        while waited:  # a wait gives up the lock, so every key must be looked at again
+        while waited:  # a wait releases the lock, so every key must be checked again
             waited = any(key is not None and self._claim(table, u, key, settings) for u, key in keys)
         rid = table.next_rid
         table.next_rid = rid + 1
@@ -93,7 +93,7 @@ class Transaction:
         self._undo.append((table, rid, 1))
 
     def insert_many(self, table: Table, rows: Sequence[Row]) -> bool:
-        """Inserts checked rows at C speed; False, with nothing changed, when any key is taken or null."""
+        """Inserts checked rows at C speed; False, with nothing changed, if any key exists or is null."""
         keyed: list[tuple[Unique, list[Key]]] = []
         for unique in table.uniques:
             keys = list(map(unique.key, rows))
@@ -111,12 +111,12 @@ class Transaction:
         return True
 
     def change(self, table: Table, rid: int, new: Row | None, settings: Settings) -> None:
-        """Updates (or with None deletes) a row this transaction may lock."""
+        """Updates (or with None deletes) a row that this transaction may lock."""
         old = table.rows[rid]
         before = table.pending.get(rid)
         self._undo.append((table, rid, old, before))
         if before is None:
-            table.pending[rid] = Pending(self, old)  # first, as it is the row lock and claiming a key may wait
+            table.pending[rid] = Pending(self, old)  # first, because it is the row lock and claiming a key may wait
         keys = [(u, u.key(new)) for u in table.uniques if new is not None and (old is None or u.key(old) != u.key(new))]
         waited = True
         while waited:
@@ -127,7 +127,7 @@ class Transaction:
         table.rows[rid] = new
 
     def _claim(self, table: Table, unique: Unique, key: Key, settings: Settings) -> bool:
-        """True when it had to wait and must be asked again. Raises ORA-00001 when the key is taken."""
+        """True if it had to wait and must be called again. Raises ORA-00001 if the key exists."""
         rid = unique.rids.get(key)
         if rid is None:
             return False
@@ -161,7 +161,7 @@ class Transaction:
     # ------------------------------------------------------------------ the end
 
     def rollback_to(self, mark: int) -> None:
-        """Undoes what was done since ``mark``."""
+        """Undoes everything since ``mark``."""
         while len(self._undo) > mark:
             entry = self._undo.pop()
             if len(entry) == 3:

@@ -39,7 +39,7 @@ class Handshake:
     # ------------------------------------------------------------------ connect
 
     def accept(self) -> bool:
-        """Answers the CONNECT packet; False when the connection was refused."""
+        """Answers the CONNECT packet; False if the connection was refused."""
         session, channel = self._session, self._session.channel
         kind, body = channel.packet()
         if kind != CONNECT:
@@ -49,7 +49,7 @@ class Handshake:
         if len(body) >= 58:
             sdu = max(sdu, int.from_bytes(body[50:54], "big"))
         data = body[offset - 8 : offset - 8 + length]
-        if len(data) < length:  # a long connect string comes in a packet of its own, behind two flag bytes
+        if len(data) < length:  # a long connect string has its own packet, after two flag bytes
             data = channel.packet()[1][2 : 2 + length]
         text = data.decode("utf-8", "replace")
         session.counters.connections += 1

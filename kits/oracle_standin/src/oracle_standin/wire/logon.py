@@ -1,4 +1,4 @@
-"""Server side of O5LOGON with the 12c verifier (PBKDF2 and SHA-512): the password never crosses the wire.
+"""Server side of O5LOGON with the 12c verifier (PBKDF2 and SHA-512): the password is never sent.
 
 Facts from python-oracledb's published client side: the session key is AES-256-CBC (IV 0, no padding) under
 SHA512(PBKDF2(password, salt + "AUTH_PBKDF2_SPEEDY_KEY") + salt)[:32]; both halves, as upper-case hexadecimal, make
@@ -60,7 +60,7 @@ class Exchange:
         ]
 
     def check(self, answers: Mapping[str, str]) -> bool:
-        """True when the client proved that it knows the password."""
+        """True if the client has proved that it knows the password."""
         try:
             client_part = _decrypt(self._verifier.hash, bytes.fromhex(answers["AUTH_SESSKEY"]))[:32]
             seed = (client_part + self._server_part).hex().upper().encode()

@@ -25,7 +25,7 @@ _MAX_PACKET = 1 << 26
 
 
 class Channel:
-    """Reads and writes packets. Every method raises ConnectionLost when the peer has gone."""
+    """Reads and writes packets. Every method raises ConnectionLost if the peer is gone."""
 
     def __init__(self, sock: socket.socket, counters: Counters) -> None:
         self._sock = sock
@@ -77,12 +77,12 @@ class Channel:
             if body[2] != MARK_RESET:
                 raise Interrupted
         self.eof = self.eof or bool(int.from_bytes(body[:2], "big") & _FLAG_EOF)
-        # the client flushes a message's inner packets only when nothing more fits, so a shorter one is the last
+        # the client sends the inner packets of a message only when full, so a shorter one is the last
         self.last_full = len(body) + 8 > self.sdu - 9
         return body[2:]
 
     def gather(self) -> bytes:
-        """Payload of all packets that surely belong to the same message and are here already."""
+        """Payload of all packets that have arrived and certainly belong to the same message."""
         parts = [self.data()]
         while self.last_full and self.readable(0.0):
             parts.append(self.data())
@@ -98,7 +98,7 @@ class Channel:
             raise ConnectionLost("closed") from None
 
     def poll_break(self, timeout: float = 0.0) -> bool:
-        """True when a break marker has come; data packets that wait behind it are left alone."""
+        """True if a break marker has arrived; data packets after it are not read."""
         if self._buffered() < 8:
             if self._socket_readable(timeout):
                 self._receive()
@@ -143,7 +143,7 @@ class Channel:
         self._send(data)
 
     def answer_break(self) -> None:
-        """Break marker, then the client's reset (what it sent before is void), then our reset."""
+        """Break marker, then the reset of the client (what it sent before is discarded), then our reset."""
         self.send_packet(MARKER, bytes((1, 0, MARK_BREAK)))
         while True:
             kind, body = self.packet()

@@ -1,4 +1,4 @@
-"""What the stand-in says it is: one profile for each database release.
+"""What the stand-in claims to be: one profile per database release.
 
 The capability bytes are those a python-oracledb client looks at; the numbering is from its published source.
 """
@@ -27,7 +27,7 @@ class Release:
 
     @property
     def version_number(self) -> int:
-        """The packed form that releases from 18 on send: 8.8.4.8.4 bits."""
+        """The packed form that releases since 18 send: 8.8.4.8.4 bits."""
         a, b, c, d, e = self.version
         return (a << 24) | (b << 16) | (c << 12) | (d << 4) | e
 

@@ -21,7 +21,7 @@ _TRANSACTION_OPEN = 0x2
 
 
 class Reply(Writer):
-    """One reply; ``fields`` is the negotiated field version, which decides on optional fields."""
+    """One reply; ``fields`` is the negotiated field version, which determines the optional fields."""
 
     __slots__ = ("fields",)
 

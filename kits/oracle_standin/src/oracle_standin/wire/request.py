@@ -23,7 +23,7 @@ _MORE_TIMEOUT = 0.02
 
 @dataclass(slots=True)
 class ExecuteRequest:
-    """What the client asks for; binds still have to be read from the request."""
+    """What the client requests; the binds are still to be read."""
 
     cursor_id: int
     sql: str | None = None  # None: execute again
@@ -34,7 +34,7 @@ class ExecuteRequest:
     commit: bool = False
     batch_errors: bool = False
     row_counts: bool = False
-    sizes: list[int] | None = None  # of the binds, which decide on their order in a row
+    sizes: list[int] | None = None  # of the binds; they determine the order in a row
 
 
 def read_execute(reader: Reader, function: int, fields: int) -> ExecuteRequest:
@@ -123,7 +123,7 @@ def _read_metadata(reader: Reader, count: int, fields: int) -> list[tuple[int, i
 
 
 def pull(reader: Reader, channel: Channel) -> bool:
-    """Reads on until the request is complete as far as can be told. False when its last packet was a full one."""
+    """Reads until the request is complete, as far as is known. False if its last packet was full."""
     while channel.last_full:
         if not channel.readable(_MORE_TIMEOUT):
             return False
@@ -132,7 +132,7 @@ def pull(reader: Reader, channel: Channel) -> bool:
 
 
 def drain(reader: Reader, channel: Channel) -> None:
-    """Drops the rest of a request that failed before its binds were read."""
+    """Discards the rest of a request that failed before its binds were read."""
     pull(reader, channel)
     reader.pos = len(reader.data)
 
@@ -157,7 +157,7 @@ def read_rows(reader: Reader, channel: Channel, binds: list[Datatype], sizes: li
 
 
 def skip_rows(reader: Reader, channel: Channel, columns: int, count: int) -> None:
-    """Count-only mode: drops the rows, and parses them only when it is unclear whether the last packet has come."""
+    """Count-only mode: discards the rows; parses them only if it is unclear whether the last packet has arrived."""
     if not pull(reader, channel):
         parse, rows = _row_parser(columns, True), list[Row]()
         while True:
@@ -217,7 +217,7 @@ def parse(buffer, n, out):
 
 
 def _slow_value(buffer: bytes, pos: int, size: int) -> tuple[Raw, int]:
-    """A null BOOLEAN, or chunks. Raises IndexError when the buffer ends first."""
+    """A null BOOLEAN, or chunks. Raises IndexError if the buffer ends first."""
     if size == 253:
         return None, pos + 2
     parts: list[bytes] = []
