@@ -10,7 +10,7 @@ from pydantic import Field
 from agent_core.api import SinkState, SinkStatus, SourceStatus
 from http_monitor.answers.backlog import Backlog, backlog
 from http_monitor.answers.buffer import AlertAnswer, BufferOutlook, outlook
-from http_monitor.answers.model import Answer, Rounded, Text, age_seconds, iso_time
+from http_monitor.answers.model import Answer, Duration, Rounded, Text, age_seconds, iso_time
 from http_monitor.answers.status import (
     BufferAnswer,
     FindingAnswer,
@@ -39,7 +39,7 @@ class LiveWrites(Answer):
 
     successful: int = Field(description="Writes that returned, since the start.")
     failed: int = Field(description="Writes that raised, since the start.")
-    average_seconds: Rounded | None = Field(
+    average_seconds: Duration | None = Field(
         description="Average time of a write, over the last 5 minutes (seconds); null: none returned."
     )
     average_records: Rounded | None = Field(
@@ -80,7 +80,7 @@ class LivePoint(Answer):
     time_seconds: Rounded = Field(description="Seconds since the epoch, UTC.")
     records_per_second: Rounded = Field(description="Records collected since the point before (per second).")
     fill_pct: Mapping[str, Rounded] = Field(description="How full the buffer is, by sink (percent).")
-    write_seconds: Mapping[str, Rounded | None] = Field(
+    write_seconds: Mapping[str, Duration | None] = Field(
         description="Average time of a write, by sink (seconds); null: none returned."
     )
 
@@ -115,7 +115,7 @@ class History(Answer):
     time_seconds: tuple[Rounded, ...] = Field(description="Seconds since the epoch, UTC.")
     records_per_second: tuple[Rounded, ...] = Field(description="Records collected (per second).")
     fill_pct: Mapping[str, tuple[Rounded | None, ...]] = Field(description="How full the buffer is, by sink (percent).")
-    write_seconds: Mapping[str, tuple[Rounded | None, ...]] = Field(
+    write_seconds: Mapping[str, tuple[Duration | None, ...]] = Field(
         description="Average time of a write, by sink (seconds)."
     )
 

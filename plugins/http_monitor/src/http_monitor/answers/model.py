@@ -18,11 +18,18 @@ def rounded(number: float) -> float:
     return round(number, 3)
 
 
+def _microseconds(seconds: float) -> float:
+    return round(seconds, 6)
+
+
 Text = Annotated[str, AfterValidator(sendable)]
 """A text that others wrote: a file name, an error message. What the YAML says is valid already."""
 
 Rounded = Annotated[float, AfterValidator(rounded)]
 """A number to look at."""
+
+Duration = Annotated[float, AfterValidator(_microseconds)]
+"""Seconds that a write or a poll took: often less than a thousandth."""
 
 
 class Answer(BaseModel):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from agent_core.api import GroupMode, GroupState, GroupStatus, Severity
-from http_monitor.answers.model import Answer, Rounded, Text, age_seconds
+from http_monitor.answers.model import Answer, Duration, Rounded, Text, age_seconds
 
 
 class BufferAnswer(Answer):
@@ -85,7 +85,7 @@ class GroupAnswer(Answer):
     suppressed: int = Field(description="Values that a deadband or on-change held back, since the start.")
     stale: bool = Field(description="True when there was no good poll for longer than the group's limit.")
     last_poll_age_seconds: Rounded | None = Field(description="Time since the last poll (seconds); null: none yet.")
-    last_duration_seconds: Rounded | None = Field(description="How long the last poll took (seconds).")
+    last_duration_seconds: Duration | None = Field(description="How long the last poll took (seconds).")
     last_error: Text | None = Field(description="Message of the last poll that failed; null: none failed.")
 
 
