@@ -16,7 +16,7 @@ from agent_core.api.batch import Batch
 from agent_core.api.components import Config, DivertReason, DropReason, WriteOutcome
 from agent_core.api.control import AgentView, SinkState
 from agent_core.api.errors import ConfigProblem
-from agent_core.api.factories import (
+from agent_core.api.plugin.factories import (
     BufferFactory,
     DriverFactory,
     ExtensionFactory,
@@ -24,7 +24,7 @@ from agent_core.api.factories import (
     SourceFactory,
     TransformFactory,
 )
-from agent_core.api.markers import hookspec
+from agent_core.api.plugin.markers import hookspec
 
 
 @hookspec

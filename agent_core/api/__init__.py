@@ -44,7 +44,6 @@ from agent_core.api.components import (
     Transform,
     WriteOutcome,
 )
-from agent_core.api.context import ComponentContext
 from agent_core.api.control import (
     Account,
     AgentStatus,
@@ -79,7 +78,11 @@ from agent_core.api.errors import (
     UnknownGroupError,
     UnknownSinkError,
 )
-from agent_core.api.factories import (
+from agent_core.api.folder import FolderProbe, probe_folder
+from agent_core.api.log import Log, LogEvent
+from agent_core.api.nearest import did_you_mean, nearest
+from agent_core.api.plugin.context import ComponentContext
+from agent_core.api.plugin.factories import (
     BufferFactory,
     DriverFactory,
     ExtensionFactory,
@@ -90,10 +93,8 @@ from agent_core.api.factories import (
     TransformFactory,
     load_schema,
 )
-from agent_core.api.folder import FolderProbe, probe_folder
-from agent_core.api.log import Log, LogEvent
-from agent_core.api.markers import PROJECT, hookimpl, hookspec
-from agent_core.api.nearest import did_you_mean, nearest
+from agent_core.api.plugin.markers import PROJECT, hookimpl, hookspec
+from agent_core.api.plugin.version import API_VERSION
 from agent_core.api.polling.catalog import CatalogConverter, Conversion, ConversionOptions
 from agent_core.api.polling.driver import (
     Area,
@@ -115,7 +116,6 @@ from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, 
 from agent_core.api.rate_limit import RateLimit
 from agent_core.api.secret import Secret
 from agent_core.api.settings import settings
-from agent_core.api.version import API_VERSION
 
 __all__ = [
     "API_VERSION",

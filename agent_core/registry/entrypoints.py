@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from agent_core.api.markers import PROJECT
+from agent_core.api.plugin.markers import PROJECT
 
 CORE: Final = "tagferry"
 """The core's distribution, which every plugin requires."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent_core import hookspecs
 from agent_core.api import did_you_mean
-from agent_core.api.markers import PROJECT
+from agent_core.api.plugin.markers import PROJECT
 
 RETURNING_HOOKS = frozenset({"agent_resolve_secret", "agent_check_config"})
 REGISTER_PREFIX = "agent_register_"

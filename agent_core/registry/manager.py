@@ -10,7 +10,7 @@ import pluggy
 
 from agent_core import hookspecs
 from agent_core.api import PluginError
-from agent_core.api.markers import PROJECT
+from agent_core.api.plugin.markers import PROJECT
 from agent_core.registry.hookimpls import event_hooks, problems
 from agent_core.registry.observers import ObserverGuard
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from agent_core.testing.patience import PATIENCE_SECONDS, PROCESS_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS, PROCESS_SECONDS
 
 AGENT = (sys.executable, "-m", "agent_core.cli.main")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z."""

@@ -36,7 +36,7 @@ from agent_core.api import (
     Value,
 )
 from agent_core.testing.contract import Contract
-from agent_core.testing.stopwatch import Stopwatch
+from agent_core.testing.suite.stopwatch import Stopwatch
 
 
 class DriverContract(Contract):

@@ -22,7 +22,7 @@ from agent_core.api import (
     WriteOutcome,
     hookimpl,
 )
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 TEST_ORIGIN = Origin("line", "PLC01", "G1")
 

@@ -37,7 +37,7 @@ from agent_core.api import (
 )
 from agent_core.testing.clock import START_NS
 from agent_core.testing.contract import Contract
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
 

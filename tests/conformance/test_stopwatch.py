@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent_core.testing import stopwatch
-from agent_core.testing.stopwatch import Stopwatch
+from agent_core.testing.suite import stopwatch
+from agent_core.testing.suite.stopwatch import Stopwatch
 
 
 class Machine:

@@ -5,7 +5,7 @@ import pytest
 from agent_core.api import SystemClock
 from agent_core.runtime.deadline import Hands
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 
 def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from agent_core.api import Buffer, Clock, Lease
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.contract import Contract
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
 

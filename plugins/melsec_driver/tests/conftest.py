@@ -10,8 +10,8 @@ from melsec_driver.driver import MelsecDriver
 from plant.peer import PeerProcess
 
 from agent_core.api import settings
-from agent_core.testing.patience import PATIENCE_SECONDS
 from agent_core.testing.settings import settings_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 MakeDriver = Callable[..., MelsecDriver]
 

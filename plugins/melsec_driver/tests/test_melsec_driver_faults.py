@@ -15,7 +15,7 @@ from plant.peer import PeerProcess
 from plant.scripted_device import Behaviour, scripted_device
 
 from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
-from agent_core.testing.stopwatch import Stopwatch
+from agent_core.testing.suite.stopwatch import Stopwatch
 
 MakeDriver = Callable[..., MelsecDriver]
 HEAD = bytes.fromhex("D0 00 00 FF FF 03 00")

@@ -15,8 +15,8 @@ from memory_buffer.config import MemoryBufferConfig, WhenFull
 from agent_core.api import ComponentContext, Lease
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.patience import PATIENCE_SECONDS
 from agent_core.testing.records import RecordMaker, numbers
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 
 class CountingClock(ManualClock):

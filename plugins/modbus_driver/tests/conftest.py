@@ -11,8 +11,8 @@ from modbus_driver.driver import ModbusDriver
 from plant.process import ModbusPlant
 
 from agent_core.api import ComponentContext, settings
-from agent_core.testing.patience import PATIENCE_SECONDS
 from agent_core.testing.settings import settings_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 MakeDriver = Callable[..., ModbusDriver]
 

@@ -12,8 +12,8 @@ from opcua_driver.driver import OpcuaDriver
 from plant.peer import PeerProcess
 
 from agent_core.api import ComponentContext, settings
-from agent_core.testing.patience import PATIENCE_SECONDS
 from agent_core.testing.settings import settings_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 NOON: Final = "time Float 134117424001234560"
 """2026-01-01T12:00:00.123456Z, as the server begins with."""

@@ -11,8 +11,8 @@ from s7_driver.config import S7DriverConfig
 from s7_driver.driver import S7Driver
 
 from agent_core.api import ComponentContext, settings
-from agent_core.testing.patience import PATIENCE_SECONDS
 from agent_core.testing.settings import settings_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 MakeDriver = Callable[..., S7Driver]
 

@@ -10,7 +10,7 @@ from agent_core.registry.events import Events
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.testing.background import Background
 from agent_core.testing.fakes import FakeFallback, batch_of
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 from ..conftest import MakeRig
 

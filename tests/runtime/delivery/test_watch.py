@@ -7,7 +7,7 @@ import pytest
 
 from agent_core.api import Batch, DivertReason, RetryableError, SinkState, WriteOutcome
 from agent_core.testing.fakes import batch_of
-from agent_core.testing.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 from ..conftest import MakeRig, Rig
 

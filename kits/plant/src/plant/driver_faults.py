@@ -20,8 +20,8 @@ import pytest
 
 from agent_core.api import BitWriter, BlockDriver, ClockReader, DeviceUnreachable, Driver, ItemDriver, TagSpec
 from agent_core.testing.contract import Contract
-from agent_core.testing.patience import PATIENCE_SECONDS
-from agent_core.testing.stopwatch import Stopwatch
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.stopwatch import Stopwatch
 from plant.tcp_gate import TcpGate
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from plant.tcp_gate import TcpGate
 
 from agent_core.api import Batch, Origin, RetryableError, WriteOutcome
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.patience import PATIENCE_SECONDS
-from agent_core.testing.stopwatch import Stopwatch
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.stopwatch import Stopwatch
 
 from ..conftest import PATIENT
 

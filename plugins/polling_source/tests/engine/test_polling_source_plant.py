@@ -13,8 +13,8 @@ from polling_source.config import PollingSourceConfig
 from polling_source.source import PollingSource
 
 from agent_core.api import BAD, GOOD, Batch, ComponentContext, Severity, Value
-from agent_core.testing.patience import PATIENCE_SECONDS
-from agent_core.testing.stopwatch import Stopwatch
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
+from agent_core.testing.suite.stopwatch import Stopwatch
 
 INTERVAL = 0.1
 

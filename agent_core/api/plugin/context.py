@@ -12,7 +12,7 @@ from agent_core.api.clock import Clock, SystemClock
 from agent_core.api.log import Log
 
 if TYPE_CHECKING:
-    from agent_core.api.factories import DriverFactory
+    from agent_core.api.plugin.factories import DriverFactory
 
 
 @dataclass(frozen=True, slots=True)

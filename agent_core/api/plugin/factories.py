@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import ClassVar, Generic, TypeVar
 
 from agent_core.api.components import BackupReader, Buffer, Config, Extension, Sink, Source, Transform
-from agent_core.api.context import ComponentContext
+from agent_core.api.plugin.context import ComponentContext
 from agent_core.api.polling.catalog import CatalogConverter
 from agent_core.api.polling.driver import Driver
 

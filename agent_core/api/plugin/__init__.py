@@ -1,0 +1,1 @@
+"""What a plugin registers, and what the core tells it."""

@@ -1,0 +1,1 @@
+"""How a suite of tests runs: its patience, its stopwatch, its property tests."""
