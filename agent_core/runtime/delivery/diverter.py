@@ -40,17 +40,6 @@ class Diverter:
             except RetryableError as error:
                 self._log_unavailable(error)
 
-    def ready(self) -> bool:
-        """True when the fallback is open now, after a try if it was not. Never raises."""
-        if self._fallback is None:
-            return False
-        try:
-            self._fallback.open()
-        except BaseException as error:
-            self._log_unavailable(error)
-            return False
-        return True
-
     def _log_unavailable(self, error: BaseException) -> None:
         sink_id = self._context.sink_id
         self._context.log.warning("fallback unavailable", sink=sink_id, error=error, every=sink_id)

@@ -43,7 +43,7 @@ class ReplayPosition:
                 self._store()
 
     def _store(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
         new.write_text(json.dumps(self._known), encoding="utf-8")
         new.replace(self._path)

@@ -137,7 +137,7 @@ def test_a_fallback_that_keeps_disk_free_loses_what_it_says_and_no_more(run: Cou
         run.wait_for_catch_up(SHORT.catch_up_seconds)
         run.stop()
     assert "MIN_FREE_DISK" not in agent.output, "the message says it in words"
-    assert "free space" in agent.output
+    assert "free disk space" in agent.output
     assert_exact_loss(run, agent)
 
 
