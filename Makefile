@@ -38,7 +38,7 @@ define install
 @$(PIP) install --no-compile -c constraints.txt -r $(VENV)/editable/requirements.txt
 endef
 
-demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink, a status line a second; Ctrl-C ends it
+demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink, one status line per second; Ctrl-C ends it
 	@exec $(BIN)/tagferry run agent.yaml --status-every 1s
 
 plant: develop  ## the main job: a Modbus server of 3,491 tags -> agent -> Oracle stand-in, compared row by row
