@@ -29,6 +29,7 @@ from typing import TextIO
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.transport import ModbusProtocol
 
 from plant.peer import obey_stdin
 from plant.servers.catalogue import PLANT_GROUPS, PLANT_TAGS, Catalogue, PlantGroup
@@ -39,6 +40,28 @@ READS = (1, 2, 3, 4)
 BITS = 2000
 INPUTS = 1000
 WAIT_SECONDS = 50.0
+
+_TURNS = 5
+"""More than asyncio takes to make a connection of what it has accepted."""
+
+
+class _Server(ModbusTcpServer):
+    """Leaves no connection open that was accepted in the moment of its shutdown."""
+
+    def __init__(self, device: SimDevice, address: tuple[str, int]) -> None:
+        super().__init__(device, address=address)
+        self._handlers: list[ModbusProtocol] = []
+
+    def callback_new_connection(self) -> ModbusProtocol:
+        handler: ModbusProtocol = super().callback_new_connection()  # type: ignore[no-untyped-call]
+        self._handlers.append(handler)
+        return handler
+
+    def abort_the_late(self) -> None:
+        """After ``shutdown``, once the event loop has made connections of what it had accepted."""
+        for handler in self._handlers:
+            if isinstance(handler.transport, asyncio.Transport):
+                handler.transport.abort()
 
 
 class PlantServer:
@@ -69,13 +92,13 @@ class PlantServer:
             ),
             action=self._answer,
         )
-        self._server: ModbusTcpServer | None = None
+        self._server: _Server | None = None
         self.ended = asyncio.Event()
         log.write("sequence,time_ns,group,scan,function,address,units,outcome\n")
 
     async def listen(self) -> None:
         """Begin to listen; the port is known afterwards."""
-        self._server = ModbusTcpServer(self._device, address=(self._host, self.port))
+        self._server = _Server(self._device, address=(self._host, self.port))
         await self._server.serve_forever(background=True)
         transport = self._server.transport
         assert isinstance(transport, asyncio.Server)
@@ -83,9 +106,12 @@ class PlantServer:
 
     async def pause(self) -> None:
         """Stop listening and drop every connection."""
-        if self._server is not None:
-            await self._server.shutdown()  # type: ignore[no-untyped-call]
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await server.shutdown()  # type: ignore[no-untyped-call]
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            server.abort_the_late()
 
     async def obey(self, line: str) -> bool:
         """Carry out one order; False when it is none. Raises ValueError."""
@@ -136,6 +162,8 @@ class PlantServer:
         """Called by pymodbus before each answer; ``registers`` may be changed in place."""
         if self._delay_seconds:
             await asyncio.sleep(self._delay_seconds)
+        if self._server is None:  # its connection is closed
+            return ExcCodes.DEVICE_FAILURE
         group = self._groups[address] if function == HOLDING and address < len(self._groups) else None
         touched = range(address, address + count)
         if self._hangs or (function == HOLDING and not self._silent.isdisjoint(touched)):
