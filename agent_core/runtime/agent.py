@@ -131,7 +131,7 @@ class Agent:
         deliveries = parts.deliveries.items()
         spilled = share(SPILLED_BY)
         drained = max(share(SOURCES_STOPPED_BY), min(share(DRAINED_BY), spilled - SPILL_SECONDS))
-        # The drain ends by itself at its deadline; only one that hangs costs the spill a third of its time.
+        # The drain ends at its deadline; only one that hangs costs the spill a third of its time.
         in_time &= self._step(
             "sink", drained + (spilled - drained) / 3, {key: _bound(d.drain, drained) for key, d in deliveries}
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,8 +33,3 @@ class ComponentContext:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log", Log(self.plugin, self.clock))
-
-    @property
-    def logger(self) -> logging.Logger:
-        """The logger behind ``log``; for libraries that want one."""
-        return self.log.logger

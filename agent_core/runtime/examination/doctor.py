@@ -43,7 +43,7 @@ class Visitor(Protocol):
         """One finding."""
 
     def waiting(self, patient: Patient, elapsed_seconds: float) -> None:
-        """Its check goes on; called several times a second."""
+        """Its check is still running; called several times a second."""
 
 
 class Doctor:

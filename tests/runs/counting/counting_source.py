@@ -145,7 +145,7 @@ class CountingSource:
         self._rate = float(str(config["rate"]))
         self._numbering = Numbering(int(str(config["poison_every"])), int(str(config["contested_every"])))
         self._origin = Origin(context.component_id, "", "counting")
-        self._log = context.logger
+        self._log = context.log
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -172,7 +172,7 @@ class CountingSource:
             # After a delay of more than a second it does not try to catch up.
             due = max(due + self._batch / self._rate, time.monotonic() - 1)
             self._stopped.wait(max(0.0, due - time.monotonic()))
-        self._log.info("counting ended: next=%d", n)
+        self._log.info("counting ended", next=n)
 
     def _done(self, n: int) -> bool:
         return n - self._first >= self._at_least > 0 and (self._enough is None or self._enough.exists())
