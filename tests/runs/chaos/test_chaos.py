@@ -25,6 +25,7 @@ from runs.counting.counting_source import TABLE, TRIGGER, Numbering
 from runs.counting.tally import Found, rows_in_files, rows_in_table
 
 from agent_core.testing.agent_process import AgentProcess
+from agent_core.testing.suite.patience import PROCESS_SECONDS
 
 Say = Callable[[str], None]
 
@@ -41,8 +42,8 @@ class Scale:
     max_file_age: str
 
 
-SHORT = Scale(30_000, 8_000, 40, 60, 60, "300ms")
-BRIEF = Scale(15_000, 8_000, 20, 60, 60, "300ms")
+SHORT = Scale(30_000, 8_000, 40, PROCESS_SECONDS, PROCESS_SECONDS, "300ms")
+BRIEF = Scale(15_000, 8_000, 20, PROCESS_SECONDS, PROCESS_SECONDS, "300ms")
 FULL = Scale(1_000_000, 8_000, 1000, 600, 300, "2s")
 
 SCALES = [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=pytest.mark.chaos)]

@@ -13,6 +13,7 @@ from runs.counting.counting_source import Numbering
 from runs.counting.tally import Tally, rows_in_files, rows_in_table
 
 from agent_core.testing.agent_process import AgentProcess, wait_until
+from agent_core.testing.suite.patience import PROCESS_SECONDS
 
 
 class CountedRun:
@@ -69,7 +70,7 @@ class CountedRun:
         """The backlog, files that are being written included."""
         return self.case.fallback_files(kind="backup")
 
-    def wait_for_catch_up(self, seconds: float) -> None:
+    def wait_for_catch_up(self, seconds: float = PROCESS_SECONDS) -> None:
         """Return when the source has ended, nothing is in the buffer and no file waits."""
 
         def caught_up() -> bool:

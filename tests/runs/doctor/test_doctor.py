@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,12 +14,12 @@ from plant.process import ModbusPlant
 from runs.conftest import Case, Database
 
 from agent_core.testing.agent_process import AGENT, wait_until
+from agent_core.testing.suite.patience import within
 
 
 class Report(NamedTuple):
     code: int
     findings: list[dict[str, str]]
-    seconds: float
     text: str
 
     def of(self, kind: str, severity: str) -> list[dict[str, str]]:
@@ -31,7 +30,6 @@ class Report(NamedTuple):
 
 
 def doctor(case: Case, plant_address: str, environ: Mapping[str, str], *arguments: str) -> Report:
-    began = time.monotonic()
     done = subprocess.run(
         [*AGENT, "doctor", "--json", *arguments],
         cwd=case.folder,
@@ -43,7 +41,7 @@ def doctor(case: Case, plant_address: str, environ: Mapping[str, str], *argument
         check=False,
     )
     assert done.stderr == "", done.stderr
-    return Report(done.returncode, json.loads(done.stdout)["findings"], time.monotonic() - began, done.stdout)
+    return Report(done.returncode, json.loads(done.stdout)["findings"], done.stdout)
 
 
 def test_where_all_is_well_nothing_failed_and_nothing_is_left_behind(
@@ -109,17 +107,19 @@ def test_a_database_that_never_answers_holds_nothing_up(
 ) -> None:
     plant.tags_csv(case.folder / "tags.csv")
     fault(database.server)  # type: ignore[operator]
-    report = doctor(case, plant.address, database.environ)
+    with within(25):
+        report = doctor(case, plant.address, database.environ)
     assert report.code == 1
     assert report.of("sink", "critical")
     assert report.of("fallback", "ok"), "the parts behind it are asked, too"
-    assert report.seconds < 25
 
 
 def test_a_check_is_left_behind_when_its_time_is_up(case: Case, database: Database, plant: ModbusPlant) -> None:
     plant.tags_csv(case.folder / "tags.csv")
     database.server.black_hole(True)
-    report = doctor(case, plant.address, database.environ, "--timeout", "300ms")
+    agent_yaml = case.folder / "agent.yaml"
+    agent_yaml.write_text(agent_yaml.read_text(encoding="utf-8").replace("login: 2s", "login: 90s"), encoding="utf-8")
+    with within(0.3):  # of the process, to its end
+        report = doctor(case, plant.address, database.environ, "--timeout", "300ms")
     assert report.code == 1
     assert "did not end within 0.3 s and was left behind" in report.of("sink", "critical")[0]["message"]
-    assert report.seconds < 10, "the process ends all the same"

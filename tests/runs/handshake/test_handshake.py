@@ -18,6 +18,7 @@ from plant.servers.request_log import Outcome
 from runs.conftest import Case, Row
 
 from agent_core.testing.agent_process import AGENT, AgentProcess, wait_until
+from agent_core.testing.suite.patience import LEEWAY_SECONDS, within
 
 TAGS, GROUPS = 80, 4
 FIXED, ASKED, RESET, RISING = (f"LINE1_PROCESS{number}" for number in range(1, 5))
@@ -25,7 +26,7 @@ RESET_BIT, RISING_BIT = 100, 200
 READ_COILS = 1
 
 ANSWER_SECONDS, BEGIN_SECONDS, MERGE_SECONDS, STATUS_SECONDS = 0.5, 1.0, 1.0, 0.2
-"""What the plant asks for."""
+"""What the plant asks for, where nothing else keeps the machine busy."""
 
 
 @pytest.fixture
@@ -93,17 +94,16 @@ def test_a_group_is_polled_when_a_program_asks(
         assert 0 < answer["duration_ms"] < 1000 * seconds
         begun = polls(case, plant, ASKED)
         assert len(begun) == count, "the rows are handed on when the answer comes"
-        assert -0.01 < begun[-1] - asked_at < BEGIN_SECONDS
+        assert -0.01 < begun[-1] - asked_at < BEGIN_SECONDS + LEEWAY_SECONDS
         time.sleep(MERGE_SECONDS)  # or the next one would be answered with this poll
-    assert sorted(took)[1] < ANSWER_SECONDS, took
+    assert sorted(took)[1] < ANSWER_SECONDS + LEEWAY_SECONDS, took
 
     with ThreadPoolExecutor(8) as pool:
         answers = [answer for answer, _ in pool.map(lambda _: trigger(client, ASKED), range(8))]
     assert all(answer["success"] for answer in answers)
     assert len(polls(case, plant, ASKED)) == 4, "eight triggers at once share one poll"
-    begun_at = time.monotonic()
-    status = client.get(f"/api/polling/groups/{ASKED}/status").json()
-    assert time.monotonic() - begun_at < STATUS_SECONDS
+    with within(STATUS_SECONDS):
+        status = client.get(f"/api/polling/groups/{ASKED}/status").json()
     assert (status["polls"], status["merged"], status["failed"]) == (4, 7, 0)
 
     time.sleep(MERGE_SECONDS)
@@ -133,7 +133,7 @@ def test_bits_in_the_plc_trigger_and_are_reset_as_configured(
         plant.wait_for_coil(RESET_BIT, False)
         begun = polls(case, plant, RESET)
         assert len(begun) == count, "reset after its rows were handed on, and only once"
-        assert begun[-1] - set_at < BEGIN_SECONDS
+        assert begun[-1] - set_at < BEGIN_SECONDS + LEEWAY_SECONDS
 
     plant.set_coil(RISING_BIT, False)
     wait_for_looks(plant, RISING_BIT, 2)

@@ -88,7 +88,7 @@ class Killed:
         outcomes = self._folder / "outcomes"
         before = outcomes.read_text("utf-8").count("\n") if outcomes.exists() else 0
         with self.run.agent(self._words | {"FIRST": first, "AT_LEAST": 100, "MAX_FILE_AGE": "100ms"}) as agent:
-            self.run.wait_for_catch_up(20)
+            self.run.wait_for_catch_up()
             self.run.stop()
         assert "line found unreadable" not in agent.output, "what was half written has been cut off"
         lines = outcomes.read_text("utf-8").splitlines()[before:]

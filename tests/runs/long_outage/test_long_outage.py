@@ -19,6 +19,7 @@ from runs.counting.counting_source import TABLE
 from runs.counting.tally import rows_in_table
 
 from agent_core.testing.agent_process import AgentProcess, wait_until
+from agent_core.testing.suite.patience import PROCESS_SECONDS
 
 Outage = Callable[[Standin], AbstractContextManager[None]]
 
@@ -49,7 +50,7 @@ class Scale:
         } | more
 
 
-SHORT = Scale(3.5, 60, "500ms", "300ms", "50ms", "300ms", "500ms", 100_000)
+SHORT = Scale(3.5, PROCESS_SECONDS, "500ms", "300ms", "50ms", "300ms", "500ms", 100_000)
 SLOW_TO_GIVE_UP = replace(SHORT, initial_delay="1s")
 """It is still retrying when the buffer is full, so that rows leave because they are evicted."""
 
@@ -102,7 +103,7 @@ def rows(server: Standin) -> int:
 
 def wait_for_rows(run: CountedRun) -> None:
     before = rows(run.server)
-    wait_until(lambda: rows(run.server) > before, 90, "rows in the table")
+    wait_until(lambda: rows(run.server) > before, what="rows in the table")
 
 
 @pytest.mark.parametrize(("outage", "scale"), OUTAGES)

@@ -86,7 +86,7 @@ class Faults:
             self.cleared.notify_all()
 
     def freeze(self, seconds: float) -> None:
-        """Waits until the rules are cleared; nothing else ends it."""
+        """Waits; when the rules are cleared, no longer. Nothing else ends it."""
         with self.cleared:
             self.cleared.wait(seconds)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -220,7 +219,7 @@ class Session:
 
     def _send(self) -> None:
         if self.server.faults.latency_seconds:
-            time.sleep(self.server.faults.latency_seconds)
+            self.server.faults.freeze(self.server.faults.latency_seconds)
         payload = self.reply.getvalue()
         if self._token:
             payload = bytes((TOKEN,)) + ub(self._token) + payload
