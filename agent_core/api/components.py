@@ -323,6 +323,36 @@ class Diagnosable(Protocol):
         """Check the live environment and leave nothing behind. May block; called without ``open``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A source's last sign of life: a batch it emitted, or work that gave it nothing to emit.
+
+    ``silent_seconds``: how long ago that was. ``limit_seconds``: how long it may be while the source works as it
+    should; beyond it the source is *stale*. ``about`` names the part of the source that has been silent for longest,
+    such as ``device PLC01``; empty for the source as a whole.
+    """
+
+    silent_seconds: float
+    limit_seconds: float
+    about: str = ""
+
+
+@runtime_checkable
+class Pulsing(Protocol):
+    """Optional on a source: it knows how often it should show that it works.
+
+    The core cannot tell a source that has nothing to say (values that do not change) from one that hangs. Without this,
+    a source is stale only after the ``stale_after`` that the YAML gives it, counted from its last batch.
+    """
+
+    def pulse(self) -> Pulse | None:
+        """The part whose sign of life is most overdue; None while none is expected.
+
+        None is for a source that waits for events, or whose groups an operator has stopped. A snapshot: never blocks,
+        thread-safe; called between ``start`` and ``stop``.
+        """
+
+
 @runtime_checkable
 class Advising(Protocol):
     """Optional on a sink."""

@@ -141,14 +141,45 @@ class SinkStatus:
     write_seconds: float | None = None
 
 
+class SourceState(StrEnum):
+    """How a source stands.
+
+    ``starting``: its ``start`` has not returned, though it should at once. ``stale``: no sign of life for longer than
+    its limit. ``failed``: it did not start, or a thread of it has died, so some or all of its values are not collected.
+    A group that an operator stopped changes nothing here: see ``GroupState``.
+    """
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STALE = "stale"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """One source at one instant."""
+    """One source at one instant. ``last_batch_ns`` is UTC ns of the last ``emit``, or None.
+
+    ``problem`` and ``next_step`` say what is wrong and what to do, None while it runs. ``silent_seconds``: since its
+    last sign of life (a batch, or whatever its ``pulse`` says), None while none is expected. ``stale_after_seconds``:
+    how long that may last; None when it has no rhythm and the YAML sets no limit.
+
+    ``set_aside``: records that it emitted, or its transforms made, whose value is not a ``Value``; they count as
+    rejected. ``refused_batches``: batches that ``emit`` refused as a whole (it raised). ``failures``: how often each of
+    its transforms raised, by name, such as ``transform 1 (scale)``; those that never did are left out.
+    """
 
     source_id: str
     type: str
     collected: int
     last_batch_ns: int | None
+    state: SourceState = SourceState.RUNNING
+    problem: str | None = None
+    next_step: str | None = None
+    silent_seconds: float | None = None
+    stale_after_seconds: float | None = None
+    set_aside: int = 0
+    refused_batches: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +187,7 @@ class AgentStatus:
     """The whole agent at one instant.
 
     ``observer_failures``: how often an observer of events raised; ``slow_observer_calls``: how often one took longer
-    than it may.
+    than it may; ``failing_observers``: how often each raised, by its name, those that never did left out.
     """
 
     name: str
@@ -165,6 +196,7 @@ class AgentStatus:
     sinks: Sequence[SinkStatus]
     observer_failures: int = 0
     slow_observer_calls: int = 0
+    failing_observers: Mapping[str, int] = field(default_factory=dict)
 
 
 class GroupMode(StrEnum):

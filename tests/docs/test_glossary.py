@@ -17,7 +17,7 @@ from csv_sink.format.line import COLUMNS
 from docs.surface import DOCUMENTS, PACKAGES, ROOT, SCHEMAS, Said
 
 from agent_core import api
-from agent_core.api import Account, DivertReason, DropReason, GroupState, Severity, SinkState
+from agent_core.api import Account, DivertReason, DropReason, GroupState, Severity, SinkState, SourceState
 from agent_core.registry.hookimpls import hook_arguments
 from docs import surface
 
@@ -87,6 +87,7 @@ def test_every_entry_leads_to_what_exists(entry: Entry) -> None:
     ("title", "values"),
     [
         ("Group states", GroupState),
+        ("Source states", SourceState),
         ("Severities", Severity),
         ("Sink states", SinkState),
         ("Ledger", Account),
