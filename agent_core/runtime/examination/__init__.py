@@ -1,1 +1,1 @@
-"""Examination: looking at parts and surroundings without running them, for the commands check, doctor and catalog."""
+"""Examination: inspects parts and surroundings without running them, for the commands check, doctor and catalog."""

@@ -1,4 +1,4 @@
-"""Doctor: asks every part of a configuration how it finds the world, one after the other, none for ever."""
+"""Doctor: lets every part of a configuration diagnose itself, one after another, each for a limited time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = Log("agent_core.doctor")
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined: ``kind`` is agent, source, buffer, sink, fallback or extension."""
+    """The part that is examined; ``kind`` is agent, source, buffer, sink, fallback or extension."""
 
     kind: str
     id: str
@@ -34,20 +34,20 @@ class Patient:
 
 
 class Visitor(Protocol):
-    """Who is told, in the thread that called ``examine``."""
+    """Receives what the doctor finds, in the thread that called ``examine``."""
 
     def began(self, patient: Patient) -> None:
-        """Its findings come next."""
+        """The findings that follow are those of this part."""
 
     def found(self, patient: Patient, finding: Finding) -> None:
         """One finding."""
 
     def waiting(self, patient: Patient, elapsed_seconds: float) -> None:
-        """Its check is still running; called several times a second."""
+        """The check of this part is still running. Called several times a second."""
 
 
 class Doctor:
-    """Creates the parts and runs nothing: each is asked to ``diagnose``, in a thread of its own.
+    """Creates the parts without running them, and calls ``diagnose`` of each in a thread of its own.
 
     A check that takes longer than ``limit_seconds`` is reported as failed and left behind.
     """
@@ -63,7 +63,7 @@ class Doctor:
             self._patients.append((patient, part.diagnose if isinstance(part, Diagnosable) else _no_checks))
 
     def examine(self, visitor: Visitor) -> Mapping[Severity, int]:
-        """Ask every part; how many findings of each severity there were."""
+        """Examine every part, and return how many findings of each severity there were."""
         counts: Counter[Severity] = Counter()
         for patient, diagnose in self._patients:
             visitor.began(patient)
@@ -94,7 +94,7 @@ class Doctor:
 
 
 class _Check:
-    """One ``diagnose`` in a daemon thread, which holds no lock of ours and dies with the process."""
+    """One call of ``diagnose`` in a daemon thread. The thread holds no lock of the agent and ends with the process."""
 
     def __init__(self, patient: Patient, diagnose: Callable[[], Iterable[Finding]], clock: Clock) -> None:
         self._patient = patient
@@ -105,7 +105,7 @@ class _Check:
         threading.Thread(target=self._run, args=(diagnose,), name=f"doctor-{patient.id}", daemon=True).start()
 
     def next(self, timeout_seconds: float) -> tuple[Finding | None, bool]:
-        """The next finding, or None after so long or at the end; whether that has come."""
+        """Wait for the next finding: that, or None when none came in that time, and whether the check has ended."""
         with self._changed:
             if not self._findings and not self._ended:
                 self._clock.wait(self._changed, timeout_seconds)
@@ -132,7 +132,7 @@ class _Check:
 
 
 def table_definitions(config: AgentConfig, catalog: Catalog, clock: Clock) -> Mapping[str, str]:
-    """The statements that would create the tables of the configuration, by sink. Raises ConfigError or PluginError."""
+    """The SQL statements that create the tables of the configuration, by sink. Raises ConfigError or PluginError."""
     components = Components(config, catalog, clock)
     made = {sink.id: components.sink(sink) for sink in config.sinks}
     return {sink_id: sink.ddl() for sink_id, sink in made.items() if isinstance(sink, DdlProvider)}

@@ -1,4 +1,4 @@
-"""SourceCheck: what the sources of a configuration say of it before anything is opened."""
+"""SourceCheck: lets the sources check their configuration before anything is opened."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from agent_core.runtime.components import Components
 
 
 class SourceCheck:
-    """Makes the sources, and asks those that are Plannable. No network.
+    """Creates the sources and asks those that are ``Plannable``. Uses no network.
 
-    ``problems`` holds everything they find wrong, warnings included, with paths from the root of the YAML.
+    ``problems`` are all that they found, including warnings, with paths from the root of the YAML.
     """
 
     def __init__(self, config: AgentConfig, catalog: Catalog, clock: Clock) -> None:
@@ -33,18 +33,18 @@ class SourceCheck:
         self.problems: Sequence[ConfigProblem] = problems
 
     def plans(self) -> Mapping[str, Sequence[PlannedDevice]]:
-        """How each source that can tell will read, by source id. Raises ConfigError."""
+        """The reading plan of each source that can give one, by source id. Raises ConfigError."""
         return {source_id: source.plan() for source_id, source in self._plannable.items()}
 
     def plan_lines(self) -> Sequence[str]:
-        """The same for a person. Raises ConfigError."""
+        """The reading plans as lines of text. Raises ConfigError."""
         return [line for source in self._plannable.values() for line in source.plan_report()]
 
 
 def below_source(index: int, problems: Sequence[ConfigProblem]) -> Sequence[ConfigProblem]:
-    """Problems whose paths start at the ``config:`` of a source, with paths from the root.
+    """The same problems, with paths from the root of the YAML instead of the ``config:`` of a source.
 
-    Those of another file need none.
+    A problem in another file keeps its place.
     """
     return [
         replace(problem, path=("sources", index, "config", *problem.path)) if problem.file is None else problem

@@ -1,4 +1,4 @@
-"""Surroundings: what the core itself needs of the machine: a state directory, free disk, a clock that is right."""
+"""Surroundings: what the core itself needs from the machine: a state directory, free disk space, a correct clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent_core.runtime.state_lock import agent_runs
 LITTLE_DISK_BYTES = 1 << 30
 NO_DISK_BYTES = 100 << 20
 FUTURE_SECONDS = 60.0
-"""A file may be this much younger than the clock says: network file systems have clocks of their own."""
+"""How far in the future a file may be dated: network file systems have clocks of their own."""
 
 SANE_YEARS = range(2025, 2100)
 
@@ -23,7 +23,7 @@ _MIB = 1 << 20
 
 
 def diagnose_surroundings(config: AgentConfig, clock: Clock) -> Iterator[Finding]:
-    """The YAML's warnings, the state directory, its disk, the log file, the clock. Leaves nothing behind."""
+    """Check the YAML's warnings, the state directory, its disk, the log file and the clock. Leaves no file behind."""
     yield from _configuration(config)
     yield from _state_dir(config.state_dir)
     if config.log.file is not None:
@@ -88,7 +88,7 @@ def _clock(config: AgentConfig, clock: Clock) -> Iterator[Finding]:
 
 
 def _newest(config: AgentConfig) -> tuple[Path, float] | None:
-    """The youngest of the files that this machine has written, and when that was."""
+    """The newest file that this machine has written, and the time of it."""
     stamps = []
     for path in (config.file, *(config.state_dir.iterdir() if config.state_dir.is_dir() else ())):
         try:

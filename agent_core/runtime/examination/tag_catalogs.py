@@ -1,4 +1,4 @@
-"""TagCatalogs: which installed source converts lists of tags, and which source of a configuration has some."""
+"""TagCatalogs: finds the installed sources that convert lists of tags, and the configured source that has them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent_core.registry.catalog import Catalog
 
 
 class TagCatalogs:
-    """The converters that installed sources bring, by the type of the source."""
+    """The converters of the installed sources, by type of source."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._converters: Mapping[str, CatalogConverter] = {
@@ -20,7 +20,7 @@ class TagCatalogs:
         }
 
     def converter(self, type_: str | None) -> CatalogConverter:
-        """The one of that type, or the only one. Raises PluginError."""
+        """The converter of that type, or the only one there is. Raises PluginError."""
         known = ", ".join(self._converters)
         if type_ is None and len(self._converters) == 1:
             return next(iter(self._converters.values()))
@@ -33,7 +33,7 @@ class TagCatalogs:
         return self._converters[type_]
 
     def of_source(self, config: AgentConfig, source_id: str | None) -> tuple[CatalogConverter, Config]:
-        """The converter and the settings of the source with that id, or of the only one that fits.
+        """The converter and the settings of the source with that id, or of the only source that has lists of tags.
 
         Raises PluginError.
         """

@@ -42,8 +42,7 @@ class Scale:
     max_file_age: str
 
 
-SHORT = Scale(30_000, 8_000, 40, PROCESS_SECONDS, PROCESS_SECONDS, "300ms")
-BRIEF = Scale(15_000, 8_000, 20, PROCESS_SECONDS, PROCESS_SECONDS, "300ms")
+SHORT = Scale(15_000, 8_000, 20, PROCESS_SECONDS, PROCESS_SECONDS, "300ms")
 FULL = Scale(1_000_000, 8_000, 1000, 600, 300, "2s")
 
 SCALES = [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=pytest.mark.chaos)]
@@ -185,8 +184,8 @@ def test_before_the_catch_up_only_an_ambiguous_commit_puts_a_value_into_both_pla
     run = CountedRun(case, database.server, NUMBERING)
     say(f"seed {seed}, {workers} workers")
     with named(seed):
-        with run.agent(words(BRIEF, pace, workers, replay="off"), weather.environ) as agent:
-            storm(run, agent, weather.faults, BRIEF, pace, seed, say)
+        with run.agent(words(SHORT, pace, workers, replay="off"), weather.environ) as agent:
+            storm(run, agent, weather.faults, SHORT, pace, seed, say)
             run.stop()
         weather.faults.clear()
         waiting = list(rows_in_files(run.waiting_files()))
@@ -199,8 +198,8 @@ def test_before_the_catch_up_only_an_ambiguous_commit_puts_a_value_into_both_pla
         )
 
         # The next run goes on counting, and writes the backlog of the one before.
-        with run.agent(words(replace(BRIEF, values=1000), pace, workers, first=run.emitted), weather.environ):
-            run.wait_for_catch_up(BRIEF.catch_up_seconds * pace.patience)
+        with run.agent(words(replace(SHORT, values=1000), pace, workers, first=run.emitted), weather.environ):
+            run.wait_for_catch_up(SHORT.catch_up_seconds * pace.patience)
             run.stop()
         run.tally()
 
