@@ -64,19 +64,38 @@ class Carrier:
         self._settings = settings
         self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
 
-    def carry(self, lease: Lease) -> None:
-        """Return once the lease is settled, or released because the gate was closed."""
+    def take_off(self, lease: Lease) -> LeaseFlight:
+        """The flight of a lease that ``carry`` brings to its end."""
         flight = LeaseFlight(lease)
         self._gate.take_off(flight)
+        return flight
+
+    def carry(self, flight: LeaseFlight) -> None:
+        """Return once the lease is settled or handed back, or the gate is closed.
+
+        If it raises, call it again with the same flight, or ``hand_back``: nobody else knows of the attempts so far.
+        """
         try:
             while (turn := self._next_turn(flight)) is not Turn.END:
                 if turn is Turn.WRITE and self._write(flight):
                     return
                 if turn is Turn.DIVERT and self._give_up(flight):
                     return
-        finally:
-            if not flight.landed and self._gate.land(flight):
-                self._buffer.release(lease)
+        except BaseException:
+            self._gate.end_divert(flight)
+            raise
+        self.hand_back(flight)
+
+    def hand_back(self, flight: LeaseFlight) -> None:
+        """At the stop: put the records back into the buffer.
+
+        Those of a volatile buffer that may be in the sink are left in flight instead: the stop takes them over as
+        ambiguous, which the buffer could not tell it.
+        """
+        if flight.ambiguous and not self._buffer.durable:
+            return
+        if self._gate.land(flight):
+            self._buffer.release(flight.lease)
 
     def _next_turn(self, flight: LeaseFlight) -> Turn:
         """Wait until there is something to do with the lease."""

@@ -124,9 +124,9 @@ class SinkGate:
             return self._locked_land(flight)
 
     def land_all(self) -> list[Lease]:
-        """Take over every lease in flight (its worker hangs). The caller must settle or release them.
+        """Take over every lease in flight: its worker hangs, or its records may be in the sink.
 
-        Those on their way into the fallback are left out: two would store them.
+        The caller must settle or release them. Those on their way into the fallback are left out: two would store them.
         """
         with self.changed:
             flights = [flight for flight in tuple(self._flights) if not flight.diverting]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from agent_core.api import Buffer, Lease, SinkState
 from agent_core.config.model import BatchConfig
 from agent_core.runtime.delivery.carrier import Carrier
+from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate, repr_of
@@ -97,8 +98,9 @@ class Workers:
     def end(self, deadline: float) -> list[Lease]:
         """After ``drain``: wait until ``deadline`` for the workers to hand back what they carry.
 
-        Returns the leases of workers that hang; the caller must settle them or release them. Rejected records that
-        wait for the fallback get a last try.
+        Returns the leases whose records may be in the sink: those of workers that hang, and those of attempts whose
+        answer was lost. The caller must settle them or release them. Rejected records that wait for the fallback get
+        a last try.
         """
         self.wait_until(deadline, lambda: False)
         stuck = self._gate.land_all()
@@ -121,20 +123,30 @@ class Workers:
             return not self._running
 
     def _work(self) -> None:
-        """One worker."""
+        """One worker. After a defect it carries the same flight again, which knows what was tried before."""
+        flight: LeaseFlight | None = None
         try:
             while not self._gate.closed:
                 try:
-                    lease = self._buffer.lease(self._batch.max_records, self._batch.max_wait_seconds)
-                    if lease is not None:
-                        self._carrier.carry(lease)
+                    flight = flight or self._take_off()
+                    if flight is not None:
+                        self._carrier.carry(flight)
+                        flight = None
                     elif self._draining:
                         return
                     self._settler.try_again()
                 except BaseException as error:  # SystemExit or CancelledError, too, would end the worker for good
+                    if flight is not None and flight.landed:
+                        flight = None
                     self._restart_after(error)
+            if flight is not None:
+                self._carrier.hand_back(flight)
         finally:
             self._ended()
+
+    def _take_off(self) -> LeaseFlight | None:
+        lease = self._buffer.lease(self._batch.max_records, self._batch.max_wait_seconds)
+        return None if lease is None else self._carrier.take_off(lease)
 
     def _ended(self) -> None:
         with self._gate.changed:

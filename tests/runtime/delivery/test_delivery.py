@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from agent_core.api import (
     SinkState,
     WriteOutcome,
 )
+from agent_core.registry.events import Events
+from agent_core.runtime.delivery.workers import RESTART_SECONDS
 from agent_core.testing.fakes import FakeSink, batch_of
 
 from ..conftest import PROBE_SECONDS, THROTTLED_SECONDS, MakeRig
@@ -188,6 +191,39 @@ def test_an_ambiguous_failure_is_named_when_the_records_leave(make_rig: MakeRig)
     rig.observer.wait_for("batch_failed")
     rig.advance_past_backoff(1)
     assert rig.observer.wait_for("batch_diverted")[0][3] is DivertReason.AMBIGUOUS_COMMIT
+
+
+def test_a_commit_whose_answer_was_lost_is_ambiguous_at_the_stop_too(make_rig: MakeRig) -> None:
+    rig = make_rig(max_records=2)
+    assert rig.fallback is not None
+    rig.sink.script.append(away(ambiguous=True))
+    rig.accept(batch_of(1, 2)).start()
+    rig.observer.wait_for("batch_failed")
+    rig.clock.wait_for_a_wait_of(1)
+    rig.accept(batch_of(3, start_ns=10)).stop()
+    diverted = rig.fallback.diverted()
+    assert diverted[DivertReason.AMBIGUOUS_COMMIT].values == (1, 2)
+    assert diverted[DivertReason.SHUTDOWN].values == (3,)
+    assert (rig.snapshot().diverted, rig.snapshot().pending) == (3, 0)
+
+
+def test_a_worker_that_a_defect_throws_back_remembers_what_was_sent(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(max_records=1, max_retries=1)
+    defects, announce = [SystemExit()], Events.batch_failed
+
+    def fail_once(events: Events, *arguments: Any) -> None:
+        if defects:
+            raise defects.pop()
+        announce(events, *arguments)
+
+    monkeypatch.setattr(Events, "batch_failed", fail_once)
+    rig.sink.script.extend([away(ambiguous=True), away()])
+    rig.accept(batch_of(1)).start()
+    rig.advance_past_backoff(RESTART_SECONDS)
+    assert rig.observer.wait_for("batch_diverted")[0][3] is DivertReason.AMBIGUOUS_COMMIT
+    assert rig.sink.attempts == 2
 
 
 def test_rejected_records_are_in_the_fallback_before_the_others_are_settled(make_rig: MakeRig) -> None:
