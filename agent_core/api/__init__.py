@@ -43,6 +43,8 @@ from agent_core.api.components import (
     Severity,
     Sink,
     Source,
+    Stock,
+    Stocked,
     Transform,
     WriteOutcome,
 )
@@ -119,6 +121,7 @@ from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, 
 from agent_core.api.rate_limit import RateLimit
 from agent_core.api.secret import Secret
 from agent_core.api.settings import settings
+from agent_core.api.whereabouts import Whereabouts
 
 __all__ = [
     "API_VERSION",
@@ -219,6 +222,8 @@ __all__ = [
     "SourceFactory",
     "SourceState",
     "SourceStatus",
+    "Stock",
+    "Stocked",
     "SystemClock",
     "TagSpec",
     "Transform",
@@ -228,6 +233,7 @@ __all__ = [
     "UnknownGroupError",
     "UnknownSinkError",
     "Value",
+    "Whereabouts",
     "WordOrder",
     "WriteOutcome",
     "did_you_mean",

@@ -276,6 +276,30 @@ class Replayable(Protocol):
         """Every record of the file is in its destination: move it out of the backlog."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Records that lie in a fallback now, those of the files that are still being written included.
+
+    ``backup_records`` wait to be written back, ``rejected_records`` were refused for their content. ``counted`` is
+    False while the records of some files are estimated.
+    """
+
+    backup_records: int = 0
+    rejected_records: int = 0
+    counted: bool = True
+
+
+@runtime_checkable
+class Stocked(Protocol):
+    """Optional on a Replayable: it knows how many records it holds."""
+
+    def stock(self) -> Stock:
+        """A snapshot, exact to the last record stored; never blocks on I/O, never raises, thread-safe.
+
+        A record counts until ``finish`` has moved its file out of the backlog.
+        """
+
+
 class BackupReader(Protocol):
     """Reads backup files of one plugin wherever they lie; it changes nothing and needs no configuration."""
 

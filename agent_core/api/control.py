@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from agent_core.api.components import BacklogFile, BufferStats, Finding, WriteOutcome
+from agent_core.api.whereabouts import Whereabouts
 
 
 class SinkState(StrEnum):
@@ -91,6 +92,10 @@ class ReplayStatus:
     rejected records not counted. ``automatic``: the backlog is written back without being asked for; otherwise only the
     files that somebody asks for are. ``requested_files`` were asked for and wait; ``current_file`` is being written
     back. ``refusal``: why a replay would be refused, as far as is known now.
+
+    ``waiting_records`` lie in backup files and are not written back yet, ``rejected_records`` in files of rejected
+    records; both with those of earlier runs and of the files that are still being written. ``counted``: False while
+    some of them are estimated.
     """
 
     read: int = 0
@@ -102,6 +107,9 @@ class ReplayStatus:
     requested_files: tuple[str, ...] = ()
     current_file: str | None = None
     refusal: str | None = None
+    waiting_records: int = 0
+    rejected_records: int = 0
+    counted: bool = True
 
     def plus(self, outcome: WriteOutcome) -> ReplayStatus:
         """With one more write counted."""
@@ -139,6 +147,11 @@ class SinkStatus:
     next_step: str | None = None
     workers_running: int | None = None
     write_seconds: float | None = None
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """Where its records are: what every surface shows."""
+        return Whereabouts.of(self.ledger, self.replay)
 
 
 class SourceState(StrEnum):
@@ -197,6 +210,11 @@ class AgentStatus:
     observer_failures: int = 0
     slow_observer_calls: int = 0
     failing_observers: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """Where the records of all sinks are."""
+        return Whereabouts.together(sink.whereabouts for sink in self.sinks)
 
 
 class GroupMode(StrEnum):

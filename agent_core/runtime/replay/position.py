@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,10 @@ class ReplayPosition:
     def next_record(self, file: str) -> int:
         """Where to resume in ``file``."""
         return self._all().get(file, 0)
+
+    def all(self) -> Mapping[str, int]:
+        """Where to resume, of every file that was replayed in part."""
+        return self._all()
 
     def keep(self, file: str, next_record: int) -> None:
         """Store it; a crash leaves the old position or the new one.

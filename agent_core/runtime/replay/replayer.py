@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from agent_core.api import (
     AgentError,
@@ -14,6 +15,8 @@ from agent_core.api import (
     ReplayStatus,
     RetryableError,
     SinkState,
+    Stock,
+    Stocked,
     UnknownBackupError,
     WriteOutcome,
 )
@@ -22,7 +25,7 @@ from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import WRITABLE, ProbeIntervals, SinkGate, text_of
+from agent_core.runtime.delivery.sink_gate import WRITABLE, ProbeIntervals, SinkGate, repr_of, text_of
 from agent_core.runtime.replay.file import FileLedger, ReplayFile, backlog_key
 from agent_core.runtime.replay.file_replay import (
     NO_UNIQUE_KEY,
@@ -90,11 +93,42 @@ class Replayer:
         """Files that somebody asked for, the first first."""
         self._woken = False
         self._status = ReplayStatus(automatic=config.fallback.replay is Replay.AUTOMATIC)
+        self._taken: dict[str, tuple[bool, int]] = {}
+        """By the key of a file that is still in the backlog: whether it is a rejected one; its records written back."""
+        self._retried = 0
+        """Records read from files of rejected ones."""
 
     def status(self) -> ReplayStatus:
         """A snapshot."""
         with self._gate.changed:
-            return replace(self._status, requested_files=tuple(self._requested), refusal=self._refusal())
+            stock = self._stock()
+            taken = self._taken.values()
+            return replace(
+                self._status,
+                requested_files=tuple(self._requested),
+                refusal=self._refusal(),
+                waiting_records=max(0, stock.backup_records - sum(count for rejected, count in taken if not rejected)),
+                rejected_records=max(0, stock.rejected_records - sum(count for rejected, count in taken if rejected)),
+                counted=stock.counted,
+            )
+
+    def _stock(self) -> Stock:
+        """What lies in the fallback; one that does not know holds what this process gave it and did not take back."""
+        if isinstance(self._replayable, Stocked):
+            try:
+                return self._replayable.stock()
+            except BaseException as error:  # a fallback's defect must not blind the status
+                sink_id = self._context.sink_id
+                self._context.log.error(
+                    "stock unknown", sink=sink_id, error=repr_of(error), every="stock", exc_info=error
+                )
+        ledger, status = self._context.ledger.snapshot(self._context.sink_id), self._status
+        partly = sum(count for rejected, count in self._taken.values() if not rejected)
+        partly_retried = sum(count for rejected, count in self._taken.values() if rejected)
+        return Stock(
+            backup_records=ledger.diverted - (status.read - self._retried) + partly,
+            rejected_records=ledger.rejected + status.rejected - self._retried + partly_retried,
+        )
 
     def backlog(self) -> Sequence[BacklogFile]:
         """The files that wait, those of rejected records included; reads the disk."""
@@ -157,6 +191,7 @@ class Replayer:
             self._replay.forget_all_but(files)
             with self._gate.changed:
                 self._status = replace(self._status, backlog_files=sum(not file.rejected for file in backlog))
+                self._taken = {key: (files[key].rejected, count) for key, count in self._position.all().items()}
             wanted = self._wanted(backlog)
             if not wanted or not self._ready() or not self._try(wanted):
                 return
@@ -193,7 +228,10 @@ class Replayer:
         self._set_current(file.name)
         try:
             replayed = ReplayFile.of_backlog(file, self._replayable, self._position)
-            self._replay.run(replayed, FileLedger(file.name, next_record=replayed.next_record()), self._count)
+            ledger = FileLedger(file.name, next_record=replayed.next_record())
+            self._replay.run(replayed, ledger, partial(self._count, replayed, ledger))
+            with self._gate.changed:
+                self._taken.pop(replayed.key, None)
         except BaseException:  # the log has it
             return False
         finally:
@@ -204,9 +242,11 @@ class Replayer:
         with self._gate.changed:
             self._status = replace(self._status, current_file=file)
 
-    def _count(self, outcome: WriteOutcome) -> None:
+    def _count(self, file: ReplayFile, ledger: FileLedger, outcome: WriteOutcome) -> None:
         with self._gate.changed:
             self._status = self._status.plus(outcome)
+            self._taken[file.key] = file.rejected, ledger.next_record
+            self._retried += outcome.total * file.rejected
 
     def _write(self, flight: Flight) -> None:
         """One attempt, if the gate admits it; the next one is made when it is the file's turn again."""

@@ -260,7 +260,7 @@ def test_without_open_the_backlog_can_be_looked_at_but_not_changed(
     assert other.backlog() == []
     sink.close()
     (file,) = other.backlog()
-    assert file.records is None
+    assert file.records == 2
     assert [part.batch for part in other.read(file.name)] == [BATCH.select((0, 1))]
     with pytest.raises(RetryableError, match="not open"):
         other.finish(file.name)

@@ -17,13 +17,14 @@ from agent_core.api import (
     RetryableError,
     SinkState,
     UnknownBackupError,
+    Whereabouts,
     WriteOutcome,
 )
 from agent_core.runtime.replay.replayer import LOOK_INTERVAL_SECONDS, STRIKES
 from agent_core.testing.fakes import FakeSink, batch_of
 
 from ..conftest import PROBE_SECONDS, MakeRig, Rig
-from .watched_backlog import WatchedBacklog
+from .watched_backlog import StockedBacklog, WatchedBacklog
 
 
 def with_backlog(
@@ -441,3 +442,36 @@ def test_rejected_records_that_a_full_fallback_does_not_take_are_stored_once_it_
     replay = replay_of(rig)
     assert (replay.read, replay.inserted, replay.duplicates, replay.rejected) == (2, 1, 0, 1)
     assert rig.sink.attempts == 1, "what the sink has answered is not asked again, and counted once"
+
+
+def test_at_every_step_of_an_outage_each_record_is_in_one_place(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig)
+    rig.sink.script.extend([RetryableError("away")] * 4)
+    rig.start().accept(batch_of(1, 2))
+    assert rig.delivery.status().whereabouts == Whereabouts(in_memory=2)
+    for attempt, delay in enumerate((1, 2, 4), start=1):
+        rig.observer.wait_for("batch_failed", attempt)
+        rig.clock.wait_for_waiters(2)
+        rig.clock.advance(delay)
+    rig.observer.wait_for("batch_diverted")
+    assert rig.delivery.status().whereabouts == Whereabouts(in_files=2)
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    rig.clock.wait_for_waiters(2)
+    assert rig.delivery.status().whereabouts == Whereabouts(written=2, written_back=2)
+
+
+def test_a_file_that_is_written_back_in_part_counts_with_its_rest(make_rig: MakeRig) -> None:
+    backlog = StockedBacklog()
+    backlog.divert(batch_of(*range(5)), Diversion(DivertReason.SINK_DOWN, 0))
+    rig = make_rig(max_records=2, replayable=backlog)
+    rig.sink.script.extend([rig.sink.store, AuthenticationError("ORA-28001")])
+    rig.start()
+    rig.sink.wait_until(lambda sink: sink.attempts == 2)
+    rig.clock.wait_for_waiters(2)
+    assert rig.delivery.status().whereabouts == Whereabouts(written=2, written_back=2, in_files=3)
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    rig.clock.wait_for_waiters(2)
+    assert rig.delivery.status().whereabouts == Whereabouts(written=5, written_back=5)

@@ -1,10 +1,10 @@
-"""WatchedBacklog: a fallback that tells how often the replay has looked at it, and has files that cannot be read."""
+"""Watched and stocked backlogs: fallbacks that tell how often the replay has looked at them, or what they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent_core.api import BacklogFile, ReplayBatch
+from agent_core.api import BacklogFile, ReplayBatch, Stock
 from agent_core.testing.fakes import FakeBacklog
 
 
@@ -29,3 +29,11 @@ class WatchedBacklog(FakeBacklog):
 
     def wait_for_looks(self, count: int) -> None:
         self.wait_until(lambda _: self.looks >= count)
+
+
+class StockedBacklog(WatchedBacklog):
+    """A fallback that knows how many records it holds."""
+
+    def stock(self) -> Stock:
+        files = FakeBacklog.backlog(self)
+        return Stock(*(sum(file.records or 0 for file in files if file.rejected is kind) for kind in (False, True)))

@@ -15,12 +15,14 @@ from agent_core.api import (
     Finding,
     ReplayBatch,
     RetryableError,
+    Stock,
     WriteOutcome,
 )
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
 from csv_sink.files.failure import lacks_room, translated
 from csv_sink.files.folder import FileKind, Folder, kind_of
+from csv_sink.files.inventory import Inventory
 from csv_sink.files.lock import FolderHeld, FolderLock
 from csv_sink.files.part import Part, salvage
 from csv_sink.files.replayed import ReplayedFiles
@@ -33,7 +35,7 @@ _REJECTED_AGE_SECONDS: Final = 86_400.0
 
 
 class CsvSink:
-    """A Sink, a FallbackSink and Replayable. Thread-safe: one lock for the files; records are formatted outside it.
+    """A Sink, a FallbackSink, Replayable and Stocked. Thread-safe: one lock for the files, none while it formats.
 
     ``write`` and ``divert`` append to one open file per kind and return when the records are on disk; an error leaves
     the file as it was. A folder that may be large is listed outside the lock, because ``divert`` delays ``emit``.
@@ -51,7 +53,7 @@ class CsvSink:
         self._writer = LineWriter()
         self._lock = threading.Lock()
         self._parts: dict[FileKind, Part] = {}
-        self._records: dict[str, int] = {}
+        self._inventory = Inventory()
         self._positions: dict[str, Position] = {}
         self._damaged: set[str] = set()
         self._left: set[Path] = set()  # parts that are not open and could not be completed
@@ -102,14 +104,22 @@ class CsvSink:
                 left, self._left = self._left, set()
             self._salvage(left)
             self._replayed.prune()
+        mark = self._inventory.mark()
         files = self._folder.complete()
         rejected_wait = any(kind_of(path) is FileKind.REJECTED for path, _ in files)
         if not rejected_wait and self._complete_old(FileKind.REJECTED, self._config.max_file_age_seconds):
+            mark = self._inventory.mark()
             files = self._folder.complete()
+        self._inventory.compare(mark, files)
+        self._inventory.count(self._folder.path)
         return [
-            BacklogFile(path.name, size, self._records.get(path.name), kind_of(path) is FileKind.REJECTED, path)
+            BacklogFile(path.name, size, self._inventory.records(path.name), kind_of(path) is FileKind.REJECTED, path)
             for path, size in files
         ]
+
+    def stock(self) -> Stock:
+        """The records in all files; those that an earlier run left are known from the first ``backlog`` on."""
+        return self._inventory.stock()
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
         """The records of one file. Continuing where the last ``read`` stopped is cheap; else it reads from the start.
@@ -143,7 +153,7 @@ class CsvSink:
                     next_step="fix its damaged lines, then replay the file by name",
                     every=self._sink_id,
                 )
-            self._records.pop(file, None)
+            self._inventory.remove(file)
             self._positions.pop(file, None)
             self._damaged.discard(file)
 
@@ -165,7 +175,9 @@ class CsvSink:
                 if part.torn:
                     self._parts.pop(kind).abandon()
                     self._left.add(part.path)
+                    self._inventory.ended(part.path, part.size_bytes, part.records)
                 raise
+            self._inventory.open_file(kind, part.records)
             if part.size_bytes >= self._config.max_file_size_bytes:
                 self._complete(kind)
 
@@ -190,6 +202,7 @@ class CsvSink:
                 every=self._sink_id,
             )
             del self._parts[kind]
+            self._inventory.open_file(kind, 0)
             part.abandon()
         elif part is not None and self._age(part) >= self._max_age(kind):
             self._complete(kind)
@@ -217,12 +230,13 @@ class CsvSink:
             path = part.complete()
         except OSError as error:
             self._left.add(part.path)
+            self._inventory.ended(part.path, part.size_bytes, part.records)
             self._log.warning(
                 "backup file not completed", sink=self._sink_id, file=part.path, error=error, every=self._sink_id
             )
             return
         if path is not None:
-            self._records[path.name] = part.records
+            self._inventory.ended(path, part.size_bytes, part.records)
             self._log.info(
                 "backup file completed",
                 sink=self._sink_id,
@@ -259,8 +273,9 @@ class CsvSink:
                     "backup file not salvaged", sink=self._sink_id, file=path, error=error, every=self._sink_id
                 )
                 continue
+            self._inventory.remove(path.name)
             if salvaged.path is not None:
-                self._records[salvaged.path.name] = salvaged.records
+                self._inventory.add(salvaged.path, salvaged.path.stat().st_size, salvaged.records)
             self._log.info(
                 "backup file salvaged",
                 sink=self._sink_id,
