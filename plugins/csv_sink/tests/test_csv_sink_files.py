@@ -499,11 +499,13 @@ def test_the_doctor_measures_and_leaves_nothing_behind(
     sink.divert(BATCH, SINK_DOWN)
     sink.divert(BATCH, REJECTED)
     sink.close()
+    sink.open()
+    sink.divert(BATCH, SINK_DOWN)
     before = names(folder)
     findings = list(sink.diagnose())
     assert [finding.severity for finding in findings] == [Severity.OK, Severity.WARNING, Severity.WARNING]
-    assert findings[1].message.startswith("1 file (")
-    assert "rejected for their content" in findings[2].message
+    assert findings[1].message.startswith("4 records waiting in files (2 files, "), "the open one included"
+    assert findings[2].message.startswith("2 records rejected for their content (1 file, ")
     assert names(folder) == before
 
 

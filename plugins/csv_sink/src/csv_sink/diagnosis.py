@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from agent_core.api import Finding, Severity, probe_folder
 from csv_sink.config import CsvSinkConfig
 from csv_sink.files.folder import FileKind, Folder, kind_of
+from csv_sink.files.inventory import RECORD_BYTES, Inventory
 
 _MIB = 1024 * 1024
 
-# About the size of a record, and of a batch: a batch is refused as a whole.
-_RECORD_BYTES = 140
-_BATCH_BYTES = 500 * _RECORD_BYTES
+# About the size of a batch: it is refused as a whole.
+_BATCH_BYTES = 500 * RECORD_BYTES
 
 
 def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
@@ -25,21 +26,32 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         return
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = folder.complete()
-    for kind, what, next_step in (
+    for part in folder.parts():
+        with suppress(FileNotFoundError):  # an agent that runs has just completed it
+            files.append((part, part.stat().st_size))
+    inventory = Inventory()
+    for path, size in files:
+        inventory.add(path, size, None)
+    inventory.count(folder.path)
+    stock = inventory.stock()
+    for kind, records, what, next_step in (
         (
             FileKind.BACKUP,
-            "of records that wait for replay",
+            stock.backup_records,
+            "waiting in files",
             "they are replayed automatically while the sink is up, or with: tagferry replay",
         ),
         (
             FileKind.REJECTED,
-            "of records that were rejected for their content",
+            stock.rejected_records,
+            "rejected for their content",
             "see the column reason, fix the cause, then run: tagferry replay --rejected",
         ),
     ):
         sizes = [size for path, size in files if kind_of(path) is kind]
-        if sizes:
-            message = f"{_files(len(sizes))} ({sum(sizes):,} bytes) {what}"
+        if records:
+            about = "about " if inventory.uncounted else ""
+            message = f"{about}{records:,} records {what} ({_files(len(sizes))}, {sum(sizes):,} bytes)"
             yield Finding(Severity.WARNING, subject, message, next_step)
     if damaged := folder.with_damage():
         message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other records were replayed"
@@ -57,7 +69,7 @@ def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> F
     if free - min_free_disk_bytes < _BATCH_BYTES:
         return Finding(Severity.WARNING, subject, f"{message}: replayed files in done/ are deleted early", next_step)
     if room < min_free_disk_bytes:
-        return Finding(Severity.WARNING, subject, f"{message}: room for {room // _RECORD_BYTES:,} records", next_step)
+        return Finding(Severity.WARNING, subject, f"{message}: room for {room // RECORD_BYTES:,} records", next_step)
     return Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
 
 

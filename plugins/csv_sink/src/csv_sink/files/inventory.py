@@ -47,7 +47,12 @@ class Inventory:
         """What lies there now; not ``counted`` before the first listing."""
         with self._lock:
             backup, rejected = map(self._stock, (FileKind.BACKUP, FileKind.REJECTED))
-            return Stock(backup, rejected, counted=self._compared and not any(self._uncounted_bytes.values()))
+            return Stock(backup, rejected, counted=self._compared and not self.uncounted)
+
+    @property
+    def uncounted(self) -> bool:
+        """True while the records of some files are estimated."""
+        return any(self._uncounted_bytes.values())
 
     def records(self, name: str) -> int | None:
         """Records of one complete file, if they have been counted."""
@@ -99,7 +104,7 @@ class Inventory:
         """Count the records of some files that nobody has counted yet. Reads the disk; a file that is gone stays so."""
         left = COUNTED_AT_ONCE_BYTES
         with self._lock:
-            if not any(self._uncounted_bytes.values()):
+            if not self.uncounted:
                 return
             uncounted = [(name, file) for name, file in self._files.items() if file.records is None]
         for name, file in uncounted:
