@@ -36,4 +36,5 @@ class StockedBacklog(WatchedBacklog):
 
     def stock(self) -> Stock:
         files = FakeBacklog.backlog(self)
-        return Stock(*(sum(file.records or 0 for file in files if file.rejected is kind) for kind in (False, True)))
+        backup, rejected = (sum(file.records or 0 for file in files if file.rejected is kind) for kind in (False, True))
+        return Stock(backup, rejected)
