@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -52,6 +53,7 @@ def sources() -> list[Path]:
     return sorted({*ROOT.glob("agent_core/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")} - {mechanism})
 
 
+@cache
 def log_calls(path: Path, source: str | None = None) -> tuple[list[LogCall], list[str]]:
     """The calls of one file that keep the convention, and what is wrong with the others, each with its line."""
     file = path.relative_to(ROOT).as_posix()
