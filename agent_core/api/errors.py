@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 class AgentError(Exception):
@@ -50,8 +51,16 @@ class ConfigProblem:
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path).lstrip(".")
-        text = ": ".join(part for part in (where, dotted, self.message) if part)
-        return f"{text} ({self.hint})" if self.hint else text
+        text = ": ".join(part for part in (where, _short(dotted), _short(self.message)) if part)
+        return f"{text} ({_short(self.hint)})" if self.hint else text
+
+
+_LONGEST_SHOWN: Final = 500
+"""Characters of one part of a problem: what a file says may be repeated in it, and may be megabytes long."""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 class ConfigError(AgentError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from agent_core.api import Config, ConfigProblem, did_you_mean
-from agent_core.config.document.document import Document, PathKey
+from agent_core.api.document import Document, PathKey
 
 SECTIONS = ("sources", "sinks", "extensions")
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from agent_core.api import Config, ConfigError, ConfigProblem, Secret, did_you_mean
+from agent_core.api.document import PathKey, read_document
 from agent_core.config import checks
 from agent_core.config.assembly import assemble, assemble_extensions
-from agent_core.config.document.document import PathKey, read_document
+from agent_core.config.clear_text import problems_of_clear_text
 from agent_core.config.document.interpolation import ResolveError, Resolver, has_reference
-from agent_core.config.document.placing import in_order, place_problem
+from agent_core.config.document.placing import in_order, place_problem, redacted
 from agent_core.config.model import AgentConfig, ExtensionConfig
 from agent_core.config.redaction import Redaction
 from agent_core.config.schema.applicable import SchemaWalk
@@ -22,6 +23,9 @@ from agent_core.config.schema.conversion import adapt, convert
 from agent_core.config.schema.merged import core_schema, merged_schema
 from agent_core.config.schema.naming import NamedPlugins, Registry
 from agent_core.config.schema.validation import Validation
+
+MAX_RESOLVED: Final = 16 * 1024 * 1024
+"""Characters that all references of a file stand for at most."""
 
 
 def load_config(
@@ -59,16 +63,21 @@ class _Loading:
         self._problems: list[ConfigProblem] = list(self._document.problems)
         self._templates: dict[PathKey, str] = {}
         self._unresolved: set[PathKey] = set()
+        self._dotenv: Mapping[str, str] | None = None
+        self._characters = 0
+        self._secrets: dict[PathKey, str] = {}
+        """As written."""
 
     def run(self) -> AgentConfig:
         document = self._document
         config = self._converted(document.root, whole=True)
         self._problems.extend(checks.problems_of_fallbacks(document, config))
+        self._problems.extend(problems_of_clear_text(document, self._file, self._secrets, self._dotenv or {}))
         found_by_plugins = self._registry.check_config(config)
         self._problems.extend(place_problem(document, problem, self._redaction) for problem in found_by_plugins)
         if any(not problem.warning for problem in self._problems):
             raise self._error()
-        return assemble(self._file, config, in_order(self._problems))
+        return assemble(self._file, config, in_order(redacted(problem, self._redaction) for problem in self._problems))
 
     def extensions(self) -> Sequence[ExtensionConfig]:
         root = self._document.root
@@ -137,11 +146,21 @@ class _Loading:
             return value
         self._templates[path] = value
         try:
-            return self._resolver.resolve(value)
+            if self._dotenv is None:  # once for the whole file
+                self._dotenv = self._resolver.dotenv()
+            resolved = self._resolver.resolve_with(value, self._dotenv)
         except ResolveError as error:
             self._unresolved.add(path)
             self._problems.append(self._unresolvable(error, path))
             return value
+        was_within, self._characters = self._characters <= MAX_RESOLVED, self._characters + len(resolved)
+        if self._characters <= MAX_RESOLVED:
+            return resolved
+        self._unresolved.add(path)
+        if was_within:
+            message = f"the ${{...}} of this file stand for more than {MAX_RESOLVED} characters"
+            self._problems.append(self._document.problem(message, path))
+        return value
 
     def _ask_plugins(self, reference: str) -> str | None:
         """What a plugin resolves is a secret, even where the schema does not say so."""
@@ -181,9 +200,10 @@ class _Loading:
             return current
 
         redaction.add(text)
+        self._secrets[path] = text.replace("${", "$${") if template is None else template
         return Secret(read)
 
     def _error(self) -> ConfigError:
-        error = ConfigError(in_order(self._problems))
+        error = ConfigError(in_order(redacted(problem, self._redaction) for problem in self._problems))
         error.__cause__ = self._plugins.cause
         return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from typing import Final
 from urllib.parse import quote, quote_plus
 
 from agent_core.api.secret import MASK
@@ -12,9 +13,16 @@ from agent_core.api.secret import MASK
 _SHORT = 4
 """A secret shorter than this is replaced only where it stands alone, or the whole log would be stars."""
 
+_ACCOUNTS: Final = re.compile(
+    r"""(?<=://)[^\s"'/@]{0,100}:[^\s"']{0,200}@"""  # opc.tcp://user:password@host
+    r"""|(?<![\w./\\$#@-])[A-Za-z][\w$#]{0,100}/[^\s"'/]{1,200}@(?=[\w\[(/])"""  # scott/tiger@host
+    r"""|(?<![\w./\\$#@-])[A-Za-z][\w.$#-]{0,100}:[^\s"'/]{1,200}@(?=[\w\[])"""  # user:password@host:502
+)
+"""An account in an address, where it should not be, so that it is no known secret."""
+
 
 class Redaction:
-    """Replaces every known secret by ``***``. Thread-safe.
+    """Replaces every known secret by ``***``, and what looks like an account in an address. Thread-safe.
 
     It recognizes a secret from the moment ``add`` returns, also in the form that JSON, ``repr`` and URLs give it.
     """
@@ -39,9 +47,11 @@ class Redaction:
             self._pattern = re.compile("|".join(map(_expression, sorted(variants, key=len, reverse=True))))
 
     def redact(self, text: str) -> str:
-        """``text`` without any known secret."""
+        """``text`` without any known secret, and without the account of any address."""
         pattern = self._pattern
-        return text if pattern is None else pattern.sub(MASK, text)
+        if pattern is not None:
+            text = pattern.sub(MASK, text)
+        return _ACCOUNTS.sub(f"{MASK}@", text) if "@" in text else text
 
 
 def _expression(text: str) -> str:

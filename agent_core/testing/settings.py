@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from agent_core.api import Secret, load_schema
-from agent_core.config.document.document import PathKey
+from agent_core.api.document import PathKey
 from agent_core.config.schema.applicable import SchemaWalk
 from agent_core.config.schema.conversion import convert
 

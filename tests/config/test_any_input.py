@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_core.api import ConfigError, ConfigProblem
+from agent_core.api.document import read_document
 from agent_core.config import load_config
-from agent_core.config.document.document import read_document
 
 PIECES = [
     " ",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from config.conftest import VALID, Yaml
 
-from agent_core.config.document.document import Document, read_document
+from agent_core.api.document import Document, read_document
 
 
 def document(folder: Path, data: str | bytes) -> Document:
@@ -100,10 +100,13 @@ def test_several_mappings_may_be_merged_the_first_wins(tmp_path: Path) -> None:
         ("a: @b\n", "agent.yaml:1:4: a value cannot begin with @ (put it in quotes)"),
         (
             "a: *b\n",
-            "agent.yaml:1:4: *b refers to nothing: no value is marked with & (put a value that begins with * in quotes)",
+            "agent.yaml:1:4: this alias (*...) refers to nothing: no value is marked with & (put a text that begins with * in quotes)",
         ),
-        ("a: !!python/object:os.system x\n", "agent.yaml:1:4: a: unknown tag !!python/object:os.system"),
-        ("a: !secret x\n", "agent.yaml:1:4: a: unknown tag !secret (only plain values are allowed)"),
+        ("a: !!python/object:os.system x\n", "agent.yaml:1:4: a: a tag (!...) is not allowed here"),
+        (
+            "a: !secret x\n",
+            "agent.yaml:1:4: a: a tag (!...) is not allowed here (put a text that begins with ! in quotes)",
+        ),
         ("a: 1\n---\nb: 2\n", "agent.yaml:2:1: the file contains a second document (remove ---)"),
         ("? [a]\n: 1\n", "agent.yaml:1:3: a key must be a word"),
         ("a: &x [*x]\n", "agent.yaml:1:4: a[0]: an alias cannot contain itself"),
@@ -135,7 +138,7 @@ def test_windows_line_ends_change_no_place(tmp_path: Path) -> None:
 
 
 def test_aliases_cannot_multiply_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_core.config.document.document.MAX_VALUES", 10_000)
+    monkeypatch.setattr("agent_core.api.document.nodes.MAX_VALUES", 10_000)
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     found = document(tmp_path, "\n".join(lines))
@@ -152,10 +155,10 @@ def test_a_missing_file_is_a_problem_not_an_exception(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, limit_bytes: int) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("agent_core.api.document.nodes.read_whole", refuse)
     (problem,) = read_document(tmp_path / "agent.yaml").problems
     assert problem.message == "the file cannot be read: Permission denied"
 

@@ -62,7 +62,7 @@ def test_references(tmp_path: Path, text: str, resolved: str) -> None:
         ("${A", "${ is never closed"),
         ("${}", "${} is empty"),
         ("${MISSING}", "the variable MISSING is not set"),
-        ("${some-thing}", "nothing resolves ${some-thing}"),
+        ("${some-thing}", "nothing resolves this ${...}"),
         ("${file:nowhere}", "no such file: "),
     ],
 )

@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from agent_core.api import ComponentContext, Config, FallbackSink, Replayable, Secret, Sink, SinkFactory
-from agent_core.config.document.document import PathKey
+from agent_core.api.document import PathKey
 from agent_core.config.schema.applicable import SchemaWalk
 from agent_core.config.schema.conversion import convert
 from agent_core.registry.loader import Registry

@@ -55,7 +55,7 @@ def check(arguments: argparse.Namespace) -> int:
         plan = {"plan": plan_json(sources.plans())} if arguments.plan else {}
         print(json.dumps({**_as_json(config, problems), **plan}, indent=2, ensure_ascii=False))
         return exit_code.OK
-    print_problems(problems, sys.stderr)
+    print_problems(problems, sys.stderr, redaction.redact)
     for line in _as_text(config):
         print(line)
     if arguments.plan:

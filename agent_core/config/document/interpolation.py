@@ -2,22 +2,34 @@
 
 A name is looked up in the environment, then in ``.env`` next to the YAML, then by the hook ``agent_resolve_secret``.
 ``$${`` stands for ``${``; any other ``$`` is itself, so a password that contains ``$$`` is not changed. The value of a
-reference is never parsed as YAML or interpolated again.
+reference is never parsed as YAML or interpolated again. A default may contain references and braces,
+``MAX_NESTED`` deep.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dotenv.parser import parse_stream
 
 from agent_core.api import PluginError
+from agent_core.api.secret import MASK
+from agent_core.api.whole_file import read_whole_text
 
-_OPEN = re.compile(r"(\$+)\{")
+MAX_NESTED: Final = 20
+MAX_SECRET_BYTES: Final = 64 * 1024
+"""Of a file that ``${file:...}`` names: a password, a token, a key."""
+
+MAX_DOTENV_BYTES: Final = 1024 * 1024
+MAX_TEXT: Final = 1024 * 1024
+"""Characters that one text has at most after its references are replaced."""
+
+_OPEN = re.compile(r"(?<!\$)(\$+)\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE_PREFIX = "file:"
 
@@ -53,31 +65,69 @@ def has_reference(text: str) -> bool:
     return "${" in text
 
 
+def holds_clear_text(text: str) -> bool:
+    """True when a part of ``text``, which resolves, stands in it as such: next to a reference, or as its default."""
+    return any(
+        bool(part.strip()) if isinstance(part, str) else holds_clear_text(part.default or "")
+        for part in parse_template(text)
+    )
+
+
+def names_in(text: str) -> Iterator[str]:
+    """Of the variables that ``text``, which resolves, refers to."""
+    for part in parse_template(text):
+        if isinstance(part, Reference):
+            yield part.name
+            yield from names_in(part.default or "")
+
+
+def without_defaults(text: str) -> str:
+    """``text`` as it may be shown: the default of a password is a password."""
+    try:
+        parts = parse_template(text)
+    except ResolveError:
+        return MASK
+    return "".join(
+        # A literal "${" was written "$${".
+        part.replace("${", "$${") if isinstance(part, str) else _shown(part)
+        for part in parts
+    )
+
+
+def _shown(reference: Reference) -> str:
+    name = reference.name if reference.file is not None or _NAME.fullmatch(reference.name) else MASK
+    return f"${{{name}}}" if reference.default is None else f"${{{name}:-{MASK}}}"
+
+
 def parse_template(text: str) -> list[str | Reference]:
     """Literal texts and references in order. Raises ResolveError when a ``${`` is never closed or empty."""
     parts: list[str | Reference] = []
-    literal, position = "", 0
+    literal: list[str] = []
+    position = 0
+
+    def end_literal() -> None:
+        if any(literal):
+            parts.append("".join(literal))
+        literal.clear()
+
     while (match := _OPEN.search(text, position)) is not None:
-        literal += text[position : match.start()]
+        literal.append(text[position : match.start()])
         dollars = len(match[1])
-        literal += "$" * ((dollars if dollars % 2 == 0 else dollars - 1) // 2)
+        literal.append("$" * ((dollars if dollars % 2 == 0 else dollars - 1) // 2))
         if dollars % 2 == 0:
-            literal += "{"
+            literal.append("{")
             position = match.end()
             continue
         end = _closing_brace(text, match.end())
         name, separator, default = text[match.end() : end].partition(":-")
         if not name.strip():
             raise ResolveError("${} is empty", "write ${NAME}")
-        if literal:
-            parts.append(literal)
-            literal = ""
+        end_literal()
         parts.append(Reference(name.strip(), default if separator else None))
         position = end + 1
-    literal += text[position:]
-    if literal or not parts:
-        parts.append(literal)
-    return parts
+    literal.append(text[position:])
+    end_literal()
+    return parts or [""]
 
 
 def _closing_brace(text: str, start: int) -> int:
@@ -85,6 +135,8 @@ def _closing_brace(text: str, start: int) -> int:
     for index in range(start, len(text)):
         if text[index] == "{":
             depth += 1
+            if depth > MAX_NESTED:
+                raise ResolveError(f"more than {MAX_NESTED} nested {{", "one default inside another is usually enough")
         elif text[index] == "}":
             depth -= 1
             if not depth:
@@ -104,12 +156,18 @@ class Resolver:
 
     def resolve(self, text: str) -> str:
         """``text`` with every reference replaced. Raises ResolveError, also for a broken ``.env``."""
-        return self._resolve(text, self._dotenv())
+        return self.resolve_with(text, self.dotenv())
 
-    def _resolve(self, text: str, dotenv: Mapping[str, str]) -> str:
-        return "".join(
-            part if isinstance(part, str) else self._reference(part, dotenv) for part in parse_template(text)
-        )
+    def resolve_with(self, text: str, dotenv: Mapping[str, str]) -> str:
+        """As ``resolve``, with what ``dotenv`` returned before: for many texts at once."""
+        found: list[str] = []
+        left = MAX_TEXT
+        for part in parse_template(text):
+            found.append(part if isinstance(part, str) else self._reference(part, dotenv))
+            left -= len(found[-1])
+            if left < 0:
+                raise ResolveError(f"this text has more than {MAX_TEXT} characters with its ${{...}} replaced")
+        return "".join(found)
 
     def _reference(self, reference: Reference, dotenv: Mapping[str, str]) -> str:
         if reference.file is not None:
@@ -124,7 +182,7 @@ class Resolver:
             except PluginError as error:
                 raise ResolveError(str(error)) from error
         if reference.default is not None:
-            return found or self._resolve(reference.default, dotenv)
+            return found or self.resolve_with(reference.default, dotenv)
         if found is not None:
             return found
         if _NAME.fullmatch(reference.name):
@@ -132,15 +190,14 @@ class Resolver:
                 f"the variable {reference.name} is not set",
                 f"set it in the environment or in {self._folder / '.env'}, or write ${{{reference.name}:-default}}",
             )
-        raise ResolveError(
-            f"nothing resolves ${{{reference.name}}}", "the name of a variable has only letters, digits and _"
-        )
+        # The name is not repeated: it may be the password itself.
+        raise ResolveError("nothing resolves this ${...}", "the name of a variable has only letters, digits and _")
 
     def _file(self, name: str, *, missing_is_error: bool) -> str | None:
         path = self._folder / name
         try:
             # Editors and `echo` end a file with a line break that is not part of the secret.
-            return path.read_text(encoding="utf-8-sig").rstrip("\r\n")
+            return read_whole_text(path, MAX_SECRET_BYTES).rstrip("\r\n")
         except FileNotFoundError:
             if missing_is_error:
                 raise ResolveError(f"no such file: {path}") from None
@@ -150,10 +207,11 @@ class Resolver:
         except (OSError, ValueError) as error:
             raise ResolveError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
-    def _dotenv(self) -> Mapping[str, str]:
+    def dotenv(self) -> Mapping[str, str]:
+        """What ``.env`` sets. Raises ResolveError."""
         path = self._folder / ".env"
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_whole_text(path, MAX_DOTENV_BYTES)
         except FileNotFoundError:
             return {}
         except UnicodeDecodeError:

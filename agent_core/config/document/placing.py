@@ -7,18 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_core.api import ConfigProblem
-from agent_core.config.document.document import Document, read_document
+from agent_core.api.document import Document, read_document
 from agent_core.config.redaction import Redaction
 
 
 def place_problem(document: Document, problem: ConfigProblem, redaction: Redaction) -> ConfigProblem:
     """A plugin's problem, with its place in the file filled in and without any secret."""
-    hint = None if problem.hint is None else redaction.redact(problem.hint)
-    problem = replace(problem, message=redaction.redact(problem.message), hint=hint)
+    problem = redacted(problem, redaction)
     if problem.file is not None:
         return problem
     line, column = document.position(problem.path)
     return replace(problem, file=document.file, line=line, column=column)
+
+
+def redacted(problem: ConfigProblem, redaction: Redaction) -> ConfigProblem:
+    """The same without any secret."""
+    hint = None if problem.hint is None else redaction.redact(problem.hint)
+    return replace(problem, message=redaction.redact(problem.message), hint=hint)
 
 
 def place_problems(file: Path, problems: Iterable[ConfigProblem], redaction: Redaction) -> Sequence[ConfigProblem]:

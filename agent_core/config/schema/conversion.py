@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agent_core.api import PluginError, Secret
-from agent_core.config.document.document import PathKey, parse_scalar
+from agent_core.api.document import PathKey, parse_scalar
 from agent_core.config.schema.applicable import SchemaWalk, Subschema
 from agent_core.config.schema.formats import BYTES, DURATION, PATH, SECRET, parse_bytes, parse_duration
 

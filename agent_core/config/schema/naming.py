@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from agent_core.api import Config, ConfigProblem, Factory, PluginError
-from agent_core.config.document.document import Document, PathKey
+from agent_core.api.document import Document, PathKey
 from agent_core.config.schema.applicable import SchemaWalk, Subschema
 from agent_core.config.schema.merged import PLUGIN_REF
 

@@ -7,7 +7,9 @@ template, the second as ``***``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -15,10 +17,12 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from agent_core.api import ConfigProblem, did_you_mean
+from agent_core.api.document import Document, PathKey
 from agent_core.api.secret import MASK
-from agent_core.config.document.document import Document, PathKey
+from agent_core.config.document.interpolation import without_defaults
 from agent_core.config.schema.formats import BYTES, DURATION, PATH, SECRET, parse_bytes, parse_duration
 
+_GLUED: Final = re.compile(r"([\w.-]*[:=]).")
 _MAX_SHOWN = 60
 _MAX_KNOWN = 12
 
@@ -122,9 +126,12 @@ class Validation:
             if key in known:
                 continue
             unused = [name for name in known if name not in instance]
-            yield self._document.problem(
-                f"unknown key {key!r}", (*path, key), _nearest(key, unused, known), at_key=True
-            )
+            shown, hint = key, _nearest(key, unused, known)
+            glued = _GLUED.match(key)
+            if glued is not None:  # {password:tiger} is one word
+                shown, hint = f"{glued[1]}{MASK}", "write a space after the colon"
+            problem = self._document.problem(f"unknown key {shown!r}", (*path, key), hint, at_key=True)
+            yield replace(problem, path=(*path, shown))
 
     def _missing_keys(self, error: ValidationError, path: PathKey) -> Iterator[ConfigProblem]:
         instance = cast(Mapping[str, object], error.instance)
@@ -203,8 +210,8 @@ class Validation:
     def _show(self, value: object, path: PathKey, schema: Mapping[str, object]) -> str:
         """A value as it may be printed."""
         if path in self._templates:
-            return self._templates[path]
-        if schema.get("format") == SECRET:
+            return without_defaults(self._templates[path])
+        if _may_be_secret(schema):
             return MASK
         if isinstance(value, dict):
             return "a mapping"
@@ -214,6 +221,13 @@ class Validation:
             return "nothing"
         text = json.dumps(value, ensure_ascii=False)
         return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def _may_be_secret(schema: Mapping[str, object]) -> bool:
+    branches = [branch for key in ("anyOf", "oneOf", "allOf") for branch in cast("list[object]", schema.get(key, ()))]
+    return schema.get("format") == SECRET or any(
+        _may_be_secret(branch) for branch in branches if isinstance(branch, Mapping)
+    )
 
 
 def _is_about_kind(error: ValidationError, depth: int) -> bool:

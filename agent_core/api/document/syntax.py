@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import yaml
 
-from agent_core.api import ConfigProblem
+from agent_core.api.errors import ConfigProblem
 
 
 def syntax_problem(file: str, error: yaml.MarkedYAMLError, text: str) -> ConfigProblem:
@@ -35,9 +33,9 @@ def syntax_problem(file: str, error: yaml.MarkedYAMLError, text: str) -> ConfigP
     elif "unexpected end of stream" in what or "expected the node content" in what:
         hint = f"opened on line {error.context_mark.line + 1}" if error.context_mark else None
     elif "undefined alias" in what:
-        alias = re.match(r"\*[^\s,\]}]*", source[column - 1 :])
-        what = f"{alias[0] if alias else 'this'} refers to nothing: no value is marked with &"
-        hint = "put a value that begins with * in quotes"
+        # What stands there is not repeated: it may be a password.
+        what = "this alias (*...) refers to nothing: no value is marked with &"
+        hint = "put a text that begins with * in quotes"
     elif "did not find expected" in what or "expected <block end>" in what or "block end" in what:
         what = "the indentation is wrong here" if not before.strip() else "this is not allowed here"
         hint = f"it belongs to what begins on line {error.context_mark.line + 1}" if error.context_mark else None
