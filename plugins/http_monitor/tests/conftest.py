@@ -12,6 +12,7 @@ from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.listen_address import ListenAddress
+from http_monitor.door.places import Limits
 from http_monitor.extension import OPERATOR_LOG_SECONDS, HttpMonitor
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
@@ -64,10 +65,16 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
     """Makes monitors on free ports; each is closed at the end."""
     with ExitStack() as stack:
 
-        def make(*, token: str | None = None, protect: Protect = Protect.CHANGES, started: bool = True) -> Served:
+        def make(
+            *,
+            token: str | None = None,
+            protect: Protect = Protect.CHANGES,
+            started: bool = True,
+            limits: Limits | None = None,
+        ) -> Served:
             secret = None if token is None else Secret(lambda: token)
             context = ComponentContext("http_monitor", "line-1", tmp_path, "http_monitor")
-            monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context)
+            monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context, limits)
             stack.callback(monitor.close)
             monitor.open()
             events, agent = Events(), FakeAgent()

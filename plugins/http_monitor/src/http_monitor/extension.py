@@ -12,6 +12,7 @@ from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.listen_address import ListenAddress
+from http_monitor.door.places import Limits
 from http_monitor.door.server import Server
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
@@ -28,8 +29,9 @@ LOOK_TICKS: Final = 5
 class HttpMonitor:
     """An Extension. ``open`` takes the port; the paths answer 503 until the agent has started."""
 
-    def __init__(self, config: HttpMonitorConfig, context: ComponentContext) -> None:
+    def __init__(self, config: HttpMonitorConfig, context: ComponentContext, limits: Limits | None = None) -> None:
         self._config = config
+        self._limits = limits
         self._log = context.log
         self._operator_log = Log(context.plugin, context.clock, interval_seconds=OPERATOR_LOG_SECONDS)
         self.state = MonitorState(context)
@@ -53,7 +55,7 @@ class HttpMonitor:
         actions = OperatorActions(self.state, self._operator_log)
         background = _Background(self.state, socket, self._log)
         application = build(self.state, access, socket, actions, self._operator_log)
-        server = Server(application, address, background.run, self._log)
+        server = Server(application, address, background.run, self._log, self._limits)
         server.start()
         self._server = server
         protected = "nothing" if self._config.token is None else str(self._config.protect)

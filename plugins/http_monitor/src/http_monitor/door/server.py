@@ -1,9 +1,10 @@
-"""Server: uvicorn on a thread of its own."""
+"""Server: uvicorn's HTTP on connections that the acceptor lets in, on a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -14,13 +15,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from agent_core.api import AgentError, Log
+from http_monitor.door.acceptor import Acceptor
 from http_monitor.door.listen_address import ListenAddress
+from http_monitor.door.pace import PLACE, Pace
+from http_monitor.door.places import Limits, Place, Places
 
 START_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 4.0
-MAX_CONNECTIONS: Final = 200
-"""More than any plant has browsers; what comes beyond is answered with 503 instead of piling up."""
 
 Background = Callable[[], Awaitable[None]]
 
@@ -32,16 +34,21 @@ class Server:
     loop; it is cancelled with the loop and called again in the next one.
     """
 
-    def __init__(self, app: ASGIApp, address: ListenAddress, background: Background, log: Log) -> None:
+    def __init__(
+        self, app: ASGIApp, address: ListenAddress, background: Background, log: Log, limits: Limits | None = None
+    ) -> None:
         self._address = address
         self._background = background
+        self._limits = Limits.of_this_process() if limits is None else limits
         self._log = log
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._accepting: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._config = uvicorn.Config(
-            app,
+            Pace(app, self._limits.transfer_seconds),
             loop="asyncio",
             http="h11",
             ws="wsproto",
@@ -51,8 +58,7 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_keep_alive=15,
+            timeout_keep_alive=math.ceil(self._limits.request_seconds),
             timeout_graceful_shutdown=1,
             timeout_notify=0,
             callback_notify=self._see_whether_it_listens,
@@ -86,6 +92,9 @@ class Server:
         """Let go of the port. Safe without ``start``, and twice."""
         self._stopping.set()
         self._uvicorn.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._accept_no_more)
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join(STOP_SECONDS)
@@ -134,31 +143,45 @@ class Server:
     async def _serve(self) -> None:
         if self._socket is None or self._socket.fileno() < 0:
             self._socket = self._bind()
+        if not self._config.loaded:
+            self._config.load()
         self._uvicorn = uvicorn.Server(self._config)
         if self._stopping.is_set():  # stop may not have seen the new one
             return
-        background = asyncio.ensure_future(self._background())
+        acceptor = Acceptor(self._socket, Places(self._limits), self._make_protocol, self._log)
+        self._loop = asyncio.get_running_loop()
+        self._accepting = asyncio.ensure_future(acceptor.run())
+        beside = (asyncio.ensure_future(self._background()), self._accepting)
         try:
-            await self._uvicorn.serve(sockets=[self._socket])
+            await self._uvicorn.serve(sockets=[])  # it listens nowhere: the acceptor does
         except Exception:
-            await self._let_go(self._socket)
+            self._accept_no_more()
+            with contextlib.suppress(Exception):  # this may be what has failed
+                await self._uvicorn.shutdown(sockets=[])
             raise
         finally:
-            background.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await background
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            for connection in list(self._uvicorn.server_state.connections):
+                connection.transport.abort()  # nobody shall wait for an answer that will not come
+            await asyncio.sleep(0)  # that is when they are closed
 
-    async def _let_go(self, listening: socket.socket) -> None:
-        """Close what a server that failed has left open: nobody shall wait for an answer of it."""
-        with contextlib.suppress(Exception):  # this may be what has failed
-            await self._uvicorn.shutdown(sockets=[listening])
-        for connection in self._uvicorn.server_state.connections:
-            connection.transport.abort()
-        await asyncio.sleep(0)  # that is when they are closed
+    def _accept_no_more(self) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+
+    def _make_protocol(self, place: Place) -> asyncio.Protocol:
+        kind = self._config.http_protocol_class
+        return kind(config=self._config, server_state=self._uvicorn.server_state, app_state={PLACE: place})  # type: ignore[call-arg]
 
     async def _see_whether_it_listens(self) -> None:
         """Once a second. asyncio closes a socket whose accept failed, on Windows when a client goes at that moment, and
-        uvicorn continues as if it were listening.
+        uvicorn continues as if somebody were listening.
         """
+        if self._stopping.is_set():
+            return
         if self._socket is None or self._socket.fileno() < 0:
             raise AgentError("its listening socket was closed")
+        if self._accepting is not None and self._accepting.done():
+            raise AgentError("it no longer accepts connections")

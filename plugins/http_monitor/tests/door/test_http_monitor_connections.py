@@ -1,0 +1,204 @@
+"""Clients that say nothing, or too little, or do not listen: over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+
+import pytest
+from http_monitor.door.listen_address import ListenAddress
+from http_monitor.door.places import Limits
+from http_monitor.door.server import Server
+from monitored.http_client import HttpClient
+from monitored.running import MakeServed, Served
+from monitored.web_socket import WebSocketClient
+from pytest_mock import MockerFixture
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_core.api import Log
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
+
+FOR_EVER = 10 * PATIENCE_SECONDS
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+def connected(port: int, *, first: bytes = b"") -> socket.socket:
+    one = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
+    one.sendall(first)
+    return one
+
+
+def closed_by_server(one: socket.socket) -> bool:
+    """Waits for the end of what the server sends."""
+    try:
+        while one.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+def still_open(one: socket.socket) -> bool:
+    one.setblocking(False)
+    try:
+        return one.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+
+
+@pytest.fixture
+def crowded(make_served: MakeServed) -> Served:
+    """A monitor with 16 places, which closes nothing for being late."""
+    return make_served(limits=Limits(connections=16, request_seconds=FOR_EVER))
+
+
+@pytest.mark.parametrize("first", [b"", HEAD], ids=["silent", "slow head"])
+def test_two_hundred_clients_that_ask_nothing_blind_no_probe(
+    crowded: Served, first: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(connected(crowded.port, first=first))) for _ in range(200)]
+        for path in ("/healthz", "/readyz", "/metrics", "/api/live"):
+            assert crowded.client.get(path).status == 200, path
+        assert closed_by_server(clients[0])
+        assert sum(still_open(client) for client in clients) <= 8, "the share of one address"
+    assert caplog.text.count("connections full: client=127.0.0.1 connections=16 per_address=8") == 1
+
+
+def test_a_browser_that_is_served_is_not_closed_for_those_who_ask_nothing(crowded: Served) -> None:
+    with WebSocketClient(crowded.port, "/ws/polling") as browser, ExitStack() as stack:
+        browser.receive()
+        for _ in range(40):
+            stack.enter_context(closing(connected(crowded.port)))
+        assert [browser.receive()["name"] for _ in range(2)] == ["line-1"] * 2
+
+
+def test_browsers_leave_places_for_the_probes(make_served: MakeServed) -> None:
+    served = make_served(limits=Limits(connections=8, request_seconds=FOR_EVER))
+    with ExitStack() as stack:
+        for _ in range(4):  # the share of one address
+            stack.enter_context(WebSocketClient(served.port, "/ws/polling"))
+        with closing(connected(served.port)) as refused:
+            assert closed_by_server(refused), "nobody waits, so nobody makes room"
+
+
+@pytest.fixture
+def strict(make_served: MakeServed) -> Served:
+    return make_served(limits=Limits(request_seconds=0.1, transfer_seconds=0.1))
+
+
+def test_a_head_that_does_not_end_is_cut_off(strict: Served) -> None:
+    with closing(connected(strict.port, first=HEAD)) as client:
+        assert closed_by_server(client)
+
+
+def test_a_head_that_comes_byte_by_byte_gains_no_time(strict: Served) -> None:
+    with closing(connected(strict.port, first=HEAD)) as client, suppress(ConnectionError):
+        client.settimeout(0.01)
+        for _ in range(int(PATIENCE_SECONDS / 0.01)):
+            client.sendall(b"X")
+            with suppress(TimeoutError):
+                if not client.recv(1):
+                    return
+        pytest.fail("it went on for ever")
+
+
+def test_after_an_answer_the_next_head_has_a_deadline_too(strict: Served) -> None:
+    with closing(connected(strict.port, first=HEAD + b"\r\n")) as client:
+        assert client.recv(12) == b"HTTP/1.1 200"
+        with suppress(ConnectionError):
+            client.sendall(b"G")
+        assert closed_by_server(client)
+
+
+@contextmanager
+def serving(app: ASGIApp, limits: Limits) -> Iterator[int]:
+    """The door with another application behind it: the monitor's own takes no body and answers at once."""
+
+    async def nothing() -> None:
+        await asyncio.Event().wait()
+
+    server = Server(app, ListenAddress("127.0.0.1", 0), nothing, Log("http_monitor"), limits)
+    server.start()
+    try:
+        yield server.address.port
+    finally:
+        server.stop()
+
+
+def test_a_body_that_does_not_come_is_not_awaited_for_ever() -> None:
+    ended = threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ended.set()
+
+    with (
+        serving(app, Limits(request_seconds=FOR_EVER, transfer_seconds=0.1)) as port,
+        closing(connected(port, first=b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")) as client,
+    ):
+        assert closed_by_server(client)
+        assert ended.wait(PATIENCE_SECONDS)
+
+
+def test_an_answer_that_nobody_takes_is_given_up() -> None:
+    ended = threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while scope["state"]["place"] is not None:
+                await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+                if (await asyncio.wait_for(receive(), 0.001))["type"] == "http.disconnect":
+                    return
+        except TimeoutError:
+            pass
+        finally:
+            ended.set()
+
+    with (
+        serving(app, Limits(request_seconds=FOR_EVER, transfer_seconds=0.1)) as port,
+        closing(connected(port, first=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
+    ):
+        assert ended.wait(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS, errno.EPERM, errno.EPROTO])
+def test_a_connection_that_cannot_be_accepted_ends_nothing_and_keeps_no_core_busy(
+    make_served: MakeServed, mocker: MockerFixture, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    served = make_served()
+    accept, failing = asyncio.SelectorEventLoop.sock_accept, [True] * 3
+
+    async def sometimes(loop: asyncio.SelectorEventLoop, listening: socket.socket) -> tuple[socket.socket, object]:
+        if failing:
+            failing.pop()
+            raise OSError(number, "no")
+        return await accept(loop, listening)
+
+    mocker.patch.object(asyncio.SelectorEventLoop, "sock_accept", sometimes)
+    pauses = mocker.spy(asyncio, "sleep")
+    assert served.client.get("/healthz").status == 200, "accepted before the fault"
+    assert served.client.get("/healthz").status == 200
+    assert failing == []
+    assert [call.args[0] for call in pauses.call_args_list if call.args[0] in (0.05, 0.2)] == [0.05, 0.2]
+    assert "connection not accepted" in caplog.text
+    assert "http server failed" not in caplog.text
+
+
+def test_the_port_is_closed_when_the_places_are_full(make_served: MakeServed) -> None:
+    served = make_served(limits=Limits(connections=8, request_seconds=FOR_EVER))
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(closing(connected(served.port)))
+        assert HttpClient(served.port).get("/healthz").status == 200
+        served.monitor.close()
+        with pytest.raises(ConnectionRefusedError):
+            connected(served.port)
