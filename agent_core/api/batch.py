@@ -52,24 +52,47 @@ class Record(NamedTuple):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Batch:
-    """Immutable columns of equal length.
+    """Immutable columns of equal length. Sinks, fallbacks and observers may hold the same one, so none can change it.
 
-    ``timestamps_ns`` is one int when all records share it, else ``array('q')`` (owned by the batch: never write to
-    it). ``qualities`` holds one byte per record: GOOD, UNCERTAIN or BAD. ``segments`` cover ``0:len`` in order,
-    without gaps. A tag that could not be read has value None and quality BAD. Slicing and joining are C-speed and keep
-    the segments.
+    ``timestamps_ns`` is one int when all records share it, else a read-only memoryview of int64 (format ``q``).
+    ``qualities`` holds one byte per record: GOOD, UNCERTAIN or BAD. ``segments`` cover ``0:len`` in order, without
+    gaps. A tag that could not be read has value None and quality BAD. Slicing and joining are C-speed and keep the
+    segments.
+
+    Columns may be given as other sequences, such as lists or ``array('q')``: they are copied once. TypeError, or
+    OverflowError, for timestamps that are not int64.
     """
 
     names: tuple[str, ...]
     values: tuple[Value, ...]
-    timestamps_ns: array[int] | int
+    timestamps_ns: array[int] | memoryview[int] | int
     qualities: bytes
     segments: tuple[Segment, ...]
 
+    def __post_init__(self) -> None:
+        stamps = self.timestamps_ns
+        if not isinstance(stamps, int) and not _is_read_only(stamps):
+            object.__setattr__(self, "timestamps_ns", _int64s(stamps))
+        if type(self.names) is not tuple:
+            object.__setattr__(self, "names", tuple(self.names))
+        if type(self.values) is not tuple:
+            object.__setattr__(self, "values", tuple(self.values))
+        if type(self.segments) is not tuple:
+            object.__setattr__(self, "segments", tuple(self.segments))
+        if type(self.qualities) is not bytes:
+            object.__setattr__(self, "qualities", bytes(iter(self.qualities)))
+
     def __len__(self) -> int:
         return len(self.names)
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.segments))
+
+    def __repr__(self) -> str:
+        stamps = self.timestamps_ns if isinstance(self.timestamps_ns, int) else self.timestamps_ns.tolist()
+        return f"Batch({self.names}, {self.values}, {stamps}, {self.qualities!r}, {self.segments})"
 
     @classmethod
     def of(
@@ -77,7 +100,7 @@ class Batch:
         origin: Origin,
         names: Sequence[str],
         values: Sequence[Value],
-        timestamps_ns: array[int] | int,
+        timestamps_ns: array[int] | memoryview[int] | int,
         qualities: bytes | None = None,
         sequence: int = 0,
     ) -> Batch:
@@ -129,7 +152,7 @@ class Batch:
             tuple(segments),
         )
 
-    def stamps(self) -> Sequence[int]:
+    def stamps(self) -> array[int] | memoryview[int]:
         """Timestamps as a sequence with one entry per record."""
         stamps = self.timestamps_ns
         return array("q", (stamps,)) * len(self.names) if isinstance(stamps, int) else stamps
@@ -152,13 +175,11 @@ class Batch:
         if not batches:
             return EMPTY
         shared = batches[0].timestamps_ns
-        stamps: array[int] | int
+        stamps: memoryview[int] | int
         if isinstance(shared, int) and all(batch.timestamps_ns == shared for batch in batches):
             stamps = shared
         else:
-            stamps = array("q")
-            for batch in batches:
-                stamps.extend(batch.stamps())
+            stamps = memoryview(b"".join(batch.stamps() for batch in batches)).cast("q")
         segments: list[Segment] = []
         offset = 0
         for batch in batches:
@@ -172,6 +193,16 @@ class Batch:
             b"".join(batch.qualities for batch in batches),
             tuple(segments),
         )
+
+
+def _is_read_only(stamps: array[int] | memoryview[int]) -> bool:
+    return type(stamps) is memoryview and type(stamps.obj) is bytes and stamps.format == "q"
+
+
+def _int64s(stamps: array[int] | memoryview[int]) -> memoryview[int]:
+    """A copy that nobody can write to."""
+    column = stamps if isinstance(stamps, array) and stamps.typecode == "q" else array("q", stamps)
+    return memoryview(column.tobytes()).cast("q")
 
 
 EMPTY: Final = Batch((), (), 0, b"", ())

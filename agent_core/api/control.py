@@ -176,9 +176,9 @@ class SourceStatus:
     last sign of life (a batch, or whatever its ``pulse`` says), None while none is expected. ``stale_after_seconds``:
     how long that may last; None when it has no rhythm and the YAML sets no limit.
 
-    ``set_aside``: records that it emitted, or its transforms made, whose value is not a ``Value``; they count as
-    rejected. ``refused_batches``: batches that ``emit`` refused as a whole (it raised). ``failures``: how often each of
-    its transforms raised, by name, such as ``transform 1 (scale)``; those that never did are left out.
+    ``set_aside``: records that it emitted and no sink can be given, such as one whose value is not a ``Value``; they
+    count as rejected. ``refused_batches``: batches that ``emit`` refused as a whole (it raised). ``failures``: how
+    often each of its transforms raised, by name, such as ``transform 1 (scale)``; those that never did are left out.
     """
 
     source_id: str

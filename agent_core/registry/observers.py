@@ -51,6 +51,7 @@ class ObserverGuard:
     def wrap(self, observer: str, hook: str, function: Callable[..., object]) -> Callable[..., None]:
         """``function`` as one that returns None and raises nothing, except KeyboardInterrupt in the main thread."""
         timer, budget = self._timer, self._budget
+        plugin = (getattr(function, "__module__", None) or "").partition(".")[0]
 
         @functools.wraps(function)
         def guarded(*args: object) -> None:
@@ -60,20 +61,26 @@ class ObserverGuard:
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                     raise  # somebody pressed Ctrl-C; in another thread it is a defect like others
-                self._failed(observer, hook, error)
+                self._failed(observer, plugin, hook, error)
                 return
             elapsed = timer() - started
             if elapsed > budget:
-                self._was_slow(observer, hook, elapsed)
+                self._was_slow(observer, plugin, hook, elapsed)
 
         return guarded
 
-    def _failed(self, observer: str, hook: str, error: BaseException) -> None:
-        failures = self._count(self._failures, observer)
-        key = f"{observer} {hook}"
-        self._log.error("observer failed", observer=observer, hook=hook, failures=failures, exc_info=error, every=key)
+    def _failed(self, observer: str, plugin: str, hook: str, error: BaseException) -> None:
+        self._log.error(
+            "observer failed",
+            observer=observer,
+            hook=hook,
+            plugin=plugin,
+            failures=self._count(self._failures, observer),
+            exc_info=error,
+            every=f"{observer} {hook}",
+        )
 
-    def _was_slow(self, observer: str, hook: str, elapsed_seconds: float) -> None:
+    def _was_slow(self, observer: str, plugin: str, hook: str, elapsed_seconds: float) -> None:
         self._log.warning(
             "observer slow",
             observer=observer,
@@ -81,6 +88,7 @@ class ObserverGuard:
             elapsed_seconds=elapsed_seconds,
             budget_seconds=self._budget,
             slow_calls=self._count(self._slow_calls, observer),
+            plugin=plugin,
             every=f"{observer} {hook}",
         )
 

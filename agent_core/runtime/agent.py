@@ -170,6 +170,7 @@ class Agent:
             sinks=tuple(delivery.status() for delivery in self._parts.deliveries.values()),
             observer_failures=sum(self._events.observer_failures.values()),
             slow_observer_calls=sum(self._events.observer_slow_calls.values()),
+            failing_observers=self._events.observer_failures,
         )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:

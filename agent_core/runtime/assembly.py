@@ -58,7 +58,8 @@ class Assembly:
             sources[source.id] = self._components.source(source)
             transforms = tuple(self._components.transform(source.id, transform) for transform in source.transforms)
             fed = tuple(deliveries[sink.id] for sink in self._config.sinks if source.id in sink.inputs)
-            routes.append(Route(source.id, source.type, transforms, fed))
+            types = tuple(transform.type for transform in source.transforms)
+            routes.append(Route(source.id, source.type, transforms, fed, types))
         extensions = {extension.id: self._components.extension(extension) for extension in self._config.extensions}
         pipeline = Pipeline(routes, self._ledger, self._events, self._clock)
         return Parts(sources, deliveries, extensions, pipeline, self._ledger)

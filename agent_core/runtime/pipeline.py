@@ -7,32 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from agent_core.api import (
-    Account,
-    Batch,
-    Clock,
-    DivertReason,
-    DropReason,
-    Emit,
-    Log,
-    SourceStatus,
-    Transform,
-)
+from agent_core.api import Account, Batch, Clock, DivertReason, DropReason, Emit, Log, SourceStatus, Transform
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.sink_gate import repr_of
-from agent_core.runtime.well_formed import well_formed
+from agent_core.runtime.sources.intake import Intake
+from agent_core.runtime.sources.well_formed import SetAside, WellFormed
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One source, its transforms in order, and the deliveries that it feeds."""
+    """One source, its transforms in order with their types, and the deliveries that it feeds."""
 
     source_id: str
     source_type: str
     transforms: tuple[Transform, ...]
     deliveries: tuple[Delivery, ...]
+    transform_types: tuple[str, ...] = ()
+
+    def step(self, index: int) -> str:
+        """What a transform is called in log and status."""
+        types = self.transform_types
+        return f"transform {index + 1} ({types[index] if types else type(self.transforms[index]).__name__})"
 
 
 class Pipeline:
@@ -53,8 +50,8 @@ class Pipeline:
         self._changed = threading.Condition()
         self._emitting = 0
         self._closed = False
-        self._collected: dict[str, int] = dict.fromkeys(self._routes, 0)
-        self._last_batch_ns: dict[str, int | None] = dict.fromkeys(self._routes)
+        self._intakes: Mapping[str, Intake] = {source_id: Intake() for source_id in self._routes}
+        self._well_formed = WellFormed()
 
     def emitter(self, source_id: str) -> Emit:
         """The ``emit`` of one source."""
@@ -74,37 +71,49 @@ class Pipeline:
             return not self._emitting
 
     def status(self) -> list[SourceStatus]:
-        """A snapshot of every source."""
+        """What is known of every source here; whether it works is for the ``SourceWatch`` to say."""
         with self._changed:
             return [
                 SourceStatus(
                     route.source_id,
                     route.source_type,
-                    self._collected[route.source_id],
-                    self._last_batch_ns[route.source_id],
+                    intake.collected,
+                    intake.last_batch_ns,
+                    set_aside=intake.set_aside,
+                    refused_batches=intake.refused_batches,
+                    failures=dict(intake.failures),
                 )
-                for route in self._routes.values()
+                for route, intake in zip(self._routes.values(), self._intakes.values(), strict=True)
             ]
 
     def _emit(self, route: Route, batch: Batch) -> None:
-        count = len(batch)
-        if not count:
-            return
+        intake = self._intakes[route.source_id]
         try:
-            batch = well_formed(batch)
+            batch, aside = self._well_formed.check(batch)
         except ValueError as error:
+            with self._changed:
+                intake.refused_batches += 1
+            self._log.error("batch refused", source=route.source_id, error=error, every=route.source_id)
             raise ValueError(f"{route.source_id} emitted a malformed batch: {error}") from error
+        count = len(batch) + (0 if aside is None else len(aside.batch))
         with self._changed:
-            self._collected[route.source_id] += count
-            self._last_batch_ns[route.source_id] = self._clock.time_ns()
+            intake.seen(self._clock.monotonic())
+            if not count:
+                return
+            intake.collected += count
+            intake.last_batch_ns = self._clock.time_ns()
             closed = self._closed
             self._emitting += not closed
         if closed:
             for delivery in route.deliveries:
-                self._hand_over(route, delivery, partial(delivery.refuse, batch, None, DropReason.AGENT_STOPPING))
+                for part in (batch,) if aside is None else (batch, aside.batch):
+                    self._hand_over(route, delivery, partial(delivery.refuse, part, None, DropReason.AGENT_STOPPING))
             return
         try:
-            self._pass_on(route, batch)
+            if aside is not None:
+                self._set_aside(route, aside)
+            if batch:
+                self._pass_on(route, batch)
         finally:
             with self._changed:
                 self._emitting -= 1
@@ -113,30 +122,62 @@ class Pipeline:
     def _pass_on(self, route: Route, batch: Batch) -> None:
         self._events.batch_collected(route.source_id, batch)
         transformed = batch
-        try:
-            for transform in route.transforms:
-                transformed = transform.apply(transformed)
-            if transformed is not batch:
-                transformed = well_formed(transformed)
-        except BaseException as error:
-            self._log.error(
-                "transform failed",
-                source=route.source_id,
-                records=len(batch),
-                error=repr_of(error),
-                every=route.source_id,
-                exc_info=error,
-            )
-            reasons = DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR
-            for delivery in route.deliveries:
-                self._hand_over(route, delivery, partial(delivery.refuse, batch, *reasons))
-            return
+        for index, transform in enumerate(route.transforms):
+            try:
+                made = transform.apply(transformed)
+                if made is not transformed:
+                    transformed = self._made_by_transform(made)
+            except BaseException as error:
+                self._transform_failed(route, index, batch, error)
+                return
+            if not transformed:
+                break
         filtered = len(batch) - len(transformed)
         for delivery in route.deliveries:
             if filtered > 0:
                 self._ledger.move(delivery.sink_id, Account.COLLECTED, Account.FILTERED, filtered)
             if transformed:
                 self._hand_over(route, delivery, partial(delivery.accept, transformed))
+
+    def _made_by_transform(self, batch: Batch) -> Batch:
+        """Raises ValueError for anything but records, so that those it was given go to the fallback as they were."""
+        transformed, aside = self._well_formed.check(batch)
+        if aside is not None:
+            raise ValueError(f"{aside.batch.names[0]}: {aside.reasons[0]}")
+        return transformed
+
+    def _transform_failed(self, route: Route, index: int, batch: Batch, error: BaseException) -> None:
+        """The untouched batch goes to the fallbacks."""
+        step = route.step(index)
+        with self._changed:
+            self._intakes[route.source_id].failures[step] += 1
+        self._log.error(
+            "transform failed",
+            source=route.source_id,
+            transform=step,
+            records=len(batch),
+            error=repr_of(error),
+            every=f"{route.source_id} {step}",
+            exc_info=error,
+        )
+        reasons = DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR
+        for delivery in route.deliveries:
+            self._hand_over(route, delivery, partial(delivery.refuse, batch, *reasons))
+
+    def _set_aside(self, route: Route, aside: SetAside) -> None:
+        """Records that are none cost no other record anything: no sink sees them."""
+        with self._changed:
+            self._intakes[route.source_id].set_aside += len(aside.batch)
+        self._log.error(
+            "records set aside",
+            source=route.source_id,
+            records=len(aside.batch),
+            tag=aside.batch.names[0],
+            reason=aside.reasons[0],
+            every=route.source_id,
+        )
+        for delivery in route.deliveries:
+            self._hand_over(route, delivery, partial(delivery.set_aside, aside.batch, aside.reasons))
 
     def _hand_over(self, route: Route, delivery: Delivery, hand_over: Callable[[], None]) -> None:
         """``emit`` never raises for what lies downstream, and one sink's defect costs no other its records."""

@@ -1,11 +1,12 @@
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.api import BAD, EMPTY, GOOD, Batch, Origin, Record
+from agent_core.api import BAD, EMPTY, GOOD, Batch, Origin, Record, Segment
 
 ORIGINS = [Origin("s", "d", "g1"), Origin("s", "d", "g2")]
 counts = st.integers(0, 12)
@@ -72,3 +73,37 @@ def test_rows_are_good_unless_said_otherwise() -> None:
 def test_columns_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="2 names, 1 values, 2 timestamps, 2 qualities"):
         Batch.of(ORIGINS[0], ["a", "b"], [1], 0)
+
+
+@given(parts)
+def test_no_column_can_be_written_to(batches: list[Batch]) -> None:
+    joined = Batch.join(batches)
+    for batch in (joined, joined.slice(0, len(joined) // 2), joined.select(range(len(joined)))):
+        if not isinstance(batch.timestamps_ns, int) and len(batch):
+            with pytest.raises(TypeError, match="read-only"):
+                batch.timestamps_ns[0] = 0
+
+
+def test_what_a_source_does_with_its_columns_later_changes_no_batch() -> None:
+    names, values, stamps, qualities = ["A", "B"], [1, 2], array("q", (5, 6)), bytearray((GOOD, BAD))
+    batch = Batch(names, values, stamps, qualities, [Segment(ORIGINS[0], 0, 0, 2)])  # type: ignore[arg-type]
+    names[0], values[0], stamps[0], qualities[0] = "X", 9, 9, 9
+    assert list(batch.records()) == [Record("A", 1, 5, GOOD, ORIGINS[0]), Record("B", 2, 6, BAD, ORIGINS[0])]
+    assert hash(batch.names + batch.values + batch.segments)
+
+
+@pytest.mark.parametrize("stamps", [[1.5], [None], ["5"], [2**63], memoryview(array("d", (1.5,)))])
+def test_times_that_are_not_int64_are_refused(stamps: Any) -> None:
+    with pytest.raises((TypeError, OverflowError)):
+        Batch.of(ORIGINS[0], ["A"], [1], stamps)
+
+
+def test_a_count_is_not_taken_for_qualities() -> None:
+    qualities: Any = 2
+    with pytest.raises(TypeError):
+        Batch(("A", "B"), (1, 2), 5, qualities, ())
+
+
+def test_a_batch_shows_its_records() -> None:
+    assert "array" not in repr(make(ORIGINS[0], 2, 7, shared=False))
+    assert "[7, 8]" in repr(make(ORIGINS[0], 2, 7, shared=False))

@@ -113,6 +113,17 @@ class Delivery:
         else:
             self._diverter.divert_or_drop(batch, divert, drop)
 
+    def set_aside(self, batch: Batch, reasons: tuple[str, ...]) -> None:
+        """Keep records that are none in the fallback, as rejected, with a reason for each; the sink never sees them."""
+        diverter, context = self._diverter, self._context
+        context.move(Account.COLLECTED, Account.PENDING, len(batch))
+        if not diverter.available:
+            diverter.drop(batch, DropReason.REJECTED)
+        elif stored := diverter.store(batch, DivertReason.REJECTED, context.clock.time_ns(), reasons):
+            diverter.count_rejected(stored)
+        else:
+            diverter.drop(batch, DropReason.FALLBACK_FAILED)
+
     def open(self) -> None:
         """Open the fallback and the buffer. The sink opens in its first attempt: a database may be away at start."""
         self._diverter.open()

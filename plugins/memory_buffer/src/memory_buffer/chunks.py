@@ -88,7 +88,7 @@ def join(chunks: Sequence[Chunk]) -> Batch:
         return chunks[0].batch.slice(chunks[0].start, chunks[0].stop) if chunks else EMPTY
     names: list[tuple[str, ...]] = []
     values: list[tuple[Value, ...]] = []
-    stamps = array("q")
+    stamps: list[array[int] | memoryview[int]] = []
     qualities: list[bytes] = []
     segments: list[Segment] = []
     offset = 0
@@ -96,7 +96,7 @@ def join(chunks: Sequence[Chunk]) -> Batch:
         names.append(batch.names[start:stop])
         values.append(batch.values[start:stop])
         stamp = batch.timestamps_ns
-        stamps.extend(array("q", (stamp,)) * (stop - start) if isinstance(stamp, int) else stamp[start:stop])
+        stamps.append(array("q", (stamp,)) * (stop - start) if isinstance(stamp, int) else stamp[start:stop])
         qualities.append(batch.qualities[start:stop])
         shift = offset - start
         offset += stop - start
@@ -106,7 +106,8 @@ def join(chunks: Sequence[Chunk]) -> Batch:
                 segments.append(Segment(origin, sequence, first + shift, last + shift) if shift else segment)
             elif first < stop and last > start:
                 segments.append(Segment(origin, sequence, max(first, start) + shift, min(last, stop) + shift))
-    return Batch(_concatenate(names), _concatenate(values), stamps, b"".join(qualities), tuple(segments))
+    times = memoryview(b"".join(stamps)).cast("q")
+    return Batch(_concatenate(names), _concatenate(values), times, b"".join(qualities), tuple(segments))
 
 
 def _concatenate(parts: list[tuple[T, ...]]) -> tuple[T, ...]:

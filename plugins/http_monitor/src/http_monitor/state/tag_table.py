@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -155,10 +154,10 @@ class TagTable:
             names, stamps = part.names, part.timestamps_ns
             tags.values.update(zip(names, part.values, strict=True))
             tags.qualities.update(zip(names, part.qualities, strict=True))
-            if isinstance(stamps, array):
-                tags.stamps.update(zip(names, stamps, strict=True))
-            else:
+            if isinstance(stamps, int):
                 tags.stamps.update(dict.fromkeys(names, stamps))
+            else:
+                tags.stamps.update(zip(names, stamps, strict=True))
 
 
 def _parts(batch: Batch) -> Iterator[tuple[Origin, Batch]]:

@@ -1,0 +1,1 @@
+"""One source: what it hands over, and whether it still works."""
