@@ -84,7 +84,7 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
     try:
         password = password_of(config)
         with latch.turn(password, context.clock, config.login_interval_seconds, config.timeouts.login_seconds):
-            connection = Logins(config, context.clock).connect(password)
+            connection = Logins(config, context.clock).connect(password).connection
     except SinkError as error:
         yield _failed(f"{subject} log-in", error)
         return

@@ -146,16 +146,9 @@ def test_a_listener_that_never_answers_blocks_neither_open_nor_close(make_sink: 
         sink.open()
     with within(1.0):
         sink.close()
-    # While one log-in hangs, the next one is delayed, and there is never more than one at a time.
-    connections = database.counters()["connections"]
-    with within(0.0), pytest.raises(RetryableError, match="without an answer: 1"):
-        sink.open()
-    assert database.counters()["connections"] == connections
+    # It was cut off, so the next one need not wait.
     clock.advance(15.0)
     with within(0.4), pytest.raises(RetryableError, match="no answer within"):
-        sink.open()
-    clock.advance(15.0)
-    with within(0.0), pytest.raises(RetryableError, match="without an answer: 2"):
         sink.open()
     database.black_hole(False)
     ends_at = time.monotonic() + PATIENCE_SECONDS

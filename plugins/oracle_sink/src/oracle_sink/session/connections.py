@@ -25,6 +25,7 @@ from oracle_sink.session.errors import translate
 from oracle_sink.session.expiry import Expiry
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
+from oracle_sink.session.peer import ANSWER_BYTES, Peer
 
 _SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
 """The driver sets the offset of the client, in which TIMESTAMP WITH LOCAL TIME ZONE columns are read and written."""
@@ -37,8 +38,9 @@ _PING_TIMEOUT_MS: Final = 2000
 class Session:
     """One database session, used by one thread at a time."""
 
-    def __init__(self, connection: oracledb.Connection) -> None:
+    def __init__(self, connection: oracledb.Connection, peer: Peer) -> None:
         self.connection = connection
+        self.peer = peer
         self.cursor = connection.cursor()
         self.lost = False
         """Set by the code that finds out that the connection cannot be used again."""
@@ -95,6 +97,7 @@ class Connections:
         """
         self.expiry.look_again(self._config.password)
         session = self._take()
+        session.peer.allow(ANSWER_BYTES)
         try:
             yield session
         except BaseException:
@@ -105,6 +108,15 @@ class Connections:
                     session.lost = True
             raise
         finally:
+            if session.peer.flooded:
+                session.lost = True
+                self._log.warning(
+                    "answer too large",
+                    sink=self._sink_id,
+                    limit_bytes=ANSWER_BYTES,
+                    every=self._sink_id,
+                    next_step="ask the DBA what answers at the address in dsn:",
+                )
             self._put_back(session)
 
     def close(self) -> None:
@@ -170,7 +182,7 @@ class Connections:
                 self._forget_one()
             self._changed.notify()
         if not keep:
-            close_quietly(partial(_give_up, session.connection))
+            close_quietly(partial(_give_up, session))
 
     def _made(self) -> Session:
         """A new session; the caller has counted it in ``_live``."""
@@ -191,8 +203,9 @@ class Connections:
         config = self._config
         password = password_of(config)
         with self._latch.turn(password, self._clock, config.login_interval_seconds, config.timeouts.login_seconds):
-            connection = self._logins.connect(password)
+            connection, peer = self._logins.connect(password)
             try:
+                peer.allow(ANSWER_BYTES)
                 connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
                 connection.module = self._module
                 with connection.cursor() as cursor:
@@ -201,7 +214,7 @@ class Connections:
                 if not self._inspected:
                     self._inspect(connection)
                     self._inspected = True
-                return Session(connection)
+                return Session(connection, peer)
             except BaseException as error:
                 close_quietly(connection.close)
                 if isinstance(error, DRIVER_ERRORS):
@@ -209,7 +222,7 @@ class Connections:
                 raise
 
 
-def _give_up(connection: oracledb.Connection) -> None:
+def _give_up(session: Session) -> None:
     """Close a connection whose last call failed.
 
     ``close`` rolls back first. If that fails, it leaves the socket open (seen with python-oracledb 26.1): the session
@@ -218,8 +231,11 @@ def _give_up(connection: oracledb.Connection) -> None:
     """
     for _ in range(_ROLLBACKS):
         try:
-            connection.rollback()
+            session.connection.rollback()
         except DRIVER_ERRORS:
             continue  # a lost connection fails at once
         break
-    connection.close()
+    try:
+        session.connection.close()
+    finally:
+        session.peer.cut()

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 import oracledb
 
@@ -18,6 +18,7 @@ from agent_core.api import AuthenticationError, Clock, ConfigError, Configuratio
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import NO_CONNECTION, translate
+from oracle_sink.session.peer import LOGIN_BYTES, Peer
 
 SDU_BYTES: Final = 8192
 """The driver ignores a partial send. That happens to larger packets under a call time-out, never to this size."""
@@ -25,6 +26,15 @@ SDU_BYTES: Final = 8192
 EXPIRE_TIME_MINUTES: Final = 1
 _LONGEST_HOLD_SECONDS: Final = 600.0
 _FIRST_HOLD_SECONDS: Final = 15.0
+_CUT_SECONDS: Final = 1.0
+"""How long a log-in that was cut off may take to end."""
+
+
+class Login(NamedTuple):
+    """A new session."""
+
+    connection: oracledb.Connection
+    peer: Peer
 
 
 class Parameters(TypedDict, total=False):
@@ -96,9 +106,9 @@ def use_thick_mode(config: OracleSinkConfig) -> None:
 class Logins:
     """Stand-alone log-ins, one at a time. Hold the account's latch when calling ``connect``.
 
-    A log-in that does not end is left to its thread, which closes the session if it is created after all. While
-    log-ins hang, new ones become less and less frequent: a listener that accepts connections and never answers costs
-    six threads per hour, not one per probe.
+    A log-in that does not end in time is cut off, so that its thread ends. What cannot be cut (Thick mode, a name
+    that is being looked up) is left to the thread, which closes the session if it is created after all. While such
+    log-ins hang, new ones become less and less frequent: they cost six threads per hour, not one per probe.
     """
 
     def __init__(self, config: OracleSinkConfig, clock: Clock) -> None:
@@ -107,7 +117,7 @@ class Logins:
         self._hanging: list[threading.Thread] = []
         self._hold_until = 0.0
 
-    def connect(self, password: str) -> oracledb.Connection:
+    def connect(self, password: str) -> Login:
         """Log in within ``timeouts.login``. Raises what ``translate`` makes of the driver's errors."""
         doing = f"log in to {self._config.dsn} as {self._config.user}"
         self._hanging = [thread for thread in self._hanging if thread.is_alive()]
@@ -124,8 +134,9 @@ class Logins:
         limit = self._config.timeouts.login_seconds
         results: queue.SimpleQueue[oracledb.Connection | BaseException] = queue.SimpleQueue()
         given_up = threading.Event()
+        peer = Peer(LOGIN_BYTES)
         thread = threading.Thread(
-            target=_log_in, args=(arguments, results, given_up), name="oracle_sink-login", daemon=True
+            target=_log_in, args=(arguments, peer, results, given_up), name="oracle_sink-login", daemon=True
         )
         thread.start()
         try:
@@ -136,24 +147,33 @@ class Logins:
                 late = results.get_nowait()
                 if isinstance(late, oracledb.Connection):
                     close_quietly(late.close)
-            hold = min(_FIRST_HOLD_SECONDS * 2 ** len(self._hanging), _LONGEST_HOLD_SECONDS)
-            self._hanging.append(thread)
-            self._hold_until = self._clock.monotonic() + hold
+            peer.cut()
+            thread.join(_CUT_SECONDS)
+            if thread.is_alive():
+                hold = min(_FIRST_HOLD_SECONDS * 2 ** len(self._hanging), _LONGEST_HOLD_SECONDS)
+                self._hanging.append(thread)
+                self._hold_until = self._clock.monotonic() + hold
             raise RetryableError(f"{doing}: no answer within {limit:.0f} s", code=NO_CONNECTION) from None
+        if peer.flooded:
+            step = "check that a database listens at the address in dsn:"
+            message = f"{doing}: more than {LOGIN_BYTES // 2**20} MiB arrived, and no answer among it ({step})"
+            raise RetryableError(message, code=NO_CONNECTION, next_step=step)
         if isinstance(result, DRIVER_ERRORS):
             raise translate(result, doing) from result
         if isinstance(result, BaseException):
             raise result
-        return result
+        return Login(result, peer)
 
 
 def _log_in(
     arguments: Parameters,
+    peer: Peer,
     results: queue.SimpleQueue[oracledb.Connection | BaseException],
     given_up: threading.Event,
 ) -> None:
     try:
-        connection = oracledb.connect(**arguments)
+        with peer.watching():
+            connection = oracledb.connect(**arguments)
     except BaseException as error:
         results.put(error)
         return
