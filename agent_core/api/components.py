@@ -230,8 +230,12 @@ class Diversion:
 class FallbackSink(Protocol):
     """A sink that also stores why it got the records. A fallback without it gets plain ``write`` calls."""
 
-    def divert(self, batch: Batch, diversion: Diversion) -> None:
-        """Make the records durable, then return. Thread-safe. Raises OSError or SinkError when it cannot."""
+    def divert(self, batch: Batch, diversion: Diversion) -> Sequence[Rejection] | None:
+        """Make the records durable, then return; called from several threads at a time.
+
+        Returns the records that it cannot hold for their content, if there are any: no retry helps them. Raises OSError
+        or SinkError when it can store nothing now.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,7 @@ class BacklogFile:
     """One file of records that wait for replay. ``records`` is None when counting would mean reading it all.
 
     ``rejected``: its records were refused for their content. ``path`` is None when the fallback does not keep files.
+    ``version`` is another when somebody has changed the file; empty when that cannot be told.
     """
 
     name: str
@@ -246,6 +251,7 @@ class BacklogFile:
     records: int | None
     rejected: bool
     path: Path | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +279,16 @@ class Replayable(Protocol):
         """Files complete and ready to read, oldest first."""
 
     def read(self, file: str, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
-        """Records of one file from data record ``from_record`` (0 is the first line after the header) on."""
+        """Records of one file from data record ``from_record`` (0 is the first line after the header) on.
+
+        Raises BackupChangedError, at the end at the latest, when somebody has changed the file meanwhile.
+        """
 
     def finish(self, file: str) -> None:
-        """Every record of the file is in its destination: move it out of the backlog."""
+        """Every record of the file is in its destination: move it out of the backlog.
+
+        Raises BackupChangedError when somebody has changed it since it was read.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +322,7 @@ class BackupReader(Protocol):
         """What can be said of the file without reading it; ``name`` and ``path`` are ``path``. Raises OSError."""
 
     def read(self, path: Path, from_record: int = 0, max_records: int = 500) -> Iterator[ReplayBatch]:
-        """As ``Replayable.read``. Raises OSError."""
+        """As ``Replayable.read``. Raises OSError or BackupChangedError."""
 
 
 class Extension(Component, Protocol):

@@ -9,6 +9,7 @@
      +-- UnknownGroupError        the control surface was asked for a group that is not there
      +-- UnknownSinkError         the control surface was asked for a sink that is not there
      +-- UnknownBackupError       the control surface was asked for a backup file that is not there
+     +-- BackupChangedError       a backup file was saved by somebody while it was read
      +-- ReplayRefused            backup files cannot be written back as it was asked for
      +-- SinkError                a sink could not write
      |    +-- RetryableError      the same records may succeed later; the core owns the clock
@@ -91,6 +92,10 @@ class UnknownSinkError(AgentError):
 
 class UnknownBackupError(AgentError):
     """No file of this name waits in the sink's fallback."""
+
+
+class BackupChangedError(AgentError):
+    """A backup file was changed while it was read, so what was read is not what it holds: begin at its first record."""
 
 
 class ReplayRefused(AgentError):

@@ -265,7 +265,7 @@ class Delivery:
 
     def _advice(self) -> tuple[Finding, ...]:
         try:
-            return tuple(self._sink.advice())
+            return (*self._diverter.advice(), *self._sink.advice())
         except BaseException as error:  # a sink's defect must not hide the other sinks
             self._context.log.error(
                 "advice failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error

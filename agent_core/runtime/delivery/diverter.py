@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from agent_core.api import EMPTY, Account, Batch, Diversion, DivertReason, DropReason, RetryableError
-from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
+from agent_core.api import (
+    EMPTY,
+    Account,
+    Advising,
+    Batch,
+    Diversion,
+    DivertReason,
+    DropReason,
+    Finding,
+    RetryableError,
+    Severity,
+    SinkError,
+)
+from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed, message_of
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_context import SinkContext
+
+FAILING_NEXT_STEP: Final = (
+    "fix what the message says, the next records are tried at once; until then they stay in the buffer, and what does "
+    "not fit there is lost"
+)
 
 
 class Stored(NamedTuple):
@@ -44,6 +62,17 @@ class Diverter:
         sink_id = self._context.sink_id
         self._context.log.warning("fallback unavailable", sink=sink_id, error=error, every=sink_id)
 
+    def advice(self) -> Sequence[Finding]:
+        """That the fallback fails, until one call has worked; then what it has to say itself."""
+        if self._fallback is None:
+            return ()
+        failure, sink = self._fallback.failure, self._fallback.sink
+        if failure is None:
+            return sink.advice() if isinstance(sink, Advising) else ()
+        step = failure.next_step if isinstance(failure, SinkError) and failure.next_step else FAILING_NEXT_STEP
+        message = f"stores no records: {message_of(failure)}"
+        return (Finding(Severity.CRITICAL, f"fallback {self._fallback.fallback_id}", message, step),)
+
     def close(self) -> None:
         """Close the fallback."""
         if self._fallback is not None:
@@ -54,12 +83,14 @@ class Diverter:
     ) -> Stored | None:
         """Make records durable in the fallback; None, and a line in the log, when that fails. Counts nothing."""
         assert self._fallback is not None
-        sink_id = self._context.sink_id
+        sink_id, failed_before = self._context.sink_id, self._fallback.failure is not None
         try:
             refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
         except FallbackFailed as error:
             self._context.log.error("fallback failed", sink=sink_id, error=error, every=sink_id)
             return None
+        if failed_before:
+            self._context.log.info("fallback works again", sink=sink_id, every=sink_id)
         if not refused:
             return Stored(batch, EMPTY)
         first = refused[0]

@@ -15,39 +15,45 @@ class FallbackFailed(Exception):
 
 
 class Fallback:
-    """Makes records durable in a fallback sink, which it opens when needed. Thread-safe; one write at a time.
+    """Makes records durable in a fallback sink, which it opens when needed. Thread-safe.
 
-    Any sink will do; one that is a FallbackSink also learns why it gets the records.
+    Any sink will do; one that is a FallbackSink also learns why it gets the records. Several threads may be inside it
+    at a time, as with any sink, so that it can store what they bring together.
+
+    ``failure`` says why the last call failed; None once one has returned.
     """
 
     def __init__(self, fallback_id: str, sink: Sink) -> None:
         self.fallback_id = fallback_id
         self.sink = sink
+        self.failure: BaseException | None = None
         self._lock = threading.Lock()
         self._opened = False
 
     def open(self) -> None:
         """Open the sink if it is not open."""
-        with self._lock:
-            self._open()
+        if not self._opened:
+            with self._lock:
+                self._locked_open()
 
     def divert(self, batch: Batch, diversion: Diversion) -> Sequence[Rejection]:
         """Return once every record is durable, except those it rejects for their content: no retry helps them.
 
         Returns these. Raises FallbackFailed; then none of the records counts as diverted.
         """
-        with self._lock:
-            try:
-                self._open()
-                if isinstance(self.sink, FallbackSink):
-                    self.sink.divert(batch, diversion)
-                    return ()
+        try:
+            self.open()
+            if isinstance(self.sink, FallbackSink):
+                refused = tuple(self.sink.divert(batch, diversion) or ())
+            else:
                 outcome = self.sink.write(batch)
                 check_outcome(outcome, len(batch))
-            except BaseException as error:
-                known = isinstance(error, (AgentError, OSError))
-                raise FallbackFailed(str(error) if known else repr_of(error)) from error
-            return outcome.rejected
+                refused = outcome.rejected
+        except BaseException as error:
+            self.failure = error
+            raise FallbackFailed(message_of(error)) from error
+        self.failure = None
+        return refused
 
     def close(self) -> None:
         """Close the sink; safe twice."""
@@ -55,7 +61,18 @@ class Fallback:
             self._opened = False
             self.sink.close()
 
-    def _open(self) -> None:
-        if not self._opened:
+    def _locked_open(self) -> None:
+        if self._opened:
+            return
+        try:
             self.sink.open()
-            self._opened = True
+        except BaseException as error:
+            self.failure = error
+            raise
+        self.failure = None
+        self._opened = True
+
+
+def message_of(error: BaseException) -> str:
+    """The words of an error that a sink may raise; of a defect, its type as well."""
+    return str(error) if isinstance(error, (AgentError, OSError)) else repr_of(error)

@@ -53,7 +53,7 @@ class ReplayFile:
 
 def backlog_key(file: BacklogFile) -> str:
     """What a position calls a file: one that somebody has edited, to fix a line of it, begins at its first record."""
-    return f"{file.name} {file.size_bytes}"
+    return f"{file.name} {file.version or file.size_bytes}"
 
 
 @dataclass(slots=True)
@@ -91,6 +91,14 @@ class FileLedger:
         self.bad_lines += bad_lines
         self.read += max(0, read - self.remaining)  # more than anybody expected
         self.remaining = max(0, self.remaining - read)
+
+    def begin_again(self) -> None:
+        """The file was changed: it is read from its first record, damaged lines included.
+
+        What was written stays counted, and so is what is read a second time.
+        """
+        self.next_record = 0
+        self.bad_lines = 0
 
     def complete(self) -> None:
         """The file has ended, perhaps earlier than expected."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from agent_core.api import AgentError, ReplayRefused, RetryableError, SinkError, WriteOutcome
+from agent_core.api import AgentError, BackupChangedError, ReplayRefused, RetryableError, SinkError, WriteOutcome
 from agent_core.runtime.delivery.fallback import FallbackFailed
 from agent_core.runtime.delivery.flight import NOTHING_WRITTEN, Flight
 from agent_core.runtime.delivery.sink_context import SinkContext
@@ -21,6 +22,9 @@ from agent_core.runtime.replay.portion import Portion, portions
 from agent_core.runtime.replay.record_filter import Choose
 from agent_core.runtime.replay.rejected import RejectedRecords
 from agent_core.runtime.replay.suspects import Suspects
+
+CHANGES_ALLOWED = 3
+"""How often in one try a file that was changed while it was read is begun again."""
 
 NO_UNIQUE_KEY = "has no unique key, so a replay would insert existing records again"
 """Why nothing is replayed into a sink that is not idempotent; it follows the sink's id."""
@@ -48,8 +52,22 @@ Sleep = Callable[[float], bool]
 """Wait so many seconds; False when the replay is to stop."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayRules:
+    """``choose`` picks the records of a batch that are to be written, by default all of them.
+
+    ``begin_again``: a file that was changed while it was read is read again from its first record. That needs a sink
+    that recognises what it has.
+    """
+
+    max_records: int
+    records_per_second: float = math.inf
+    choose: Choose = lambda batch: batch
+    begin_again: bool = True
+
+
 class FileReplay:
-    """Used from one thread. ``choose`` picks the records of a batch that are to be written, by default all of them.
+    """Used from one thread.
 
     A batch keeps its flight until its rejected records are stored, in whatever try of the file: attempts count on, and
     a write that has returned is not repeated.
@@ -62,18 +80,14 @@ class FileReplay:
         sleep: Sleep,
         rejected: RejectedRecords,
         suspects: Suspects,
-        max_records: int,
-        records_per_second: float = math.inf,
-        choose: Choose = lambda batch: batch,
+        rules: ReplayRules,
     ) -> None:
         self._context = context
         self._write = write
         self._sleep = sleep
         self._rejected = rejected
         self._suspects = suspects
-        self._max_records = max_records
-        self._rate = records_per_second
-        self._choose = choose
+        self._rules = rules
         self._log = context.log
         self._flights: dict[str, tuple[int, Flight]] = {}
         """By the file's key: the record where the batch begins, and what was tried with it."""
@@ -85,12 +99,35 @@ class FileReplay:
         about this one: others may pass. Failures are logged.
         """
         try:
-            self._run(file, ledger, passed)
+            self._run_unchanged(file, ledger, passed)
         except (ReplayInterrupted, ReplayRefused, KeyboardInterrupt):
             raise
         except BaseException as error:
             self._judge(file, error)
             raise
+
+    def _run_unchanged(self, file: ReplayFile, ledger: FileLedger, passed: Callable[[WriteOutcome], None]) -> None:
+        """Begin a file again that somebody has changed; one that is changed all the time lets the others pass."""
+        tries = CHANGES_ALLOWED if self._rules.begin_again else 0
+        while True:
+            try:
+                self._run(file, ledger, passed)
+            except BackupChangedError:
+                file.end()
+                self._flights.pop(file.key, None)
+                ledger.begin_again()
+                if not tries:
+                    raise
+                tries -= 1
+                self._log.warning(
+                    "backup file changed",
+                    sink=self._context.sink_id,
+                    file=file.name,
+                    next_step="nothing: it is read again from its first record; do not edit files that wait for replay",
+                    every="changed",
+                )
+            else:
+                return
 
     def forget_all_but(self, keys: Collection[str]) -> None:
         """Only files with these keys are there any more."""
@@ -115,8 +152,9 @@ class FileReplay:
 
     def _run(self, file: ReplayFile, ledger: FileLedger, passed: Callable[[WriteOutcome], None]) -> None:
         sink_id, clock, start = self._context.sink_id, self._context.clock, ledger.next_record
+        rules = self._rules
         self._log.info("replay started", sink=sink_id, file=file.name, from_record=start, every="started")
-        for portion in portions(file.read(start, self._max_records), start, self._choose, self._max_records):
+        for portion in portions(file.read(start, rules.max_records), start, rules.choose, rules.max_records):
             began = clock.monotonic()
             outcome = self._deliver(file, portion)
             if self._store_position(file, portion.stop):
@@ -127,7 +165,7 @@ class FileReplay:
                 )
             ledger.add(portion.read, outcome, len(portion.bad_lines))
             passed(outcome)
-            if not self._sleep(max(0.0, outcome.total / self._rate - (clock.monotonic() - began))):
+            if not self._sleep(max(0.0, outcome.total / rules.records_per_second - (clock.monotonic() - began))):
                 raise ReplayInterrupted("stopped between two writes")
         ledger.complete()
         if file.finish is not None and (not file.filtered or (start == 0 and not ledger.skipped)):

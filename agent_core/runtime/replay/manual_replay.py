@@ -21,7 +21,7 @@ from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import text_of
 from agent_core.runtime.replay.file import FileLedger
-from agent_core.runtime.replay.file_replay import FileReplay, ReplayInterrupted, ReplayStopped
+from agent_core.runtime.replay.file_replay import FileReplay, ReplayInterrupted, ReplayRules, ReplayStopped
 from agent_core.runtime.replay.record_filter import RecordFilter
 from agent_core.runtime.replay.rejected import RejectedRecords
 from agent_core.runtime.replay.report import FilePreview, ReplayEnd, ReplayPreview, ReplayProgress, ReplayResult
@@ -93,9 +93,12 @@ class ManualReplay:
             self._sleep,
             self._rejected,
             Suspects(strikes=1),  # the writer has tried again already
-            sink.batch.max_records,
-            request.records_per_second,
-            self._choose,
+            ReplayRules(
+                sink.batch.max_records,
+                request.records_per_second,
+                self._choose,
+                begin_again=not request.accept_duplicates,
+            ),
         )
         self._folder = config.state_dir / "replay"
         self._lock = FileLock(self._folder / f"{sink.id}.lock")

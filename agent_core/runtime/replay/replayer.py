@@ -31,6 +31,7 @@ from agent_core.runtime.replay.file_replay import (
     NO_UNIQUE_KEY,
     FileReplay,
     ReplayInterrupted,
+    ReplayRules,
     ReplayStopped,
     WriteFailed,
 )
@@ -40,6 +41,10 @@ from agent_core.runtime.replay.suspects import Suspects
 
 LOOK_INTERVAL_SECONDS = 5.0
 """How often the backlog is looked at, or every probe interval where that is shorter; listing a folder is cheap."""
+
+BACKLOG_VALID_SECONDS = 30.0
+"""How long the files that one look has found are replayed before the next look. The oldest come first, so what has come
+since can wait; what somebody asks for is looked for at once."""
 
 STRIKES = 3
 """After so many failures while the sink is up it is the file, not the sink."""
@@ -83,8 +88,7 @@ class Replayer:
             gate.sleep,
             RejectedRecords(context, [fallback]),
             self._suspects,
-            config.batch.max_records,
-            config.fallback.replay_rate,
+            ReplayRules(config.batch.max_records, config.fallback.replay_rate),
         )
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, intervals.normal)
         self._stopped = False
@@ -184,17 +188,38 @@ class Replayer:
 
     def _catch_up(self) -> None:
         self._fallback.open()
-        while not self._stopped:
-            backlog = self._replayable.backlog()
-            files = {backlog_key(file): file for file in backlog}
-            self._position.keep_only(files)
-            self._replay.forget_all_but(files)
-            with self._gate.changed:
-                self._status = replace(self._status, backlog_files=sum(not file.rejected for file in backlog))
-                self._taken = {key: (files[key].rejected, count) for key, count in self._position.all().items()}
-            wanted = self._wanted(backlog)
-            if not wanted or not self._ready() or not self._try(wanted):
-                return
+        while not self._stopped and self._replay_what_waits():
+            pass
+
+    def _replay_what_waits(self) -> bool:
+        """Look at the backlog and replay it file after file; True when it is worth while to look again at once.
+
+        One look serves many files, so that a record costs the same however many files wait.
+        """
+        with self._gate.changed:
+            self._woken = False
+        backlog = self._replayable.backlog()
+        look_again_at = self._clock.monotonic() + BACKLOG_VALID_SECONDS
+        files = {backlog_key(file): file for file in backlog}
+        self._position.keep_only(files)
+        self._replay.forget_all_but(files)
+        self._set_waiting(sum(not file.rejected for file in backlog))
+        with self._gate.changed:
+            self._taken = {key: (files[key].rejected, count) for key, count in self._position.all().items()}
+        wanted = self._wanted(backlog)
+        for index in self._suspects.order([backlog_key(file) for file in wanted]):
+            file = wanted[index]
+            if self._stopped or not self._ready() or not self._try(file):
+                return False
+            if not file.rejected:
+                self._set_waiting(self._status.backlog_files - 1)
+            if self._woken or self._clock.monotonic() >= look_again_at:
+                return True
+        return bool(wanted)
+
+    def _set_waiting(self, files: int) -> None:
+        with self._gate.changed:
+            self._status = replace(self._status, backlog_files=files)
 
     def _wanted(self, backlog: Sequence[BacklogFile]) -> list[BacklogFile]:
         """Files to replay: those asked for in the order of asking, then those that are replayed automatically."""
@@ -222,9 +247,8 @@ class Replayer:
         self._context.log.warning("backlog kept", sink=self._context.sink_id, error=self._refusal(), every="backlog")
         return False
 
-    def _try(self, wanted: Sequence[BacklogFile]) -> bool:
-        """Replay one of the files; False when it was not replayed to its end: then it is time to rest."""
-        file = wanted[self._suspects.next([backlog_key(file) for file in wanted])]
+    def _try(self, file: BacklogFile) -> bool:
+        """Replay a file; False when it was not replayed to its end: then it is time to rest."""
         self._set_current(file.name)
         try:
             replayed = ReplayFile.of_backlog(file, self._replayable, self._position)

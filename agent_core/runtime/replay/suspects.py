@@ -38,10 +38,10 @@ class Suspects:
         self._written = False
         return True
 
-    def next(self, files: Sequence[str]) -> int:
-        """The index of the first file that is not passed over, else of the one that waits longest."""
+    def order(self, files: Sequence[str]) -> list[int]:
+        """The indices of the files in the order of their turns: those that are passed over last, the longest first."""
         waited = {file: turn for turn, file in enumerate(self._passed_over, 1)}
-        return min(range(len(files)), key=lambda index: waited.get(files[index], 0))
+        return sorted(range(len(files)), key=lambda index: waited.get(files[index], 0))
 
     def written(self) -> None:
         """A write returned: the sink takes records."""

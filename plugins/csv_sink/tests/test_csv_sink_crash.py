@@ -90,7 +90,7 @@ def test_a_first_write_that_fails_leaves_no_file(sink: CsvSink, disk: Disk, fold
     with pytest.raises(RetryableError):
         sink.divert(batch(1), SINK_DOWN)
     sink.close()
-    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert sorted(path.name for path in folder.iterdir()) == [".id", ".lock"]
 
 
 def test_a_file_that_cannot_even_be_cut_back_is_set_aside_and_salvaged(

@@ -37,7 +37,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name not in (".lock", ".holder"))
+    return sorted(path.name for path in folder.iterdir() if path.name not in (".lock", ".holder", ".id"))
 
 
 def test_a_file_reads_like_this(sink: CsvSink, folder: Path) -> None:
@@ -423,6 +423,7 @@ def test_files_and_folders_belong_to_their_owner_alone(sink: CsvSink, folder: Pa
         "warehouse": 0o700,
         ".lock": 0o600,
         ".holder": 0o600,
+        ".id": 0o600,
         "done": 0o700,
         "backup_20260101_000000.csv": 0o600,
         "rejected_20260101_000000.csv": 0o600,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_a_quote_too_many_at_the_end_of_a_record_costs_that_record_only() -> Non
 
 
 def test_a_quote_that_is_never_closed_is_followed_so_far_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("csv_sink.format.reader._LONGEST_RECORD_BYTES", 200)
+    monkeypatch.setattr("csv_sink.format.reader.LONGEST_RECORD_BYTES", 200)
     records = lines(*range(50))
     names, bad = read(HEADER + b'"\n' + b"".join(records))
     assert (len(names), len(bad)) == (50, 1)
@@ -173,7 +174,9 @@ def test_going_on_where_reading_stopped_does_not_read_the_beginning_again(sink: 
     path = folder / file.name
     data = bytearray(path.read_bytes())
     data[200:210] = b"\n" * 10  # proof: what lies before is not looked at
+    saved = path.stat()
     path.write_bytes(data)
+    os.utime(path, ns=(saved.st_atime_ns, saved.st_mtime_ns))
     rest = list(sink.read(file.name, from_record=10))
     assert rest[0].batch.names == batch.names[10:]
     assert rest[-1].next_record == count

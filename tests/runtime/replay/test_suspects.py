@@ -8,7 +8,7 @@ FILES = ("a", "b", "c")
 
 
 def next_of(suspects: Suspects, *files: str) -> str:
-    return (files or FILES)[suspects.next(files or FILES)]
+    return (files or FILES)[suspects.order(files or FILES)[0]]
 
 
 def test_the_oldest_is_first_and_one_that_cannot_go_in_lets_the_others_pass() -> None:

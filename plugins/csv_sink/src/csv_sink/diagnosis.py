@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from agent_core.api import Finding, Severity, probe_folder
 from csv_sink.config import CsvSinkConfig
+from csv_sink.files.appender import REPLACED_NEXT_STEP
 from csv_sink.files.folder import FileKind, Folder, kind_of
 from csv_sink.files.inventory import RECORD_BYTES, Inventory
+from csv_sink.files.lock import NAME as LOCK_NAME
+from csv_sink.files.memory import FolderMemory, Remembered
 
 _MIB = 1024 * 1024
 
@@ -16,16 +21,23 @@ _MIB = 1024 * 1024
 _BATCH_BYTES = 500 * RECORD_BYTES
 
 
-def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
-    """Write and delete a temporary file, measure the free disk space, count what waits."""
+def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Iterator[Finding]:
+    """Write and delete a temporary file, measure the free disk space, count what waits.
+
+    Tries what ``open`` and an append need, and compares the folder with the one that was used last. Leaves nothing
+    behind.
+    """
     subject = f"CSV {folder.path}"
+    if (other := memory.other_folder()) is not None:
+        yield _another_folder(folder, other, subject)
     try:
         free = probe_folder(folder.path).free_bytes
+        _probe_lock(folder.path)
     except OSError as error:
         yield Finding(Severity.CRITICAL, subject, str(error), "give the agent's user the right to write there")
         return
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
-    files = folder.complete()
+    files = [(path, version.size_bytes) for path, version in folder.complete()]
     for part in folder.parts():
         with suppress(FileNotFoundError):  # an agent that runs has just completed it
             files.append((part, part.stat().st_size))
@@ -57,6 +69,28 @@ def diagnose(config: CsvSinkConfig, folder: Folder) -> Iterator[Finding]:
         message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other records were replayed"
         next_step = "fix the lines, replay the file by name with tagferry replay, then delete it"
         yield Finding(Severity.WARNING, subject, message, next_step)
+
+
+def _another_folder(folder: Folder, other: Remembered, subject: str) -> Finding:
+    waiting = f"{other.files:,} files ({other.size_bytes:,} bytes) waited"
+    if folder.path.is_dir():
+        message = f"not the folder that was used last ({other.folder}, where {waiting})"
+        return Finding(Severity.WARNING, subject, message, REPLACED_NEXT_STEP)
+    message = f"the folder is gone; when it was used last, {waiting} in it"
+    next_step = "mount its disk, or bring the folder back; the agent makes a new one when it needs it"
+    return Finding(Severity.CRITICAL, subject, message, next_step)
+
+
+def _probe_lock(folder: Path) -> None:
+    """Open the lock file as an agent does; nobody who holds it is disturbed. Raises OSError."""
+    if not folder.is_dir():
+        return
+    try:
+        os.close(os.open(folder / LOCK_NAME, os.O_RDWR))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OSError(f"cannot lock {folder}: {error.strerror or error}") from error
 
 
 def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> Finding:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from agent_core.api import RetryableError
+from agent_core.api import BackupChangedError, RetryableError
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -16,6 +16,11 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 def lacks_room(error: OSError) -> bool:
     """True if the disk or a quota is full, so that deleting files helps."""
     return error.errno in _NO_ROOM
+
+
+def backup_changed(path: Path) -> BackupChangedError:
+    """The error for a file that is not what it was when it was listed, or when reading began."""
+    return BackupChangedError(f"{path} was changed while it was read: what was read is not what it holds")
 
 
 @contextmanager
@@ -27,4 +32,4 @@ def translated(folder: Path) -> Iterator[None]:
         code = errno.errorcode.get(error.errno or 0, type(error).__name__)
         full = lacks_room(error) or error.errno == errno.EFBIG
         what = "the disk is full; free space" if full else error.strerror or str(error)
-        raise RetryableError(f"{folder}: {what} ({code})", code=code, throttle=full) from error
+        raise RetryableError(f"{error.filename or folder}: {what} ({code})", code=code, throttle=full) from error

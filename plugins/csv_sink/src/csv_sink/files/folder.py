@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final, NamedTuple
 
 from csv_sink.files.part import SUFFIX, sync_folder
@@ -34,6 +37,29 @@ class Replayed(NamedTuple):
     size_bytes: int
 
 
+class FileVersion(NamedTuple):
+    """What changes when somebody saves a file, in place or under its name."""
+
+    size_bytes: int
+    modified_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> FileVersion:
+        """The version that was found."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+    def __str__(self) -> str:
+        return "-".join(map(str, self))
+
+
+class Waiting(NamedTuple):
+    """A complete file, as it was when it was looked at."""
+
+    path: Path
+    version: FileVersion
+
+
 class Folder:
     """``<directory>/<sink id>``. It has no state: it returns what the file system says at that moment."""
 
@@ -44,27 +70,41 @@ class Folder:
         self.damaged = self.path / DAMAGED
 
     def make(self) -> None:
-        """Create the folder, for its owner only."""
+        """Create the folder, for its owner only. Raises OSError."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.directory, self.path):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+            except FileExistsError:
+                raise NotADirectoryError(errno.ENOTDIR, "a file has the folder's name", str(folder)) from None
 
     def parts(self) -> list[Path]:
         """Files that are not complete."""
-        return [path for path in self._files(self.path) if path.name.endswith(SUFFIX)]
+        return [path for path in self._files(self.path) if path.name.endswith(SUFFIX) and path.is_file()]
 
-    def complete(self) -> list[tuple[Path, int]]:
-        """Files to replay, oldest first, with their sizes in bytes."""
+    def complete(self) -> list[Waiting]:
+        """Files to replay, oldest first."""
         found = []
         for path in self._files(self.path):
             if not path.name.endswith(SUFFIX):
                 with suppress(FileNotFoundError):  # the process that holds the folder has just moved it
-                    found.append((path, path.stat().st_size))
+                    stat = path.stat()
+                    if S_ISREG(stat.st_mode):
+                        found.append(Waiting(path, FileVersion.of(stat)))
         return found
 
-    def new_part(self, kind: FileKind, time_ns: int) -> Path:
-        """A name that no file has here, in ``done`` or in ``damaged``."""
-        return self.path / f"{self._free_name(kind, file_stamp(time_ns))}{SUFFIX}"
+    def changed_ns(self) -> int:
+        """When a name in the folder was last made, changed or removed (UTC ns, as coarse as the file system's clock).
+
+        0 where there is no folder.
+        """
+        with suppress(OSError):
+            return self.path.stat().st_mtime_ns
+        return 0
+
+    def new_part(self, kind: FileKind, time_ns: int, taken: Collection[Path] = ()) -> Path:
+        """A name that no file has here, in ``done`` or in ``damaged``, and that is not ``taken`` either."""
+        return self.path / f"{self._free_name(kind, file_stamp(time_ns), taken)}{SUFFIX}"
 
     def file(self, name: str) -> Path:
         """The complete file of that name. Raises FileNotFoundError, also for a name with another path in it."""
@@ -82,7 +122,7 @@ class Folder:
         folder.mkdir(mode=0o700, exist_ok=True)
         target = folder / name
         if os.path.lexists(target):
-            stamp, _, kind = _age(path)
+            stamp, _, kind = age_of(path)
             target = folder / self._free_name(kind, stamp)
         with suppress(OSError):  # then the retention counts from the last record, which is good enough
             os.utime(path, ns=(since_ns, since_ns))
@@ -104,9 +144,9 @@ class Folder:
         """Files in ``damaged``."""
         return self._files(self.damaged)
 
-    def _free_name(self, kind: str, stamp: str) -> str:
+    def _free_name(self, kind: str, stamp: str, taken: Collection[Path] = ()) -> str:
         names = (f"{kind}_{stamp}{f'_{number:03d}' if number else ''}.csv" for number in count())
-        return next(name for name in names if not self._is_taken(name))
+        return next(name for name in names if self.path / f"{name}{SUFFIX}" not in taken and not self._is_taken(name))
 
     def _is_taken(self, name: str) -> bool:
         """Checks the name only: listing a large folder takes a second."""
@@ -115,7 +155,7 @@ class Folder:
 
     def _files(self, folder: Path) -> list[Path]:
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []
-        return sorted(found, key=_age)
+        return sorted(found, key=age_of)
 
 
 def kind_of(path: Path) -> FileKind:
@@ -123,7 +163,8 @@ def kind_of(path: Path) -> FileKind:
     return FileKind(path.name.partition("_")[0])
 
 
-def _age(path: Path) -> tuple[str, int, str]:
+def age_of(path: Path) -> tuple[str, int, str]:
+    """Sorts our files, the oldest first."""
     match = _NAME.fullmatch(path.name)
     assert match is not None
     return match[2], int(match[3] or 0), match[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +26,7 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # With thread_local it would belong to the thread that opens the sink, but another thread closes it.
-        self._lock = FileLock(folder / NAME, mode=0o600, thread_local=False)
+        self._lock = self._unlocked()
         self._identity: os.stat_result | None = None
 
     @property
@@ -48,7 +48,13 @@ class FolderLock:
             self._lock.acquire(blocking=False)
         except Timeout:
             raise FolderHeld(f"{self._folder} is in use by process {holder(self._folder) or 'unknown'}") from None
-        self._identity = self._stat()
+        except NotImplementedError as error:  # what the library makes of ENOSYS
+            raise OSError(errno.ENOSYS, "the file system has no locks", str(self._folder)) from error
+        try:
+            self._identity = self._stat()
+        except OSError:
+            self.release()
+            raise
         with suppress(OSError):  # a full disk must not prevent reading what is there
             file = self._folder / HOLDER_NAME
             file.touch(mode=0o600)
@@ -62,7 +68,14 @@ class FolderLock:
             with suppress(OSError):
                 (self._folder / HOLDER_NAME).unlink(missing_ok=True)
         self._identity = None
-        self._lock.release()
+        try:
+            self._lock.release()
+        except OSError:  # its file system is gone, and the lock with it; the object would count as locked for ever
+            self._lock = self._unlocked()
+
+    def _unlocked(self) -> FileLock:
+        # With thread_local it would belong to the thread that opens the sink, but another thread closes it.
+        return FileLock(self._folder / NAME, mode=0o600, thread_local=False)
 
     def _stat(self) -> os.stat_result:
         return (self._folder / NAME).stat()

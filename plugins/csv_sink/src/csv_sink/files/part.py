@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -44,10 +45,17 @@ class Part:
 
     @property
     def in_place(self) -> bool:
-        """True while the name leads to this file; False if it was deleted or replaced."""
+        """True while the name leads to this file; False if it was deleted or replaced, or its folder was.
+
+        Raises OSError if that cannot be seen now.
+        """
         try:
-            return os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
-        except OSError:
+            named = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        try:
+            return os.path.samestat(named, os.fstat(self._file.fileno()))
+        except OSError:  # the open file is lost, whatever the name leads to
             return False
 
     def append(self, lines: bytes, records: int) -> None:
@@ -87,7 +95,8 @@ class Part:
 
     def abandon(self) -> None:
         """Close a file that is torn or no longer in place, and leave it."""
-        self._file.close()
+        with suppress(OSError):  # its file system may be gone; what was appended is on disk
+            self._file.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +120,9 @@ def salvage(path: Path) -> Salvaged:
         start = 0
         while (step := reader.step()) is not None:
             if step is Step.WHOLE:
-                records += start > 0  # the header is not a record
+                records += 1
                 torn_at = None
-            elif step is not Step.DAMAGED and torn_at is None:
+            elif step in (Step.UNTERMINATED, Step.TORN) and torn_at is None:
                 torn_at = start
             start = reader.position.offset
             if len(reader.builder) >= _RECORDS_AT_A_TIME:

@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Final
 
-from agent_core.api import QUALITY_NAMES, QUALITY_VALUES, Batch, Origin, Segment, Value
+from agent_core.api import QUALITY_NAMES, QUALITY_VALUES, Batch, Origin, Rejection, Segment, Value
 from csv_sink.format.field import parse_text, parse_value, split_line, text_field, value_fields
 from csv_sink.format.timestamp import parse_timestamp, timestamp_text
 
@@ -30,6 +30,12 @@ COLUMNS: Final = (
 )
 HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 
+LONGEST_RECORD_BYTES: Final = 4 * 1024 * 1024
+"""A longer record is refused, and a longer line of a file is damaged: so a file can be read in bounded memory."""
+
+UNWRITABLE: Final = "UNWRITABLE"
+"""Code of a record that makes no line."""
+
 _SEMICOLONS: Final = "the columns are separated by semicolons, not commas; save it with commas or use the original file"
 
 # More than any tag list has; a longer one is only slower.
@@ -43,10 +49,49 @@ class LineWriter:
     def __init__(self) -> None:
         self._name: Callable[[str], str] = lru_cache(_NAMES_REMEMBERED)(text_field)
 
+    def write(
+        self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]
+    ) -> tuple[bytes, tuple[Rejection, ...]]:
+        """The lines, and the records that make none: these cost no other record its line."""
+        try:
+            data = self.lines(batch, attempted_at_ns, reasons)
+        except MemoryError:
+            raise
+        except Exception:  # a value's own methods may raise anything
+            return self._one_by_one(batch, attempted_at_ns, reasons)
+        if len(data) > LONGEST_RECORD_BYTES:
+            return self._one_by_one(batch, attempted_at_ns, reasons)
+        return data, ()
+
+    def _one_by_one(
+        self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]
+    ) -> tuple[bytes, tuple[Rejection, ...]]:
+        lines: list[bytes] = []
+        refused: list[Rejection] = []
+        for position in range(len(batch)):
+            reason = reasons if isinstance(reasons, str) else reasons[position : position + 1]
+            try:
+                line = self.lines(batch.select((position,)), attempted_at_ns, reason)
+            except MemoryError:
+                raise
+            except Exception as error:
+                value_type = type(batch.values[position]).__name__
+                refused.append(
+                    Rejection(position, UNWRITABLE, f"a {value_type} makes no text ({type(error).__name__})")
+                )
+                continue
+            if len(line) > LONGEST_RECORD_BYTES:
+                limit = f"{LONGEST_RECORD_BYTES >> 20} MiB"
+                refused.append(Rejection(position, UNWRITABLE, f"a line of {len(line):,} bytes is longer than {limit}"))
+                continue
+            lines.append(line)
+        return b"".join(lines), tuple(refused)
+
     def lines(self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> bytes:
         """The records of a batch as UTF-8. ``reasons`` is one text for all records, or one per record.
 
-        A text that is not valid Unicode breaks the contract of Batch; it is escaped rather than lost.
+        A text that is not valid Unicode breaks the contract of Batch; it is escaped rather than lost. Raises what a
+        value raises that makes no text.
         """
         attempted_at = timestamp_text(attempted_at_ns)
         tails = repeat(text_field(reasons)) if isinstance(reasons, str) else map(text_field, reasons)

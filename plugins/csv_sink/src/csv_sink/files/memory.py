@@ -1,0 +1,82 @@
+"""FolderMemory: which folder was used last, and what waited in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+NAME: Final = ".id"
+
+_ID_LENGTH: Final = 16
+
+
+class Remembered(NamedTuple):
+    """A folder, the id it had, and how many files waited in it, as of the last note."""
+
+    folder: str
+    folder_id: str
+    files: int
+    size_bytes: int
+
+
+class FolderMemory:
+    """A folder has an id, in its file ``.id``; the agent's state directory remembers it.
+
+    So a folder that is not the one of the last run shows, although it has the same name: a disk that is mounted late,
+    or not at all, leaves another folder in its place. Device and inode numbers would not do: they change at a restart
+    of the machine, or are equal by chance. Never raises: a note that cannot be kept costs a warning, not a record.
+    """
+
+    def __init__(self, folder: Path, state_dir: Path, sink_id: str) -> None:
+        self._folder = folder
+        self._path = state_dir / "csv_sink" / f"{sink_id}.json"
+
+    def recall(self) -> Remembered | None:
+        """What was noted last; None the first time."""
+        try:
+            noted = json.loads(self._path.read_text(encoding="utf-8"))
+            return Remembered(
+                str(noted["folder"]), str(noted["id"]), int(noted["waiting_files"]), int(noted["waiting_bytes"])
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def other_folder(self) -> Remembered | None:
+        """The folder that was used last, if it is not the one that is there now."""
+        remembered = self.recall()
+        return None if remembered is None or remembered.folder_id == self.folder_id() else remembered
+
+    def folder_id(self) -> str | None:
+        """The id of the folder that is there now; None if it has none."""
+        with suppress(OSError):
+            return (self._folder / NAME).read_text(encoding="ascii", errors="replace").strip()[:_ID_LENGTH] or None
+        return None
+
+    def keep(self, files: int, size_bytes: int) -> None:
+        """Give the folder an id if it has none, and note what waits in it."""
+        with suppress(OSError):
+            folder_id = self.folder_id() or self._make_id()
+            noted = {
+                "folder": str(self._folder),
+                "id": folder_id,
+                "waiting_files": files,
+                "waiting_bytes": size_bytes,
+            }
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = self._path.with_suffix(".new")
+            new.touch(mode=0o600)
+            new.write_text(json.dumps(noted), encoding="utf-8")
+            new.replace(self._path)
+
+    def _make_id(self) -> str:
+        folder_id = secrets.token_hex(_ID_LENGTH // 2)
+        descriptor = os.open(self._folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(descriptor, f"{folder_id}\n".encode())
+        finally:
+            os.close(descriptor)
+        return folder_id
