@@ -51,22 +51,21 @@ exit codes:
 
 
 def run_command(argv: Sequence[str] | None) -> int:
-    """Parse and run; the exit code. Raises KeyboardInterrupt and BrokenPipeError, no other.
+    """Parse and run; the exit code. Raises KeyboardInterrupt, nothing else.
 
     ``arguments.redaction`` holds the secrets that nothing may show; a command adds those that it learns.
+    ``arguments.alone`` is True when the process ends with this command.
     """
     debug, redaction = False, Redaction()
     try:
         _never_fail_on_a_character()
-        arguments = build_parser().parse_args(argv, argparse.Namespace(redaction=redaction))
+        arguments = build_parser().parse_args(argv, argparse.Namespace(redaction=redaction, alone=argv is None))
         debug = arguments.debug
         with masked_records(redaction):
             code = int(arguments.command(arguments))
-        sys.stdout.flush()  # here, so that a reader who has left is noticed here
+        sys.stdout.flush()  # here, so that a full disk is noticed here
     except SystemExit as stop:  # argparse: --help, --version, or a mistake that it has already printed
         return stop.code if isinstance(stop.code, int) else exit_code.OK
-    except BrokenPipeError:
-        raise
     except Exception as error:
         return report_error(error, debug=debug, redact=redaction.redact)
     return code

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import Final
+from typing import Final, NoReturn
 
 from agent_core.api import Log
 
@@ -21,6 +21,9 @@ _log = Log(__name__)
 GRACE_SECONDS: Final = 1.0
 """For threads that are about to end."""
 
+LAST_WORDS_SECONDS: Final = 1.0
+"""For output that is still to be written."""
+
 
 def end_process_if_held(code: int, *, stopped: bool) -> None:
     """Return when no thread holds the process; otherwise end it at once with ``code``.
@@ -28,19 +31,37 @@ def end_process_if_held(code: int, *, stopped: bool) -> None:
     Call it last, from the main thread, when everything that must be on disk is there. ``stopped`` is False when a part
     did not stop: nobody knows what it holds, so the process ends at once.
     """
+    if held_by_threads(stopped=stopped):
+        end_process(code)
+
+
+def held_by_threads(*, stopped: bool) -> bool:
+    """True when the process has to be ended, see above. Names the threads in the log."""
     if stopped:
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in _others():
             thread.join(max(0.0, deadline - time.monotonic()))
         if not _others():
-            return
+            return False
     if names := ", ".join(thread.name for thread in _others()):
         _log.warning("process ended with threads running", threads=names)
-    logging.shutdown()
+    return True
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process with ``code`` within LAST_WORDS_SECONDS, whoever holds a lock or does not read."""
+    speaking = threading.Thread(target=_last_words, daemon=True)
+    with suppress(RuntimeError):  # no thread left: what is not written is lost
+        speaking.start()
+        speaking.join(LAST_WORDS_SECONDS)
+    os._exit(code)
+
+
+def _last_words() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # the reader has gone
             stream.flush()
-    os._exit(code)
+    logging.shutdown()
 
 
 def _others() -> list[threading.Thread]:

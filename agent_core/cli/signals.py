@@ -14,8 +14,11 @@ _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
 
 
 @contextmanager
-def signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
-    """Turn signals into stop requests while the block runs. Has no effect outside the main thread."""
+def signal_handlers(stop: Callable[[str], None], *, last: bool = False) -> Iterator[None]:
+    """Turn signals into stop requests while the block runs. Has no effect outside the main thread.
+
+    ``last``: only the end of the process follows, so signals are ignored from then on. Its exit code is known.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -31,7 +34,16 @@ def signal_handlers(stop: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in previous:
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if last else handler)
+
+
+def ignore_signals() -> None:
+    """Nothing but the end of the process follows: no signal changes its exit code any more."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in _SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _name(number: int) -> str:

@@ -111,6 +111,8 @@ ONCE = {
     "configuration warning": "the start",
     "configuration check failed": "the start",
     "plugin skipped": "the start",
+    "log file not open yet": "the start",
+    "ledger not printed": "the end",
     "tag left out": "the start, five at most",
     "tags left out": "the start",
     "check failed": "one of a doctor's checks",

@@ -8,22 +8,26 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final, Protocol
 
 from agent_core.api import AgentStatus, Clock, ConfigError, Log, SystemClock
 from agent_core.cli import exit_code
+from agent_core.cli.logging.background import BackgroundHandler
 from agent_core.cli.logging.file import LogFile
 from agent_core.cli.logging.output import logging_to
-from agent_core.cli.process_end import end_process_if_held
+from agent_core.cli.process_end import end_process, held_by_threads
 from agent_core.cli.signals import signal_handlers
+from agent_core.cli.streams.proxy import drained
+from agent_core.cli.streams.standard import streams_in_background
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.text.duration import interval
 from agent_core.cli.text.error_report import report_error
 from agent_core.cli.text.problem_report import problem_line
 from agent_core.cli.text.status_text import StatusLine, ledger_lines, waiting_text
 from agent_core.cli.text.terminal import Terminal, TerminalHandler
-from agent_core.config import LogConfig, LogFormat, Redaction, load_config, place_problems
+from agent_core.config import LogFormat, Redaction, load_config, place_problems
 from agent_core.registry import Registry
 
 _log = Log(__name__)
@@ -67,18 +71,45 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Nothing here waits for whoever reads the output: neither the agent, nor the end of the process."""
+    clock = SystemClock()
+    with streams_in_background(clock) as streams:
+        try:
+            code, held = _run(arguments, clock)
+        except KeyboardInterrupt:  # before the agent answers signals itself
+            print("\ninterrupted", file=sys.stderr)
+            code, held = exit_code.INTERRUPTED, False
+        except Exception as error:
+            code = report_error(error, debug=arguments.debug, redact=arguments.redaction.redact)
+            held = False
+    if held or streams.stuck:
+        end_process(code)
+    return code
+
+
+def _run(arguments: argparse.Namespace, clock: Clock) -> tuple[int, bool]:
+    """The exit code, and whether something would keep the process from exiting."""
     # Imported here: the other commands do not need the runtime.
     from agent_core.runtime.agent import Agent
 
     redaction: Redaction = arguments.redaction
     registry = Registry()
     config = load_config(arguments.file, registry, redaction=redaction)
-    terminal, clock = Terminal(sys.stderr), SystemClock()
-    try:
-        handlers = _handlers(terminal, config.log, clock)
-    except ConfigError as error:
-        raise ConfigError(place_problems(arguments.file, error.problems, redaction)) from error
+    terminal = Terminal(sys.stderr)
+    handlers: list[logging.Handler] = [TerminalHandler(terminal)]
+    file = None
+    if config.log.file is not None:
+        try:
+            file = BackgroundHandler("log file", partial(LogFile, config.log.file, clock), clock)
+        except ConfigError as error:
+            raise ConfigError(place_problems(arguments.file, error.problems, redaction)) from error
+        handlers.append(file)
     with logging_to(handlers, config.log, redaction, registry.names):
+        if file is not None and not file.opened:
+            _log.error(
+                "log file not open yet",
+                next_step="check the disk or share of log.file.path; lines wait for it, the agent runs",
+            )
         for warning in config.warnings:
             _log.warning("configuration warning", problem=problem_line(warning))
         try:
@@ -91,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
                 config.shutdown_timeout_seconds,
                 as_log=config.log.format is LogFormat.JSON,
             )
-            code = foreground.until_stopped()
+            code = foreground.until_stopped(last=arguments.alone)
             stopped = code == exit_code.OK
         except ConfigError as error:
             placed = ConfigError(place_problems(arguments.file, error.problems, redaction))
@@ -100,15 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
         except Exception as error:
             code = report_error(error, debug=arguments.debug, redact=redaction.redact)
             stopped = True
-        end_process_if_held(code, stopped=stopped)
-        return code
-
-
-def _handlers(terminal: Terminal, config: LogConfig, clock: Clock) -> list[logging.Handler]:
-    handlers: list[logging.Handler] = [TerminalHandler(terminal)]
-    if config.file is not None:
-        handlers.append(LogFile(config.file, clock))
-    return handlers
+        held = held_by_threads(stopped=stopped)
+    return code, held or (file is not None and file.stuck)
 
 
 class Run:
@@ -140,9 +164,9 @@ class Run:
         self._started = False
         self._stopping = False
 
-    def until_stopped(self) -> int:
-        """Start, run, stop, print the ledger; the exit code."""
-        with signal_handlers(self._stop), self._narrator():
+    def until_stopped(self, *, last: bool = False) -> int:
+        """Start, run, stop, print the ledger; the exit code. ``last``: the end of the process follows."""
+        with signal_handlers(self._stop, last=last), self._narrator():
             self._agent.start()
             self._started = True
             try:
@@ -152,7 +176,10 @@ class Run:
                 self._terminal.end_status()
                 clean = self._agent.shutdown()
         status = self._agent.status()
+        drained(sys.stderr)  # the log comes before the ledger where both go to one place
         print("\n".join(ledger_lines(status)), flush=True)
+        if not drained(sys.stdout):
+            _log_ledger(status)
         if clean:
             return exit_code.OK
         balanced = all(sink.ledger.balanced for sink in status.sinks)
@@ -169,20 +196,25 @@ class Run:
             if now < due:
                 continue
             due = max(due + self._interval, now)
-            status = self._agent.status()
-            text = self._status_line.text(status)
-            if self._as_log:
-                ledgers = [sink.ledger for sink in status.sinks]
-                _log.info(
-                    "status",
-                    collected=sum(source.collected for source in status.sources),
-                    delivered=sum(ledger.delivered for ledger in ledgers),
-                    pending=sum(ledger.pending for ledger in ledgers),
-                    dropped=sum(ledger.dropped for ledger in ledgers),
-                    summary=text,
-                )
-            else:
-                self._terminal.status(text)
+            try:
+                self._show_status(self._agent.status())
+            except Exception as error:  # a part's own defect: the data does not need the line
+                _log.error("status failed", error=error, exc_info=error, every="status")
+
+    def _show_status(self, status: AgentStatus) -> None:
+        text = self._status_line.text(status)
+        if not self._as_log:
+            self._terminal.status(text)
+            return
+        ledgers = [sink.ledger for sink in status.sinks]
+        _log.info(
+            "status",
+            collected=sum(source.collected for source in status.sources),
+            delivered=sum(ledger.delivered for ledger in ledgers),
+            pending=sum(ledger.pending for ledger in ledgers),
+            dropped=sum(ledger.dropped for ledger in ledgers),
+            summary=text,
+        )
 
     def _stop(self, reason: str) -> None:
         """Called from a signal handler: takes no lock."""
@@ -195,18 +227,45 @@ class Run:
     def _narrator(self) -> Iterator[None]:
         """Answer a second Ctrl-C from a thread of its own: the main thread is busy stopping."""
         narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
-        narrator.start()
+        with suppress(RuntimeError):  # the machine has no thread left: the agent runs without an answer
+            narrator.start()
         try:
             yield
         finally:
             self._impatience.put(None)
-            narrator.join(1.0)
+            if narrator.ident is not None:
+                narrator.join(1.0)
 
     def _narrate(self) -> None:
         while self._impatience.get() is not None:
             if self._started:
-                waiting = waiting_text(self._agent.status())
                 bound = f"the stop ends at most {self._shutdown_timeout:g} s after the first signal"
-                self._terminal.line(f"still stopping: {waiting}; {bound}")
+                self._terminal.line(f"still stopping: {self._waiting()}; {bound}")
             else:
                 self._terminal.line("still starting: the agent stops as soon as every part is open")
+
+    def _waiting(self) -> str:
+        try:
+            return waiting_text(self._agent.status())
+        except Exception:  # a part's own defect, in the middle of its stop
+            return "waiting for the parts to close"
+
+
+def _log_ledger(status: AgentStatus) -> None:
+    """Where standard output takes no ledger, the log has it."""
+    for sink in status.sinks:
+        ledger = sink.ledger
+        _log.warning(
+            "ledger not printed",
+            sink=sink.sink_id,
+            collected=ledger.collected,
+            recovered=ledger.recovered,
+            filtered=ledger.filtered,
+            delivered=ledger.delivered,
+            duplicates=ledger.duplicates,
+            rejected=ledger.rejected,
+            diverted=ledger.diverted,
+            dropped=ledger.dropped,
+            pending=ledger.pending,
+            balanced=ledger.balanced,
+        )

@@ -44,11 +44,12 @@ def logging_to(
             threading.excepthook = thread_hook
             logging.captureWarnings(False)
             root.setLevel(level)
+            for handler in reversed(handlers):  # while the others can still tell what this one could not write
+                handler.close()
             for handler in handlers:
                 root.removeHandler(handler)
                 handler.removeFilter(limit)
                 handler.removeFilter(mask)
-                handler.close()
 
 
 def _log_thread_death(death: threading.ExceptHookArgs) -> None:

@@ -7,13 +7,14 @@ import shutil
 import threading
 from typing import TextIO
 
-from agent_core.cli.text.table import cut_to_width, display_width
+from agent_core.cli.text.table import cut_to_width
 
 
 class Terminal:
     """Writes lines above a status line that is rewritten in place. Thread-safe.
 
-    On a stream that is not a terminal the status line is an ordinary line.
+    On a stream that is not a terminal the status line is an ordinary line. Each call is one write that stands for
+    itself, so a stream may drop some.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -25,9 +26,7 @@ class Terminal:
     def line(self, text: str) -> None:
         """Write ``text`` (may hold line breaks) and leave the status line below it."""
         with self._lock:
-            self._erase()
-            self._write(text + "\n")
-            self._draw()
+            self._write(f"{self._erasing()}{text}\n{self._status}")
 
     def status(self, text: str) -> None:
         """Replace the status line."""
@@ -35,9 +34,9 @@ class Terminal:
             if not self.interactive:
                 self._write(text + "\n")
                 return
-            self._erase()
-            self._status = cut_to_width(text, max(shutil.get_terminal_size().columns - 1, 3))
-            self._draw()
+            erasing = self._erasing()
+            self._status = cut_to_width(text, _width())
+            self._write(erasing + self._status)
 
     def end_status(self) -> None:
         """Leave the last status line where it is and continue below it."""
@@ -46,14 +45,10 @@ class Terminal:
                 self._write("\n")
                 self._status = ""
 
-    def _erase(self) -> None:
-        # Blanks rather than an escape sequence: older Windows consoles print those.
-        if self._status:
-            self._write("\r" + " " * display_width(self._status) + "\r")
-
-    def _draw(self) -> None:
-        if self._status:
-            self._write(self._status)
+    def _erasing(self) -> str:
+        # Blanks rather than an escape sequence: older Windows consoles print those. As many as fit: what the screen
+        # shows may be an older status, and longer.
+        return f"\r{' ' * _width()}\r" if self._status else ""
 
     def _write(self, text: str) -> None:
         try:
@@ -64,12 +59,22 @@ class Terminal:
             self._status = ""
 
 
+def _width() -> int:
+    return max(shutil.get_terminal_size().columns - 1, 3)
+
+
 class TerminalHandler(logging.Handler):
-    """Writes log records through a Terminal."""
+    """Writes log records through a Terminal.
+
+    Has no lock: the terminal has one, and a ``__str__`` that hangs holds up its own caller and nobody else.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()
         self._terminal = terminal
+
+    def createLock(self) -> None:  # noqa: N802 - the name that logging calls
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -18,6 +18,7 @@ from cli.fake_agent import FakeAgent, agent_status, sink_status
 from agent_core.api import AgentError, AgentStatus, LedgerSnapshot, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.commands.run import Run
+from agent_core.cli.streams.proxy import QueuedStream
 from agent_core.cli.text.terminal import Terminal
 
 REPOSITORY = Path(__file__).parents[3]
@@ -94,6 +95,51 @@ def test_where_the_log_is_json_the_status_is_a_record_of_it(caplog: pytest.LogCa
     assert record.getMessage().startswith(f"status: {counts} summary=00:00:01  collected 1  ")
 
 
+def test_a_status_that_cannot_be_made_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    asked = 0
+
+    def status() -> AgentStatus:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise RuntimeError("a defect of a part")
+        agent.request_stop("enough")
+        return agent_status(asked, float(asked))
+
+    agent, out = FakeAgent(status=status), io.StringIO()
+    assert run_of(agent, out, status_seconds=0.1).until_stopped() == exit_code.OK
+    assert out.getvalue().startswith("00:00:03  collected 3")
+    (record,) = caplog.records
+    assert record.getMessage() == "status failed: error=a defect of a part"
+
+
+def test_a_ledger_that_standard_output_does_not_take_is_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", QueuedStream(io.StringIO(), None))  # closed before the start
+    ledger = LedgerSnapshot(collected=9, delivered=7, diverted=2)
+    agent = FakeAgent(status=lambda: agent_status(9, 1.0, [sink_status(ledger=ledger)]))
+    agent.request_stop("test")
+    assert run_of(agent, io.StringIO()).until_stopped() == exit_code.OK
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "ledger not printed: sink=warehouse collected=9 recovered=0 filtered=0 delivered=7 duplicates=0 rejected=0 "
+        "diverted=2 dropped=0 pending=0 balanced=True"
+    )
+
+
+def test_where_no_thread_can_be_started_the_agent_runs_without_one_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    agent = FakeAgent()
+    agent.request_stop("test")
+    assert run_of(agent, io.StringIO()).until_stopped() == exit_code.OK
+
+
 @SIGNALS
 def test_ctrl_c_while_a_part_opens_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
     out = io.StringIO()
@@ -152,6 +198,21 @@ def test_a_second_ctrl_c_says_what_the_stop_waits_for() -> None:
         "still stopping: waiting for 1,234 records of warehouse (up); "
         "the stop ends at most 30 s after the first signal\n"
     )
+
+
+@SIGNALS
+def test_after_the_last_run_of_a_process_no_signal_changes_its_exit_code() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    agent = FakeAgent()
+    agent.request_stop("test")
+    try:
+        assert run_of(agent, io.StringIO()).until_stopped(last=True) == exit_code.OK
+        for number in numbers:
+            os.kill(os.getpid(), number)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 SCRIPT = """

@@ -1,0 +1,1 @@
+"""Standard output and standard error that nobody has to wait for."""

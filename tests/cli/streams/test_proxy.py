@@ -1,0 +1,100 @@
+"""What stands in for sys.stdout and sys.stderr."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO, cast
+
+import pytest
+
+from agent_core.cli.streams.outlet import Outlet
+from agent_core.cli.streams.proxy import MAX_UNFINISHED, DirectStream, Proxy, QueuedStream, drained
+from agent_core.testing.clock import ManualClock
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
+
+
+class Texts:
+    """A stream whose outlet keeps what one write was."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+        self.outlet = Outlet("stdout", self.written.append, ManualClock())
+        self.stream = QueuedStream(io.StringIO(), self.outlet)
+
+    def print(self, *words: object, end: str = "\n", flush: bool = False) -> None:
+        print(*words, end=end, flush=flush, file=cast(TextIO, self.stream))
+
+
+@pytest.fixture
+def texts() -> Iterator[Texts]:
+    texts = Texts()
+    yield texts
+    texts.outlet.close(PATIENCE_SECONDS)
+
+
+def test_a_print_is_one_text_however_many_writes_it_takes(texts: Texts) -> None:
+    texts.print("a", 1, "two\nlines")
+    texts.print("dots", end="")
+    texts.print(".")
+    texts.print("[y/N] ", end="", flush=True)
+    assert drained(texts.stream, PATIENCE_SECONDS)
+    assert texts.written == ["a 1 two\nlines\n", "dots.\n", "[y/N] "]
+
+
+def test_a_line_that_never_ends_is_not_kept_for_ever(texts: Texts) -> None:
+    for _ in range(3):
+        texts.print("x" * MAX_UNFINISHED, end="")
+    assert drained(texts.stream, PATIENCE_SECONDS)
+    assert "".join(texts.written) == "x" * 3 * MAX_UNFINISHED
+
+
+def test_a_stream_that_was_closed_at_the_start_takes_nothing_and_says_so() -> None:
+    stream = QueuedStream(io.StringIO(), None)
+    print("the ledger", file=cast(TextIO, stream), flush=True)
+    assert not drained(stream)
+
+
+def test_it_looks_like_the_stream_that_it_stands_for() -> None:
+    for stream in (DirectStream(sys.__stdout__ or sys.stdout), QueuedStream(sys.__stdout__ or sys.stdout, None)):
+        found = cast(Proxy, stream)
+        assert found.encoding == found.stream.encoding
+        assert found.errors == found.stream.errors
+        assert found.isatty() is found.stream.isatty()
+        assert found.writable()
+        assert found.buffer is found.stream.buffer
+
+
+def of_pipe() -> TextIO:
+    """The end of a pipe that nobody reads any more."""
+    inside, outside = os.pipe()
+    os.close(inside)
+    return os.fdopen(outside, "w", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda stream: print("short", file=stream, flush=True),
+        lambda stream: print("x" * 100_000, file=stream),
+        lambda stream: (stream.write("short"), stream.flush()),
+    ],
+)
+def test_a_reader_that_has_gone_is_not_an_error(say: Callable[[TextIO], object]) -> None:
+    with of_pipe() as stream:
+        say(cast(TextIO, DirectStream(stream)))
+        say(cast(TextIO, DirectStream(stream)))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_an_error() -> None:
+    stream = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is what matters
+        print("lost", file=cast(TextIO, DirectStream(stream)), flush=True)
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(OSError):  # noqa: PT011 - it still holds the line
+        stream.close()
