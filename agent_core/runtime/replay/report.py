@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent_core.api import BadLine, Batch, ReplayBatch
+from agent_core.api import BackupChangedError, BadLine, Batch, ReplayBatch
 from agent_core.runtime.replay.file import FileLedger, ReplayFile
 from agent_core.runtime.replay.record_filter import Choose
 
@@ -44,6 +44,8 @@ class FilePreview:
                 reading(preview.records)
         except OSError as error:
             preview.error = error.strerror or str(error)
+        except BackupChangedError as error:
+            preview.error = str(error)
         return preview
 
     def ledger(self) -> FileLedger:

@@ -25,7 +25,7 @@ from csv_sink.format.reader import Reader, Step
 
 SUFFIX: Final = ".part"
 
-_RECORDS_AT_A_TIME: Final = 10_000
+_BYTES_AT_A_TIME: Final = 1024 * 1024
 
 
 class Part:
@@ -117,7 +117,7 @@ def salvage(path: Path) -> Salvaged:
     torn_at: int | None = None
     with path.open("r+b") as file:
         reader = Reader(file)
-        start = 0
+        start = forgotten = 0
         while (step := reader.step()) is not None:
             if step is Step.WHOLE:
                 records += 1
@@ -125,8 +125,10 @@ def salvage(path: Path) -> Salvaged:
             elif step in (Step.UNTERMINATED, Step.TORN) and torn_at is None:
                 torn_at = start
             start = reader.position.offset
-            if len(reader.builder) >= _RECORDS_AT_A_TIME:
+            if start - forgotten >= _BYTES_AT_A_TIME:
                 reader.builder.take()
+                reader.bad_lines.clear()
+                forgotten = start
         whole_bytes = start if torn_at is None else torn_at
         if whole_bytes > len(HEADER) and whole_bytes < start:
             file.truncate(whole_bytes)

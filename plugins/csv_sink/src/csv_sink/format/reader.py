@@ -173,10 +173,12 @@ class Reader:
 
 def replay_batches(reader: Reader, from_record: int, max_records: int) -> Iterator[tuple[ReplayBatch, Position]]:
     """The records from number ``from_record`` on, in batches, each with the place where the next one begins."""
+    began = reader.position.offset
     while reader.position.record < from_record and reader.step() is not None:
         reader.bad_lines.clear()
-        if len(reader.builder) >= max_records:
+        if len(reader.builder) >= max_records or reader.position.offset - began >= _BATCH_BYTES:
             reader.builder.take()
+            began = reader.position.offset
     reader.builder.take()
     began = reader.position.offset
     while reader.step() is not None:
