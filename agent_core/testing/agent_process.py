@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +117,15 @@ class AgentProcess:
         return dict.fromkeys(("duplicates", "rejected", "diverted"), 0) | dict(
             zip(lines[header].split()[1:-1], amounts, strict=True)
         )
+
+    def places(self, sink_id: str) -> dict[str, int]:
+        """Where the records of one sink are, as it was printed at the stop; ``written back`` is not among them."""
+        lines = self.output.splitlines()
+        header = max(number for number, line in enumerate(lines) if line.startswith("where the records are "))
+        row = next(line for line in lines[header:] if line.startswith(f"{sink_id} "))
+        names = re.split(r"\s{2,}", lines[header].strip())[1:]
+        amounts = [int(text.replace(",", "").lstrip("~")) for text in row.split()[1:]]
+        return dict(zip(names, amounts, strict=True))
 
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "not started"

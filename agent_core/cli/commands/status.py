@@ -13,6 +13,7 @@ from agent_core.cli.monitor.live_status import LiveSink, LiveStatus
 from agent_core.cli.subcommand import Subcommands, command_parser
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.span_text import span_text
+from agent_core.cli.text.whereabouts_text import whereabouts_text
 
 OK: Final = 0
 WARNING: Final = 1
@@ -79,8 +80,10 @@ def _judge(live: LiveStatus, max_age_seconds: float | None) -> tuple[int, list[s
 def _lines(live: LiveStatus, code: int, problems: list[str]) -> list[str]:
     age = live.last_delivery_age_seconds
     delivery = "nothing delivered yet" if age is None else f"last delivery {span_text(age)} ago"
-    first = f"{_WORDS[code]} {live.name}: {live.records_per_second:,.0f} records/s, {delivery}"
+    first = f"{_WORDS[code]} {live.name}: {live.verdict}, {live.records_per_second:,.0f} records/s, {delivery}"
     lines = [f"{first}, up for {span_text(live.uptime_seconds)}"]
+    if len(live.sinks) > 1:
+        lines.append(f"  records: {whereabouts_text(live.whereabouts)}")
     lines += [_sink_line(sink) for sink in live.sinks]
     if live.groups:
         stopped = sum(group.state is GroupState.STOPPED for group in live.groups)
@@ -98,12 +101,10 @@ def _lines(live: LiveStatus, code: int, problems: list[str]) -> list[str]:
 def _sink_line(sink: LiveSink) -> str:
     age = sink.last_delivery_age_seconds
     parts = [
-        f"  {sink.sink_id} {sink.state}: {sink.ledger.delivered:,} records delivered",
-        f"{sink.buffer.pending_records:,} pending ({sink.outlook.fill_pct:.0f} % full)",
+        f"  {sink.sink_id} {sink.state}: {whereabouts_text(sink.whereabouts)}",
+        f"buffer {sink.outlook.fill_pct:.0f} % full",
         "no delivery yet" if age is None else f"last delivery {span_text(age)} ago",
     ]
-    if sink.ledger.dropped:
-        parts.append(f"{sink.ledger.dropped:,} DROPPED")
     if sink.backlog_text:
         parts.append(sink.backlog_text)
     if sink.next_probe_seconds is not None:

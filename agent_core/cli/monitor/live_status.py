@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_core.api import BufferStats, GroupState, LedgerSnapshot, ReplayStatus, Severity, SinkState, settings
+from agent_core.api import BufferStats, GroupState, ReplayStatus, Severity, SinkState, Whereabouts, settings
 from agent_core.cli.monitor.client import Json, MonitorRefused
 
 
@@ -24,7 +24,7 @@ class Writes:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Files that wait in a fallback."""
+    """Complete files that wait in a fallback."""
 
     backup_files: int
     rejected_files: int
@@ -37,7 +37,7 @@ class LiveSink:
     sink_id: str
     type: str
     state: SinkState
-    ledger: LedgerSnapshot
+    whereabouts: Whereabouts
     buffer: BufferStats
     last_delivery_age_seconds: float | None
     next_probe_seconds: float | None
@@ -98,6 +98,8 @@ class LiveStatus:
     records_per_second: float
     tags: int
     tags_not_good: int
+    verdict: str
+    whereabouts: Whereabouts
     sinks: tuple[LiveSink, ...]
     groups: tuple[LiveGroup, ...]
     alerts: tuple[LiveAlert, ...]

@@ -16,6 +16,7 @@ from rich.text import Text
 from agent_core.api import GroupState, Severity, SinkState
 from agent_core.cli.monitor.live_status import LiveAlert, LiveGroup, LiveSink, LiveStatus
 from agent_core.cli.text.span_text import span_text
+from agent_core.cli.text.whereabouts_text import PLACES, place_numbers
 
 SPARK_POINTS: Final = 300
 FILL_CELLS: Final = 8
@@ -23,12 +24,13 @@ MOST_ALERTS: Final = 4
 WIDE: Final = 110
 """Terminals at least this wide have room for more columns."""
 
-_NARROW: Final = ("pending", "delivery", "dropped")
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GOOD: Final = "green"
 _LOOK: Final = "yellow"
 _BAD: Final = "bold red"
-_HEALTH: Final = {"ok": (_GOOD, "all is well"), "degraded": (_LOOK, "needs a look"), "failing": (_BAD, "needs action")}
+_HEALTH: Final = {"ok": _GOOD, "degraded": _LOOK, "failing": _BAD}
+_PLACES: Final = dict(zip(PLACES, ("", "", _LOOK, _LOOK, _BAD), strict=True))
+"""How a place is shown that holds records."""
 _SINKS: Final = {SinkState.UP: _GOOD, SinkState.RETRYING: _LOOK, SinkState.PAUSED: _LOOK}
 _GROUPS: Final = {GroupState.RUNNING: _GOOD, GroupState.STOPPED: _LOOK}
 
@@ -76,11 +78,11 @@ class TopView:
         return Group(*parts)
 
     def _head(self, status: LiveStatus, width: int) -> RenderableType:
-        colour, words = _HEALTH.get(status.health, (_LOOK, status.health))
-        if status.phase != "running":
-            colour, words = _LOOK, status.phase
+        colour = _HEALTH.get(status.health, _LOOK)
+        if status.phase != "running" or (status.health == "ok" and status.whereabouts.in_files):
+            colour = _LOOK
         first = Text.assemble(
-            (status.name, "bold"), "  ", (f" {words} ", f"reverse {colour}"), "  ",
+            (status.name, "bold"), "  ", (f" {status.verdict} ", f"reverse {colour}"), "  ",
             (f"{status.records_per_second:,.0f}", "bold"), " records/s  ",
             (f"up for {span_text(status.uptime_seconds)}", "dim"),
             ("  Ctrl-C closes this view", "dim"), no_wrap=True, overflow="ellipsis",
@@ -109,24 +111,27 @@ def _alert(alert: LiveAlert) -> RenderableType:
 
 def _sinks(sinks: Sequence[LiveSink], *, wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
-    for name in ("sink", "state", "buffer"):
+    for name in ("sink", "state", "buffer") if wide else ("sink", "state"):
         table.add_column(name, no_wrap=True)
-    for name in ("pending", "records/s", "write", "last delivery", "delivered", "dropped") if wide else _NARROW:
+    for name in (*PLACES, "records/s", "write", "last delivery") if wide else PLACES:
         table.add_column(name, justify="right", no_wrap=True)
     for sink in sinks:
-        age, fill, dropped = sink.last_delivery_age_seconds, _bar(sink.outlook.fill_pct), sink.ledger.dropped
         state = Text(sink.state, style=_SINKS.get(sink.state, _BAD))
         if sink.next_probe_seconds is not None:
             state.append(f" {span_text(sink.next_probe_seconds)}", style="dim")
         title = Text.assemble((sink.sink_id, "bold"), (f" {sink.type}" if wide else "", "dim"))
-        pending, delivery = f"{sink.buffer.pending_records:,}", "none yet" if age is None else span_text(age)
-        loss = Text(f"{dropped:,}", style=_BAD if dropped else "dim")
+        numbers = place_numbers(sink.whereabouts)
+        places = [
+            Text(number, style=_PLACES[place] if number.strip("~0") else "dim")
+            for place, number in zip(PLACES, numbers, strict=True)
+        ]
         if wide:
-            seconds = sink.writes.average_seconds
+            seconds, age = sink.writes.average_seconds, sink.last_delivery_age_seconds
             rates = (f"{sink.records_per_second:,.0f}", "" if seconds is None else f"{seconds * 1e3:.1f} ms")
-            table.add_row(title, state, fill, pending, *rates, delivery, f"{sink.ledger.delivered:,}", loss)
+            delivery = "none yet" if age is None else span_text(age)
+            table.add_row(title, state, _bar(sink.outlook.fill_pct), *places, *rates, delivery)
         else:
-            table.add_row(title, state, fill, pending, delivery, loss)
+            table.add_row(title, state, *places)
     return table
 
 

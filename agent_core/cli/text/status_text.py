@@ -7,8 +7,10 @@ from typing import Final
 
 from agent_core.api import Account, AgentStatus, LedgerSnapshot, SinkState, SinkStatus
 from agent_core.cli.text.table import text_table
+from agent_core.cli.text.whereabouts_text import PLACES, place_numbers, whereabouts_text
 
 _ALWAYS: Final = (Account.COLLECTED, Account.DELIVERED, Account.PENDING, Account.DROPPED)
+"""Columns of the ledger that are there even when they are all 0."""
 _MAX_ERROR = 60
 
 
@@ -20,7 +22,7 @@ class StatusLine:
         self._collected = 0
 
     def text(self, status: AgentStatus) -> str:
-        """``00:01:05  collected 22,750  350 records/s  warehouse up: delivered 22,400  pending 350  dropped 0``."""
+        """``00:01:05  collected 22,750  350 records/s  warehouse up: written 22,400, in memory 350, ...``."""
         collected = sum(source.collected for source in status.sources)
         elapsed = status.uptime_seconds - self._uptime_seconds
         rate = (collected - self._collected) / elapsed if elapsed > 0 else 0.0
@@ -40,6 +42,18 @@ def waiting_text(status: AgentStatus) -> str:
 
 
 def ledger_lines(status: AgentStatus) -> list[str]:
+    """What a stop prints: where every record is now, then the ledger of what this run did with them."""
+    rows = [[sink.sink_id, *place_numbers(sink.whereabouts)] for sink in status.sinks]
+    lines = text_table(["where the records are", *PLACES], rows, right_from=1)
+    for sink in status.sinks:
+        places = sink.whereabouts
+        if places.in_files:
+            kept = "the next run writes them back" if sink.replay and sink.replay.automatic else "run: tagferry replay"
+            lines.append(f"{sink.sink_id}: {place_numbers(places)[2]} records are waiting in files; {kept}")
+    return [*lines, "", *_ledger_lines(status)]
+
+
+def _ledger_lines(status: AgentStatus) -> list[str]:
     """A table with one line per sink; then why records were dropped or diverted, and what was replayed."""
     accounts = [
         account
@@ -65,28 +79,14 @@ def ledger_lines(status: AgentStatus) -> list[str]:
 def _replayed(sink: SinkStatus) -> list[str]:
     """The replay's own ledger: diverted records that came back."""
     replay = sink.replay
-    if replay is None or not (replay.read or replay.backlog_files):
+    if replay is None or not replay.read:
         return []
     parts = f"inserted {replay.inserted:,}, duplicates {replay.duplicates:,}, rejected {replay.rejected:,}"
-    waiting = f"; backup files waiting: {replay.backlog_files:,}" if replay.backlog_files else ""
-    return [f"{sink.sink_id} replayed: {replay.read:,} ({parts}){waiting}"]
+    return [f"{sink.sink_id} written back: {replay.inserted + replay.duplicates:,} ({parts})"]
 
 
 def _sink(sink: SinkStatus) -> str:
-    ledger = sink.ledger
-    amounts = [
-        f"{account} {_amount(ledger, account):,}"
-        for account in (
-            Account.DELIVERED,
-            Account.PENDING,
-            Account.DROPPED,
-            Account.DUPLICATES,
-            Account.REJECTED,
-            Account.DIVERTED,
-        )
-        if account in _ALWAYS or _amount(ledger, account)
-    ]
-    text = f"{sink.sink_id} {sink.state}: {'  '.join(amounts)}"
+    text = f"{sink.sink_id} {sink.state}: {whereabouts_text(sink.whereabouts)}"
     if sink.state is SinkState.UP:
         return text
     probe = "" if sink.next_probe_seconds is None else f"  next probe in {sink.next_probe_seconds:.0f} s"

@@ -86,7 +86,7 @@ def test_status_is_one_line_per_sink_and_says_how_old_the_last_delivery_is(
     assert code == 0
     assert first.startswith("OK line-1: ")
     assert "last delivery" in first
-    assert "warehouse up: 900 records delivered, 100 pending (1 % full), last delivery" in sink
+    assert "warehouse up: written 900, in memory 100, in files 0, rejected 0, lost 0, buffer 1 % full, last" in sink
     assert groups == "  groups: 2 running, 0 stopped, 0 backing off"
 
 

@@ -74,7 +74,8 @@ def test_status_lines_come_as_often_as_asked() -> None:
     agent = FakeAgent(status=status)
     assert run_of(agent, out, status_seconds=0.1).until_stopped() == exit_code.OK
     assert out.getvalue().splitlines()[:3] == [
-        f"00:00:0{second}  collected {second}  1 records/s  warehouse up: delivered 0  pending 0  dropped 0"
+        f"00:00:0{second}  collected {second}  1 records/s  "
+        "warehouse up: written 0, in memory 0, in files 0, rejected 0, lost 0"
         for second in (1, 2, 3)
     ]
 

@@ -12,7 +12,8 @@ def test_the_line_shows_the_ledger_and_the_rate() -> None:
     line = StatusLine()
     up = sink_status(ledger=LedgerSnapshot(collected=350, delivered=300, pending=50))
     assert line.text(agent_status(350, 1.0, [up])) == (
-        "00:00:01  collected 350  350 records/s  warehouse up: delivered 300  pending 50  dropped 0"
+        "00:00:01  collected 350  350 records/s  "
+        "warehouse up: written 300, in memory 50, in files 0, rejected 0, lost 0"
     )
     more = sink_status(ledger=LedgerSnapshot(collected=12_350, delivered=12_000, pending=350))
     assert line.text(agent_status(12_350, 4.0, [more])).startswith("00:00:04  collected 12,350  4,000 records/s")
@@ -27,7 +28,7 @@ def test_what_went_wrong_is_shown_only_when_it_did() -> None:
     )
     text = StatusLine().text(agent_status(100, 3725.0, [down]))
     assert text.startswith("01:02:05  collected 100")
-    assert "warehouse down: delivered 0  pending 0  dropped 7  duplicates 1  rejected 2  diverted 90" in text
+    assert "warehouse down: written 1, in memory 0, in files 90, rejected 2, lost 7  next probe" in text
     assert "next probe in 30 s  (ORA-12541: no listener at host xxx" in text
     assert "\n" not in text
 
@@ -56,6 +57,11 @@ def test_the_ledger_is_a_table_that_says_whether_it_balances() -> None:
     )
     bad = sink_status("second", ledger=LedgerSnapshot(collected=1))
     assert ledger_lines(agent_status(0, 0.0, [good, bad])) == [
+        "where the records are  written  in memory  in files  rejected  lost",
+        "warehouse               12,000          0       300         0    45",
+        "second                       0          0         0         0     0",
+        "warehouse: 300 records are waiting in files; run: tagferry replay",
+        "",
         "sink       collected  delivered  diverted  dropped  pending  balances",
         "warehouse     12,345     12,000       300       45        0       yes",
         "second             1          0         0        0        0        NO",
@@ -67,11 +73,21 @@ def test_the_ledger_is_a_table_that_says_whether_it_balances() -> None:
 def test_what_came_back_is_a_ledger_of_its_own() -> None:
     replay = ReplayStatus(read=1200, inserted=1000, duplicates=190, rejected=10, backlog_files=2)
     sink = replace(sink_status(ledger=LedgerSnapshot(collected=1200, diverted=1200)), replay=replay)
-    assert ledger_lines(agent_status(0, 0.0, [sink]))[-1] == (
-        "warehouse replayed: 1,200 (inserted 1,000, duplicates 190, rejected 10); backup files waiting: 2"
-    )
+    lines = ledger_lines(agent_status(0, 0.0, [sink]))
+    assert lines[-1] == "warehouse written back: 1,190 (inserted 1,000, duplicates 190, rejected 10)"
+    assert lines[1].split() == ["warehouse", "1,190", "0", "0", "0", "0"]
     quiet = replace(sink, replay=ReplayStatus())
-    assert "replayed" not in "\n".join(ledger_lines(agent_status(0, 0.0, [quiet])))
+    assert "written back" not in "\n".join(ledger_lines(agent_status(0, 0.0, [quiet])))
+
+
+def test_a_stop_says_how_many_records_wait_in_files_and_what_becomes_of_them() -> None:
+    replay = ReplayStatus(waiting_records=18_799, counted=False)
+    sink = replace(sink_status(ledger=LedgerSnapshot(collected=9, diverted=9)), replay=replay)
+    lines = ledger_lines(agent_status(0, 0.0, [sink]))
+    assert lines[1].split() == ["warehouse", "0", "0", "~18,799", "~0", "0"], "~ marks what is not counted yet"
+    assert lines[2] == "warehouse: ~18,799 records are waiting in files; the next run writes them back"
+    manual = replace(sink, replay=replace(replay, automatic=False, counted=True))
+    assert ledger_lines(agent_status(0, 0.0, [manual]))[2].endswith("run: tagferry replay")
 
 
 def test_a_stop_says_what_it_waits_for() -> None:

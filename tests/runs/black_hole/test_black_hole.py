@@ -148,10 +148,10 @@ def test_a_stop_in_a_network_that_swallows_everything_ends_in_time(
         wait_for_rows(server)
         if not busy:
             run.enough()
-            wait_until(lambda: run.ended and "pending 0 " in run.status, what="all rows in the table")
+            wait_until(lambda: run.ended and "in memory 0," in run.status, what="all rows in the table")
         server.suspend()
         if busy:
-            wait_until(lambda: "pending 0 " not in run.status, what="rows that wait")
+            wait_until(lambda: "in memory 0," not in run.status, what="rows that wait")
         end_in_time(agent)
     server.resume()
     assert_all_kept(run, agent)
@@ -162,7 +162,7 @@ def test_a_thread_that_nobody_can_end_does_not_keep_the_process(case: Case, hang
     text = (case.folder / "stubborn.yaml").read_text(encoding="utf-8").replace("HANGS_IN", hangs_in)
     (case.folder / "agent.yaml").write_text(text, encoding="utf-8")
     with case.agent({"PYTHONPATH": os.pathsep.join((str(PARTS), case.environ["PYTHONPATH"]))}) as agent:
-        agent.wait_for("delivered 3 ")
+        agent.wait_for("written 3,")
         assert end_in_time(agent) == code
     assert "process ended with threads running: threads=stubborn" in agent.output
     assert agent.ledger("files")["delivered"] == 3

@@ -74,7 +74,7 @@ class CountedRun:
         """Return when the source has ended, nothing is in the buffer and no file waits."""
 
         def caught_up() -> bool:
-            return self.ended and "pending 0 " in f"{self.status} " and not self.waiting_files()
+            return self.ended and "in memory 0," in self.status and not self.waiting_files()
 
         try:
             wait_until(caught_up, seconds, "the catch-up")
@@ -88,6 +88,10 @@ class CountedRun:
         code = self._agent.stop()
         (self.case.folder / "agent.log").write_text(self._output, encoding="utf-8")
         assert code == 0, self._output[-3000:]
+        places = self._agent.places("warehouse")
+        for kind, place in (("backup", "in files"), ("rejected", "rejected")):
+            lie_there = sum(1 for _ in rows_in_files(self.case.fallback_files(kind=kind)))
+            assert places[place] == lie_there, f"{place}: said {places[place]}, found {lie_there}"
 
     def tally(self) -> Tally:
         """Where all numbers are, after the agent has stopped. Raises AssertionError that names what is wrong."""

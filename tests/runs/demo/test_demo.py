@@ -33,7 +33,7 @@ def test_the_simulated_line_fills_a_database_that_one_can_query_and_a_page_that_
             assert json.load(answer)["successful_writes"] > 0
         assert agent.stop() == 0, agent.output
 
-    last = re.findall(r"collected [\d,]+ .* delivered [\d,]+ .*pending [\d,]+ .*dropped 0", agent.output)
+    last = re.findall(r"collected [\d,]+ .* written [\d,]+, in memory [\d,]+, .*lost 0", agent.output)
     assert last, agent.output
     ledger = agent.ledger("local")
     assert ledger["collected"] == ledger["delivered"] > 500

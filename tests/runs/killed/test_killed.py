@@ -56,7 +56,7 @@ class Killed:
         """An ordinary run while the database is away: everything it emits is in one file in the end."""
         self._server.listener_stop()
         with self.run.agent(self._words | {"AT_LEAST": BACKLOG}) as agent:
-            wait_until(lambda: self.run.ended and "pending 0 " in self.run.status, what="all rows in the fallback")
+            wait_until(lambda: self.run.ended and "in memory 0," in self.run.status, what="all rows in the fallback")
             self.run.stop()
             assert agent.ledger("warehouse")["diverted"] == BACKLOG
         [_] = self.run.waiting_files()

@@ -123,6 +123,8 @@ def test_after_the_catch_up_the_table_has_every_value_once(run: CountedRun, outa
     assert ledger["collected"] > 3491 * scale.outage_seconds * 0.9
     assert ledger["dropped"] == ledger["pending"] == 0
     assert ledger["diverted"] > 0
+    nothing_else = {"in memory": 0, "in files": 0, "rejected": 0, "lost": 0}
+    assert agent.places("warehouse") == {"written": tally.in_table, **nothing_else}, "what came back counts as written"
     if outage is black_hole:
         assert "diverted: buffer_full" in agent.output
 

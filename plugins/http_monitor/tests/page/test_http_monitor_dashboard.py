@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from monitored.running import Served
 from oracle_standin.process import Standin
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from agent_core.api import SinkState
+from agent_core.api import LedgerSnapshot, ReplayStatus, SinkState
 from agent_core.testing.agent_process import AgentProcess
 
 pytestmark = pytest.mark.browser
@@ -111,6 +111,22 @@ def test_an_agent_that_works_is_well(open_page: OpenPage, served: Served) -> Non
     expect(page.locator(".alert")).to_have_count(0)
 
 
+def test_while_records_wait_in_files_it_is_not_said_that_all_is_well(open_page: OpenPage, served: Served) -> None:
+    replay = ReplayStatus(waiting_records=45_556, rejected_records=3, inserted=1000, read=1000)
+    ledger = LedgerSnapshot(collected=120_465, delivered=73_806, pending=103, diverted=46_556)
+    served.agent.sinks = [replace(sink_status(), replay=replay, ledger=ledger)]
+    page = open_page(f"http://127.0.0.1:{served.port}/")
+    expect(page.locator("#health")).to_have_text("Catching up")
+    expect(page.locator("#health")).to_have_class(re.compile("is-warn"))
+    wanted = {"written": "74,806", "in_memory": "103", "in_files": "45,556", "rejected": "3", "lost": "0"}
+    for place, number in wanted.items():
+        expect(page.locator(f"#head-{place}")).to_have_text(number)
+        expect(page.locator(f".accounts .a-{place} ~ dd")).to_contain_text(number)
+    expect(page.locator(".fallback")).to_contain_text("45,556 records in files (the open file)")
+    expect(page.locator("#backups-count")).to_contain_text("45,556 records in the open file")
+    expect(page.locator("#backups-count")).not_to_contain_text("nothing waits")
+
+
 @pytest.mark.parametrize("state", list(SinkState))
 def test_a_sink_is_in_the_state_that_it_says(open_page: OpenPage, served: Served, state: SinkState) -> None:
     served.agent.sinks = [sink_status(state=state)]
@@ -181,7 +197,8 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
         expect(page.locator("#health")).to_contain_text("Needs action")
         alert = page.locator(".alert[data-code=sink_down]")
         expect(alert).to_contain_text("Next step: Check ")
-        expect(page.locator(".fallback b")).to_contain_text("waiting")
+        expect(page.locator(".fallback b")).to_contain_text("records in files")
+        expect(page.locator("#head-in_files")).not_to_have_text("0")
         expect(page.locator("#backups .item").first).to_contain_text("backup_")
         assert scene.client.get("/api/buffer/health").status == 503
         picture(page, "outage")
@@ -189,8 +206,9 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
         scene.database.listener_start()
     expect(page.locator(".sink")).to_have_class(re.compile("is-ok"), timeout=20_000)
     expect(page.locator(".fallback")).to_contain_text("nothing waits", timeout=30_000)
-    expect(page.locator(".fallback")).to_contain_text("records read")
-    expect(page.locator(".ledger-row .reasons")).to_contain_text("replay: ")
+    expect(page.locator(".fallback")).to_contain_text("written back")
+    expect(page.locator("#head-in_files")).to_have_text("0")
+    expect(page.locator(".ledger-row .accounts")).to_contain_text(re.compile(r"written[\d,]+ \([\d,]+ from files\)"))
     expect(alert).to_have_count(0)
     expect(page.locator("#events")).to_contain_text("-> up")
     assert scene.client.get("/api/buffer/health").status == 200

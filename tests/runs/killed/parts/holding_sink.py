@@ -27,6 +27,7 @@ from agent_core.api import (
     Diversion,
     ReplayBatch,
     SinkFactory,
+    Stock,
     WriteOutcome,
     hookimpl,
     load_schema,
@@ -93,6 +94,9 @@ class HoldingSink:
         hold.at(f"before {kind}")
         self._sink.divert(batch, diversion)
         hold.at(f"after {kind}")
+
+    def stock(self) -> Stock:
+        return self._sink.stock()
 
     def backlog(self) -> Sequence[BacklogFile]:
         return self._sink.backlog()

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import Field
 
-from agent_core.api import SinkState, SinkStatus, SourceStatus
+from agent_core.api import SinkState, SinkStatus, SourceState, SourceStatus
 from http_monitor.answers.backlog import Backlog, backlog
 from http_monitor.answers.buffer import AlertAnswer, BufferOutlook, outlook
 from http_monitor.answers.model import Answer, Duration, Rounded, Text, age_seconds, iso_time
@@ -17,6 +17,7 @@ from http_monitor.answers.status import (
     GroupAnswer,
     LedgerAnswer,
     ReplayAnswer,
+    WhereaboutsAnswer,
     group_answer,
 )
 from http_monitor.state.monitor_state import Health, MonitorState, Now, Phase
@@ -31,6 +32,18 @@ class LiveSource(Answer):
     type: str = Field(description="Its plugin.")
     collected: int = Field(description="Records emitted since the start.")
     last_batch_age_seconds: Rounded | None = Field(description="Time since its last batch (seconds); null: none yet.")
+    state: SourceState = Field(description="starting, running, stale or failed; see the glossary.")
+    problem: Text | None = Field(description="What is wrong with it; null while it runs.")
+    next_step: Text | None = Field(description="What to do about it.")
+    silent_seconds: Rounded | None = Field(
+        description="Time since its last sign of life (seconds); null: none is expected."
+    )
+    stale_after_seconds: Rounded | None = Field(
+        description="How long that may last (seconds); null: it has no rhythm, and no limit is set."
+    )
+    set_aside: int = Field(description="Records whose value the agent cannot carry; they count as rejected.")
+    refused_batches: int = Field(description="Batches that the agent refused as a whole.")
+    failures: Mapping[str, int] = Field(description="How often each of its transforms raised, by name.")
     records_per_second: Rounded = Field(description="Records emitted (per second, average over 10 s).")
 
 
@@ -53,7 +66,8 @@ class LiveSink(Answer):
     sink_id: str = Field(description="Its id.")
     type: str = Field(description="Its plugin.")
     state: SinkState = Field(description="What the sink does now; see the glossary.")
-    ledger: LedgerAnswer = Field(description="Where its records are.")
+    whereabouts: WhereaboutsAnswer = Field(description="Where its records are now.")
+    ledger: LedgerAnswer = Field(description="What this run did with its records.")
     buffer: BufferAnswer = Field(description="Its buffer.")
     last_error: Text | None = Field(description="Message of the last write that failed; null: none failed.")
     last_delivery_age_seconds: Rounded | None = Field(
@@ -97,10 +111,13 @@ class Live(Answer):
     records_per_second: Rounded = Field(description="Records collected (per second, average over 10 s).")
     tags: int = Field(description="Tags seen since the start.")
     tags_not_good: int = Field(description="How many of them are BAD or UNCERTAIN now.")
+    verdict: str = Field(description="In a few words: whether the values are safe.")
+    whereabouts: WhereaboutsAnswer = Field(description="Where the records of all sinks are now.")
     sources: tuple[LiveSource, ...] = Field(description="One entry per source.")
     sinks: tuple[LiveSink, ...] = Field(description="One entry per sink.")
     observer_failures: int = Field(description="How often an observer of events raised, since the start.")
     slow_observer_calls: int = Field(description="How often an observer took longer than it may, since the start.")
+    failing_observers: Mapping[str, int] = Field(description="How often each observer raised, by name.")
     groups: tuple[GroupAnswer, ...] = Field(description="One entry per polling group.")
     alerts: tuple[AlertAnswer, ...] = Field(description="What is wrong now, critical alerts first.")
     point: LivePoint | None = Field(description="The newest point of the charts; null before the first.")
@@ -131,6 +148,8 @@ def live(monitor: MonitorState, now: Now) -> Live:
         uptime_seconds=status.uptime_seconds,
         phase=monitor.phase,
         health=now.health,
+        verdict=verdict(monitor.phase, now),
+        whereabouts=WhereaboutsAnswer.of(status.whereabouts),
         records_per_second=now.rates.collected,
         tags=monitor.tags.total,
         tags_not_good=monitor.tags.not_good(),
@@ -138,11 +157,23 @@ def live(monitor: MonitorState, now: Now) -> Live:
         sinks=tuple(_sink(monitor, sink, now) for sink in status.sinks),
         observer_failures=status.observer_failures,
         slow_observer_calls=status.slow_observer_calls,
+        failing_observers=status.failing_observers,
         groups=tuple(group_answer(group, now.time_ns) for group in now.groups),
         alerts=tuple(map(AlertAnswer.of, now.alerts)),
         point=_point(points[-1]) if points else None,
         incidents=monitor.journal.changes,
     )
+
+
+def verdict(phase: Phase, now: Now) -> str:
+    """The first thing that a person reads, the same on every surface. All is well only when nothing waits in files."""
+    if phase is not Phase.RUNNING:
+        return phase.value
+    if now.health is Health.FAILING:
+        return "needs action"
+    if now.health is Health.DEGRADED:
+        return "needs a look"
+    return "catching up" if now.status.whereabouts.in_files else "all is well"
 
 
 def history(monitor: MonitorState) -> History:
@@ -173,6 +204,14 @@ def _source(source: SourceStatus, now: Now) -> LiveSource:
         type=source.type,
         collected=source.collected,
         last_batch_age_seconds=age_seconds(source.last_batch_ns, now.time_ns),
+        state=source.state,
+        problem=source.problem,
+        next_step=source.next_step,
+        silent_seconds=source.silent_seconds,
+        stale_after_seconds=source.stale_after_seconds,
+        set_aside=source.set_aside,
+        refused_batches=source.refused_batches,
+        failures=source.failures,
         records_per_second=now.rates.by_source.get(source.source_id, 0.0),
     )
 
@@ -182,6 +221,7 @@ def _sink(monitor: MonitorState, sink: SinkStatus, now: Now) -> LiveSink:
         sink_id=sink.sink_id,
         type=sink.type,
         state=sink.state,
+        whereabouts=WhereaboutsAnswer.of(sink.whereabouts),
         ledger=LedgerAnswer.of(sink.ledger),
         buffer=BufferAnswer.of(sink.buffer),
         last_error=sink.last_error,

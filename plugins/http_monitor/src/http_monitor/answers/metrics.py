@@ -87,6 +87,7 @@ class AgentCollector(Collector):
                 if source.last_batch_ns is not None
             ],
         )
+        yield from _place_metrics(status.sinks)
         yield from _ledger_metrics(status.sinks)
         yield from _buffer_metrics(status.sinks)
         yield from _sink_metrics(status.sinks)
@@ -110,6 +111,19 @@ class AgentCollector(Collector):
         yield _gauge(
             "tagferry_tags_not_good", "Tags whose quality is BAD or UNCERTAIN now.", (), [((), monitor.tags.not_good())]
         )
+
+
+def _place_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
+    yield _gauge(
+        "tagferry_records",
+        "Where the records are now: written, in_memory, in_files, rejected or lost.",
+        ("sink", "place"),
+        [
+            ((sink.sink_id, place), getattr(sink.whereabouts, place))
+            for sink in sinks
+            for place in ("written", "in_memory", "in_files", "rejected", "lost")
+        ],
+    )
 
 
 def _ledger_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:

@@ -45,6 +45,21 @@ class LedgerAnswer(Answer):
     balanced: bool = Field(description="True when every record is accounted for.")
 
 
+class WhereaboutsAnswer(Answer):
+    """Where the records are now: the numbers that the page, the commands and the metrics show."""
+
+    written: int = Field(description="Records in the sink since the start, those written back from files included.")
+    written_back: int = Field(description="How many of them came back from files.")
+    in_memory: int = Field(description="Records that wait in the buffer or are on the way to the sink.")
+    in_files: int = Field(
+        description="Records that wait in the fallback to be written back, in the open file and in those of earlier "
+        "runs too."
+    )
+    rejected: int = Field(description="Records refused for their content, kept in the fallback for you.")
+    lost: int = Field(description="Records dropped since the start: they are in no place.")
+    counted: bool = Field(description="False while files of an earlier run are being counted: then they are estimated.")
+
+
 class ReplayAnswer(Answer):
     """Records that the running agent has written from the fallback into the sink since the start, and what is next."""
 
@@ -57,6 +72,9 @@ class ReplayAnswer(Answer):
     requested_files: tuple[Text, ...] = Field(description="Requested files, the next one first.")
     current_file: Text | None = Field(description="The file that is being replayed now; null: none.")
     refusal: Text | None = Field(description="Why a request to replay would be refused; null: it would not.")
+    waiting_records: int = Field(description="Records that wait in backup files, the open one included.")
+    rejected_records: int = Field(description="Records in files of rejected ones, the open one included.")
+    counted: bool = Field(description="False while some of them are estimated.")
 
 
 class FindingAnswer(Answer):

@@ -40,12 +40,14 @@ export class Backups {
   draw() {
     if (!this.answer) return;
     const { backup_files, backup_bytes, rejected_files, disk_free_bytes, files } = this.answer;
-    const parts = [backup_files ? `${several(backup_files, "file")}, ${bytes(backup_bytes)}` : "nothing waits"];
+    const waiting = [...this.sinks.values()].reduce((sum, { whereabouts }) => sum + whereabouts.in_files, 0);
+    const where = backup_files ? `${several(backup_files, "file")}, ${bytes(backup_bytes)}` : "the open file";
+    const parts = [waiting ? `${several(waiting, "record")} in ${where}` : backup_files ? where : "nothing waits"];
     if (rejected_files) parts.push(`${rejected_files} of rejected records`);
     if (disk_free_bytes != null) parts.push(`${bytes(disk_free_bytes)} of disk free`);
     text(byId("backups-count"), parts.join(" · "));
     if (!files.length) {
-      this.list.replaceChildren(h("li", { class: "empty" }, "No file waits. Records come here while a sink is not up; with replay: automatic, the sink gets them when it is up again."));
+      this.list.replaceChildren(h("li", { class: "empty" }, waiting ? "The open file is listed here once it is complete." : "No file waits. Records come here while a sink is not up; with replay: automatic, they are written back when it is up again."));
       return;
     }
     this.list.querySelector(".empty")?.remove();

@@ -7,7 +7,7 @@ import { byId, h, mark, text } from "./dom.js";
 import { brief, clock, rate, span } from "./format.js";
 import { Groups } from "./groups.js";
 import { Pipeline } from "./pipeline.js";
-import { drawAlerts, drawEvents, drawLedger, drawRejected } from "./records.js";
+import { PLACES, drawAlerts, drawEvents, drawLedger, drawRejected } from "./records.js";
 import { Tags } from "./tags.js";
 
 const agent = new Agent();
@@ -24,7 +24,8 @@ let known = ""; // the state in which the lists below the table were last loaded
 
 // --- drawing ---
 
-const HEALTH = { ok: ["is-ok", "All is well"], degraded: ["is-warn", "Needs a look"], failing: ["is-bad", "Needs action"] };
+const HEALTH = { ok: "is-ok", degraded: "is-warn", failing: "is-bad" };
+const ABOUT = { in_files: true, rejected: true }; // what is estimated until files of an earlier run are counted
 
 function onLive(live) {
   latest = live;
@@ -51,18 +52,18 @@ function drawHead(live) {
   text(byId("agent-name"), name);
   const stage = phase === "running" ? `up for ${span(uptime_seconds)}` : phase;
   text(byId("agent-detail"), `tagferry ${version}, ${stage}`);
-  let [state, words] = HEALTH[health];
-  if (phase === "stopping") [state, words] = ["is-warn", "Stopping"];
+  const quiet = phase === "running" && !(health === "ok" && live.whereabouts.in_files);
+  const state = quiet ? HEALTH[health] : health === "failing" ? "is-bad" : "is-warn";
+  const words = live.verdict[0].toUpperCase() + live.verdict.slice(1);
   mark(byId("health"), state);
   text(byId("health").lastChild, live.alerts.length > 1 ? `${words} (${live.alerts.length})` : words);
-  const sum = (account) => live.sinks.reduce((total, sink) => total + sink.ledger[account], 0);
-  const dropped = sum("dropped");
   text(byId("head-rate"), rate(live.records_per_second));
-  text(byId("head-delivered"), brief(sum("delivered")));
-  text(byId("head-pending"), brief(sum("pending")));
-  text(byId("head-dropped"), brief(dropped));
-  byId("head-dropped").parentElement.classList.toggle("alarm", dropped > 0);
-  document.title = `${health === "ok" ? "" : "⚠ "}${name}: ${rate(live.records_per_second)} records/s`;
+  for (const place of PLACES) {
+    const element = byId(`head-${place}`);
+    text(element, `${ABOUT[place] && !live.whereabouts.counted ? "~" : ""}${brief(live.whereabouts[place])}`);
+    element.parentElement.classList.toggle("some", live.whereabouts[place] > 0);
+  }
+  document.title = `${health === "ok" ? "" : "! "}${name}: ${rate(live.records_per_second)} records/s`;
   drawIcon(state);
 }
 
@@ -107,7 +108,7 @@ function onLink(state) {
   } else {
     mark(byId("health"), "");
     text(byId("health").lastChild, "Unknown");
-    document.title = `✕ ${latest?.name ?? "tagferry"}: no connection`;
+    document.title = `? ${latest?.name ?? "tagferry"}: no connection`;
     drawIcon("lost");
   }
 }

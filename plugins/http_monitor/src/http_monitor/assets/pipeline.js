@@ -130,7 +130,7 @@ function lane(onSink) {
         "div",
         { class: "buffer-body" },
         h("div", { class: "tank" }, h("div", { class: "level" }), h("output")),
-        h("dl", { class: "facts" }, h("dt", {}, "pending"), h("dd", { class: "pending" }), h("dt", {}, "covers"), h("dd", { class: "cover" }), h("dt", {}, "capacity"), h("dd", { class: "capacity" }), h("dt", {}, "full in"), h("dd", { class: "full" }), h("dt", {}, "oldest"), h("dd", { class: "oldest" })),
+        h("dl", { class: "facts" }, h("dt", {}, "in memory"), h("dd", { class: "pending" }), h("dt", {}, "covers"), h("dd", { class: "cover" }), h("dt", {}, "capacity"), h("dd", { class: "capacity" }), h("dt", {}, "full in"), h("dd", { class: "full" }), h("dt", {}, "oldest"), h("dd", { class: "oldest" })),
       ),
     ),
     flow(),
@@ -162,7 +162,7 @@ function drawLane(node, sink, live) {
   mark(tank, fullness);
   tank.querySelector(".level").style.height = `${Math.min(100, outlook.fill_pct)}%`;
   text(tank.querySelector("output"), percent(outlook.fill_pct));
-  text(tank.querySelector(".pending"), count(buffer.pending_records));
+  text(tank.querySelector(".pending"), count(sink.whereabouts.in_memory));
   text(tank.querySelector(".capacity"), count(buffer.capacity_records));
   text(tank.querySelector(".cover"), outlook.cover_seconds == null ? "–" : span(outlook.cover_seconds));
   text(tank.querySelector(".full"), outlook.time_to_full_seconds == null ? "–" : span(outlook.time_to_full_seconds));
@@ -196,21 +196,22 @@ function drawLane(node, sink, live) {
 }
 
 function drawFallback(node, sink) {
-  const { backlog, replay, ledger } = sink;
-  const waits = backlog.backup_files + backlog.rejected_files > 0;
-  const used = waits || ledger.diverted > 0 || ledger.rejected > 0 || replay;
+  const { backlog, replay, ledger, whereabouts } = sink;
+  const { in_files: waiting, rejected, written_back: back, counted } = whereabouts;
+  const used = waiting + rejected + back + backlog.backup_files + backlog.rejected_files > 0 || ledger.diverted > 0 || replay;
   node.hidden = !used;
   if (!used) return;
-  mark(node, backlog.backup_files ? "is-warn" : "");
+  mark(node, waiting ? "is-warn" : "");
+  const about = counted ? "" : "~";
+  const files = backlog.backup_files ? ` (${several(backlog.backup_files, "file")}, ${bytes(backlog.backup_bytes)})` : " (the open file)";
   const parts = [["Fallback", ""]];
-  parts.push([backlog.backup_files ? `${several(backlog.backup_files, "file")} (${bytes(backlog.backup_bytes)}) waiting` : "nothing waits", backlog.backup_files ? "b waiting" : ""]);
-  if (ledger.diverted) parts.push([`${brief(ledger.diverted)} records diverted since the start`, ""]);
-  if (replay?.current_file) parts.push([`replaying ${replay.current_file}`, "b"]);
+  parts.push([waiting ? `${about}${several(waiting, "record")} in files${files}` : "nothing waits", waiting ? "b waiting" : ""]);
+  if (replay?.current_file) parts.push([`writing back ${replay.current_file}`, "b"]);
   if (replay?.requested_files.length) parts.push([`${several(replay.requested_files.length, "file")} requested`, ""]);
-  if (replay?.read) parts.push([`replay: ${brief(replay.read)} records read, ${brief(replay.inserted)} inserted, ${brief(replay.duplicates)} duplicates`, ""]);
-  else if (replay) parts.push([replay.automatic ? "replay: automatic" : "replay: off", ""]);
-  else if (backlog.backup_files) parts.push(["this fallback cannot be read back", ""]);
-  if (backlog.rejected_files) parts.push([`${several(backlog.rejected_files, "file")} of rejected records waiting for you`, "b"]);
+  if (back) parts.push([`${several(back, "record")} written back`, ""]);
+  else if (replay) parts.push([replay.automatic ? "written back automatically" : "replay: off", ""]);
+  else if (waiting) parts.push(["this fallback cannot be read back", ""]);
+  if (rejected) parts.push([`${about}${several(rejected, "rejected record")} for you`, "b"]);
   sync(
     node,
     parts.map((part, index) => [index, ...part]),

@@ -3,10 +3,13 @@
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
 import { brief, count, moment, span } from "./format.js";
 
-const ACCOUNTS = ["delivered", "duplicates", "pending", "filtered", "diverted", "rejected", "dropped"];
+/** Where a record can be, in the order in which every surface says it. */
+export const PLACES = ["written", "in_memory", "in_files", "rejected", "lost"];
+const BAR = [...PLACES, "filtered"];
+const ACCOUNTS = ["delivered", "duplicates", "diverted", "rejected", "dropped", "filtered", "pending"];
 
 /** Where on this page the next step can be taken, for alerts that have such a place. */
-const PLACES = {
+const ALERT_PLACES = {
   records_rejected: ["#rejected-title", "show the records"],
   backlog_waits: ["#backups-title", "show the files"],
   group_stopped: ["#groups-title", "show the groups"],
@@ -39,7 +42,7 @@ export function drawAlerts(alerts) {
       text(element.querySelector(".what span"), ` ${alert.message}`);
       text(element.querySelector(".since"), `for ${span(alert.since_seconds)}`);
       text(element.querySelector(".step span"), `Next step: ${alert.next_step}`);
-      const [place, words] = PLACES[alert.code] ?? [];
+      const [place, words] = ALERT_PLACES[alert.code] ?? [];
       element.querySelector(".place").hidden = !place;
       attribute(element.querySelector(".place"), "href", place);
       text(element.querySelector(".place"), words);
@@ -52,26 +55,32 @@ export function drawAlerts(alerts) {
 }
 
 export function drawLedger(sinks) {
-  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { sink_id, ledger, replay }) => {
-    const total = ledger.collected + ledger.recovered;
+  sync(byId("ledger"), sinks, (sink) => sink.sink_id, ledgerRow, (element, { sink_id, ledger, replay, whereabouts }) => {
+    const places = { ...whereabouts, filtered: ledger.filtered };
+    const total = BAR.reduce((sum, place) => sum + places[place], 0);
     text(element.querySelector("b"), sink_id);
-    text(element.querySelector(".in"), `${count(ledger.collected)} records collected${ledger.recovered ? `, ${count(ledger.recovered)} recovered from the buffer` : ""}`);
+    text(element.querySelector(".in"), `${count(ledger.collected)} records collected since the start${ledger.recovered ? `, ${count(ledger.recovered)} recovered from the buffer` : ""}`);
     const pill = element.querySelector(".pill");
     mark(pill, ledger.balanced ? "is-ok" : "is-bad");
-    text(pill, ledger.balanced ? "✓ every record is accounted for" : "✗ records are unaccounted for");
-    ACCOUNTS.forEach((account, index) => {
+    text(pill.lastChild, ledger.balanced ? "every record is accounted for" : "records are unaccounted for");
+    BAR.forEach((place, index) => {
       const share = element.querySelector(".ledger-bar").children[index];
-      share.hidden = !ledger[account]; // even nothing would take the width of a gap
-      share.style.flexGrow = total ? ledger[account] / total : 0;
+      share.hidden = !places[place]; // even nothing would take the width of a gap
+      share.style.flexGrow = total ? places[place] / total : 0;
       const entry = element.querySelector(".accounts").children[index];
-      entry.classList.toggle("none", !ledger[account]);
-      text(entry.querySelector("dd"), count(ledger[account]));
+      entry.classList.toggle("none", !places[place]);
+      entry.hidden = place === "filtered" && !places[place];
+      const about = !places.counted && (place === "in_files" || place === "rejected") ? "~" : "";
+      const back = place === "written" && places.written_back ? ` (${count(places.written_back)} from files)` : "";
+      text(entry.querySelector("dd"), `${about}${count(places[place])}${back}`);
     });
-    const reasons = [["diverted", ledger.diverted_by_reason], ["dropped", ledger.dropped_by_reason]]
-      .map(([what, by]) => [what, Object.entries(by).filter(([, number]) => number)])
-      .filter(([, by]) => by.length)
-      .map(([what, by]) => `${what}: ${by.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${count(number)}`).join(", ")}`);
-    if (replay?.read) reasons.push(`replay: ${count(replay.read)} records read, ${count(replay.inserted)} inserted, ${count(replay.duplicates)} duplicates, ${count(replay.rejected)} rejected`);
+    const accounts = ACCOUNTS.filter((account) => ledger[account]).map((account) => `${account} ${count(ledger[account])}`);
+    const reasons = [`since the start: ${accounts.join(", ") || "nothing"}`];
+    for (const [what, by] of [["diverted", ledger.diverted_by_reason], ["dropped", ledger.dropped_by_reason]]) {
+      const found = Object.entries(by).filter(([, number]) => number);
+      if (found.length) reasons.push(`${what} because of ${found.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${count(number)}`).join(", ")}`);
+    }
+    if (replay?.read) reasons.push(`read back from files ${count(replay.read)}: inserted ${count(replay.inserted)}, duplicates ${count(replay.duplicates)}, rejected ${count(replay.rejected)}`);
     text(element.querySelector(".reasons"), reasons.join(" · "));
   });
 }
@@ -80,9 +89,9 @@ function ledgerRow() {
   return h(
     "article",
     { class: "ledger-row" },
-    h("div", { class: "ledger-top" }, h("b"), h("span", { class: "muted in" }), h("span", { class: "pill" })),
-    h("div", { class: "ledger-bar", "aria-hidden": "true" }, ...ACCOUNTS.map((account) => h("i", { class: `a-${account}` }))),
-    h("dl", { class: "accounts" }, ...ACCOUNTS.map((account) => h("div", {}, h("i", { class: `a-${account}` }), h("dt", {}, account), h("dd")))),
+    h("div", { class: "ledger-top" }, h("b"), h("span", { class: "muted in" }), h("span", { class: "pill" }, h("span", { class: "lamp" }), h("span"))),
+    h("div", { class: "ledger-bar", "aria-hidden": "true" }, ...BAR.map((place) => h("i", { class: `a-${place}` }))),
+    h("dl", { class: "accounts" }, ...BAR.map((place) => h("div", {}, h("i", { class: `a-${place}` }), h("dt", {}, place.replace("_", " ")), h("dd")))),
     h("p", { class: "reasons" }),
   );
 }
