@@ -138,7 +138,7 @@ class Carrier:
         if isinstance(error, RetryableError):
             flight.ambiguous |= error.ambiguous
         elif not isinstance(error, SinkError):
-            flight.ambiguous = True
+            flight.ambiguous |= self._sink.opened  # else nothing can have been sent
             sink_id = self._context.sink_id
             self._context.log.error(
                 "sink raised an unexpected error", sink=sink_id, error=repr_of(error), every=sink_id, exc_info=error

@@ -31,6 +31,11 @@ class SharedSink:
         self._failure: BaseException | None = None
 
     @property
+    def opened(self) -> bool:
+        """True once ``open`` has returned."""
+        return self._opened
+
+    @property
     def idempotent(self) -> bool | None:
         """What the sink says; None before it was opened."""
         return self._sink.idempotent if self._opened else None

@@ -14,7 +14,7 @@ from sqlite_sink.config import Journal, OnConflict, SqliteSinkConfig, Synchronou
 from sqlite_sink.row import timestamp_text
 from sqlite_sink.sink import CONFLICT, SqliteSink
 
-from agent_core.api import BAD, GOOD, UNCERTAIN, Batch, ComponentContext, Origin, WriteOutcome
+from agent_core.api import BAD, GOOD, UNCERTAIN, Batch, ComponentContext, Origin, Value, WriteOutcome
 
 NOON = 1_767_268_800_000_000_000
 ORIGIN = Origin("line1", "PLC01", "LINE1_PROCESS1")
@@ -148,7 +148,35 @@ def test_a_record_that_the_table_refuses_costs_one_record(sink: SqliteSink, tmp_
     assert outcome.inserted == 2
     assert [(rejection.position, rejection.code) for rejection in outcome.rejected] == [
         (1, "SQLITE_CONSTRAINT_TRIGGER"),
-        (2, "UnicodeEncodeError"),
+        (2, "UNFIT"),
     ]
     assert "too hot" in outcome.rejected[0].message
     assert ask(tmp_path, "SELECT tag_name FROM TAG_DATA ORDER BY tag_name") == [("A",), ("D",)]
+
+
+class Unprintable(float):
+    """A value whose own method fails."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ArithmeticError("not comparable")
+
+    __hash__ = float.__hash__
+
+
+def test_a_value_that_cannot_be_stored_costs_its_own_record_only(sink: SqliteSink, tmp_path: Path) -> None:
+    values: tuple[Value, ...] = (1, Decimal("1E+1000000"), Unprintable(), "\ud800", 10**5000, 6)
+    batch = Batch.of(ORIGIN, "ABCDEF", values, NOON)
+    outcome = sink.write(batch)
+    assert outcome.inserted == 4
+    assert [(position, code) for position, code, _ in outcome.rejected] == [(2, "UNFIT"), (3, "UNFIT")]
+    assert "valid Unicode" in outcome.rejected[1].message
+    assert sink.write(batch).duplicates == 4
+    assert ask(tmp_path, "SELECT tag_name FROM TAG_DATA ORDER BY tag_name") == [("A",), ("B",), ("E",), ("F",)]
+
+
+def test_a_tag_whose_name_is_not_valid_unicode_costs_its_own_record_only(sink: SqliteSink, tmp_path: Path) -> None:
+    batch = Batch.of(ORIGIN, ("A", "B\udc80", "C"), (1, 2, 3), NOON)
+    for _ in range(2):
+        outcome = sink.write(batch)
+        assert [(position, code) for position, code, _ in outcome.rejected] == [(1, "UNFIT")]
+    assert ask(tmp_path, "SELECT tag_name FROM TAG_DATA ORDER BY tag_name") == [("A",), ("C",)]

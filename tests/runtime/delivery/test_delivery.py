@@ -193,6 +193,20 @@ def test_an_ambiguous_failure_is_named_when_the_records_leave(make_rig: MakeRig)
     assert rig.observer.wait_for("batch_diverted")[0][3] is DivertReason.AMBIGUOUS_COMMIT
 
 
+def test_a_defect_before_the_sink_was_opened_leaves_no_doubt(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(max_retries=0)
+
+    def defect() -> None:
+        raise ValueError("no such option")
+
+    monkeypatch.setattr(rig.sink, "open", defect)
+    rig.accept(batch_of(*range(10))).start()
+    rig.observer.wait_for("batch_diverted")
+    assert rig.snapshot().diverted_by_reason == {"retries_exhausted": 10}, "nothing was sent"
+
+
 def test_a_commit_whose_answer_was_lost_is_ambiguous_at_the_stop_too(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2)
     assert rig.fallback is not None

@@ -96,6 +96,20 @@ def test_a_number_column_rounds_to_its_scale_and_recognises_what_it_rounded(
     assert sink.write(batch).duplicates == 4
 
 
+def test_a_value_beyond_all_numbers_costs_its_own_record_only(
+    plant: Callable[..., OracleSink], database: Standin
+) -> None:
+    sink = plant(
+        "tag VARCHAR2(50) NOT NULL, num NUMBER, txt VARCHAR2(20), ts TIMESTAMP(6) NOT NULL, PRIMARY KEY (tag, ts)",
+        {"tag": "name", "num": "value_number", "txt": "value_text", "ts": "timestamp"},
+    )
+    batch = rows(("a", 1), ("b", Decimal("1E+1000000")), ("c", 10**100_000), ("d", "\ud800"), ("e", 3))
+    outcome = sink.write(batch)
+    assert (outcome.inserted, codes(outcome)) == (2, [(1, "ORA-01426"), (2, "ORA-01426"), (3, "ORA-12713")])
+    assert select(database, "tag, num") == [["a", 1], ["e", 3]]
+    assert sink.write(batch).duplicates == 2
+
+
 def test_integers_of_38_digits_keep_them_all(plant: Callable[..., OracleSink], database: Standin) -> None:
     sink = plant(
         "tag VARCHAR2(50) NOT NULL, num NUMBER, ts TIMESTAMP(6) NOT NULL, PRIMARY KEY (tag, ts)",

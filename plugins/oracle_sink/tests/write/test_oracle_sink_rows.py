@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from oracle_sink.table.facts import Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import Layout, plan_layout
 from oracle_sink.table.numbers import NumberColumn, NumberRefused
-from oracle_sink.table.texts import TextColumn
+from oracle_sink.table.texts import TextColumn, codec_of
 from oracle_sink.table.times import Times, repeated_hour
 from oracle_sink.write.rows import encode
 
@@ -201,3 +202,70 @@ def test_sql_is_made_of_quoted_names_and_numbered_binds_only() -> None:
         'SELECT 1 AS n, "TAG_VALUE", "QUALITY" FROM "U"."T" WHERE "TAG_NAME" = :3 AND "TS" = :4 '
     )
     assert plan.update_sql == 'UPDATE "U"."T" SET "TAG_VALUE" = :1, "QUALITY" = :2 WHERE "TAG_NAME" = :3 AND "TS" = :4'
+
+
+NASTY: tuple[Value, ...] = (
+    Decimal("1E+1000000"), Decimal("-1E+1000000"), Decimal("1E-1000000"), Decimal("9" * 5000), Decimal("NaN"),
+    Decimal("sNaN"), Decimal("-Infinity"), Decimal("0E+1000000"), 10**100_000, -(10**100_000), 1e308, 5e-324,
+    float("nan"), float("-inf"), True, "text",
+)  # fmt: skip
+NUMBER_COLUMNS = {
+    "NUMBER": column("N", ColumnKind.NUMBER),
+    "NUMBER(5,2)": column("N", ColumnKind.NUMBER, precision=5, scale=2),
+    "NUMBER(38)": column("N", ColumnKind.NUMBER, precision=38, scale=0),
+    "NUMBER(3,-2)": column("N", ColumnKind.NUMBER, precision=3, scale=-2),
+    "INTEGER": column("N", ColumnKind.NUMBER, scale=0),
+    "FLOAT(20)": column("N", ColumnKind.FLOAT, precision=20),
+    "BINARY_FLOAT": column("N", ColumnKind.BINARY_FLOAT),
+    "BINARY_DOUBLE": column("N", ColumnKind.BINARY_DOUBLE),
+}
+
+
+@pytest.mark.parametrize("name", NUMBER_COLUMNS)
+def test_a_number_column_takes_a_value_or_refuses_it_whatever_it_is(name: str) -> None:
+    number = NumberColumn(NUMBER_COLUMNS[name])
+    for value in NASTY:
+        with suppress(NumberRefused):
+            assert isinstance(number.convert(value), float | int | Decimal)
+
+
+def in_a_number_column() -> Layout:
+    columns = (
+        column("TAG_NAME", ColumnKind.VARCHAR2, 100),
+        column("TAG_VALUE", ColumnKind.NUMBER, precision=10, scale=2),
+        column("TS", ColumnKind.TIMESTAMP, digits=6),
+        column("QUALITY", ColumnKind.VARCHAR2, 20),
+    )
+    key = Key("U.PK", ("TAG_NAME", "TS"), primary=True)
+    return plan_layout(CONFIG, TableFacts(TableName("U", "T"), columns, (key,), "AL32UTF8"), "agent")
+
+
+class Unprintable(float):
+    """A value whose own methods fail."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no float")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("table", [layout, in_a_number_column])
+def test_a_value_that_cannot_be_converted_costs_its_own_record_only(table: Callable[[], Layout]) -> None:
+    values: list[Value] = [1.0, Unprintable(2.0), *NASTY, 3.0]
+    batch = Batch.of(ORIGIN, [f"T{number}" for number in range(len(values))], values, 0)
+    rows = encode(batch, table(), OnConflict.KEEP, FOREVER)
+    assert {0, len(values) - 1} <= set(rows.positions)
+    assert rows.refusals[1].code == "UNFIT"
+    assert sorted([*rows.positions, *rows.refusals]) == list(range(len(values)))
+
+
+@pytest.mark.parametrize("character_set", ["AL32UTF8", "WE8MSWIN1252", "UNKNOWN"])
+@pytest.mark.parametrize("kind", [ColumnKind.VARCHAR2, ColumnKind.NVARCHAR2])
+def test_a_text_that_is_not_unicode_is_refused_before_anything_is_sent(character_set: str, kind: ColumnKind) -> None:
+    text = TextColumn(column("TAG_VALUE", kind, 255), codec_of(character_set))
+    refusal = text.refusal("a\udc80")
+    assert refusal is not None
+    assert (refusal.code, "not valid Unicode" in refusal.message) == ("ORA-12713", True)

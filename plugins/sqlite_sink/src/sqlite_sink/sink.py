@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from agent_core.api import (
     Batch,
@@ -20,7 +21,7 @@ from agent_core.api import (
 from sqlite_sink.config import OnConflict, SqliteSinkConfig
 from sqlite_sink.diagnosis import diagnose
 from sqlite_sink.failure import translate
-from sqlite_sink.row import Row, rows_of
+from sqlite_sink.row import UNFIT, Row, rows_of, unfit_text
 from sqlite_sink.table import Content, Table, content_of, key_of
 
 CONFLICT = "CONFLICT"
@@ -71,13 +72,13 @@ class SqliteSink:
         """
         if not batch:
             return WriteOutcome(inserted=0)
-        rows = rows_of(batch)
+        found = rows_of(batch)
         with self._lock:
             connection = self._connected()
             committing = False
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                outcome = self._insert(connection, rows)
+                outcome = self._insert(connection, found.rows)
                 committing = True
                 connection.execute("COMMIT")
             except sqlite3.ProgrammingError:
@@ -92,7 +93,10 @@ class SqliteSink:
             except BaseException:
                 self._roll_back(connection)
                 raise
-        return outcome
+        if not found.refused:
+            return outcome
+        rejected = [rejection._replace(position=found.positions[rejection.position]) for rejection in outcome.rejected]
+        return replace(outcome, rejected=tuple(sorted([*rejected, *found.refused])))
 
     def diagnose(self) -> Iterable[Finding]:
         """Check the file without changing it."""
@@ -107,10 +111,14 @@ class SqliteSink:
         return self._insert_one_by_one(connection, rows)
 
     def _insert_one_by_one(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> WriteOutcome:
-        stored = self._table.contents(connection, rows)
+        unfit = {number: why for number, row in enumerate(rows) if (why := unfit_text(row)) is not None}
+        stored = self._table.contents(connection, [row for number, row in enumerate(rows) if number not in unfit])
         duplicates = 0
         rejected: list[Rejection] = []
         for number, row in enumerate(rows):
+            if number in unfit:
+                rejected.append(Rejection(number, UNFIT, unfit[number]))
+                continue
             key, content = key_of(row), content_of(row)
             if (present := stored.get(key)) is not None:
                 if present == content:

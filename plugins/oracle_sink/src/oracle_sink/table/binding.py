@@ -35,6 +35,9 @@ FUTURE = "FUTURE"
 INEXACT = "INEXACT"
 """Code of a number that its column would change."""
 
+UNFIT = "UNFIT"
+"""Code of a value of which no column value can be made at all."""
+
 CONFLICT = "CONFLICT"
 """Code of a record whose key is in the table with other content."""
 

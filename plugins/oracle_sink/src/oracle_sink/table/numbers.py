@@ -24,6 +24,9 @@ _DIGITS: Final = 38
 _PLAIN_INT: Final = 10**_DIGITS
 _SMALLEST: Final = Decimal("1E-130")
 _BEYOND: Final = Decimal("1E126")
+_LONGEST_INT_BITS: Final = 512
+"""More than any NUMBER has: a longer integer is refused without making a Decimal of it."""
+
 _WIDE: Final = Context(prec=100, rounding=ROUND_HALF_UP)
 _BITS_TO_DIGITS: Final = 0.30103
 _FLOAT32: Final = struct.Struct(">f")
@@ -110,12 +113,15 @@ class NumberColumn:
         if isinstance(value, float):
             number = Decimal(repr(float(value)))
         elif isinstance(value, int):
+            if value.bit_length() > _LONGEST_INT_BITS:
+                raise self._overflow(value)
             number = Decimal(int(value))
         elif isinstance(value, Decimal):
             number = value
         else:
             raise self._no_number(value)
-        if not number.is_finite():
+        # Before any arithmetic: the contexts of decimal raise Overflow for exponents that Decimal itself can have.
+        if not number.is_finite() or number.adjusted() >= _BEYOND.adjusted():
             raise self._overflow(value)
         if self._significant is not None:
             number = self._significant.plus(number)
@@ -124,11 +130,11 @@ class NumberColumn:
                 number = number.quantize(self._scale, context=_WIDE)
             except InvalidOperation:
                 raise self._overflow(value) from None
-        if self._limit is not None and abs(number) >= self._limit:
+        if self._limit is not None and number.copy_abs() >= self._limit:
             raise NumberRefused(
                 Refusal("ORA-01438", f"value larger than specified precision allowed for column {self.column}: {value}")
             )
-        if number and not _SMALLEST <= abs(number) < _BEYOND:
+        if number and not _SMALLEST <= number.copy_abs() < _BEYOND:
             raise self._overflow(value)
         if len(number.normalize(_WIDE).as_tuple().digits) > _DIGITS:
             raise self._inexact(value)
@@ -186,6 +192,9 @@ class Numbers:
             except NumberRefused as refused:
                 found.append(None)
                 refusals.setdefault(position, refused.refusal)
+            except ArithmeticError:
+                found.append(None)
+                refusals.setdefault(position, Refusal("ORA-01426", f"numeric overflow: {_shown(value)}"))
         return found
 
     def same(self, bound: Bind, stored: Bind) -> bool:

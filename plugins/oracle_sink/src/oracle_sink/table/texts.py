@@ -86,9 +86,11 @@ class TextColumn:
             return None if column.nullable else null_refusal(column)
         if text.isascii():
             actual = len(text)
+        elif (lone := _lone_surrogate(text)) is not None:
+            return Refusal("ORA-12713", f"the text is not valid Unicode: it has {lone!r} (column {column})")
         elif self._in_utf16 or (column.in_characters and self._codec == "utf-8"):
             # NVARCHAR2 counts UTF-16 code units, VARCHAR2(n CHAR) code points.
-            actual = len(text.encode("utf-16-le", "surrogatepass")) // 2 if self._in_utf16 else len(text)
+            actual = len(text.encode("utf-16-le")) // 2 if self._in_utf16 else len(text)
         elif self._codec is None:
             return None
         else:
@@ -222,6 +224,15 @@ class ValueText:
             return str.__str__(value)
         plain = float(value) if isinstance(value, float) else int(value) if isinstance(value, int) else value
         return self._number(plain)
+
+
+def _lone_surrogate(text: str) -> str | None:
+    """What no character set can encode. The driver would find it only after it has begun to send."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return text[error.start : error.start + 1]
+    return None
 
 
 def _number_text(value: Value) -> str:

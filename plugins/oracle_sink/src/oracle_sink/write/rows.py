@@ -13,7 +13,7 @@ from itertools import repeat
 
 from agent_core.api import Batch
 from oracle_sink.config import OnConflict
-from oracle_sink.table.binding import CONFLICT, FUTURE, Bind, Refusal, Refusals
+from oracle_sink.table.binding import CONFLICT, FUTURE, UNFIT, Bind, Encoder, Refusal, Refusals
 from oracle_sink.table.layout import Layout
 
 Row = tuple[Bind, ...]
@@ -45,7 +45,7 @@ def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int
     Works on whole columns: there is no function call per value if all values of the batch are floats or ints.
     """
     refusals: Refusals = {}
-    columns = [encoder.encode(batch, refusals) for encoder in layout.encoders]
+    columns = [_column(encoder, batch, refusals) for encoder in layout.encoders]
     _refuse_future(batch, latest_ns, refusals)
     rows: list[Row] = list(zip(*columns, strict=True))
     count = len(rows)
@@ -66,6 +66,38 @@ def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int
         rows = [rows[i] for i in order]
         positions = [positions[i] for i in order]
     return Rows(rows, positions, followers, frozenset(overwritten), refusals)
+
+
+def _column(encoder: Encoder, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
+    """One column. A value that its encoder cannot even refuse costs its record, not the batch."""
+    found: Refusals = {}
+    try:
+        column = encoder.encode(batch, found)
+    except MemoryError:
+        raise
+    except Exception:  # a value's own methods may raise anything
+        return _one_by_one(encoder, batch, refusals)
+    for position, refusal in found.items():
+        refusals.setdefault(position, refusal)
+    return column
+
+
+def _one_by_one(encoder: Encoder, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
+    column: list[Bind] = []
+    for position in range(len(batch)):
+        found: Refusals = {}
+        try:
+            (bind,) = encoder.encode(batch.slice(position, position + 1), found)
+        except MemoryError:
+            raise
+        except Exception as error:
+            value_type = type(batch.values[position]).__name__
+            bind = None
+            found[0] = Refusal(UNFIT, f"{encoder.column}: a {value_type} makes no value ({type(error).__name__})")
+        if found:
+            refusals.setdefault(position, found[0])
+        column.append(bind)
+    return column
 
 
 def _order(layout: Layout, keys: Sequence[Row]) -> list[int] | None:
