@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from http_monitor.application import build
-from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.config import HttpMonitorConfig, Protect, Tls
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.places import Limits
+from http_monitor.door.proxies import Proxies
 from http_monitor.extension import OPERATOR_LOG_SECONDS, HttpMonitor
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.state.monitor_state import MonitorState
 from http_monitor.state.observer import Observer
 from monitored.app_client import AppClient
+from monitored.certificates import make_certificate
 from monitored.fake_agent import FakeAgent
 from monitored.http_client import HttpClient
 from monitored.running import MakeMonitored, MakeServed, Monitored, Served
@@ -42,9 +45,10 @@ def make_monitored(tmp_path: Path) -> MakeMonitored:
         clock, events, agent = ManualClock(), Events(), FakeAgent(name)
         state = MonitorState(ComponentContext("http_monitor", name, tmp_path, "http_monitor", clock))
         secret = None if token is None else Secret(lambda: token)
-        access = AccessPolicy(ListenAddress("127.0.0.1", 8080), secret, protect, ())
+        config = HttpMonitorConfig("127.0.0.1:8080", secret, protect, ())
+        access = AccessPolicy(config, ListenAddress("127.0.0.1", 8080), clock)
         log = Log("http_monitor", clock, interval_seconds=OPERATOR_LOG_SECONDS)
-        app = build(state, access, LiveSocket(state), OperatorActions(state, log), log)
+        app = build(state, access, Proxies(), LiveSocket(state), OperatorActions(state, log), log)
         events.register_observer(Observer(state))
         if started:
             events.started(agent)
@@ -71,10 +75,12 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
             protect: Protect = Protect.CHANGES,
             started: bool = True,
             limits: Limits | None = None,
+            **more: Any,
         ) -> Served:
             secret = None if token is None else Secret(lambda: token)
             context = ComponentContext("http_monitor", "line-1", tmp_path, "http_monitor")
-            monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context, limits)
+            config = replace(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), **more)
+            monitor = HttpMonitor(config, context, limits)
             stack.callback(monitor.close)
             monitor.open()
             events, agent = Events(), FakeAgent()
@@ -91,6 +97,17 @@ def make_served(tmp_path: Path) -> Iterator[MakeServed]:
 def served(make_served: MakeServed) -> Served:
     """One on a loopback port, without a token."""
     return make_served()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Tls:
+    """A self-signed one for 127.0.0.1, and its key."""
+    return make_certificate(tmp_path)
+
+
+@pytest.fixture
+def another_certificate(tmp_path: Path) -> Tls:
+    return make_certificate(tmp_path, "another")
 
 
 @pytest.fixture(scope="module")

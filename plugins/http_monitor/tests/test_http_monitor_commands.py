@@ -194,7 +194,7 @@ def test_the_token_comes_from_a_file_or_the_environment(
     served = make_served(TOKEN, Protect.EVERYTHING)
     code, out, _ = shown(capsys, "status", "--url", url(served))
     assert code == 3
-    assert "this needs the token" in out
+    assert "this needs a token" in out
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n", encoding="utf-8")
     assert shown(capsys, "status", "--url", url(served), "--token-file", str(file))[0] == 0

@@ -15,6 +15,7 @@ from http_monitor.answers.metrics import registry_of
 from http_monitor.answers.model import sendable
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.guard import Guard
+from http_monitor.door.proxies import Proxies
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.changing import ChangingRoutes
 from http_monitor.routes.live_socket import LiveSocket
@@ -26,13 +27,19 @@ Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
 
 _DESCRIPTION = """\
 What the running agent knows about itself, and the switches to steer it. Units are in the names or the descriptions;
-times are UTC. State-changing calls need the bearer token if one is configured. `WS /ws/polling` pushes the answer of
-`/api/live` once a second; if reading is protected, offer it two subprotocols: `agent-live`, and `bearer.` followed by
+times are UTC. `/api/access` says what needs a bearer token: state-changing calls, unless no token is configured and
+only this machine can reach the monitor, and reading, where it is not public. `WS /ws/polling` pushes the answer of
+`/api/live` once a second; if reading needs a token, offer it two subprotocols: `agent-live`, and `bearer.` followed by
 the token's UTF-8 bytes in hex."""
 
 
 def build(
-    monitor: MonitorState, access: AccessPolicy, socket: LiveSocket, actions: OperatorActions, log: Log
+    monitor: MonitorState,
+    access: AccessPolicy,
+    proxies: Proxies,
+    socket: LiveSocket,
+    actions: OperatorActions,
+    log: Log,
 ) -> ASGIApp:
     """Everything that answers. Nothing is loaded from elsewhere, so it works offline."""
     application = FastAPI(
@@ -41,12 +48,13 @@ def build(
         description=_DESCRIPTION,
         docs_url=None,  # the interactive pages load scripts from the internet
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host and path that the proxy sees, not the browser
     )
-    bearer = Security(HTTPBearer(auto_error=False, description="The token: of the extension's config"))
+    bearer = Security(HTTPBearer(auto_error=False, description="A token of the extension's config"))
     reading = ReadingRoutes(monitor, access, registry_of(monitor))
     application.include_router(reading.router())
     application.include_router(reading.probes())
-    application.include_router(ChangingRoutes(actions, access).router(), dependencies=[bearer])
+    application.include_router(ChangingRoutes(actions).router(), dependencies=[bearer])
     application.include_router(socket.router())
     application.include_router(PageRoutes().router())
     application.add_exception_handler(NotRunning, _problem(503))
@@ -54,7 +62,7 @@ def build(
     application.add_exception_handler(UnknownSinkError, _problem(404))
     application.add_exception_handler(UnknownBackupError, _problem(404))
     application.add_exception_handler(AgentError, _problem(409))
-    return Guard(application, access, log)
+    return Guard(application, access, proxies, log)
 
 
 def _problem(status: int) -> Handler:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
-from agent_core.api import AgentError, ComponentContext, ConfigError, Log
+from agent_core.api import ComponentContext, ConfigError, Log
 from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig
 from http_monitor.door.access_policy import AccessPolicy
+from http_monitor.door.certificate import Certificate
 from http_monitor.door.listen_address import ListenAddress
-from http_monitor.door.places import Limits
+from http_monitor.door.places import Limits, Places
+from http_monitor.door.proxies import Proxies
 from http_monitor.door.server import Server
+from http_monitor.door.tokens import Tokens
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.state.monitor_state import MonitorState
@@ -32,6 +34,7 @@ class HttpMonitor:
     def __init__(self, config: HttpMonitorConfig, context: ComponentContext, limits: Limits | None = None) -> None:
         self._config = config
         self._limits = limits
+        self._clock = context.clock
         self._log = context.log
         self._operator_log = Log(context.plugin, context.clock, interval_seconds=OPERATOR_LOG_SECONDS)
         self.state = MonitorState(context)
@@ -47,19 +50,22 @@ class HttpMonitor:
         """Take the port and answer. Raises AgentError if the port is in use, ConfigError for an unsafe address."""
         if self._server is not None:
             return
-        address = ListenAddress.parse(self._config.listen)
-        if not address.loopback and self._usable_token() is None:
+        config = self._config
+        address = ListenAddress.parse(config.listen)
+        if not address.loopback and not config.public_reading and not Tokens(config.named_tokens).usable():
             raise ConfigError(f"http_monitor: {address} can be reached from other machines, so a token is required")
-        access = AccessPolicy(address, self._config.token, self._config.protect, self._config.allowed_hosts)
+        access = AccessPolicy(config, address, self._clock)
+        proxies = Proxies(config.trusted_proxies, config.root_path)
         socket = LiveSocket(self.state)
         actions = OperatorActions(self.state, self._operator_log)
         background = _Background(self.state, socket, self._log)
-        application = build(self.state, access, socket, actions, self._operator_log)
-        server = Server(application, address, background.run, self._log, self._limits)
+        application = build(self.state, access, proxies, socket, actions, self._operator_log)
+        certificate = None if config.tls is None else Certificate(config.tls, self._log)
+        limits = self._limits or Limits.of_this_process()
+        server = Server(application, address, background.run, self._log, Places(limits, proxies.trusts), certificate)
         server.start()
         self._server = server
-        protected = "nothing" if self._config.token is None else str(self._config.protect)
-        self._log.info("dashboard opened", url=server.address.url, token_protects=protected)
+        self._log.info("dashboard opened", url=server.url, token_protects=_protected(access))
 
     def close(self) -> None:
         """Release the port; takes a few seconds at most."""
@@ -71,11 +77,11 @@ class HttpMonitor:
         """What hears the events."""
         return (self._observer,)
 
-    def _usable_token(self) -> str | None:
-        token = self._config.token
-        with suppress(AgentError):
-            return None if token is None else token.reveal().strip() or None
-        return None
+
+def _protected(access: AccessPolicy) -> str:
+    if access.reads_protected:
+        return "everything"
+    return "changes" if access.token_required else "nothing"
 
 
 class _Background:

@@ -18,15 +18,17 @@ TRIGGER_TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who acts: the client's address, whether it had to show a token, and the name that it gave itself, if any."""
+    """Who acts: the name of the token (``loopback`` without one), the client's address, and its own note."""
 
+    name: str
     client: str
-    with_token: bool
-    name: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "note", _one_word(self.note))
 
     def __str__(self) -> str:
-        how = "token" if self.with_token else "loopback"
-        return f"{self.name}@{self.client} ({how})" if self.name else f"{self.client} ({how})"
+        return f"{self.name} from {self.client}" + (f" (note: {self.note})" if self.note else "")
 
 
 class OperatorActions:
@@ -89,7 +91,9 @@ class OperatorActions:
                 "operator action refused",
                 action=action,
                 target=ascii(target),
-                by=operator,
+                by=operator.name,
+                client=operator.client,
+                note=operator.note or "-",
                 error=_printable(str(error)),
                 every="refused",
             )
@@ -99,7 +103,14 @@ class OperatorActions:
         # Programs trigger groups over HTTP as often as each second; every other action is a line of its own.
         limited = f"{action} {target} {outcome}" if action == "trigger_group" else None
         self._log.info(
-            "operator action", action=action, target=_printable(target), by=operator, outcome=outcome, every=limited
+            "operator action",
+            action=action,
+            target=_printable(target),
+            by=operator.name,
+            client=operator.client,
+            note=operator.note or "-",
+            outcome=outcome,
+            every=limited,
         )
         what = f"{action} {file}".rstrip()
         self._monitor.journal.note(
@@ -110,3 +121,8 @@ class OperatorActions:
 
 def _printable(text: str) -> str:
     return text if text.isprintable() else ascii(text)
+
+
+def _one_word(text: str) -> str:
+    """Nobody checks a note, so it must not look like anything else in the log: no blanks, no ``=``, no quotes."""
+    return "".join(letter if letter.isalnum() or letter in "._@+-" else "_" for letter in text.strip()[:64])

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import schemathesis
 from http_monitor.application import build
-from http_monitor.config import Protect
+from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.listen_address import ListenAddress
+from http_monitor.door.proxies import Proxies
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.state.monitor_state import MonitorState
@@ -23,18 +24,21 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from agent_core.api import BacklogFile, ComponentContext, Log
+from agent_core.api import BacklogFile, ComponentContext, Log, Secret
 from agent_core.testing.clock import ManualClock
+
+TOKEN = "0123456789abcdef"
 
 
 def application() -> Any:
     log = Log("http_monitor")
     monitor = MonitorState(ComponentContext("http_monitor", "line-1", Path(), "http_monitor", ManualClock()))
-    access = AccessPolicy(ListenAddress("127.0.0.1", 8080), None, Protect.CHANGES, ("testserver",))
+    config = HttpMonitorConfig("127.0.0.1:8080", Secret(lambda: TOKEN), Protect.CHANGES, ("testserver",))
+    access = AccessPolicy(config, ListenAddress("127.0.0.1", 8080), ManualClock())
     # The names that the document gives as examples exist, so that those requests reach the agent.
     monitor.started(FakeAgent(files={"warehouse": [BacklogFile("backup_20260101_000000.csv", 1000, 20, False)]}))
     monitor.tick()
-    return build(monitor, access, LiveSocket(monitor), OperatorActions(monitor, log), log)
+    return build(monitor, access, Proxies(), LiveSocket(monitor), OperatorActions(monitor, log), log)
 
 
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", application())
@@ -44,7 +48,8 @@ SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", application())
 @settings(max_examples=15, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 def test_no_request_leads_to_a_server_error(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(
-        checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import replace
 
 import pytest
@@ -217,11 +218,29 @@ def test_each_change_is_logged_with_who_and_what(monitored: Monitored, caplog: p
     monitored.client.post("/api/polling/groups/PROCESS/stop", X_Operator="Kim\x01 night shift")
     [record] = [record for record in caplog.records if record.message.startswith("operator action")]
     assert record.message == (
-        "operator action: action=stop_group target=PROCESS by=Kim night shift@127.0.0.1 (loopback) outcome=done"
+        "operator action: action=stop_group target=PROCESS by=loopback client=127.0.0.1 note=Kim__night_shift "
+        "outcome=done"
     )
     [event, *_] = monitored.client.get("/api/events").json()["events"]
     assert (event["kind"], event["subject"]) == ("operator_action", "PROCESS")
     assert "Kim" in event["message"]
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["x by=root outcome=done", "x\x1b[2J", "x\u0085y", 'x" by="root', "x;y", "a\tb", "=", "x" * 64, "\u00a0by=root"],
+)
+@pytest.mark.parametrize("path", ["/api/polling/stop-all", "/api/polling/groups/none by=root/stop"])
+def test_a_note_forges_no_field_of_the_log(
+    make_monitored: MakeMonitored, caplog: pytest.LogCaptureFixture, note: str, path: str
+) -> None:
+    caplog.set_level(logging.INFO, "http_monitor")
+    monitored = make_monitored(token="0123456789abcdef")
+    monitored.client.post(path.replace(" ", "%20"), X_Operator=note, Authorization="Bearer 0123456789abcdef")
+    [line] = [record.message for record in caplog.records if record.message.startswith("operator action")]
+    assert re.search(r" by=token client=127\.0\.0\.1 note=[\w.@+-]{1,64} (outcome|error)=", line)
+    assert line.isprintable()
+    assert (line.count(" by="), line.count("outcome=")) in ((1, 1), (3, 0)), "an error repeats the name, in quotes"
 
 
 @pytest.mark.parametrize("path", CHANGING)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 from http_monitor.door.listen_address import ListenAddress
-from http_monitor.door.places import Limits
+from http_monitor.door.places import Limits, Places
 from http_monitor.door.server import Server
 from monitored.http_client import HttpClient
 from monitored.running import MakeServed, Served
@@ -124,7 +124,7 @@ def serving(app: ASGIApp, limits: Limits) -> Iterator[int]:
     async def nothing() -> None:
         await asyncio.Event().wait()
 
-    server = Server(app, ListenAddress("127.0.0.1", 0), nothing, Log("http_monitor"), limits)
+    server = Server(app, ListenAddress("127.0.0.1", 0), nothing, Log("http_monitor"), Places(limits))
     server.start()
     try:
         yield server.address.port

@@ -157,7 +157,9 @@ def test_a_waiting_backup_goes_in_by_the_button(open_page: OpenPage, plant: Plan
     expect(page.locator("#events")).to_contain_text("backup_20260101_000000.csv was replayed: 3 inserted")
     expect(file).to_have_count(0)
     assert plant.old_values() == [1.5, 2.5, 3.5]
-    done = "action=replay_backup target=warehouse/backup_20260101_000000.csv by=127.0.0.1 (token) outcome=done"
+    done = (
+        "action=replay_backup target=warehouse/backup_20260101_000000.csv by=token client=127.0.0.1 note=- outcome=done"
+    )
     assert done in plant.agent.output
 
 

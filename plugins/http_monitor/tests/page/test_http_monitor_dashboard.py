@@ -159,7 +159,10 @@ def test_a_group_is_stopped_and_started(page: Page, scene: Scene) -> None:
     row.get_by_role("button", name="Start FILLER").click()
     expect(row).to_have_attribute("data-state", "running")
     expect(alert).to_have_count(0)
-    assert "operator action: action=stop_group target=FILLER by=127.0.0.1 (loopback) outcome=done" in scene.agent.output
+    assert (
+        "operator action: action=stop_group target=FILLER by=loopback client=127.0.0.1 note=- outcome=done"
+        in scene.agent.output
+    )
 
 
 def test_stopping_all_asks_first(page: Page, scene: Scene) -> None:
@@ -317,7 +320,7 @@ def test_the_token_is_asked_for(open_page: OpenPage, tmp_path: Path, database: S
         expect(row).to_have_attribute("data-state", "running")
         expect(dialog).not_to_be_visible()
         assert TOKEN not in agent.output
-        assert "by=127.0.0.1 (token)" in agent.output
+        assert "by=token client=127.0.0.1" in agent.output
 
 
 def test_where_everything_is_protected_the_page_asks_before_it_shows(

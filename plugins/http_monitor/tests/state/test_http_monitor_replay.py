@@ -89,10 +89,8 @@ def test_a_refusal_comes_with_its_reason(waiting: Monitored, caplog: pytest.LogC
     waiting.agent.refusal = "warehouse has no unique key"
     answer = waiting.client.post(REPLAY.format("backup_1.csv"))
     assert (answer.status, answer.json()) == (409, {"detail": "warehouse has no unique key"})
-    assert (
-        "operator action refused: action=replay_backup target='warehouse/backup_1.csv' by=127.0.0.1 (loopback)"
-        in caplog.text
-    )
+    who = "by=loopback client=127.0.0.1 note=-"
+    assert f"operator action refused: action=replay_backup target='warehouse/backup_1.csv' {who}" in caplog.text
 
 
 def test_a_disk_that_cannot_be_read_is_no_server_error(
@@ -155,11 +153,11 @@ def test_a_file_that_has_an_odd_name_garbles_nothing(
 def test_each_request_is_logged_with_who_and_what(waiting: Monitored, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "http_monitor")
     waiting.client.post(REPLAY.format("rejected_1.csv"), X_Operator="Kim")
-    done = "action=replay_backup target=warehouse/rejected_1.csv by=Kim@127.0.0.1 (loopback) outcome=done"
+    done = "action=replay_backup target=warehouse/rejected_1.csv by=loopback client=127.0.0.1 note=Kim outcome=done"
     assert f"operator action: {done}" in caplog.text
     [event, *_] = waiting.client.get("/api/events").json()["events"]
     assert (event["kind"], event["subject"]) == ("operator_action", "warehouse")
-    assert event["message"] == "replay_backup rejected_1.csv by Kim@127.0.0.1 (loopback): done"
+    assert event["message"] == "replay_backup rejected_1.csv by loopback from 127.0.0.1 (note: Kim): done"
 
 
 def test_how_a_file_stands_is_listed_and_pushed(waiting: Monitored) -> None:

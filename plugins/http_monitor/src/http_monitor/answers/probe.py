@@ -18,5 +18,5 @@ class Probe(Answer):
 class AccessAnswer(Answer):
     """What needs the token; the same for everybody."""
 
-    token_required: bool = Field(description="True when state-changing calls need the bearer token.")
-    reads_protected: bool = Field(description="True when reading needs it, too.")
+    token_required: bool = Field(description="True when state-changing calls need a bearer token that may operate.")
+    reads_protected: bool = Field(description="True when reading needs a token, too.")

@@ -13,14 +13,16 @@ export class Agent {
 
   /** Learn whether a token is needed; ask for it at once where even reading needs it. */
   async prepare() {
-    this.access = await (await fetch("/api/access", { cache: "no-store" })).json();
+    this.access = await (await fetch(at("/api/access"), { cache: "no-store" })).json();
     if (this.access.reads_protected && !this.token) await this.askToken("Reading needs the token here.");
   }
 
   /** GET a path; throws with the answer's own words. */
   async read(path) {
-    const response = await fetch(path, { headers: this.headers(), cache: "no-store" });
+    const response = await fetch(at(path), { headers: this.headers(), cache: "no-store" });
     if (response.status === 401 && this.access.reads_protected) {
+      this.accepted = false;
+      this.refused = true;
       if (await this.askToken("The token is missing or wrong.")) return this.read(path);
     }
     if (!response.ok) throw new Error(await reason(response));
@@ -31,13 +33,26 @@ export class Agent {
    *  Throws with the answer's own words and its status. */
   async change(path) {
     if (this.access.token_required && !this.token && !(await this.askToken())) return null;
-    const response = await fetch(path, { method: "POST", headers: this.headers() });
+    const response = await fetch(at(path), { method: "POST", headers: this.headers() });
     if (response.status === 401) {
       this.forget();
       return (await this.askToken("The token is wrong. Try again.")) ? this.change(path) : null;
     }
     if (!response.ok) throw Object.assign(new Error(await reason(response)), { status: response.status });
     return response.json();
+  }
+
+  /** Whether a live socket would be let in. A wrong token is offered once: each time costs its address a guess. */
+  async mayFollow() {
+    if (!this.access.reads_protected || this.accepted) return true;
+    if (!this.token || this.refused) return false;
+    try {
+      await this.read("/api/live");
+      this.accepted = true;
+    } catch {
+      // the next attempt says more
+    }
+    return Boolean(this.accepted);
   }
 
   headers() {
@@ -61,6 +76,7 @@ export class Agent {
       const form = dialog.querySelector("form");
       const submit = () => {
         this.token = input.value.trim();
+        this.refused = false;
         sessionStorage.setItem(STORE, this.token);
         this.onToken?.();
       };
@@ -82,11 +98,16 @@ export class Agent {
     let last = 0;
     let delay = 500;
     let socket = null;
-    const connect = () => {
-      const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const connect = async () => {
+      if (!(await this.mayFollow())) {
+        setTimeout(connect, 1000);
+        return;
+      }
+      const url = new URL(at("/ws/polling"));
+      url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
       const protocols = ["agent-live"];
       if (this.token && this.access.reads_protected) protocols.push(`bearer.${hex(this.token)}`);
-      socket = new WebSocket(`${scheme}://${location.host}/ws/polling`, protocols);
+      socket = new WebSocket(url, protocols);
       socket.onmessage = (message) => {
         if (!last) onLink("live");
         last = Date.now();
@@ -113,6 +134,9 @@ export class Agent {
     connect();
   }
 }
+
+/** A path of the monitor, wherever a proxy shows it: this page's folder is the monitor's root. */
+const at = (path) => new URL(path.slice(1), document.baseURI).href;
 
 async function reason(response) {
   try {

@@ -24,7 +24,7 @@ class Acceptor:
     """``run`` accepts until it is cancelled; no error of accepting ends it.
 
     uvicorn's protocols speak HTTP on what it accepts; uvicorn's own way to listen knows no limit. ``certificate`` is
-    asked for each connection; it returns None for plain HTTP.
+    asked for each connection; None is plain HTTP.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Acceptor:
         places: Places,
         make_protocol: MakeProtocol,
         log: Log,
-        certificate: Callable[[], ssl.SSLContext | None] = lambda: None,
+        certificate: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         listening.setblocking(False)
         self._listening = listening
@@ -87,7 +87,7 @@ class Acceptor:
         place.wait()
 
     async def _begin(self, held: _Held, place: Place) -> None:
-        context = self._certificate()
+        context = None if self._certificate is None else self._certificate()
         seconds = None if context is None else self._places.limits.request_seconds
         try:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(

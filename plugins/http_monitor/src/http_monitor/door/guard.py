@@ -1,18 +1,21 @@
-"""Guard: stands before every path, as ASGI middleware: access, body limit, security headers."""
+"""Guard: stands before every path, as ASGI middleware: access, sub-path, body limit, security headers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_core.api import Log
 from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Refusal, shown
+from http_monitor.door.proxies import Proxies
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """No path takes a body worth mentioning."""
+VISITOR: Final = "visitor"
+"""Where the scope's ``state`` has who asks."""
 
 _POLICY: Final = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS: Final = (
@@ -31,27 +34,48 @@ class BodyTooLarge(Exception):
 class Guard:
     """Wraps the application. Refusals are logged as often as ``log`` lets one line through."""
 
-    def __init__(self, app: ASGIApp, access: AccessPolicy, log: Log) -> None:
+    def __init__(self, app: ASGIApp, access: AccessPolicy, proxies: Proxies, log: Log) -> None:
         self._app = app
         self._access = access
+        self._proxies = proxies
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        request = _request(scope)
-        refusal = self._access.refusal(request)
-        if refusal is None and _declared_length(request) > MAX_BODY_BYTES:
-            refusal = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-        if refusal is not None:
-            self._note(scope, request, refusal)
-            await _refuse(refusal, scope, receive, send)
+        request = self._request(scope)
+        judged = self._access.judge(request)
+        if not isinstance(judged, Refusal) and _declared_length(request) > MAX_BODY_BYTES:
+            judged = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+        if isinstance(judged, Refusal):
+            self._note(request, judged)
+            await _refuse(judged, scope, receive, send)
             return
+        if not request.path:  # the page's own links are relative to its folder
+            await RedirectResponse(f"{request.seen.prefix}/", 308)(scope, receive, send)
+            return
+        inside = {**scope, "path": request.path, "state": {**scope.get("state", {}), VISITOR: judged}}
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            await self._app(inside, receive, send)
             return
-        await self._pass_on(scope, receive, send)
+        await self._pass_on(inside, receive, send)
+
+    def _request(self, scope: Scope) -> AccessRequest:
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        client = scope.get("client")
+        seen = self._proxies.seen(client[0] if client else "?", scope.get("scheme", "http"), headers)
+        return AccessRequest(
+            method=scope.get("method", "GET"),
+            path=_below(seen.prefix, scope["path"]),
+            headers=headers,
+            seen=seen,
+            subprotocols=tuple(scope.get("subprotocols", ())),
+            websocket=scope["type"] == "websocket",
+        )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         received, started = 0, False
@@ -79,12 +103,11 @@ class Guard:
             refusal = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
             await _refuse(refusal, scope, receive, send)
 
-    def _note(self, scope: Scope, request: AccessRequest, refusal: Refusal) -> None:
-        client = scope.get("client")
+    def _note(self, request: AccessRequest, refusal: Refusal) -> None:
         self._log.warning(
             "request refused",
-            client=client[0] if client else "?",
-            method=request.method,
+            client=request.seen.client,
+            method=request.method[:20],
             path=shown(request.path),
             status=refusal.status,
             reason=refusal.message,
@@ -95,6 +118,8 @@ class Guard:
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
     headers["Cache-Control"] = "no-store"
+    if refusal.retry_after_seconds is not None:
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
     if refusal.status == 413:
         headers["Connection"] = "close"  # what is left of the body is not read
     response = JSONResponse({"detail": refusal.message}, refusal.status, headers)
@@ -107,14 +132,10 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
     await response(scope, receive, send)
 
 
-def _request(scope: Scope) -> AccessRequest:
-    return AccessRequest(
-        method=scope.get("method", "GET"),
-        path=scope["path"],
-        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-        subprotocols=tuple(scope.get("subprotocols", ())),
-        websocket=scope["type"] == "websocket",
-    )
+def _below(prefix: str, path: str) -> str:
+    """The monitor's own path, whether the proxy has taken the prefix away or not. Empty for the prefix alone."""
+    below = path.removeprefix(prefix)
+    return below if below != path and (not below or below.startswith("/")) else path
 
 
 def _declared_length(request: AccessRequest) -> int:

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 
 from agent_core.api import AgentError, Log
 from http_monitor.door.acceptor import Acceptor
+from http_monitor.door.certificate import Certificate
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.pace import PLACE, Pace
-from http_monitor.door.places import Limits, Place, Places
+from http_monitor.door.places import Place, Places
 
 START_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 1.0
@@ -35,11 +36,18 @@ class Server:
     """
 
     def __init__(
-        self, app: ASGIApp, address: ListenAddress, background: Background, log: Log, limits: Limits | None = None
+        self,
+        app: ASGIApp,
+        address: ListenAddress,
+        background: Background,
+        log: Log,
+        places: Places,
+        certificate: Certificate | None = None,
     ) -> None:
         self._address = address
         self._background = background
-        self._limits = Limits.of_this_process() if limits is None else limits
+        self._places = places
+        self._certificate = certificate
         self._log = log
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -48,7 +56,7 @@ class Server:
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._config = uvicorn.Config(
-            Pace(app, self._limits.transfer_seconds),
+            Pace(app, places.limits.transfer_seconds),
             loop="asyncio",
             http="h11",
             ws="wsproto",
@@ -58,7 +66,7 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=math.ceil(self._limits.request_seconds),
+            timeout_keep_alive=math.ceil(places.limits.request_seconds),
             timeout_graceful_shutdown=1,
             timeout_notify=0,
             callback_notify=self._see_whether_it_listens,
@@ -73,6 +81,12 @@ class Server:
     def address(self) -> ListenAddress:
         """Where it really listens; differs from the configured address if that has port 0."""
         return self._address
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser on this machine."""
+        plain = self._address.url
+        return plain if self._certificate is None else plain.replace("http://", "https://", 1)
 
     def start(self) -> None:
         """Take the port and answer. Raises AgentError when the port cannot be had."""
@@ -148,10 +162,14 @@ class Server:
         self._uvicorn = uvicorn.Server(self._config)
         if self._stopping.is_set():  # stop may not have seen the new one
             return
-        acceptor = Acceptor(self._socket, Places(self._limits), self._make_protocol, self._log)
+        certificate = self._certificate
+        context = None if certificate is None else certificate.context
+        acceptor = Acceptor(self._socket, self._places, self._make_protocol, self._log, context)
         self._loop = asyncio.get_running_loop()
         self._accepting = asyncio.ensure_future(acceptor.run())
-        beside = (asyncio.ensure_future(self._background()), self._accepting)
+        beside = [asyncio.ensure_future(self._background()), self._accepting]
+        if certificate is not None:
+            beside.append(asyncio.ensure_future(certificate.watch()))
         try:
             await self._uvicorn.serve(sockets=[])  # it listens nowhere: the acceptor does
         except Exception:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Header, HTTPException, Path, Request
 from fastapi.concurrency import run_in_threadpool
 
 from http_monitor.answers.backlog import ReplayRequested, replay_requested
 from http_monitor.answers.polling import ControlResult, TriggerAnswer
-from http_monitor.door.access_policy import AccessPolicy
+from http_monitor.door.access_policy import Visitor
+from http_monitor.door.guard import VISITOR
 from http_monitor.operator_actions import Operator, OperatorActions
 from http_monitor.routes.problem import CONFLICT, NOT_RUNNING, REFUSED, UNKNOWN, UNREADABLE, Responses
 
@@ -23,8 +24,14 @@ BackupName = Annotated[
         examples=["backup_20260101_000000.csv"],
     ),
 ]
-OperatorName = Annotated[
-    str, Header(alias="X-Operator", max_length=64, description="Who acts, for the log; it is not checked.")
+OperatorNote = Annotated[
+    str,
+    Header(
+        alias="X-Operator",
+        max_length=64,
+        description="A note for the log, such as who acts; nobody checks it. "
+        "Any character but letters, digits and ._@+- becomes _.",
+    ),
 ]
 
 _ALL: Final[Responses] = {**NOT_RUNNING, **REFUSED}
@@ -34,9 +41,8 @@ _ONE: Final[Responses] = {**_ALL, **UNKNOWN}
 class ChangingRoutes:
     """Actions wait for polls to end, so each runs in a thread of the server's pool."""
 
-    def __init__(self, actions: OperatorActions, access: AccessPolicy) -> None:
+    def __init__(self, actions: OperatorActions) -> None:
         self._actions = actions
-        self._access = access
 
     def router(self) -> APIRouter:
         router = APIRouter()
@@ -70,12 +76,12 @@ class ChangingRoutes:
         )
         return router
 
-    async def start(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
-        await run_in_threadpool(self._actions.start_group, self._operator(request, x_operator), group_id)
+    async def start(self, request: Request, group_id: GroupId, x_operator: OperatorNote = "") -> ControlResult:
+        await run_in_threadpool(self._actions.start_group, _operator(request, x_operator), group_id)
         return ControlResult(success=True, message=f"{group_id} is running")
 
-    async def stop(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> ControlResult:
-        stopped = await run_in_threadpool(self._actions.stop_group, self._operator(request, x_operator), group_id)
+    async def stop(self, request: Request, group_id: GroupId, x_operator: OperatorNote = "") -> ControlResult:
+        stopped = await run_in_threadpool(self._actions.stop_group, _operator(request, x_operator), group_id)
         return ControlResult(
             success=stopped,
             message=f"{group_id} is stopped"
@@ -83,8 +89,8 @@ class ChangingRoutes:
             else f"{group_id} starts no more polls, but one is still running",
         )
 
-    async def trigger(self, request: Request, group_id: GroupId, x_operator: OperatorName = "") -> TriggerAnswer:
-        result = await run_in_threadpool(self._actions.trigger_group, self._operator(request, x_operator), group_id)
+    async def trigger(self, request: Request, group_id: GroupId, x_operator: OperatorNote = "") -> TriggerAnswer:
+        result = await run_in_threadpool(self._actions.trigger_group, _operator(request, x_operator), group_id)
         return TriggerAnswer(
             success=result.success,
             message=result.message or ("polled" if result.success else "the poll failed"),
@@ -92,29 +98,29 @@ class ChangingRoutes:
             duration_ms=round(1000 * result.duration_seconds, 3),
         )
 
-    async def start_all(self, request: Request, x_operator: OperatorName = "") -> ControlResult:
-        await run_in_threadpool(self._actions.start_all, self._operator(request, x_operator))
+    async def start_all(self, request: Request, x_operator: OperatorNote = "") -> ControlResult:
+        await run_in_threadpool(self._actions.start_all, _operator(request, x_operator))
         return ControlResult(success=True, message="every group is running")
 
-    async def stop_all(self, request: Request, x_operator: OperatorName = "") -> ControlResult:
-        stopped = await run_in_threadpool(self._actions.stop_all, self._operator(request, x_operator))
+    async def stop_all(self, request: Request, x_operator: OperatorNote = "") -> ControlResult:
+        stopped = await run_in_threadpool(self._actions.stop_all, _operator(request, x_operator))
         return ControlResult(
             success=stopped,
             message="every group is stopped" if stopped else "no more polls start, but one is still running",
         )
 
-    async def pause(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
-        await run_in_threadpool(self._actions.pause_sink, self._operator(request, x_operator), sink_id)
+    async def pause(self, request: Request, sink_id: SinkId, x_operator: OperatorNote = "") -> ControlResult:
+        await run_in_threadpool(self._actions.pause_sink, _operator(request, x_operator), sink_id)
         return ControlResult(success=True, message=f"{sink_id} is paused; records wait in its buffer")
 
-    async def resume(self, request: Request, sink_id: SinkId, x_operator: OperatorName = "") -> ControlResult:
-        await run_in_threadpool(self._actions.resume_sink, self._operator(request, x_operator), sink_id)
+    async def resume(self, request: Request, sink_id: SinkId, x_operator: OperatorNote = "") -> ControlResult:
+        await run_in_threadpool(self._actions.resume_sink, _operator(request, x_operator), sink_id)
         return ControlResult(success=True, message=f"{sink_id} has resumed writing")
 
     async def replay(
-        self, request: Request, sink_id: SinkId, file: BackupName, x_operator: OperatorName = ""
+        self, request: Request, sink_id: SinkId, file: BackupName, x_operator: OperatorNote = ""
     ) -> ReplayRequested:
-        operator = self._operator(request, x_operator)
+        operator = _operator(request, x_operator)
         try:
             sink = await run_in_threadpool(self._actions.replay_backup, operator, sink_id, file)
         except OSError as error:
@@ -122,7 +128,7 @@ class ChangingRoutes:
             raise HTTPException(503, f"the backup files of {sink_id} cannot be read now: {reason}") from error
         return replay_requested(sink, file)
 
-    def _operator(self, request: Request, name: str) -> Operator:
-        client = request.client.host if request.client else "?"
-        printable = "".join(character for character in name if character.isprintable())
-        return Operator(client, self._access.token_required, printable.strip())
+
+def _operator(request: Request, note: str) -> Operator:
+    visitor = cast("Visitor", getattr(request.state, VISITOR))
+    return Operator(visitor.name, visitor.client, note)

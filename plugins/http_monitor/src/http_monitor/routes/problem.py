@@ -23,11 +23,17 @@ UNREADABLE: Final[Responses] = {
     503: {"model": Problem, "description": "The agent has not started yet, or the disk cannot be read now."}
 }
 CONFLICT: Final[Responses] = {409: {"model": Problem, "description": "It cannot be done in the present state."}}
+UNREAD: Final[Responses] = {
+    401: {"model": Problem, "description": "Reading needs a token here, and it is missing or wrong."},
+    403: {"model": Problem, "description": "An unknown host is named, or no token is configured."},
+    429: {"model": Problem, "description": "Too many wrong tokens came from this address; see Retry-After."},
+}
 REFUSED: Final[Responses] = {
     401: {"model": Problem, "description": "The token is missing or wrong."},
     403: {
         "model": Problem,
-        "description": "The call comes from a page of another site, or names an unknown host.",
+        "description": "The token may only read, the call comes from a page of another site, or names an unknown host.",
     },
     413: {"model": Problem, "description": "The body is too large."},
+    429: {"model": Problem, "description": "Too many wrong tokens came from this address; see Retry-After."},
 }

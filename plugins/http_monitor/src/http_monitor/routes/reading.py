@@ -24,7 +24,7 @@ from http_monitor.answers.probe import AccessAnswer, Probe
 from http_monitor.answers.tags import Tags, tags
 from http_monitor.answers.writer import BufferMetrics, WriterMetrics, buffer_metrics, writer_metrics
 from http_monitor.door.access_policy import AccessPolicy
-from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN
+from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN, UNREAD
 from http_monitor.state.monitor_state import MonitorState, Phase
 
 GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
@@ -40,7 +40,7 @@ class ReadingRoutes:
         self._metrics = metrics
 
     def router(self) -> APIRouter:
-        router = APIRouter(responses=NOT_RUNNING)
+        router = APIRouter(responses={**NOT_RUNNING, **UNREAD})
         add = router.add_api_route
         add("/api/buffer/status", self.buffer_status, tags=["buffer"], summary="How full the buffers are")
         add("/api/buffer/metrics", self.buffer_metrics, tags=["buffer"], summary="Buffers, writes, ledgers, backlogs")
@@ -89,7 +89,8 @@ class ReadingRoutes:
             summary="Prometheus metrics",
             response_class=Response,
             responses={
-                200: {"content": {"text/plain": {}}, "description": "Prometheus text format; see docs/metrics.md."}
+                **UNREAD,
+                200: {"content": {"text/plain": {}}, "description": "Prometheus text format; see docs/metrics.md."},
             },
         )
         return router
