@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent_core.api import DivertReason, DropReason, GroupState, SinkState
+from agent_core.api import DivertReason, DropReason, GroupState, SinkState, SourceState
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def test_every_expression_asks_for_metrics_and_labels_that_exist(expression: str
 
 @pytest.mark.parametrize("expression", expressions())
 def test_every_state_and_reason_that_is_asked_for_exists(expression: str) -> None:
-    values = {str(value) for kind in (SinkState, GroupState, DropReason, DivertReason) for value in kind}
+    values = {str(value) for kind in (SinkState, SourceState, GroupState, DropReason, DivertReason) for value in kind}
     for asked in re.findall(r'(?:state|reason)=~?"([^"$]*)"', expression):
         assert set(asked.split("|")) <= values
 

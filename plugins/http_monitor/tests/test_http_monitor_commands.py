@@ -262,7 +262,7 @@ def test_top_is_printed_once_where_no_terminal_listens(served: Served, capsys: p
     served.monitor.state.tick()
     code, out, _ = shown(capsys, "top", "--url", url(served))
     assert code == 0
-    for text in ("line-1", "needs action", "sink0", "down", "ORDER_START", "Check that the server runs"):
+    for text in ("line-1", "needs action", "sink0", "down", "ORDER_START", "Fix what the error says"):
         assert text in out, text
 
 

@@ -54,7 +54,8 @@ def sample(monitored: Monitored, name: str, **labels: str) -> float | None:
 def show_everything(monitored: Monitored) -> None:
     """A state in which every metric has a sample."""
     buffer = replace(sink_status().buffer, stored_bytes=4096)
-    monitored.agent.sinks = [replace(sink_status(state=SinkState.DOWN), buffer=buffer)]
+    monitored.agent.sinks = [replace(sink_status(state=SinkState.DOWN), buffer=buffer, workers_running=1)]
+    monitored.agent.sources = [replace(monitored.agent.sources[0], silent_seconds=0.5)]
     monitored.agent.files = {"warehouse": [BacklogFile("backup_1.csv", 10, 1, rejected=False)]}
     monitored.look()
     monitored.tick()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from http_monitor.state.alerts import Alert, AlertBoard
+from http_monitor.state.alert import Alert
+from http_monitor.state.alerts import AlertBoard
 from http_monitor.state.storage import StorageSnapshot
 from monitored.fake_agent import FakeAgent, group_status, sink_status
 
@@ -20,6 +21,8 @@ from agent_core.api import (
     Severity,
     SinkState,
     SinkStatus,
+    SourceState,
+    SourceStatus,
 )
 
 NOTHING = StorageSnapshot()
@@ -34,10 +37,18 @@ class Case:
         self.seconds = 0.0
 
     def judge(
-        self, sink: SinkStatus | None = None, groups: Sequence[GroupStatus] = WELL, storage: StorageSnapshot = NOTHING
+        self,
+        sink: SinkStatus | None = None,
+        groups: Sequence[GroupStatus] = WELL,
+        storage: StorageSnapshot = NOTHING,
+        source: SourceStatus | None = None,
+        *,
+        stopping: bool = False,
     ) -> tuple[Alert, ...]:
         agent = FakeAgent(sinks=[sink or sink_status()])
-        return self.board.judge(agent.status(), groups, storage, self.seconds)
+        if source is not None:
+            agent.sources = [source]
+        return self.board.judge(agent.status(), groups, storage, self.seconds, stopping=stopping)
 
 
 def codes(alerts: Sequence[Alert]) -> list[str]:
@@ -124,14 +135,18 @@ def test_a_buffer_that_fills_is_an_alert_before_it_is_full(case: Case, pending: 
 
 def test_dropped_records_stay_an_alert_for_five_minutes(case: Case) -> None:
     lost = replace(sink_status(), ledger=ledger(delivered=10, dropped=7))
-    [alert, overflow] = case.judge(lost)
-    assert codes([alert, overflow]) == ["records_dropped", "buffer_overflow"]
+    [alert] = case.judge(lost)
+    assert codes([alert]) == ["records_dropped"], "that the buffer was full is its reason, not another alert"
     assert "7 records" in alert.message
     assert "buffer_full" in alert.message
     case.seconds = 299.0
-    assert codes(case.judge(lost)) == ["records_dropped", "buffer_overflow"]
+    assert codes(case.judge(lost)) == ["records_dropped"]
     case.seconds = 301.0
     assert case.judge(lost) == ()
+
+
+def test_records_that_did_not_fit_and_went_into_files_are_a_warning(case: Case) -> None:
+    assert codes(case.judge(replace(sink_status(), ledger=ledger(delivered=10, diverted=3)))) == ["buffer_overflow"]
 
 
 def test_rejected_records_are_an_alert(case: Case) -> None:
@@ -153,22 +168,115 @@ def test_a_ledger_that_does_not_balance_is_a_defect(case: Case) -> None:
     assert codes(case.judge(replace(sink_status(), ledger=LedgerSnapshot(collected=5)))) == ["ledger_unbalanced"]
 
 
+def group(group_id: str, device: str = "PLC01", **changes: object) -> GroupStatus:
+    return replace(group_status(group_id), device_id=device, **changes)  # type: ignore[arg-type]
+
+
+def away(group_id: str, device: str = "PLC01", **changes: object) -> GroupStatus:
+    return group(group_id, device, state=GroupState.BACKING_OFF, last_error="timed out", **changes)
+
+
 def test_groups_that_do_not_poll_are_alerts(case: Case) -> None:
-    group = group_status("G")
     groups = [
-        replace(group, group_id="AWAY", state=GroupState.BACKING_OFF, last_error="timed out"),
-        replace(group, group_id="STALE", stale=True),
-        replace(group, group_id="STOPPED", state=GroupState.STOPPED, stale=True),
-        replace(group, group_id="SLOW", missed=4),
+        away("AWAY", "PLC01"),
+        group("STALE", "PLC02", stale=True),
+        group("STOPPED", "PLC03", state=GroupState.STOPPED, stale=True),
+        group("SLOW", "PLC04", missed=4),
     ]
     found = case.judge(groups=groups)
     assert [(alert.code, alert.subject) for alert in found] == [
-        ("device_away", "AWAY"),
+        ("device_away", "PLC01"),
         ("group_stale", "STALE"),
-        ("group_stopped", "STOPPED"),
         ("polls_missed", "SLOW"),
+        ("group_stopped", "STOPPED"),
     ]
     assert "timed out" in found[0].message
+    assert "A poll takes up to 20 ms: lengthen the interval" in found[2].next_step
+
+
+def test_a_device_that_is_away_is_one_alert_whatever_it_holds_up(case: Case) -> None:
+    groups = [away(f"G{number}", stale=True) for number in range(10)] + [group("LAST", stale=True), group("B", "PLC02")]
+    [alert] = case.judge(groups=groups)
+    assert (alert.code, alert.subject) == ("device_away", "PLC01")
+    assert "10 groups (G0, G1, G2 and 7 more) are not collected" in alert.message
+
+
+def test_polls_missed_while_the_device_was_away_are_no_reason_to_change_the_interval(case: Case) -> None:
+    case.judge(groups=[group("G", missed=1)])
+    case.seconds = 10.0
+    assert codes(case.judge(groups=[away("G", missed=40)])) == ["device_away"]
+    case.seconds = 11.0
+    assert case.judge(groups=[group("G", missed=60)]) == (), "counted with the first poll that worked"
+    case.seconds = 10.0 + 1.0 + 299.0
+    assert case.judge(groups=[group("G", missed=61)]) == ()
+    case.seconds = 10.0 + 1.0 + 301.0
+    [alert] = case.judge(groups=[group("G", missed=64)])
+    assert alert.message == "3 polls were skipped in the last 5 minutes"
+
+
+def test_groups_of_one_device_that_miss_polls_are_one_alert(case: Case) -> None:
+    [alert] = case.judge(groups=[group("A", missed=2), group("B", missed=3), group("C")])
+    assert (alert.code, alert.subject) == ("polls_missed", "PLC01")
+    assert alert.message == "5 polls of 2 groups (A, B) were skipped in the last 5 minutes"
+
+
+def test_stopping_ten_groups_is_one_line_and_stopping_all_is_critical(case: Case) -> None:
+    stopped = [group(f"G{number}", state=GroupState.STOPPED) for number in range(10)]
+    [alert] = case.judge(groups=[*stopped, group("RUNS")])
+    assert (alert.code, alert.severity) == ("group_stopped", Severity.WARNING)
+    assert alert.message == "10 groups are stopped by an operator (G0, G1, G2 and 7 more)"
+    [alert] = case.judge(groups=stopped)
+    assert (alert.code, alert.severity) == ("nothing_collected", Severity.CRITICAL)
+    assert alert.message == "nothing is collected: all 10 groups are stopped by an operator (G0, G1, G2 and 7 more)"
+
+
+@pytest.mark.parametrize(
+    ("state", "severity"),
+    [
+        (SourceState.STARTING, Severity.WARNING),
+        (SourceState.STALE, Severity.CRITICAL),
+        (SourceState.FAILED, Severity.CRITICAL),
+    ],
+)
+def test_a_source_that_does_not_run_is_an_alert(case: Case, state: SourceState, severity: Severity) -> None:
+    source = SourceStatus("line1", "polling_source", 0, None, state=state)
+    [alert] = case.judge(source=source)
+    assert codes([alert]) == [f"source_{state}"]
+    assert (alert.subject, alert.severity) == ("line1", severity)
+    [alert] = case.judge(source=replace(source, problem="thread poll-1 has died", next_step="restart the agent"))
+    assert (alert.message, alert.next_step) == ("thread poll-1 has died", "Restart the agent.")
+
+
+def test_a_source_is_not_stale_for_a_reason_of_its_own_while_its_device_is_away(case: Case) -> None:
+    source = SourceStatus("line1", "polling_source", 0, None, state=SourceState.STALE)
+    assert codes(case.judge(source=source, groups=[away("G")])) == ["device_away"]
+
+
+def test_what_a_source_refuses_or_its_transforms_raise_is_an_alert(case: Case) -> None:
+    source = SourceStatus("line1", "x", 0, None, refused_batches=2, failures={"transform 1 (scale)": 3})
+    refused, failed = case.judge(source=source)
+    assert codes([refused, failed]) == ["batches_refused", "transform_failed"]
+    assert failed.message == "transform 1 (scale) raised 3 times in the last 5 minutes"
+
+
+def test_a_sink_without_a_worker_is_critical_but_not_while_the_agent_stops(case: Case) -> None:
+    sink = replace(sink_status(), workers_running=0)
+    assert codes(case.judge(sink)) == ["sink_without_worker"]
+    assert case.judge(sink, stopping=True) == ()
+    assert codes(case.judge(replace(sink, state=SinkState.DOWN))) == ["sink_down"], "which says it already"
+
+
+def test_a_write_that_takes_long_is_a_warning_before_it_counts_as_down(case: Case) -> None:
+    assert case.judge(replace(sink_status(), write_seconds=14.0)) == ()
+    [alert] = case.judge(replace(sink_status(), write_seconds=23.4))
+    assert codes([alert]) == ["write_hangs"]
+    assert "23 s" in alert.message
+
+
+def test_the_next_step_of_a_sink_that_says_none_fits_every_type(case: Case) -> None:
+    [alert] = case.judge(replace(sink_status(state=SinkState.DOWN), last_error="out.db: locked"))
+    assert "server" not in alert.next_step
+    assert alert.next_step.startswith("Fix what the error says.")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +290,7 @@ def test_a_disk_that_fills_is_an_alert(case: Case, free_gb: float, total_gb: flo
 
 def test_critical_alerts_come_first_and_long_errors_are_cut(case: Case) -> None:
     sink = replace(sink_status(state=SinkState.DOWN), last_error="x" * 1000)
-    stopped = [group_status("G", state=GroupState.STOPPED)]
+    stopped = [group_status("G", state=GroupState.STOPPED), group_status("RUNS")]
     first, second = case.judge(sink, stopped)
     assert (first.severity, second.severity) == (Severity.CRITICAL, Severity.WARNING)
     assert len(first.message) < 250

@@ -14,7 +14,17 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agent_core.api import DivertReason, DropReason, GroupState, GroupStatus, Severity, SinkState, SinkStatus
+from agent_core.api import (
+    DivertReason,
+    DropReason,
+    GroupState,
+    GroupStatus,
+    Severity,
+    SinkState,
+    SinkStatus,
+    SourceState,
+    SourceStatus,
+)
 from http_monitor.answers.live import core_version
 from http_monitor.state.monitor_state import Health, MonitorState
 from http_monitor.state.storage import StorageSnapshot
@@ -87,10 +97,12 @@ class AgentCollector(Collector):
                 if source.last_batch_ns is not None
             ],
         )
+        yield from _source_metrics(status.sources)
         yield from _place_metrics(status.sinks)
         yield from _ledger_metrics(status.sinks)
         yield from _buffer_metrics(status.sinks)
         yield from _sink_metrics(status.sinks)
+        yield from _worker_metrics(status.sinks)
         yield from _write_metrics(monitor, status.sinks)
         yield from _replay_metrics(status.sinks)
         yield from _storage_metrics(monitor.storage.snapshot)
@@ -111,6 +123,21 @@ class AgentCollector(Collector):
         yield _gauge(
             "tagferry_tags_not_good", "Tags whose quality is BAD or UNCERTAIN now.", (), [((), monitor.tags.not_good())]
         )
+
+
+def _source_metrics(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
+    yield _gauge(
+        "tagferry_source_state",
+        "1 for the state that the source is in, 0 for the others.",
+        ("source", "state"),
+        [((source.source_id, state.value), int(source.state is state)) for source in sources for state in SourceState],
+    )
+    yield _gauge(
+        "tagferry_source_silent_seconds",
+        "Time since the last sign of life of a source that should give one.",
+        ("source",),
+        [((source.source_id,), source.silent_seconds) for source in sources if source.silent_seconds is not None],
+    )
 
 
 def _place_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
@@ -226,6 +253,21 @@ def _sink_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
         "Time until the next probe of a sink that is not up.",
         ("sink",),
         [((sink.sink_id,), sink.next_probe_seconds) for sink in sinks if sink.next_probe_seconds is not None],
+    )
+
+
+def _worker_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
+    yield _gauge(
+        "tagferry_sink_workers",
+        "Threads that write to the sink.",
+        ("sink",),
+        [((sink.sink_id,), sink.workers_running) for sink in sinks if sink.workers_running is not None],
+    )
+    yield _gauge(
+        "tagferry_sink_write_seconds",
+        "How long the oldest write under way has taken; 0 without one.",
+        ("sink",),
+        [((sink.sink_id,), sink.write_seconds or 0.0) for sink in sinks],
     )
 
 

@@ -13,6 +13,9 @@ const ALERT_PLACES = {
   records_rejected: ["#rejected-title", "show the records"],
   backlog_waits: ["#backups-title", "show the files"],
   group_stopped: ["#groups-title", "show the groups"],
+  nothing_collected: ["#groups-title", "show the groups"],
+  device_away: ["#groups-title", "show the groups"],
+  polls_missed: ["#groups-title", "show the groups"],
   group_stale: ["#groups-title", "show the groups"],
 };
 

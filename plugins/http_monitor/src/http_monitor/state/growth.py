@@ -25,3 +25,8 @@ class Growth:
         while steps and steps[0][0] <= now_seconds - WINDOW_SECONDS:
             steps.popleft()
         return sum(step for _, step in steps)
+
+    def pass_over(self, counter: str, total: int) -> None:
+        """Tell the current total; what it grew by does not count, nor what it grew by before."""
+        self._totals[counter] = total
+        self._steps.pop(counter, None)

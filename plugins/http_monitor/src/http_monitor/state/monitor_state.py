@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, Severity
-from http_monitor.state.alerts import Alert, AlertBoard
+from http_monitor.state.alert import Alert
+from http_monitor.state.alerts import AlertBoard
 from http_monitor.state.journal import Journal
 from http_monitor.state.requested_replays import RequestedReplays
 from http_monitor.state.storage import Storage
@@ -109,7 +110,9 @@ class MonitorState:
         agent = self.agent
         with self._judging:
             status, groups = agent.status(), agent.polling.groups()
-            alerts = self._board.judge(status, groups, self.storage.snapshot, self.clock.monotonic())
+            alerts = self._board.judge(
+                status, groups, self.storage.snapshot, self.clock.monotonic(), stopping=self.phase is Phase.STOPPING
+            )
         return Now(self.clock.time_ns(), status, groups, self._rates, alerts)
 
     def snapshot_of_writes(self, sink_id: str) -> WriteSnapshot:
