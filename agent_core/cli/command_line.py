@@ -63,12 +63,11 @@ def run_command(argv: Sequence[str] | None) -> int:
         debug = arguments.debug
         with masked_records(redaction):
             code = int(arguments.command(arguments))
-        sys.stdout.flush()  # here, so that a full disk is noticed here
+        return code or _flushed()
     except SystemExit as stop:  # argparse: --help, --version, or a mistake that it has already printed
         return stop.code if isinstance(stop.code, int) else exit_code.OK
     except Exception as error:
         return report_error(error, debug=debug, redact=redaction.redact)
-    return code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -84,6 +83,16 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (check, doctor, run, status, top, trigger, replay, catalog, plugins, schema):
         command.add_parser(commands)
     return parser
+
+
+def _flushed() -> int:
+    """The exit code of a command that has done its work: its output is part of it."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"error: standard output: {error.strerror or error}", file=sys.stderr)
+        return exit_code.FAILED
+    return exit_code.OK
 
 
 def _never_fail_on_a_character() -> None:

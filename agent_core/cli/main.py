@@ -47,8 +47,10 @@ def _settle(code: int, *, wanted: bool = True) -> None:
     from agent_core.cli.signals import ignore_signals
     from agent_core.cli.streams.standard import end_streams
 
-    end_streams(wanted=wanted)
+    finished = end_streams(wanted=wanted)
     ignore_signals()
+    if not finished:
+        os._exit(code)
     # With signals ignored, somebody has to end a process whose exit hangs in a library.
     watchdog = threading.Timer(EXIT_SECONDS, os._exit, (code,))
     watchdog.daemon = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import signal
 import subprocess
@@ -189,6 +191,20 @@ def test_a_reader_that_has_seen_enough_is_not_an_error(agent: Command) -> None:
     )
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("yaml", "code"), [(VALID, 1), (VALID.replace("ring_buffer", "nowhere"), 2)])
+def test_an_output_that_finds_no_room_is_a_failure_unless_there_is_a_worse_one(
+    agent: Command, yaml: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    agent.write(yaml)
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(["check", "--json"]) == code
+    assert capsys.readouterr().err == ("error: standard output: No space left on device\n" if code == 1 else "")
 
 
 def test_main_never_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from agent_core.api import Clock, Log, ReplayRefused, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.logging.output import logging_to
-from agent_core.cli.process_end import end_process_if_held
+from agent_core.cli.process_end import end_process, held_by_threads
 from agent_core.cli.signals import signal_handlers
+from agent_core.cli.streams.proxy import drained
+from agent_core.cli.streams.standard import streams_in_background
 from agent_core.cli.subcommand import DEFAULT_FILE, Subcommands, command_parser
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.error_report import report_error
@@ -98,11 +99,25 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 
 def replay(arguments: argparse.Namespace) -> int:
+    """Log and progress wait for nobody who reads them; the result on standard output does, as with any tool."""
+    with streams_in_background(SystemClock(), "stderr"):
+        try:
+            code, held = _configured(arguments)
+        except Exception as error:
+            code = report_error(error, debug=arguments.debug, redact=arguments.redaction.redact)
+            held = False
+    if held:
+        end_process(code)
+    return code
+
+
+def _configured(arguments: argparse.Namespace) -> tuple[int, bool]:
+    """The exit code, and whether a thread would keep the process from exiting."""
     # Here, not above: the other commands need nothing that moves.
     from agent_core.runtime.replay.file_replay import ReplayInterrupted
 
     if arguments.json and not (arguments.yes or arguments.preview):
-        return _mistake("--json cannot ask: add --yes or --preview")
+        return _mistake("--json cannot ask: add --yes or --preview"), False
     redaction: Redaction = arguments.redaction
     registry = Registry()
     file, paths = _files(arguments.files)
@@ -116,8 +131,7 @@ def replay(arguments: argparse.Namespace) -> int:
             code = exit_code.INTERRUPTED
         except Exception as error:
             code = report_error(error, debug=arguments.debug, redact=redaction.redact)
-        end_process_if_held(code, stopped=True)  # a sink that hangs in close may have threads of its own
-        return code
+        return code, held_by_threads(stopped=True)  # a sink that hangs in close may have threads of its own
 
 
 def _replay(
@@ -230,14 +244,14 @@ def _watched(replaying: ManualReplay, terminal: Terminal, work: Callable[[Watch]
         stopping = True
         replaying.request_stop()
         if terminal.interactive:
-            with suppress(OSError):  # straight to the screen: a signal may come in the middle of a write to sys.stderr
-                os.write(2, b"\nstopping after the current batch; press again to stop at once\n")
+            terminal.line("stopping after the current batch; press again to stop at once")
 
     with signal_handlers(stop):
         try:
             return work(Meter(terminal, SystemClock()))
         finally:
             terminal.end_status()
+            drained(sys.stderr)  # what comes next is on standard output, perhaps on the same terminal
 
 
 class Meter:

@@ -73,7 +73,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Nothing here waits for whoever reads the output: neither the agent, nor the end of the process."""
     clock = SystemClock()
-    with streams_in_background(clock) as streams:
+    with streams_in_background(clock):
         try:
             code, held = _run(arguments, clock)
         except KeyboardInterrupt:  # before the agent answers signals itself
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         except Exception as error:
             code = report_error(error, debug=arguments.debug, redact=arguments.redaction.redact)
             held = False
-    if held or streams.stuck:
+    if held:
         end_process(code)
     return code
 

@@ -70,6 +70,11 @@ class Outlet:
         self._done_lines = self._done_characters = 0
 
     @property
+    def stuck(self) -> bool:
+        """True when the thread hangs in ``write``, as far as ``drain`` and ``close`` have seen."""
+        return self._stuck
+
+    @property
     def dropped(self) -> int:
         """How many texts were lost since the start."""
         return self._dropped

@@ -49,8 +49,13 @@ class Proxy(TextIOBase):
 class DirectStream(Proxy):
     """Writes at once. A reader that has gone (``tagferry status | head -1``) is not an error: nobody gets the rest.
 
-    So a command ends as it would have, with its own exit code. Every other error is raised.
+    So a command ends as it would have, with its own exit code. Another error is raised when the output is ``needed``;
+    otherwise the rest is lost as well.
     """
+
+    def __init__(self, stream: TextIO, *, needed: bool = True) -> None:
+        super().__init__(stream)
+        self._needed = needed
 
     def write(self, text: str, /) -> int:
         try:
@@ -66,7 +71,7 @@ class DirectStream(Proxy):
             self._forgive(error)
 
     def _forgive(self, error: OSError) -> None:
-        if error.errno not in _GONE:
+        if self._needed and error.errno not in _GONE:
             raise error
         lead_nowhere(self.stream)
 
@@ -89,6 +94,11 @@ class QueuedStream(Proxy):
                 self.flush()
         return len(text)
 
+    @property
+    def stuck(self) -> bool:
+        """True when a thread hangs in a write to the stream that this stands for."""
+        return self.outlet is not None and self.outlet.stuck
+
     def flush(self) -> None:
         """Begin to write a line that has no end yet."""
         unfinished, self._unfinished = self._unfinished, []
@@ -104,7 +114,7 @@ def drained(stream: TextIO | Proxy, seconds: float = FLUSH_SECONDS) -> bool:
     return stream.outlet is not None and stream.outlet.drain(seconds)
 
 
-def lead_nowhere(stream: TextIO) -> None:
+def lead_nowhere(stream: TextIO | Proxy) -> None:
     """From now on ``stream`` writes into nothing, and what it still holds goes there, too."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

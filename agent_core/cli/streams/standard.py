@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, TextIO, cast
 
@@ -32,15 +32,17 @@ def make_streams_safe() -> None:
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process
     sys.stdout = cast(TextIO, DirectStream(sys.stdout))
-    sys.stderr = cast(TextIO, DirectStream(sys.stderr))
+    sys.stderr = cast(TextIO, DirectStream(sys.stderr, needed=False))
 
 
-def end_streams(*, wanted: bool) -> None:
+def end_streams(*, wanted: bool) -> bool:
     """Write out what is left if it is ``wanted``, and lead nowhere what cannot be written.
 
-    Python tries again when it exits, and would then change the exit code, or hang.
+    Python tries again when it exits, and would then change the exit code. False: a thread hangs in a write, and Python
+    would hang as well.
     """
-    for stream in (sys.stdout, sys.stderr):
+    streams: list[TextIO | Proxy] = [sys.stdout, sys.stderr]
+    for stream in streams:
         try:
             if wanted:
                 stream.flush()
@@ -48,34 +50,33 @@ def end_streams(*, wanted: bool) -> None:
         except (OSError, ValueError):
             pass
         lead_nowhere(stream)
-
-
-class BackgroundStreams:
-    """What became of the streams in the background. ``stuck``: a thread hangs in a write, so Python must not touch
-    the stream again when it exits."""
-
-    def __init__(self) -> None:
-        self.stuck = False
+    return not any(isinstance(stream, QueuedStream) and stream.stuck for stream in streams)
 
 
 @contextmanager
-def streams_in_background(clock: Clock) -> Iterator[BackgroundStreams]:
+def streams_in_background(clock: Clock, *names: str) -> Iterator[None]:
     """Let ``print`` and everything else write to sys.stdout and sys.stderr without waiting, while the block runs.
 
-    At its end, what waits is written; that takes at most a second per stream.
+    ``names``: of these alone. At the end, what waits is written; that takes at most a second per stream. A stream that
+    hangs even then stays replaced, and takes nothing more.
     """
-    before, found = (sys.stdout, sys.stderr), BackgroundStreams()
-    queued = [_queued(stream, name, clock) for stream, name in zip(before, ("stdout", "stderr"), strict=True)]
-    sys.stdout, sys.stderr = cast("list[TextIO]", queued)
+    with ExitStack() as streams:
+        for name in names or ("stdout", "stderr"):
+            streams.enter_context(_in_background(name, clock))
+        yield
+
+
+@contextmanager
+def _in_background(name: str, clock: Clock) -> Iterator[None]:
+    before = getattr(sys, name)
+    queued = _queued(before, name, clock)
+    setattr(sys, name, queued)
     try:
-        yield found
+        yield
     finally:
-        for stream in queued:
-            stream.flush()
-            if stream.outlet is not None and not stream.outlet.close():
-                found.stuck = True
-        if not found.stuck:
-            sys.stdout, sys.stderr = before
+        queued.flush()
+        if queued.outlet is None or queued.outlet.close():
+            setattr(sys, name, before)
 
 
 def _queued(stream: TextIO | Proxy, name: str, clock: Clock) -> QueuedStream:

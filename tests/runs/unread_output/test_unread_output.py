@@ -66,3 +66,9 @@ def test_with_every_pipe_full_values_reach_the_sink_and_the_ledger_is_in_the_log
     assert f" delivered={delivered} " in ledger
     for output in ("stderr", "stdout"):
         assert f"log lines dropped: output={output} count=" in log
+
+
+def test_a_replay_whose_log_nobody_reads_ends_with_its_own_exit_code(case: Case) -> None:
+    with full_pipe() as pipe:
+        replay = subprocess.run([*AGENT, "replay"], cwd=case.folder, stderr=pipe, timeout=PROCESS_SECONDS, check=False)
+    assert replay.returncode == 2, "no sink there has a fallback"
