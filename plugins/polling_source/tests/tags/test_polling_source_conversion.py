@@ -181,12 +181,12 @@ def test_a_tag_list_alone_gets_the_device_and_interval_that_are_said(tmp_path: P
     ("name", "content", "message"),
     [
         ("tags.csv", "name,address,data_type\nA,hr:1,WORX\n", "tags.csv:2: column data_type: unknown"),
-        ("agent.yaml", "groups: [", "agent.yaml: cannot read the YAML"),
+        ("agent.yaml", "groups: [\n", "agent.yaml:2:1: "),
         ("agent.yaml", "sources: []", "agent.yaml: there are no groups"),
         (
             "agent.yaml",
             "x: [{groups: [{id: G, interval: 1s, tags: [{name: A, address: a, data_type: X}]}]}]",
-            "agent.yaml: x[0].groups[0].tags[0]: column data_type: unknown",
+            "agent.yaml:1:44: x[0].groups[0].tags[0]: column data_type: unknown",
         ),
         ("scada.db", "no database", "cannot read the catalogue"),
         ("tags.txt", "", "tags.txt: its name does not say what kind of catalogue it is (.csv, .yaml"),

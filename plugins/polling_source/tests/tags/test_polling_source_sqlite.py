@@ -177,7 +177,7 @@ def test_a_plc_without_a_device_is_named_with_the_line_to_add(tmp_path: Path) ->
 
 def test_a_file_that_is_no_catalogue_is_told_so(tmp_path: Path) -> None:
     (missing,) = load(tmp_path / "gone.db", devices=()).problems
-    assert missing.message.startswith("cannot read the catalogue: unable to open")
+    assert missing.message.startswith("cannot read the catalogue: No such file")
     assert not (tmp_path / "gone.db").exists()
     other = tmp_path / "other.db"
     other.write_text("name,address\n" * 100, encoding="utf-8")

@@ -130,7 +130,7 @@ def test_every_bad_row_is_named_with_file_line_and_column(tmp_path: Path) -> Non
         (b"name,adress,address,data_type\n", "1: unknown column 'adress' (did you mean address?)"),
         (b"name,address,data_type,name\n", "1: column name appears twice"),
         ("name,address,data_type\nA,hr:1,WORD\n온도,hr:2,WORD\n".encode("cp949"), "3: the tag list is not UTF-8 (save"),
-        (b'name,address,data_type\n"A,hr:1,WORD\n', "the tag list is not a CSV file: unexpected end of data"),
+        (b'name,address,data_type\n"A,hr:1,WORD\n', "2: the tag list is not a CSV file: unexpected end of data"),
         (b"name,address,data_type,group\nA,hr:1,WORD,\n", "2: column group: is empty"),
     ],
 )

@@ -23,7 +23,6 @@ from polling_source.tags.contents import Contents, ListedDevice
 from polling_source.tags.csv_export import write_csv
 from polling_source.tags.csv_tags import CsvTags
 from polling_source.tags.sqlite_catalog import SqliteCatalog
-from polling_source.tags.tag import YamlPath
 from polling_source.tags.yaml_catalog import YamlCatalog
 from polling_source.tags.yaml_export import write_yaml
 
@@ -121,18 +120,7 @@ def _from_yaml(file: Path, options: ConversionOptions) -> tuple[Contents, Sequen
         for device in {**{group.device: ListedDevice(group.device) for group in groups}, **listed}.values()
     ]
     contents, problems = _load(_polling(devices, groups, options), devices)
-    return contents, [_in_yaml(problem, file, [path for _, path in found.groups]) for problem in problems]
-
-
-def _in_yaml(problem: ConfigProblem, file: Path, paths: Sequence[YamlPath]) -> ConfigProblem:
-    """A problem of the n-th group, with the place where that group stands in the file."""
-    if problem.file is not None:
-        return problem
-    match problem.path:
-        case ("groups", int(number), *rest):
-            return replace(problem, file=str(file), path=(*paths[number], *rest))
-        case _:
-            return replace(problem, file=str(file))
+    return contents, [found.placed(problem) for problem in problems]
 
 
 def _load(polling: PollingSourceConfig, devices: Sequence[ListedDevice]) -> tuple[Contents, Sequence[ConfigProblem]]:

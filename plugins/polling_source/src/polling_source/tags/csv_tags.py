@@ -7,13 +7,21 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent_core.api import ConfigProblem, did_you_mean
+from agent_core.api.whole_file import read_whole
 from polling_source.tags.tag import FIELDS, REQUIRED, Place, PlacedTag, parse_tag
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 GROUP: Final = "group"
 COLUMNS: Final = (*FIELDS, GROUP)
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+MAX_ROWS: Final = 200_000
+MAX_COLUMNS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +38,12 @@ class CsvTags:
 
     @classmethod
     def read(cls, file: Path) -> CsvTags:
-        """Read the whole file: UTF-8, with or without a byte-order mark, the first line names the columns."""
+        """Read the whole file: UTF-8, with or without a byte-order mark, the first line names the columns.
+
+        At most 16 MiB and 200,000 rows, whose cells have at most 131,072 characters.
+        """
         try:
-            text = file.read_bytes().decode("utf-8-sig")
+            text = read_whole(file, MAX_BYTES).decode("utf-8-sig")
         except OSError as error:
             return cls((), (ConfigProblem(f"cannot read the tag list: {error.strerror or error}", file=str(file)),))
         except UnicodeDecodeError as error:
@@ -42,11 +53,15 @@ class CsvTags:
         problems: list[ConfigProblem] = []
         tag_problems: list[ConfigProblem] = []
         rows: list[tuple[str | None, PlacedTag]] = []
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         try:
-            for place, header, cells in _records(str(file), text):
+            for count, (place, header, cells) in enumerate(_records(str(file), reader)):
                 if cells is None:
                     problems.extend(_check_header(place, header))
                     continue
+                if count > MAX_ROWS:
+                    problems.append(place.problem(f"more than {MAX_ROWS} rows"))
+                    break
                 if len(cells) > len(header):
                     message = f"{len(cells)} cells where the first line names {len(header)} columns"
                     tag_problems.append(place.problem(message))
@@ -61,16 +76,16 @@ class CsvTags:
                 else:
                     rows.append((group, tag))
         except csv.Error as error:
-            problems.append(ConfigProblem(f"the tag list is not a CSV file: {error}", file=str(file)))
+            place = Place(file=str(file), line=reader.line_num)
+            problems.append(place.problem(f"the tag list is not a CSV file: {error}"))
         return cls(tuple(rows), tuple(problems), tuple(tag_problems))
 
 
-def _records(file: str, text: str) -> Iterator[tuple[Place, Sequence[str], Sequence[str] | None]]:
+def _records(file: str, reader: Reader) -> Iterator[tuple[Place, Sequence[str], Sequence[str] | None]]:
     """Place, header and cells of each record that is not blank; for the header itself the cells are None.
 
     Stops after a header that lacks a column.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: Sequence[str] | None = None
     for cells in reader:
         if not any(cell.strip() for cell in cells):
@@ -79,7 +94,7 @@ def _records(file: str, text: str) -> Iterator[tuple[Place, Sequence[str], Seque
         if header is None:
             header = [cell.strip().lower() for cell in cells]
             yield place, header, None
-            if not set(REQUIRED) <= set(header):
+            if not set(REQUIRED) <= set(header) or len(header) > MAX_COLUMNS:
                 return
         else:
             yield place, header, cells
@@ -88,6 +103,9 @@ def _records(file: str, text: str) -> Iterator[tuple[Place, Sequence[str], Seque
 
 
 def _check_header(place: Place, header: Sequence[str]) -> Iterator[ConfigProblem]:
+    if len(header) > MAX_COLUMNS:
+        yield place.problem(f"{len(header)} columns are more than {MAX_COLUMNS}", hint=f"known: {', '.join(COLUMNS)}")
+        return
     for column in REQUIRED:
         if column not in header:
             yield place.problem(f"column {column} is missing", hint="separate the columns with commas")

@@ -19,15 +19,16 @@ the plant's own tables.
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent_core.api import ConfigProblem, GroupMode
 from polling_source.config import CatalogConfig, GroupConfig, TriggerConfig
+from polling_source.tags.sqlite_rows import Row, SqliteRows
 from polling_source.tags.tag import FIELDS, Place, PlacedTag, parse_tag
 
 _COLUMNS: Final = {
@@ -57,8 +58,6 @@ _BIT_DEVICES: Final = frozenset(
     ("X", "Y", "M", "L", "F", "V", "B", "S", "SM", "SB", "DX", "DY", "TS", "TC", "CS", "CC", "CO", "DI")
 )
 """Areas of single bits: Mitsubishi's, and Modbus's two. Everything else is words, which need a bit number."""
-
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +90,25 @@ class SqliteCatalog:
         """Read the whole file; it is opened read-only."""
         catalog = cls()
         try:
-            with closing(sqlite3.connect(f"{config.sqlite.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                _Reading(catalog, config, connection).run()
+            with SqliteRows.of_file(config.sqlite) as rows:
+                _Reading(catalog, config, rows).run()
         except sqlite3.Error as error:
             catalog.problems.append(ConfigProblem(f"cannot read the catalogue: {error}", file=str(config.sqlite)))
         return catalog
 
 
 class _Reading:
-    def __init__(self, catalog: SqliteCatalog, config: CatalogConfig, connection: sqlite3.Connection) -> None:
+    def __init__(self, catalog: SqliteCatalog, config: CatalogConfig, rows: SqliteRows) -> None:
         self._catalog = catalog
         self._config = config
-        self._connection = connection
+        self._tables = rows
         self._plcs: dict[object, Plc | None] = {}
         self._groups: dict[object, GroupConfig | None] = {}
         self._agent_tags: dict[str, Row] = {}
         self._agent_groups: dict[str, Row] = {}
 
     def run(self) -> None:
-        columns = {table: self._columns(table) for table in _COLUMNS}
+        columns = {table: self._tables.columns(table) for table in _COLUMNS}
         for table, wanted in _COLUMNS.items():
             missing = [column for column in wanted if column not in columns[table]]
             if missing:
@@ -130,21 +129,14 @@ class _Reading:
             if faultless and not self._catalog.tags.get(group.id):
                 self._catalog.problems.append(self._catalog.places[group.id].problem(f"group {group.id} has no tags"))
 
-    def _columns(self, table: str) -> list[str]:
-        return [str(row[1]).lower() for row in self._connection.execute(f"PRAGMA table_info({table})")]
-
     def _rows(self, table: str) -> Iterator[tuple[Place, Row]]:
         """Every row with its columns in lower case; ``key`` is what other tables refer to."""
-        cursor = self._connection.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid")  # noqa: S608 - own names
-        names = [str(column[0]).lower() for column in cursor.description]
-        for cells in cursor:
-            row = dict(zip(names[1:], cells[1:], strict=True))
-            row["key"] = row.get("id", cells[0])
-            yield Place(file=f"{self._config.sqlite} {table}", line=int(cells[0])), row
+        for number, key, row in self._tables.rows(table):
+            yield Place(file=f"{self._config.sqlite} {table}", line=number), {**row, "key": key}
 
     def _named(self, table: str, column: str) -> dict[str, Row]:
         """The rows of a table that need not be there, by name."""
-        if column not in self._columns(table):
+        if column not in self._tables.columns(table):
             return {}
         return {_text(row, column): row for _, row in self._rows(table)}
 
@@ -202,7 +194,7 @@ class _Reading:
                 interval_ms = float(str(row["interval_ms"]))
             except ValueError:
                 interval_ms = 0.0
-            if not interval_ms > 0:
+            if not 0 < interval_ms < math.inf:
                 yield f"column interval_ms: {row['interval_ms']!r} is not a number of milliseconds"
         more = self._agent_groups.get(name, {})
         for column in ("stale_after_ms", "resend_ms"):
@@ -258,7 +250,12 @@ def bit_address(address: str, offset: str) -> str | None:
 def _seconds(row: Row, column: str) -> float | None:
     """Milliseconds as seconds. Raises ValueError."""
     text = _text(row, column)
-    return float(text) / 1000 if text else None
+    if not text:
+        return None
+    seconds = float(text) / 1000
+    if not math.isfinite(seconds):
+        raise ValueError(text)
+    return seconds
 
 
 def _text(row: Row, column: str) -> str:

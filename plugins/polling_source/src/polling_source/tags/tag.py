@@ -30,6 +30,10 @@ FIELDS: Final = (
     "enum",
 )
 REQUIRED: Final = ("name", "address", "data_type")
+LONGEST_STRING_BYTES: Final = 65_535
+_LONGEST_TEXT: Final = 1000
+"""Characters of a name or an address."""
+
 DEFAULT_ENCODING: Final = "utf-8"
 _SMALLEST: Final = 1e-15
 _LARGEST: Final = 1e15
@@ -153,6 +157,9 @@ class _Row:
             self._wrong(column, "is empty")
             return ""
         text = str(value)
+        if len(text) > _LONGEST_TEXT:
+            self._wrong(column, f"has {len(text)} characters, more than {_LONGEST_TEXT}")
+            return ""
         if not text.isprintable():
             self._wrong(column, f"{text!r} has a character that cannot be printed")
         return text
@@ -177,8 +184,8 @@ class _Row:
             length_bytes = int(str(value))
         except ValueError:
             length_bytes = 0
-        if length_bytes < 1:
-            self._wrong("length", f"{value!r} is not a number of bytes")
+        if not 0 < length_bytes <= LONGEST_STRING_BYTES:
+            self._wrong("length", f"{value!r} is not a number of bytes from 1 to {LONGEST_STRING_BYTES}")
         elif data_type is not None and data_type.size_bytes not in (None, length_bytes):
             self._wrong("length", f"{data_type} has {data_type.size_bytes} bytes, not {length_bytes}; leave it out")
         return length_bytes if data_type is DataType.STRING else 0
@@ -187,7 +194,7 @@ class _Row:
         text = str(self._get("encoding") or DEFAULT_ENCODING)
         try:
             b"\0\0\0\0".decode(text)  # no empty text: bytes.decode does not look for the codec then
-        except LookupError:
+        except (LookupError, ValueError):  # ValueError: a name with a NUL, and the codec that refuses everything
             self._wrong(
                 "encoding", f"{text!r} is not a text encoding; known are utf-8, ascii, shift_jis, euc_kr, cp949 ..."
             )

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
-import yaml
-
 from agent_core.api import ConfigError, ConfigProblem, GroupMode
+from agent_core.api.document import Document, read_document
 from polling_source.config import GroupConfig, TriggerConfig
 from polling_source.tags.contents import ListedDevice
 from polling_source.tags.tag import YamlPath
-
-_BaseLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _TextLoader(_BaseLoader):  # type: ignore[misc, valid-type]
-    """Every scalar is the text that was written, so that a tag called ``on`` stays one."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
-
-
-_TextLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
 
 _UNIT_MILLISECONDS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -35,22 +23,38 @@ class YamlCatalog:
 
     devices: Sequence[ListedDevice]
     groups: Sequence[tuple[GroupConfig, YamlPath]]
+    _document: Document
 
     @classmethod
     def read(cls, file: Path) -> YamlCatalog:
         """Every ``groups:`` and ``devices:`` list, wherever it stands. Raises ConfigError when there is no group.
 
-        Whether the groups are right is for ``tagferry check`` to say.
+        Every scalar is the text that was written, so that a tag called ``007`` stays one. Whether the groups are right
+        is for ``tagferry check`` to say.
         """
-        try:
-            root = yaml.load(file.read_text(encoding="utf-8-sig"), _TextLoader)  # noqa: S506 - safe: it makes texts
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError([ConfigProblem(f"cannot read the YAML: {reason}", file=str(file))]) from error
-        groups = [(_group(entry, file.parent), path) for entry, path in _entries(root, "groups", ())]
-        if not groups:
-            raise ConfigError([ConfigProblem("there are no groups", file=str(file))])
-        return cls([_device(entry) for entry, _ in _entries(root, "devices", ())], groups)
+        document = read_document(file, as_texts=True)
+        groups = [(_group(entry, file.parent), path) for entry, path in _entries(document.root, "groups", ())]
+        if not groups and not document.problems:
+            document.problems.append(ConfigProblem("there are no groups", file=str(file)))
+        for group, path in groups:
+            for number, entry in enumerate(cast("Sequence[object]", group.tags or ())):
+                if not isinstance(entry, Mapping):
+                    where = (*path, "tags", number)
+                    document.problems.append(document.problem("expected a mapping (key: value)", where))
+        if document.problems:
+            raise ConfigError(document.problems)
+        return cls([_device(entry) for entry, _ in _entries(document.root, "devices", ())], groups, document)
+
+    def placed(self, problem: ConfigProblem) -> ConfigProblem:
+        """A problem of the n-th group, or of the file, with the place where it stands in the file."""
+        if problem.file is not None:
+            return problem
+        path: YamlPath = ()
+        match problem.path:
+            case ("groups", int(number), *rest):
+                path = (*self.groups[number][1], *rest)
+        line, column = self._document.position(path)
+        return replace(problem, file=self._document.file, path=path or problem.path, line=line, column=column)
 
 
 def _entries(node: object, wanted: str, path: YamlPath) -> Iterator[tuple[Mapping[str, object], YamlPath]]:
@@ -90,5 +94,5 @@ def _group(entry: Mapping[str, object], folder: Path) -> GroupConfig:
 
 
 def _seconds(text: object) -> float | None:
-    match = re.fullmatch(r"([0-9.]+)\s*(ms|s|m|h|d)", str(text))
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)", str(text), re.ASCII)
     return None if match is None else float(match[1]) * _UNIT_MILLISECONDS[match[2]] / 1000
