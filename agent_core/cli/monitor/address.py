@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import ssl
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,32 +20,44 @@ EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where 
 
 
 def add_monitor_arguments(parser: argparse.ArgumentParser) -> None:
-    """``[FILE]``, ``--url`` and ``--token-file``."""
+    """``[FILE]``, ``--url``, ``--token-file`` and ``--ca-file``."""
     add_file_argument(parser)
     parser.add_argument(
         "--url", metavar="URL", help="address of the monitor, such as http://127.0.0.1:8080; FILE is not read"
     )
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE",
-        help=f"file with the monitor's token; default: the variable {TOKEN_VARIABLE}, or the token in the YAML",
+        help=f"file with the monitor's token; default: the variable {TOKEN_VARIABLE}, or a token in the YAML",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ca-file", type=Path, metavar="FILE",
+        help="PEM file with the CA, or the certificate itself, that an https address must have; default: the "
+        "certificate in the YAML, or with --url those that this machine trusts",
     )  # fmt: skip
 
 
 def monitor_client(arguments: argparse.Namespace) -> MonitorClient:
     """The client that the arguments ask for. Raises ConfigError, AgentError or OSError."""
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = os.environ.get(TOKEN_VARIABLE, "").strip() or None
     if arguments.token_file is not None:
         token = arguments.token_file.read_text(encoding="utf-8").strip()
+    tls = None if arguments.ca_file is None else _trusting(arguments.ca_file)
     if arguments.url is not None:
         url = arguments.url if "://" in arguments.url else f"http://{arguments.url}"
         if not url.startswith(("http://", "https://")):
             raise AgentError(f"--url {arguments.url}: expected http://host:port")
-        return MonitorClient(url, token)
+        return MonitorClient(url, token, tls=tls)
     listening = _listening(arguments.file)
-    configured = listening.get("token")
-    if token is None and isinstance(configured, Secret):
-        token = configured.reveal().strip()
-    return MonitorClient(_url(str(listening["listen"])), token)
+    if token is None:
+        token = _configured_token(listening)
+    files = listening.get("tls")
+    if not isinstance(files, Mapping):
+        return MonitorClient(_url(str(listening["listen"])), token)
+    if tls is None:
+        # Whoever has the key of the very certificate in the YAML is the monitor, under whatever name it is asked.
+        tls = _trusting(Path(str(files["certificate"])))
+        tls.check_hostname = False
+    return MonitorClient(_url(str(listening["listen"])).replace("http:", "https:", 1), token, tls=tls)
 
 
 def _listening(file: Path) -> Config:
@@ -52,6 +66,28 @@ def _listening(file: Path) -> Config:
         if isinstance(extension.config.get("listen"), str):
             return extension.config
     raise AgentError(f"{file}: no extension listens; add a monitor to extensions:, or use --url")
+
+
+def _configured_token(listening: Config) -> str | None:
+    """The one that may do most: ``token``, or the first of ``tokens`` that may operate, or the first."""
+    alone, several = listening.get("token"), listening.get("tokens")
+    found: list[object] = [alone]
+    if isinstance(several, Sequence):
+        named = [entry for entry in several if isinstance(entry, Mapping)]
+        named.sort(key=lambda entry: entry.get("role") != "operate")
+        found += [entry.get("token") for entry in named]
+    return next((secret.reveal().strip() for secret in found if isinstance(secret, Secret)), None)
+
+
+def _trusting(file: Path) -> ssl.SSLContext:
+    """Trust what is in the file and nothing else. Raises AgentError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may hold the certificate itself, whoever signed it
+    try:
+        context.load_verify_locations(file)
+    except OSError as error:
+        raise AgentError(f"{file} cannot be used to trust a certificate: {error.strerror or error}") from None
+    return context
 
 
 def _url(listen: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -30,7 +31,7 @@ class MonitorUnreachable(AgentError):
 
 
 class MonitorRefused(AgentError):
-    """The monitor refused the request; the message is the monitor's."""
+    """The monitor refused the request, in its own words; or what answers there is not the monitor that is trusted."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -43,16 +44,25 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 class MonitorClient:
     """``url`` as in ``http://127.0.0.1:8080``; ``token`` is sent with every request when it is not None.
 
+    ``tls`` says which certificates an https address may have; None: those that the machine trusts.
+
     A request takes at most ``seconds``, however slowly the other side sends. It follows no redirect, so the token goes
-    to no other host. Texts of an answer hold nothing that a terminal would obey.
+    to no other host. Texts of an answer hold nothing that a terminal would obey. Raises AgentError for a token that
+    no header can carry.
     """
 
-    def __init__(self, url: str, token: str | None = None, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, seconds: float = SECONDS, tls: ssl.SSLContext | None = None
+    ) -> None:
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise AgentError("the token is not one line of printable ASCII characters")  # and is not shown
         self.url = url.rstrip("/")
         self._token = token
         self._seconds = seconds
         # The agent is on the local network: the proxy of the environment does not know it.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls), _NoRedirects()
+        )
 
     def get(self, path: str) -> Json:
         """The answer. Raises MonitorUnreachable or MonitorRefused."""
@@ -75,6 +85,11 @@ class MonitorClient:
                 raise MonitorRefused(f"{self.url}: {_why(error, deadline)}") from None
         except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                raise MonitorRefused(
+                    f"the certificate of {self.url} is not trusted: {escaped(reason.verify_message)}; "
+                    "name the CA that signed it, or the certificate itself, with --ca-file"
+                ) from None
             raise MonitorUnreachable(
                 f"no agent answers at {self.url}: {escaped(str(reason))}; is it running, and does it have a monitor?"
             ) from None

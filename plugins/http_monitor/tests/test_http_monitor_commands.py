@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.config import HttpMonitorConfig, Protect, Tls
 from http_monitor.extension import HttpMonitor
+from monitored.certificates import make_certificate
 from monitored.fake_agent import FakeAgent, sink_status
 from monitored.http_client import HttpClient
 from monitored.running import MakeServed, Served
@@ -39,10 +40,10 @@ TOKEN = "0123456789abcdef"
 def make_served(tmp_path: Path) -> Iterator[MakeServed]:
     monitors: list[HttpMonitor] = []
 
-    def make(token: str | None = None, protect: Protect = Protect.CHANGES) -> Served:
+    def make(token: str | None = None, protect: Protect = Protect.CHANGES, tls: Tls | None = None) -> Served:
         secret = None if token is None else Secret(lambda: token)
         context = ComponentContext("http_monitor", "line-1", tmp_path, "http_monitor")
-        monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, ()), context)
+        monitor = HttpMonitor(HttpMonitorConfig("127.0.0.1:0", secret, protect, (), tls=tls), context)
         monitors.append(monitor)
         monitor.open()
         events, agent = Events(), FakeAgent()
@@ -200,6 +201,57 @@ def test_the_token_comes_from_a_file_or_the_environment(
     assert shown(capsys, "status", "--url", url(served), "--token-file", str(file))[0] == 0
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
     assert shown(capsys, "trigger", "ORDER_START", "--url", url(served))[0] == 0
+
+
+@pytest.mark.parametrize("token", ["secret\nX-Evil: 1", "sécret of the plant"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(
+    served: Served, capsys: pytest.CaptureFixture[str], tmp_path: Path, token: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(token, encoding="utf-8")
+    code, out, err = shown(capsys, "status", "--url", url(served), "--token-file", str(file))
+    assert code == 3
+    assert "the token is not one line of printable ASCII" in out + err
+    assert "cret" not in out + err
+
+
+def test_https_is_trusted_by_a_file(
+    make_served: MakeServed, capsys: pytest.CaptureFixture[str], certificate: Tls, another_certificate: Tls
+) -> None:
+    address = url(make_served(tls=certificate)).replace("http:", "https:")
+    for trust, said in (((), "is not trusted"), (("--ca-file", str(another_certificate.certificate)), "not trusted")):
+        code, out, _ = shown(capsys, "status", "--url", address, *trust)
+        assert code == 3
+        assert said in out
+    assert shown(capsys, "status", "--url", address, "--ca-file", str(certificate.certificate))[0] == 0
+    code, out, _ = shown(capsys, "status", "--url", address, "--ca-file", str(certificate.key))
+    assert code == 3
+    assert "cannot be used to trust a certificate" in out
+
+
+def test_the_yaml_s_own_certificate_is_trusted_under_any_name(
+    make_served: MakeServed, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = make_certificate(tmp_path, host="monitor.plant")
+    served = make_served(TOKEN, Protect.EVERYTHING, files)
+    monkeypatch.setenv("KIM_TOKEN", TOKEN)
+    monkeypatch.setenv("WALL_TOKEN", "the wall's long token")
+    file = tmp_path / "agent.yaml"
+    file.write_text(
+        f"""
+extensions:
+  - type: http_monitor
+    config:
+      listen: "127.0.0.1:{served.port}"
+      tls: {{certificate: monitor.pem, key: monitor.key}}
+      tokens:
+        - {{name: wall, token: "${{WALL_TOKEN}}"}}
+        - {{name: kim, token: "${{KIM_TOKEN}}", role: operate}}
+""",
+        encoding="utf-8",
+    )
+    assert shown(capsys, "status", str(file))[0] == 0
+    assert shown(capsys, "trigger", "ORDER_START", str(file))[0] == 0
 
 
 def test_address_and_token_come_from_the_yaml(

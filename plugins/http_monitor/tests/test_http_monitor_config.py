@@ -102,6 +102,12 @@ def test_a_token_that_can_be_guessed_is_refused(short: str) -> None:
         assert short not in problem.message + str(problem.hint)
 
 
+@pytest.mark.parametrize("text", ["sixteen letters €", "two\nlines of a token"])
+def test_a_token_that_no_header_can_carry_is_refused(text: str) -> None:
+    [problem] = check(alone(text))
+    assert "no header can carry" in problem.message
+
+
 def test_each_token_has_a_name_and_a_text_of_its_own() -> None:
     first, second = "first-token-of-all", "second-token-of-all"
     assert check(named(("kim", first), ("wall", second))) == []

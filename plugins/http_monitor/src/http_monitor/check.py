@@ -101,6 +101,8 @@ def _tokens(monitor: HttpMonitorConfig, path: Where) -> Iterator[ConfigProblem]:
             said = f"the token has only {len(text)} characters" if text else "the token is empty"
             step = f"use at least {LEAST_TOKEN_CHARACTERS} random characters, such as those of: openssl rand -hex 16"
             yield ConfigProblem(said, where, step)
+        elif not (text.isascii() and text.isprintable()):
+            yield ConfigProblem("the token has characters that no header can carry", where, "use printable ASCII")
         elif text in owners:
             yield ConfigProblem(f"{owners[text]} has the same token", where, "give everybody a token of their own")
         owners.setdefault(text, name)
