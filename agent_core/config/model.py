@@ -70,12 +70,13 @@ class TransformConfig:
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One entry of ``sources``."""
+    """One entry of ``sources``. ``stale_after`` is None when it is the source that says how long it may be silent."""
 
     id: str
     type: str
     config: Config
     transforms: tuple[TransformConfig, ...]
+    stale_after_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class AgentConfig:
     name: str
     state_dir: Path
     shutdown_timeout_seconds: float
+    start_timeout_seconds: float
     plugins: PluginsConfig
     log: LogConfig
     sources: tuple[SourceConfig, ...]

@@ -75,6 +75,11 @@ class Catalog:
             {(factory.kind, factory.type): factory for plugin in self.plugins for factory in plugin.factories}
         )
 
+    def distribution(self, plugin: str) -> str:
+        """Name and version of the distribution that a plugin comes from; empty when that is not known."""
+        found = next((known for known in self.plugins if known.name == plugin), None)
+        return "" if found is None else f"{found.distribution} {found.version}".strip()
+
     def types(self, kind: str) -> tuple[str, ...]:
         """The types of one kind, sorted."""
         return tuple(sorted(type_ for known, type_ in self._factories if known == kind))

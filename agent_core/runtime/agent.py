@@ -8,16 +8,29 @@ from collections.abc import Callable, Mapping, Sequence
 
 from filelock import Timeout
 
-from agent_core.api import AgentError, AgentStatus, BacklogFile, Clock, ConfigError, Log, UnknownSinkError, did_you_mean
+from agent_core.api import (
+    AgentError,
+    AgentStatus,
+    BacklogFile,
+    Clock,
+    ConfigError,
+    Log,
+    PluginError,
+    Source,
+    UnknownSinkError,
+    did_you_mean,
+)
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
 from agent_core.runtime.assembly import Assembly
+from agent_core.runtime.components import below
 from agent_core.runtime.deadline import Hands
 from agent_core.runtime.delivery.delivery import Delivery
+from agent_core.runtime.delivery.sink_gate import repr_of, text_of
 from agent_core.runtime.event_log import EventLog
-from agent_core.runtime.examination.source_check import below_source
 from agent_core.runtime.group_control import GroupControl
+from agent_core.runtime.sources.thread_deaths import ThreadDeaths
 from agent_core.runtime.state_lock import LOOK_SECONDS, state_lock
 
 SOURCES_STOPPED_BY = 0.2
@@ -49,6 +62,8 @@ class Agent:
         self._stop_reason: str | None = None
         self._stop_problems: list[str] = []
         self._hands = Hands(clock)
+        self._opened = False
+        self._deaths = ThreadDeaths(self._parts.watch.thread_died)
         self._started_at = clock.monotonic()
 
     @property
@@ -58,40 +73,128 @@ class Agent:
     def start(self) -> None:
         """Open every part and let values flow.
 
-        Sinks open later, in their first write: a database that is away stops nothing. Raises AgentError or OSError when
-        a part cannot be opened; everything that was opened is closed again.
+        Sinks open later, in their first write: a database that is away stops nothing. Each step has ``start_timeout``;
+        a source whose ``start`` takes longer is left to it, and the others collect. Returns early, with whatever is
+        open, once a stop is requested.
+
+        Raises ConfigError, or AgentError that names the part, when a part cannot be opened or started, or does not
+        return in time; everything that was opened is closed again.
         """
-        parts = self._parts
         self._take_state_dir()
-        self._hands.hire(max(1, len(parts.sources), len(parts.deliveries), len(parts.extensions)))
+        self._hire()
         try:
-            for delivery in parts.deliveries.values():
-                delivery.open()
-            for extension_id, extension in parts.extensions.items():
-                extension.open()
-                for observer in extension.observers():
-                    self._events.register_observer(observer, extension_id)
-            self._events.register_observer(EventLog(self._clock), "event_log")
-            for index, source in enumerate(parts.sources.values()):
-                try:
-                    source.open()
-                except ConfigError as error:
-                    raise ConfigError(below_source(index, error.problems)) from error
+            self._open_parts()
         except BaseException:
             self._close(self._clock.monotonic() + self._config.shutdown_timeout_seconds)
             raise
+        if self._stop_wanted():
+            return
+        self._opened = True
         try:
-            for delivery in parts.deliveries.values():
-                delivery.start()
-                threading.Thread(target=delivery.watch.run, name=f"{delivery.sink_id}-watch", daemon=True).start()
-            for source_id, source in parts.sources.items():
-                source.start(parts.pipeline.emitter(source_id))
+            self._start_parts()
         except BaseException:
             self._stop_reason = "a part did not start"
             self.shutdown()
             raise
-        self._log.info("agent started", name=self.name, sources=len(parts.sources), sinks=len(parts.deliveries))
+        if self._stop_wanted():
+            return
+        self._hire()  # in place of those that hang in a step of the start
+        sources, sinks = len(self._parts.sources), len(self._parts.deliveries)
+        self._log.info("agent started", name=self.name, sources=sources, sinks=sinks)
         self._events.started(self)
+
+    def _open_parts(self) -> None:
+        parts = self._parts
+        for sink_id, delivery in parts.deliveries.items():
+            self._run_step("fallback", sink_id, "open", delivery.open_fallback)
+            self._run_step("buffer", sink_id, "open", delivery.open_buffer)
+            delivery.recover()
+        for extension_id, extension in parts.extensions.items():
+            self._run_step("extension", extension_id, "open", extension.open)
+            for observer in extension.observers():
+                self._events.register_observer(observer, extension_id)
+        self._events.register_observer(EventLog(self._clock), "event_log")
+        for transform_id, transform in parts.transforms.items():
+            self._run_step("transform", transform_id, "open", transform.open)
+        for index, (source_id, source) in enumerate(parts.sources.items()):
+            try:
+                self._run_step("source", source_id, "open", source.open)
+            except ConfigError as error:
+                raise ConfigError(below(("sources", index), error.problems)) from error
+
+    def _start_parts(self) -> None:
+        parts = self._parts
+        for delivery in parts.deliveries.values():
+            delivery.start()
+            threading.Thread(target=delivery.watch.run, name=f"{delivery.sink_id}-watch", daemon=True).start()
+        self._deaths.install()
+        for source_id, source in parts.sources.items():
+            if self._stop_wanted():
+                return
+            self._start_source(source_id, source)
+        threading.Thread(target=parts.watch.run, name="sources-watch", daemon=True).start()
+
+    def _start_source(self, source_id: str, source: Source) -> None:
+        watch, seconds = self._parts.watch, self._config.start_timeout_seconds
+        before = threading.enumerate()
+        watch.starting(source_id)
+
+        def start() -> None:
+            try:
+                source.start(self._parts.pipeline.emitter(source_id))
+            except BaseException as error:
+                watch.failed(source_id, f"start raised {repr_of(error)}")
+                raise
+            watch.started(source_id, before)
+
+        ended = self._hands.call(start, self._clock.monotonic() + seconds, self._stop_wanted)
+        if ended is not None and ended.error is not None:
+            raise self._failure("source", source_id, "start", ended.error)
+        if ended is None and not self._stop_wanted():
+            watch.late(source_id)
+            name = self._parts.names["source", source_id]
+            self._log.error(
+                "source not started in time",
+                source=source_id,
+                plugin=name.plugin,
+                distribution=name.distribution,
+                waited_seconds=seconds,
+                next_step=f"{name.plugin} must return from start at once: report it to whoever wrote it",
+            )
+
+    def _run_step(self, kind: str, part_id: str, step: str, call: Callable[[], object]) -> None:
+        """One step of the start, unless a stop is wanted; ConfigError or AgentError when it fails or is late."""
+        if self._stop_wanted():
+            return
+        seconds = self._config.start_timeout_seconds
+        ended = self._hands.call(call, self._clock.monotonic() + seconds, self._stop_wanted)
+        if ended is not None and ended.error is not None:
+            raise self._failure(kind, part_id, step, ended.error)
+        if ended is None and not self._stop_wanted():
+            name = self._parts.names[kind, part_id]
+            raise AgentError(
+                f"{name} has not returned from {step} after {seconds:g} s; look at what it waits for, "
+                "or raise agent.start_timeout"
+            )
+
+    def _failure(self, kind: str, part_id: str, step: str, error: BaseException) -> Exception:
+        """What to raise when a part failed in a step of the start."""
+        if isinstance(error, (ConfigError, PluginError)):
+            return error
+        name = self._parts.names[kind, part_id]
+        if not isinstance(error, (AgentError, OSError)):
+            self._log.error("part failed", part=kind, id=part_id, plugin=name.plugin, step=step, exc_info=error)
+            return _chained(f"{name} raised in {step}, which is a defect of {name.plugin}: {repr_of(error)}", error)
+        return _chained(f"{name} failed in {step}: {text_of(error)}", error)
+
+    def _stop_wanted(self) -> bool:
+        return self._stop_reason is not None or not self._stop_requests.empty()
+
+    def _hire(self) -> None:
+        """Have a thread ready for each part of a kind: a stop can be sure of no new one."""
+        parts = self._parts
+        kinds = parts.sources, parts.deliveries, parts.extensions, parts.transforms
+        self._hands.hire(max(1, *map(len, kinds)))
 
     def wait(self, timeout_seconds: float) -> bool:
         """True once a stop was requested, after at most ``timeout_seconds`` of real time."""
@@ -109,11 +212,14 @@ class Agent:
     def shutdown(self) -> bool:
         """Stop within ``shutdown_timeout``; True when every part ended in time and every value is accounted for."""
         parts, began = self._parts, self._clock.monotonic()
+        if not self._opened:  # the stop was requested before every part was open: nothing has been collected
+            return self._close(began + self._config.shutdown_timeout_seconds)
 
         def share(of_timeout: float) -> float:
             return began + of_timeout * self._config.shutdown_timeout_seconds
 
         self._log.info("agent stopping", reason=self._stop_reason)
+        parts.watch.close()
         self._events.stopping(self, self._stop_reason or "shutdown")
         in_time = self._step(
             "source",
@@ -166,7 +272,7 @@ class Agent:
         return AgentStatus(
             name=self.name,
             uptime_seconds=self._clock.monotonic() - self._started_at,
-            sources=tuple(self._parts.pipeline.status()),
+            sources=self._parts.watch.status(self._parts.pipeline.status()),
             sinks=tuple(delivery.status() for delivery in self._parts.deliveries.values()),
             observer_failures=sum(self._events.observer_failures.values()),
             slow_observer_calls=sum(self._events.observer_slow_calls.values()),
@@ -213,10 +319,16 @@ class Agent:
             return now + (deadline - now) / 2
 
         in_time = self._step("source", half(), {key: source.close for key, source in parts.sources.items()})
+        in_time &= self._step("transform", half(), {key: part.close for key, part in parts.transforms.items()})
         in_time &= self._step("sink", half(), {key: delivery.close_sink for key, delivery in deliveries})
-        in_time &= self._step("fallback", half(), {key: delivery.close_fallback for key, delivery in deliveries})
+        in_time &= self._step(
+            "fallback",
+            half(),
+            {key: delivery.close_fallback for key, delivery in deliveries if ("fallback", key) in parts.names},
+        )
         in_time &= self._step("buffer", half(), {key: delivery.close_buffer for key, delivery in deliveries})
         in_time &= self._step("extension", half(), {key: part.close for key, part in parts.extensions.items()})
+        self._deaths.remove()
         self._hands.dismiss()
         self._state_lock.release()
         return in_time
@@ -235,10 +347,24 @@ class Agent:
 
     def _step(self, what: str, deadline: float, calls: Mapping[str, Callable[[], object]]) -> bool:
         problems = self._hands.run_until(deadline, calls)
-        for name, problem in problems.items():
-            self._stop_problems.append(f"{what} {name}: {problem}")
-            self._log.error("part not stopped cleanly", part=what, id=name, problem=problem)
+        for part_id, problem in problems.items():
+            name = self._parts.names[what, part_id]
+            self._stop_problems.append(f"{name}: {problem}")
+            self._log.error(
+                "part not stopped cleanly",
+                part=what,
+                id=part_id,
+                plugin=name.plugin,
+                distribution=name.distribution,
+                problem=problem,
+            )
         return not problems
+
+
+def _chained(message: str, cause: BaseException) -> AgentError:
+    error = AgentError(message)
+    error.__cause__ = cause
+    return error
 
 
 def _bound(call: Callable[[float], object], deadline: float) -> Callable[[], object]:

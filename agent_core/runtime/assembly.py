@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent_core.api import Buffer, Clock, Extension, Log, Replayable, Sink, Source
+from agent_core.api import Buffer, Clock, Extension, Log, Replayable, Sink, Source, Transform
 from agent_core.config.model import AgentConfig, Divert, SinkConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
-from agent_core.runtime.components import Components
+from agent_core.runtime.components import Components, PartName
 from agent_core.runtime.delivery.carrier import Carrier, CarrierSettings
 from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.delivery.diverter import Diverter
@@ -25,6 +25,7 @@ from agent_core.runtime.delivery.workers import Workers
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.runtime.replay.position import ReplayPosition
 from agent_core.runtime.replay.replayer import Replayer
+from agent_core.runtime.sources.source_watch import SourceWatch, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,13 @@ class Parts:
     sources: Mapping[str, Source]
     deliveries: Mapping[str, Delivery]
     extensions: Mapping[str, Extension]
+    transforms: Mapping[str, Transform]
+    """By ``source/number``, the first is 1."""
     pipeline: Pipeline
+    watch: SourceWatch
     ledger: Ledger
+    names: Mapping[tuple[str, str], PartName]
+    """By kind and id."""
 
 
 class Assembly:
@@ -53,16 +59,36 @@ class Assembly:
         """Create and connect. Raises ConfigError or PluginError."""
         deliveries = {sink.id: self._delivery(sink) for sink in self._config.sinks}
         sources: dict[str, Source] = {}
+        every_transform: dict[str, Transform] = {}
+        watched: dict[str, Watched] = {}
         routes: list[Route] = []
         for source in self._config.sources:
             sources[source.id] = self._components.source(source)
             transforms = tuple(self._components.transform(source.id, transform) for transform in source.transforms)
+            every_transform.update({f"{source.id}/{n}": part for n, part in enumerate(transforms, 1)})
+            watched[source.id] = Watched(sources[source.id], source.type, source.stale_after_seconds)
             fed = tuple(deliveries[sink.id] for sink in self._config.sinks if source.id in sink.inputs)
             types = tuple(transform.type for transform in source.transforms)
             routes.append(Route(source.id, source.type, transforms, fed, types))
         extensions = {extension.id: self._components.extension(extension) for extension in self._config.extensions}
         pipeline = Pipeline(routes, self._ledger, self._events, self._clock)
-        return Parts(sources, deliveries, extensions, pipeline, self._ledger)
+        watch = SourceWatch(watched, pipeline.intakes, self._clock)
+        names = {(name.kind, name.id): name for name in self._names()}
+        return Parts(sources, deliveries, extensions, every_transform, pipeline, watch, self._ledger, names)
+
+    def _names(self) -> Iterator[PartName]:
+        name = self._components.name
+        for source in self._config.sources:
+            yield name("source", source.id, source.type)
+            for number, transform in enumerate(source.transforms, 1):
+                yield name("transform", f"{source.id}/{number}", transform.type)
+        for sink in self._config.sinks:
+            yield name("sink", sink.id, sink.type)
+            yield name("buffer", sink.id, sink.buffer.type)
+            if sink.fallback is not None:
+                yield name("fallback", sink.id, sink.fallback.type)
+        for extension in self._config.extensions:
+            yield name("extension", extension.id, extension.type)
 
     def _delivery(self, config: SinkConfig) -> Delivery:
         context = SinkContext(config.id, self._ledger, self._events, self._clock, self._log)

@@ -6,11 +6,25 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Final, Generic, TypeVar
 
 from agent_core.api import Clock
 
 Job = Callable[[], None]
+T = TypeVar("T")
+
+SLICE_SECONDS: Final = 0.25
+"""On Windows a wait is not interrupted by Ctrl-C, and nowhere by a request to stop, so none is longer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[T]):
+    """How a call ended: it returned ``values[0]``, or raised ``error``."""
+
+    values: tuple[T, ...]
+    error: BaseException | None = None
 
 
 class Hands:
@@ -73,6 +87,32 @@ class Hands:
                 self._clock.wait(changed, left)
             return problems | dict.fromkeys(unfinished, "did not end in time")
 
+    def call(
+        self, call: Callable[[], T], deadline: float, abandoned: Callable[[], bool] = lambda: False
+    ) -> Ended[T] | None:
+        """Make one call; how it ended, or None at ``deadline``, or once it is ``abandoned``: then it is left behind."""
+        changed = self._changed
+        ended: list[Ended[T]] = []
+
+        def run(is_hand: bool) -> None:
+            try:
+                how = Ended((call(),))
+            except BaseException as error:
+                how = Ended((), error)
+            with changed:
+                self._idle += is_hand
+                ended.append(how)
+                changed.notify_all()
+
+        if self._take():
+            self._jobs.put(partial(run, True))
+        else:
+            run(False)
+        with changed:
+            while not ended and not abandoned() and (left := deadline - self._clock.monotonic()) > 0:
+                self._clock.wait(changed, min(left, SLICE_SECONDS))
+            return ended[0] if ended else None
+
     def _take(self) -> bool:
         """Reserve an idle thread, or a new one; False when none can be had."""
         with self._changed:
@@ -98,6 +138,15 @@ def run_until(deadline: float, calls: Mapping[str, Callable[[], object]], clock:
     hands = Hands(clock)
     try:
         return hands.run_until(deadline, calls)
+    finally:
+        hands.dismiss()
+
+
+def run_one(call: Callable[[], T], seconds: float, clock: Clock) -> Ended[T] | None:
+    """``Hands.call`` with a thread of its own."""
+    hands = Hands(clock)
+    try:
+        return hands.call(call, clock.monotonic() + seconds)
     finally:
         hands.dismiss()
 

@@ -53,6 +53,11 @@ class Pipeline:
         self._intakes: Mapping[str, Intake] = {source_id: Intake() for source_id in self._routes}
         self._well_formed = WellFormed()
 
+    @property
+    def intakes(self) -> Mapping[str, Intake]:
+        """What each source has handed over so far."""
+        return self._intakes
+
     def emitter(self, source_id: str) -> Emit:
         """The ``emit`` of one source."""
         route = self._routes[source_id]

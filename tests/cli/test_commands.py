@@ -149,13 +149,27 @@ def test_a_schema_that_cannot_be_written_is_one_line(agent: Command) -> None:
     assert result.err == "error: No such file or directory: nowhere/agent.schema.json\n"
 
 
-def test_a_create_that_fails_is_one_line_and_debug_shows_where(agent: Command) -> None:
-    """The plugins here create nothing usable, which is a defect of theirs."""
-    result = agent.process("run")
-    assert result.code == 1
-    assert "Traceback" not in result.err
-    assert "this is a defect of the agent or of a plugin; tagferry --debug shows where" in result.err
-    assert "Traceback" in agent.process("--debug", "run").err
+@pytest.mark.parametrize(
+    ("create", "problem"),
+    [
+        ("None", "creates is not a sink: it is None, not a Sink"),
+        ("Part", "creates is not a sink: it is the class Part, not a Sink"),
+        ("object()", "it has no method write"),
+        ("1 / 0", "raised in create: ZeroDivisionError: division by zero"),
+        ("__import__('sys').exit(3)", "raised in create: SystemExit: 3"),
+    ],
+)
+def test_a_plugin_that_makes_no_part_is_a_problem_with_a_place(agent: Command, create: str, problem: str) -> None:
+    agent.add_plugin("odd_sink", SINK.replace("Part(),", f"{create},"))
+    agent.write(VALID.replace("table_sink", "odd_sink"))
+    for command in ("check", "run", "doctor"):
+        result = agent(command)
+        assert result.code == 2, command
+        assert "agent.yaml:" in result.err
+        assert ": sinks[0].type: " in result.err
+        assert "odd_sink (dist-odd-sink 1.2.3)" in result.err
+        assert problem in result.err
+        assert "Traceback" not in result.err
 
 
 def test_ctrl_c_before_anything_runs_is_130(agent: Command, monkeypatch: pytest.MonkeyPatch) -> None:

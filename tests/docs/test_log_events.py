@@ -101,6 +101,8 @@ ONCE = {
     "agent stopped": "the stop",
     "sources still emitting": "the stop",
     "part not stopped cleanly": "the stop",
+    "part failed": "the start",
+    "source not started in time": "the start",
     "records given up": "the stop",
     "part not closed cleanly": "the end of a command",
     "process ended with threads running": "the end",

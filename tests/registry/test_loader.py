@@ -259,11 +259,11 @@ def test_the_type_is_the_name_of_the_entry_point(distributions: Distributions) -
 @pytest.mark.parametrize(
     ("replaced", "by", "message"),
     [
-        ("SinkFactory({name!r}, SCHEMA, lambda config, context: None, 'x')", "None", "returned nothing"),
+        ("SinkFactory({name!r}, SCHEMA, lambda config, context: Part(), 'x')", "None", "returned nothing"),
         ("return SinkFactory(", "return BufferFactory(", "object of class BufferFactory, not a SinkFactory"),
         ("return SinkFactory(", "raise OSError('no licence')\n    SinkFactory(", "failed: OSError: no licence"),
         ('"a sink for tests"', '""', "the summary is empty"),
-        ("lambda config, context: None", "42", "create is not callable"),
+        ("lambda config, context: Part()", "42", "create is not callable"),
         ("{schema}", "{'type': 'objekt'}", "its schema is not a JSON Schema, at type"),
         ("{schema}", "{'type': 'string'}", "its schema must describe a mapping"),
     ],

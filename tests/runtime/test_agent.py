@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,12 +43,14 @@ from agent_core.config import (
 from agent_core.registry.catalog import Catalog, Plugin
 from agent_core.registry.events import Events
 from agent_core.runtime.agent import Agent
+from agent_core.runtime.deadline import SLICE_SECONDS
 from agent_core.runtime.delivery.watch import LOOK_SECONDS
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeFallback, FakeSink, batch_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
-SHUTDOWN_SECONDS, MAX_WAIT_SECONDS = 60.0, 0.01
+SHUTDOWN_SECONDS, START_SECONDS, MAX_WAIT_SECONDS = 60.0, 30.0, 0.01
 
 
 class FakeSource:
@@ -121,9 +123,10 @@ class Run:
             name="line-1",
             state_dir=state_dir / "state",
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+            start_timeout_seconds=START_SECONDS,
             plugins=PluginsConfig((), ()),
             log=LogConfig("info", LogFormat.CONSOLE, None),
-            sources=(SourceConfig("line", "fake_source", {}, ()),),
+            sources=(SourceConfig("line", "fake_source", {}, (), None),),
             sinks=(sink,),
             extensions=(),
             mapping={},
@@ -207,7 +210,7 @@ def test_what_was_opened_is_closed_when_the_start_fails(tmp_path: Path) -> None:
         raise OSError("no such file")
 
     run.source.open = fail  # type: ignore[method-assign]
-    with pytest.raises(OSError, match="no such file"):
+    with pytest.raises(AgentError, match=r"source line \(fake_source, d 1\) failed in open: no such file"):
         run.agent.start()
     assert run.source.calls == ["close"]
     assert run.sink.closed
@@ -224,7 +227,7 @@ def test_a_source_that_does_not_start_ends_the_agent_in_order(tmp_path: Path) ->
         raise RuntimeError("can't start new thread")
 
     run.source.start = fail  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError, match="new thread"):
+    with pytest.raises(AgentError, match=r"source line \(fake_source, d 1\) raised in start.*new thread"):
         run.agent.start()
     assert run.source.calls == ["open", "stop", "close"]
     assert len(run.sink.records) == 2, "what it had emitted is delivered"
@@ -245,7 +248,10 @@ def test_a_source_that_hangs_in_stop_does_not_hold_up_the_shutdown(
     assert not stopping.result()
     go_on.set()
     assert run.agent.status().sinks[0].ledger.delivered == 1
-    assert "part not stopped cleanly: part=source id=line problem=did not end in time" in caplog.text
+    assert (
+        "part not stopped cleanly: part=source id=line plugin=fake_source distribution=d 1 problem=did not end in time"
+        in caplog.text
+    )
 
 
 def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
@@ -262,7 +268,7 @@ def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
     go_on.set()
     assert run.sink.closed
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        "part not stopped cleanly: part=source id=line problem=did not end in time"
+        "part not stopped cleanly: part=source id=line plugin=fake_source distribution=d 1 problem=did not end in time"
     ]
 
 
@@ -378,3 +384,97 @@ def test_a_fallback_that_does_not_return_costs_records_that_the_stop_names(
 
 def test_nothing_is_requested_nothing_stops(tmp_path: Path) -> None:
     assert not Run(tmp_path).agent.wait(0.01)
+
+
+class Blocked:
+    """A call that blocks until the test says so."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self.began.set()
+        self.go_on.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def blocked() -> Iterator[Blocked]:
+    blocked = Blocked()
+    yield blocked
+    blocked.go_on.set()
+
+
+def test_an_agent_with_a_source_that_blocks_in_start_obeys_a_stop(tmp_path: Path, blocked: Blocked) -> None:
+    run = Run(tmp_path)
+    run.source.start = lambda emit: blocked()  # type: ignore[method-assign]
+    starting = Background(run.agent.start)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    run.agent.request_stop("SIGTERM")
+    starting.result()
+    assert run.agent.wait(PATIENCE_SECONDS)
+    assert run.agent.shutdown()
+    assert run.source.calls == ["open", "stop", "close"]
+
+
+def test_a_source_that_blocks_in_start_is_named_and_collects_meanwhile(
+    tmp_path: Path, blocked: Blocked, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    run = Run(tmp_path, clock)
+
+    def start(emit: Emit) -> None:
+        run.source.emit = emit
+        blocked()
+
+    run.source.start = start  # type: ignore[method-assign]
+    starting = Background(run.agent.start)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    clock.advance(START_SECONDS)
+    starting.result()
+    [source] = run.agent.status().sources
+    assert (source.state.value, source.problem) == ("starting", "start has not returned for 30 s")
+    assert "source not started in time: source=line plugin=fake_source distribution=d 1" in caplog.text
+    run.emit(batch_of(1))
+    blocked.go_on.set()
+    assert run.agent.shutdown()
+    assert run.agent.status().sinks[0].ledger.collected == 1
+
+
+def test_a_part_that_blocks_in_open_ends_the_start_and_is_named(tmp_path: Path, blocked: Blocked) -> None:
+    clock = ManualClock()
+    run = Run(tmp_path, clock)
+    run.source.open = blocked  # type: ignore[method-assign]
+    starting = Background(run.agent.start)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    clock.advance(START_SECONDS)
+    with pytest.raises(AgentError, match=r"source line \(fake_source, d 1\) has not returned from open after 30 s"):
+        starting.result()
+    assert run.source.calls == ["close"]
+
+
+def test_a_stop_before_every_part_is_open_closes_what_is(tmp_path: Path, blocked: Blocked) -> None:
+    run = Run(tmp_path)
+    run.source.open = blocked  # type: ignore[method-assign]
+    starting = Background(run.agent.start)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    run.agent.request_stop("SIGTERM")
+    starting.result()
+    assert run.agent.shutdown()
+    assert run.source.calls == ["close"]
+    assert Run(tmp_path).agent.shutdown(), "the state directory is free again"
+
+
+@pytest.mark.parametrize("step", ["open", "start"])
+def test_what_is_not_an_exception_is_a_part_that_did_not_start(
+    tmp_path: Path, step: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise SystemExit(3)
+
+    run = Run(tmp_path)
+    setattr(run.source, step, fail)
+    with pytest.raises(AgentError, match=rf"source line \(fake_source, d 1\) raised in {step}.*SystemExit\(3\)"):
+        run.agent.start()
+    assert f"part failed: part=source id=line plugin=fake_source step={step}" in caplog.text

@@ -3,7 +3,8 @@ import threading
 import pytest
 
 from agent_core.api import SystemClock
-from agent_core.runtime.deadline import Hands
+from agent_core.runtime.deadline import SLICE_SECONDS, Ended, Hands, run_one
+from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
@@ -57,5 +58,37 @@ def test_a_call_that_hangs_is_left_behind_with_its_thread() -> None:
     ended = threading.Event()
     hands.run_until(clock.monotonic(), {"b": ended.set})
     assert ended.wait(PATIENCE_SECONDS)
+    go_on.set()
+    hands.dismiss()
+
+
+def test_one_call_returns_or_raises_what_it_does() -> None:
+    clock = ManualClock()
+    assert run_one(lambda: 5, 1, clock) == Ended((5,))
+    error = SystemExit()
+
+    def fail() -> None:
+        raise error
+
+    assert run_one(fail, 1, clock) == Ended((), error)
+
+
+def test_one_call_that_is_late_is_left_behind() -> None:
+    clock, go_on = ManualClock(), threading.Event()
+    calling = Background(lambda: run_one(lambda: go_on.wait(60), 0.2, clock))
+    clock.wait_for_a_wait_of(0.2)
+    clock.advance(0.2)
+    assert calling.result() is None
+    go_on.set()
+
+
+def test_one_call_is_left_behind_once_nobody_wants_it() -> None:
+    clock, go_on, unwanted = ManualClock(), threading.Event(), threading.Event()
+    hands = Hands(clock)
+    calling = Background(lambda: hands.call(lambda: go_on.wait(60), 1000, unwanted.is_set))
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    unwanted.set()
+    clock.advance(SLICE_SECONDS)
+    assert calling.result() is None
     go_on.set()
     hands.dismiss()

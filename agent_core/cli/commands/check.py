@@ -37,7 +37,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 def check(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands do not need the runtime.
-    from agent_core.runtime.examination.source_check import SourceCheck
+    from agent_core.runtime.examination.part_check import PartCheck
 
     logging.basicConfig(handlers=[logging.NullHandler()])
     redaction: Redaction = arguments.redaction
@@ -46,20 +46,20 @@ def check(arguments: argparse.Namespace) -> int:
         config = load_config(arguments.file, registry, redaction=redaction)
     except ConfigError as error:
         return _invalid(error, arguments.json)
-    sources = SourceCheck(config, registry.catalog, SystemClock())
-    found = place_problems(arguments.file, sources.problems, redaction)
+    parts = PartCheck(config, registry.catalog, SystemClock())
+    found = place_problems(arguments.file, parts.problems, redaction)
     problems = list(dict.fromkeys([*config.warnings, *found]))
     if any(not problem.warning for problem in problems):
         return _invalid(ConfigError(problems), arguments.json)
     if arguments.json:
-        plan = {"plan": plan_json(sources.plans())} if arguments.plan else {}
+        plan = {"plan": plan_json(parts.plans())} if arguments.plan else {}
         print(json.dumps({**_as_json(config, problems), **plan}, indent=2, ensure_ascii=False))
         return exit_code.OK
     print_problems(problems, sys.stderr, redaction.redact)
     for line in _as_text(config):
         print(line)
     if arguments.plan:
-        print("\n".join(["", *(sources.plan_lines() or ["no source has a plan"]), ""]))
+        print("\n".join(["", *(parts.plan_lines() or ["no source has a plan"]), ""]))
     warnings = f"; {summary_line(problems)}" if problems else ""
     print(f"{arguments.file} is valid{warnings}")
     return exit_code.OK

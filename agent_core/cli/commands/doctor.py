@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from agent_core.api import Clock, Finding, Severity, SystemClock
+from agent_core.api import Clock, ConfigError, Finding, Severity, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.logging.output import logging_to
 from agent_core.cli.process_end import end_process_if_held
@@ -16,7 +16,7 @@ from agent_core.cli.subcommand import Subcommands, add_file_argument, command_pa
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.error_report import report_error
 from agent_core.cli.text.terminal import Terminal, TerminalHandler
-from agent_core.config import AgentConfig, Redaction, load_config
+from agent_core.config import AgentConfig, Redaction, load_config, place_problems
 from agent_core.config.model import LogConfig
 from agent_core.registry import Registry
 
@@ -66,6 +66,9 @@ def doctor(arguments: argparse.Namespace) -> int:
             if arguments.ddl:
                 return _print_ddl(config, registry, as_json=arguments.json)
             code = _examine(arguments, config, registry, terminal, redaction.redact)
+        except ConfigError as error:
+            placed = ConfigError(place_problems(arguments.file, error.problems, redaction))
+            code = report_error(placed, debug=arguments.debug, redact=redaction.redact)
         except Exception as error:
             code = report_error(error, debug=arguments.debug, redact=redaction.redact)
         end_process_if_held(code, stopped=True)  # a check that hangs may have threads of its own

@@ -126,8 +126,20 @@ class Delivery:
 
     def open(self) -> None:
         """Open the fallback and the buffer. The sink opens in its first attempt: a database may be away at start."""
+        self.open_fallback()
+        self.open_buffer()
+        self.recover()
+
+    def open_fallback(self) -> None:
+        """The first part of ``open``."""
         self._diverter.open()
+
+    def open_buffer(self) -> None:
+        """The second part of ``open``."""
         self.buffer.open()
+
+    def recover(self) -> None:
+        """The last part of ``open``: count what the buffer has found."""
         recovered = self.buffer.stats().recovered_records
         self._context.move(Account.RECOVERED, Account.PENDING, recovered)
 

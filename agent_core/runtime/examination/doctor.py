@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from agent_core.api import AgentError, Clock, DdlProvider, Diagnosable, Finding,
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.runtime.components import Components
+from agent_core.runtime.delivery.sink_gate import text_of
 from agent_core.runtime.examination.surroundings import diagnose_surroundings
 
 WAIT_SECONDS = 0.25
@@ -23,14 +24,22 @@ _log = Log("agent_core.doctor")
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The part that is examined; ``kind`` is agent, source, buffer, sink, fallback or extension."""
+    """The part that is examined; ``kind`` is agent, source, transform, buffer, sink, fallback or extension."""
 
     kind: str
     id: str
     type: str | None = None
+    distribution: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}" + (f" ({self.type})" if self.type else "")
+
+    @property
+    def maker(self) -> str:
+        """The plugin and its distribution, for a check that is late or fails."""
+        if self.type is None:
+            return "the agent"
+        return f"{self.type} ({self.distribution})" if self.distribution else self.type
 
 
 class Visitor(Protocol):
@@ -59,7 +68,8 @@ class Doctor:
         self._patients: list[tuple[Patient, Callable[[], Iterable[Finding]]]] = [
             (Patient("agent", config.name), partial(diagnose_surroundings, config, clock))
         ]
-        for patient, part in _parts(config, Components(config, catalog, clock)):
+        for made, part in _parts(config, Components(config, catalog, clock)):
+            patient = replace(made, distribution=catalog.distribution(made.type or ""))
             self._patients.append((patient, part.diagnose if isinstance(part, Diagnosable) else _no_checks))
 
     def examine(self, visitor: Visitor) -> Mapping[Severity, int]:
@@ -81,7 +91,7 @@ class Doctor:
             elapsed = self._clock.monotonic() - began
             if elapsed >= self._limit:
                 message = f"did not end within {self._limit:g} s and was left behind"
-                step = "find out what does not answer here; --timeout lets it take longer"
+                step = f"find out what {patient.maker} waits for here; --timeout lets it take longer"
                 yield Finding(Severity.CRITICAL, "check", message, step)
                 return
             finding, ended = check.next(min(WAIT_SECONDS, self._limit - elapsed))
@@ -117,13 +127,14 @@ class _Check:
                 self._tell(finding)
         except (AgentError, OSError) as error:
             self._tell(Finding(Severity.CRITICAL, "check", str(error)))
-        except Exception as error:
+        except BaseException as error:  # SystemExit or CancelledError, too, would end the check without a word
             _log.error("check failed", part=self._patient, exc_info=error)
-            step = f"this is a defect of {self._patient.type or 'the agent'}; tagferry --debug doctor shows where"
-            self._tell(Finding(Severity.CRITICAL, "check", f"{type(error).__name__}: {error}", step))
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+            step = f"this is a defect of {self._patient.maker}; tagferry --debug doctor shows where"
+            self._tell(Finding(Severity.CRITICAL, "check", f"{type(error).__name__}: {text_of(error)}", step))
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
     def _tell(self, finding: Finding) -> None:
         with self._changed:

@@ -21,6 +21,7 @@ from agent_core.cli.main import main
 from agent_core.cli.text.terminal import Terminal
 from agent_core.runtime.examination.doctor import Patient
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.fakes import FakeSink
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_timeout_that_makes_no_sense_is_named(place: Place, capsys: pytest.Cap
     assert "argument --timeout: " in capsys.readouterr().err
 
 
-class TableSink:
+class TableSink(FakeSink):
     def ddl(self) -> str:
         return "CREATE TABLE t (a INT);\n"
 

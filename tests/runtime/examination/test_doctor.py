@@ -12,6 +12,7 @@ import pytest
 from pytest_mock import MockerFixture
 from sqlite_sink.sink import SqliteSink
 
+from agent_core import __version__
 from agent_core.api import AgentError, Finding, Severity, SystemClock
 from agent_core.config import load_config
 from agent_core.registry import Registry
@@ -19,8 +20,11 @@ from agent_core.runtime.examination.doctor import Doctor, Patient, table_definit
 from agent_core.runtime.examination.surroundings import diagnose_surroundings
 from agent_core.runtime.state_lock import state_lock
 from agent_core.testing.clock import START_NS, ManualClock
+from agent_core.testing.fakes import FakeSink
 
 from ..backups import YAML, Place
+
+DEFECT = f"this is a defect of sqlite_sink (tagferry-sqlite-sink {__version__}); tagferry --debug doctor shows where"
 
 
 class Notes:
@@ -129,11 +133,12 @@ def test_findings_come_as_they_are_made(place: Place, mocker: MockerFixture) -> 
     [
         (AgentError("the listener is gone"), "the listener is gone", None),
         (OSError(28, "No space left on device"), "No space left on device", None),
-        (KeyError("boom"), "KeyError: 'boom'", "this is a defect of sqlite_sink; tagferry --debug doctor shows where"),
+        (KeyError("boom"), "KeyError: 'boom'", DEFECT),
+        (SystemExit(3), "SystemExit: 3", DEFECT),
     ],
 )
 def test_a_check_that_raises_is_a_finding(
-    place: Place, mocker: MockerFixture, error: Exception, message: str, step: str | None
+    place: Place, mocker: MockerFixture, error: BaseException, message: str, step: str | None
 ) -> None:
     def raises() -> Iterator[Finding]:
         yield Finding(Severity.WARNING, "before", "it")
@@ -224,7 +229,7 @@ def test_a_clock_that_was_set_back_is_noticed_by_the_files_it_has_dated(place: P
     assert "agent.lock is dated 3,600 s later" in finding.message
 
 
-class TableSink:
+class TableSink(FakeSink):
     """A sink that knows its table."""
 
     def ddl(self) -> str:

@@ -12,6 +12,7 @@ from agent_core.api import (
     Finding,
     GroupStatus,
     PlannedDevice,
+    Pulse,
     TriggerResult,
     UnknownGroupError,
     did_you_mean,
@@ -26,7 +27,7 @@ from polling_source.lineup import Lineup, create_drivers
 
 
 class PollingSource:
-    """A Source, a PollingControl, Plannable and Diagnosable.
+    """A Source, a PollingControl, Pulsing, Plannable and Diagnosable.
 
     ``open`` reads the tag lists and plans the reads; ``start`` begins to poll, one thread per connection.
     """
@@ -75,6 +76,13 @@ class PollingSource:
             worker.close()
         self.workers = ()
         self._places = {}
+
+    # -- Pulsing ------------------------------------------------------------------------------------------------------
+
+    def pulse(self) -> Pulse | None:
+        """That of the device whose thread is most overdue: a cycle that ends is a sign of life, whatever it brought."""
+        pulses = [pulse for worker in self.workers if (pulse := worker.pulse()) is not None]
+        return max(pulses, key=lambda pulse: pulse.silent_seconds - pulse.limit_seconds, default=None)
 
     # -- PollingControl -----------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
+from polling_source.engine.device import LEAST_SILENT_SECONDS, RESTART_SECONDS
 from polling_source.source import PollingSource
 
 from agent_core.api import (
@@ -22,12 +23,14 @@ from agent_core.api import (
     DriverError,
     GroupState,
     ItemReading,
+    Pulse,
     SystemClock,
     TagSpec,
     Value,
 )
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 MakeSource = Callable[..., PollingSource]
 
@@ -433,3 +436,77 @@ def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
     while not reached():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.001)
+
+
+def group(id_: str, device: str = "PLC01", interval: float = 1.0, **tag: object) -> dict[str, object]:
+    tags = [{"name": f"{id_}_1", "address": "D1", "data_type": "uint16", **tag}]
+    return {"id": id_, "device": device, "interval": interval, "tags": tags}
+
+
+def test_a_thread_that_meets_a_defect_of_the_engine_continues(
+    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_source({"PLC01": FakeBlockDriver()}, [group("G")], clock=clock)
+    source.open()
+    [worker] = source.workers
+    accidents, run_due, polled = [SystemExit(1)], worker.run_due, threading.Event()
+
+    def fail_once() -> float | None:
+        if accidents:
+            raise accidents.pop()
+        return run_due()
+
+    monkeypatch.setattr(worker, "run_due", fail_once)
+    source.start(lambda batch: polled.set())
+    clock.wait_for_a_wait_of(RESTART_SECONDS)
+    assert caplog.messages == ["polling restarted: device=PLC01"]
+    clock.advance(RESTART_SECONDS)
+    assert polled.wait(PATIENCE_SECONDS)
+    source.close()
+
+
+def test_a_device_whose_thread_hangs_is_the_one_without_a_pulse(make_source: MakeSource, clock: ManualClock) -> None:
+    drivers = {"PLC01": FakeBlockDriver(), "PLC02": FakeBlockDriver()}
+    source = make_source(drivers, [group("G1"), group("G2", "PLC02", 20.0)])
+    assert source.pulse() is None
+    source.open()
+    for worker in source.workers:
+        worker.begin(lambda batch: None)
+    clock.advance(25)
+    source.workers[1].run_due()
+    assert source.pulse() == Pulse(25.0, LEAST_SILENT_SECONDS, "device PLC01")
+    source.workers[0].run_due()
+    clock.advance(10)
+    assert source.pulse() == Pulse(10.0, LEAST_SILENT_SECONDS, "device PLC01")
+    source.stop_group("G1")
+    assert source.pulse() == Pulse(10.0, 60.0, "device PLC02"), "three intervals, where that is longer"
+    source.stop_all()
+    clock.advance(1000)
+    assert source.pulse() is None, "nothing is expected of stopped groups"
+    source.start_group("G1")
+    assert source.pulse() == Pulse(0.0, LEAST_SILENT_SECONDS, "device PLC01")
+
+
+def test_values_that_do_not_change_and_devices_that_are_away_are_a_pulse(
+    make_source: MakeSource, clock: ManualClock
+) -> None:
+    driver = FakeBlockDriver()
+    batches: list[Batch] = []
+    source = make_source({"PLC01": driver}, [group("G", on_change=True)], bad_records="none")
+    source.open()
+    [worker] = source.workers
+    worker.begin(batches.append)
+    for _ in range(60):
+        worker.run_due()
+        clock.advance(1)
+    assert len(batches) == 1
+    assert source.pulse() == Pulse(1.0, LEAST_SILENT_SECONDS, "device PLC01")
+
+
+def test_a_group_that_waits_for_triggers_has_no_rhythm(make_source: MakeSource) -> None:
+    tags = [{"name": "D1", "address": "D1", "data_type": "uint16"}]
+    source = make_source(
+        {"PLC01": FakeBlockDriver()}, [{"id": "H", "device": "PLC01", "mode": "handshake", "tags": tags}]
+    )
+    source.open()
+    assert source.pulse() is None

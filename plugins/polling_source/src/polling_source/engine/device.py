@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from agent_core.api import (
     Batch,
@@ -17,6 +18,7 @@ from agent_core.api import (
     GroupMode,
     GroupStatus,
     Log,
+    Pulse,
     TriggerResult,
 )
 from polling_source.config import BackoffConfig
@@ -27,6 +29,13 @@ from polling_source.engine.handshake import Ticket, TriggerBit
 from polling_source.engine.outage_log import OutageLog
 from polling_source.reading.defect import DriverFailed
 from polling_source.reading.reading import Reading
+
+RESTART_SECONDS: Final = 1.0
+"""A worker that met a defect waits this long before it continues, so that it cannot spin."""
+
+SILENT_INTERVALS: Final = 3
+LEAST_SILENT_SECONDS: Final = 30.0
+"""A worker should end a cycle, with or without an answer, within so many of its shortest interval, or this time."""
 
 
 class DeviceWorker:
@@ -63,6 +72,8 @@ class DeviceWorker:
         self._thread: threading.Thread | None = None
         self._emit: Emit | None = None
         self._owed: list[PollGroup] = []
+        self._alive_at = 0.0
+        """When a cycle last ended, or the schedule was laid out: monotonic seconds."""
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -73,7 +84,7 @@ class DeviceWorker:
         """
         self._emit = emit
         self._stopping = False
-        now = self._clock.monotonic()
+        self._alive_at = now = self._clock.monotonic()
         intervals = [group.interval_seconds for group in self.groups if group.interval_seconds is not None]
         step = min(intervals, default=0.0) / max(len(intervals), 1)
         for number, group in enumerate(self.groups):
@@ -109,13 +120,24 @@ class DeviceWorker:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                self.run_due()
-                self._wait()
+                try:
+                    self.run_due()
+                    self._wait()
+                except BaseException as error:  # SystemExit or CancelledError, too, would end the thread for good
+                    self._restart_after(error)
         finally:
             with self._changed:
                 for group in self.groups:
                     self._refuse(group, "the source was stopped")
             self._close_driver()
+
+    def _restart_after(self, error: BaseException) -> None:
+        with suppress(BaseException):  # nothing that a log handler does ends the worker either
+            self._log.error("polling restarted", device=self.id, every=self.id, exc_info=error)
+        until = self._clock.monotonic() + RESTART_SECONDS
+        with self._changed:
+            while not self._stopping and (left := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self._changed, left)
 
     def _wait(self) -> None:
         """Sleep until something is due. What was asked for since the last look is seen under the same lock."""
@@ -129,6 +151,18 @@ class DeviceWorker:
         except BaseException as error:
             self._log.error("driver not closed", device=self.id, every=self.id, exc_info=error)
 
+    def pulse(self) -> Pulse | None:
+        """When its thread last ended a cycle; None while it has no group to poll at an interval."""
+        intervals = [
+            group.interval_seconds
+            for group in self.groups
+            if group.mode is GroupMode.FIXED and group.running and group.interval_seconds is not None
+        ]
+        if not intervals:
+            return None
+        limit = max(SILENT_INTERVALS * min(intervals), LEAST_SILENT_SECONDS)
+        return Pulse(max(0.0, self._clock.monotonic() - self._alive_at), limit, f"device {self.id}")
+
     # -- control: called from any thread ------------------------------------------------------------------------------
 
     def status(self, group: PollGroup) -> GroupStatus:
@@ -140,7 +174,8 @@ class DeviceWorker:
         """Let the group poll again, at once if it is a fixed one; without effect when it runs."""
         with self._changed:
             if not group.running:
-                group.begin(self._clock.monotonic())
+                self._alive_at = self._clock.monotonic()
+                group.begin(self._alive_at)
                 self._changed.notify_all()
 
     def stop_group(self, group: PollGroup, timeout_seconds: float) -> bool:
@@ -204,9 +239,10 @@ class DeviceWorker:
             with self._working_on(group) as runs:
                 if runs:
                     self._cycle(group)
+                    self._alive_at = self._clock.monotonic()
             self._serve_tickets()
         self._pay_owed()
-        now = self._clock.monotonic()
+        self._alive_at = now = self._clock.monotonic()
         for group in self.groups:
             group.watch(now)
         return self._seconds_to_next(now)
