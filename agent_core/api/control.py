@@ -330,3 +330,9 @@ class AgentView(Protocol):
 
     def resume_sink(self, sink_id: str) -> None:
         """Resume writing. Raises UnknownSinkError."""
+
+    def try_sink(self, sink_id: str) -> bool:
+        """Make the next probe due at once, in a state that probes; returns without waiting for it.
+
+        False in every other state: there is nothing to try. Raises UnknownSinkError.
+        """

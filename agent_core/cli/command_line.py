@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agent_core import __version__
 from agent_core.cli import exit_code
-from agent_core.cli.commands import catalog, check, doctor, plugins, replay, run, schema, status, top, trigger
+from agent_core.cli.commands import catalog, check, doctor, plugins, replay, run, schema, status, top, trigger, try_sink
 from agent_core.cli.logging.mask import masked_records
 from agent_core.cli.text.error_report import report_error
 from agent_core.config import Redaction
@@ -35,6 +35,7 @@ while it runs:
   tagferry status                  one report, with an exit code for monitoring
   tagferry top                     live view in the terminal
   tagferry trigger ORDER_START     poll a handshake group now
+  tagferry try warehouse           try a sink that is down now
 
 after an outage:
   tagferry replay --preview        what waits in the backup files
@@ -80,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tagferry {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (check, doctor, run, status, top, trigger, replay, catalog, plugins, schema):
+    for command in (check, doctor, run, status, top, trigger, try_sink, replay, catalog, plugins, schema):
         command.add_parser(commands)
     return parser
 

@@ -267,6 +267,10 @@ class Agent:
         """Write to it again. Raises UnknownSinkError."""
         self._delivery(sink_id).resume()
 
+    def try_sink(self, sink_id: str) -> bool:
+        """Probe it at once; False when it is in no state that probes. Raises UnknownSinkError."""
+        return self._delivery(sink_id).try_now()
+
     def status(self) -> AgentStatus:
         """A snapshot; never blocks on I/O."""
         return AgentStatus(

@@ -26,7 +26,7 @@ def test_help_teaches_with_examples(agent: Command) -> None:
     assert "exit codes:" in result.out
 
 
-COMMANDS = ["run", "check", "doctor", "replay", "status", "top", "trigger", "catalog", "plugins", "schema"]
+COMMANDS = ["run", "check", "doctor", "replay", "status", "top", "trigger", "try", "catalog", "plugins", "schema"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -38,6 +38,7 @@ class LiveSink:
     type: str
     state: SinkState
     whereabouts: Whereabouts
+    last_error: str | None
     buffer: BufferStats
     last_delivery_age_seconds: float | None
     next_probe_seconds: float | None

@@ -245,6 +245,10 @@ class Delivery:
         """Write again."""
         self._gate.resume()
 
+    def try_now(self) -> bool:
+        """Probe at once; False when the sink is in no state that probes."""
+        return self._gate.probe_now()
+
     def backlog(self) -> Sequence[BacklogFile]:
         """Files that wait in the fallback, if it can list them; reads the disk."""
         return () if self._replay is None else self._replay.backlog()

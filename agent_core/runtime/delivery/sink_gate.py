@@ -199,11 +199,12 @@ class SinkGate:
         with self.changed:
             self._locked_end_probe(worker)
 
-    def probe_now(self) -> None:
-        """Make the next probe due at once."""
+    def probe_now(self) -> bool:
+        """Make the next probe due at once; False in a state that does not probe."""
         with self.changed:
             self._probe_at = self._clock.monotonic()
             self.changed.notify_all()
+            return self._state in PROBED
 
     def up(self, worker: object, reason: str) -> None:
         """A write returned. A paused sink stays paused and resumes as ``up``."""

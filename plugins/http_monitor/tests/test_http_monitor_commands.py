@@ -353,3 +353,28 @@ def test_a_stopped_group_is_counted(served: Served, capsys: pytest.CaptureFixtur
 )
 def test_spans_are_said_as_people_do(seconds: float, text: str) -> None:
     assert span_text(seconds) == text
+
+
+def test_a_sink_is_tried_and_what_came_of_it_is_said(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(served, SinkState.LOCKED_OUT)
+    code, out, _ = shown(capsys, "try", "sink0", "--url", url(served))
+    assert (code, served.agent.tried) == (1, ["sink0"])
+    assert out == "sink0 is locked_out: ORA-12541: no listener\n"
+
+    def try_sink(sink_id: str) -> bool:
+        judged(served, SinkState.UP)
+        return True
+
+    monkeypatch.setattr(served.agent, "try_sink", try_sink)
+    assert shown(capsys, "try", "sink0", "--url", url(served))[:2] == (0, "sink0 is up\n")
+
+
+def test_a_sink_that_waits_for_no_probe_has_nothing_to_try(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.agent.sinks = [replace(sink_status(state=SinkState.PAUSED), next_probe_seconds=None, last_error=None)]
+    code, out, _ = shown(capsys, "try", "warehouse", "--url", url(served))
+    assert (code, out) == (1, "warehouse is paused: warehouse waits for no probe, so there is nothing to try\n")
+    code, _, err = shown(capsys, "try", "other", "--url", url(served))
+    assert code == 1
+    assert "no sink is called 'other'" in err

@@ -127,3 +127,13 @@ def test_changes_are_announced_one_at_a_time_and_in_order() -> None:
     go_on.set()
     failing.join(60)
     assert told == [(SinkState.UP, SinkState.RETRYING), (SinkState.RETRYING, SinkState.UP)]
+
+
+def test_a_probe_can_be_asked_for_at_once_in_a_state_that_probes() -> None:
+    gate, worker = SinkGate(ManualClock(), lambda *_: None), object()
+    assert not gate.probe_now(), "it is up"
+    gate.down(worker, SinkState.DOWN, RetryableError("away"), 30.0)
+    assert gate.probe_now()
+    assert gate.next_probe_seconds() == 0.0
+    with gate.changed:
+        assert gate.locked_claim_probe(worker)

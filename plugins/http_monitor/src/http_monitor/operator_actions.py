@@ -74,6 +74,11 @@ class OperatorActions:
         agent = self._monitor.agent
         self._do(operator, "resume_sink", sink_id, lambda: agent.resume_sink(sink_id))
 
+    def try_sink(self, operator: Operator, sink_id: str) -> bool:
+        """Probe a sink at once; False when there is nothing to try."""
+        agent = self._monitor.agent
+        return self._do(operator, "try_sink", sink_id, lambda: agent.try_sink(sink_id))
+
     def replay_backup(self, operator: Operator, sink_id: str, file: str) -> SinkStatus:
         """Request the replay of a file; returns the sink's status after the request. Raises OSError, too."""
         agent = self._monitor.agent

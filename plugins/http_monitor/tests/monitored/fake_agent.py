@@ -137,6 +137,7 @@ class FakeAgent:
     )
     files: dict[str, list[BacklogFile]] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
+    tried: list[str] = field(default_factory=list)
     refusal: str | None = None
     replayed: list[tuple[str, str]] = field(default_factory=list)
     observer_failures: int = 0
@@ -170,6 +171,12 @@ class FakeAgent:
     def resume_sink(self, sink_id: str) -> None:
         self._check(sink_id)
         self.paused.discard(sink_id)
+
+    def try_sink(self, sink_id: str) -> bool:
+        self._check(sink_id)
+        self.tried.append(sink_id)
+        sink = next(sink for sink in self.sinks if sink.sink_id == sink_id)
+        return sink.next_probe_seconds is not None
 
     def _check(self, sink_id: str) -> None:
         if sink_id not in [sink.sink_id for sink in self.sinks]:

@@ -203,6 +203,9 @@ def test_an_outage_turns_the_sink_red_and_back(page: Page, scene: Scene) -> None
         expect(page.locator(".fallback b")).to_contain_text("records in files")
         expect(page.locator("#head-in_files")).not_to_have_text("0")
         expect(page.locator("#backups .item").first).to_contain_text("backup_")
+        expect(alert.locator("svg.sign[data-severity=critical]")).to_be_visible()
+        page.get_by_role("button", name="Try warehouse now").click()
+        expect(page.locator(".toast")).to_contain_text("warehouse is tried now")
         assert scene.client.get("/api/buffer/health").status == 503
         picture(page, "outage")
     finally:

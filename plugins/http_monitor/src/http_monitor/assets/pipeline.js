@@ -117,7 +117,8 @@ function drawSource(node, one, live) {
 }
 
 function lane(onSink) {
-  const button = h("button", { type: "button" });
+  const button = h("button", { type: "button", class: "pause" });
+  const attempt = h("button", { type: "button", class: "try" }, "Try now");
   const root = h(
     "div",
     { class: "lane" },
@@ -143,13 +144,14 @@ function lane(onSink) {
         { class: "sink-body" },
         h("p", { class: "big" }, h("span"), h("small", {}, "records/s delivered")),
         h("dl", { class: "facts" }, h("dt", {}, "a write takes"), h("dd", { class: "took" }), h("dt", {}, "records per write"), h("dd", { class: "batch" }), h("dt", {}, "last delivery"), h("dd", { class: "age" }), h("dt", { class: "probe-name" }, "next probe in"), h("dd", { class: "probe" })),
-        button,
+        h("div", { class: "sink-buttons" }, attempt, button),
       ),
       h("p", { class: "error" }),
     ),
     h("div", { class: "fallback" }),
   );
   button.addEventListener("click", () => onSink(root.dataset.key, button.dataset.action, button));
+  attempt.addEventListener("click", () => onSink(root.dataset.key, "try", attempt));
   return root;
 }
 
@@ -187,7 +189,10 @@ function drawLane(node, sink, live) {
   const error = box.querySelector(".error");
   text(error, sink.state === "up" || sink.state === "paused" ? "" : sink.last_error);
   text(box.querySelector(".node-kind"), sink.type);
-  const button = box.querySelector("button");
+  const attempt = box.querySelector(".try");
+  attempt.hidden = !probing;
+  attribute(attempt, "aria-label", `Try ${sink.sink_id} now`);
+  const button = box.querySelector(".pause");
   const paused = sink.state === "paused";
   text(button, paused ? "Resume" : "Pause");
   attribute(button, "aria-label", `${paused ? "Resume" : "Pause"} ${sink.sink_id}`);

@@ -2,6 +2,7 @@
 
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
 import { brief, count, moment, span } from "./format.js";
+import { sign } from "./icons.js";
 
 /** Where a record can be, in the order in which every surface says it. */
 export const PLACES = ["written", "in_memory", "in_files", "rejected", "lost"];
@@ -35,19 +36,20 @@ export function drawAlerts(alerts) {
     byId("alerts"),
     showAll ? alerts : alerts.slice(0, MOST_ALERTS),
     (alert) => `${alert.code} ${alert.subject}`,
-    () => h("article", { class: "alert" }, h("span", { class: "sign", "aria-hidden": "true" }), h("p", { class: "what" }, h("b"), h("span")), h("span", { class: "since" }), h("p", { class: "step" }, h("span"), h("a", { class: "place" }))),
+    () => h("article", { class: "alert" }, h("span", { class: "sign-place" }), h("p", { class: "what" }, h("b"), h("span")), h("span", { class: "since" }), h("p", { class: "step" }, h("span"), h("a", { class: "place" }))),
     (element, alert) => {
       const critical = alert.severity === "critical";
       mark(element, critical ? "is-bad" : "is-warn");
       element.dataset.code = alert.code;
-      text(element.querySelector(".sign"), critical ? "⛔" : "⚠");
+      const place = element.querySelector(".sign-place");
+      if (place.firstChild?.dataset.severity !== alert.severity) place.replaceChildren(sign(alert.severity));
       text(element.querySelector("b"), alert.subject);
       text(element.querySelector(".what span"), ` ${alert.message}`);
       text(element.querySelector(".since"), `for ${span(alert.since_seconds)}`);
       text(element.querySelector(".step span"), `Next step: ${alert.next_step}`);
-      const [place, words] = ALERT_PLACES[alert.code] ?? [];
-      element.querySelector(".place").hidden = !place;
-      attribute(element.querySelector(".place"), "href", place);
+      const [there, words] = ALERT_PLACES[alert.code] ?? [];
+      element.querySelector(".place").hidden = !there;
+      attribute(element.querySelector(".place"), "href", there);
       text(element.querySelector(".place"), words);
     },
   );

@@ -66,6 +66,7 @@ class ChangingRoutes:
         add("/api/polling/stop-all", self.stop_all, "Stop every group", _ALL, "polling")
         add("/api/sinks/{sink_id}/pause", self.pause, "Pause a sink: write nothing until it is resumed", _ONE, "sinks")
         add("/api/sinks/{sink_id}/resume", self.resume, "Resume writing to a sink", _ONE, "sinks")
+        add("/api/sinks/{sink_id}/try", self.try_now, "Probe a sink at once that is not up", _ONE, "sinks")
         add(
             "/api/sinks/{sink_id}/backups/{file}/replay",
             self.replay,
@@ -116,6 +117,15 @@ class ChangingRoutes:
     async def resume(self, request: Request, sink_id: SinkId, x_operator: OperatorNote = "") -> ControlResult:
         await run_in_threadpool(self._actions.resume_sink, _operator(request, x_operator), sink_id)
         return ControlResult(success=True, message=f"{sink_id} has resumed writing")
+
+    async def try_now(self, request: Request, sink_id: SinkId, x_operator: OperatorNote = "") -> ControlResult:
+        trying = await run_in_threadpool(self._actions.try_sink, _operator(request, x_operator), sink_id)
+        return ControlResult(
+            success=trying,
+            message=f"{sink_id} is tried now"
+            if trying
+            else f"{sink_id} waits for no probe, so there is nothing to try",
+        )
 
     async def replay(
         self, request: Request, sink_id: SinkId, file: BackupName, x_operator: OperatorNote = ""

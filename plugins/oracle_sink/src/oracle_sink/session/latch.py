@@ -112,7 +112,7 @@ def _longest(interval_seconds: float) -> float:
 def _again(refusal: LoginRefusal, left_seconds: float) -> str:
     at = datetime.fromtimestamp(refusal.refused_at_ns // _NS, UTC)
     return (
-        f"not tried again for {max(1, round(left_seconds))} s (a changed password is tried at once); "
+        f"not tried again for {max(1, round(left_seconds))} s (a changed password does not wait); "
         f"refused at {at:%Y-%m-%dT%H:%M:%SZ}: {refusal.message}"
     )
 
