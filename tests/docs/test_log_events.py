@@ -115,6 +115,7 @@ ONCE = {
     "plugin skipped": "the start",
     "log file not open yet": "the start",
     "ledger not printed": "the end",
+    "ledger not available": "the end",
     "tag left out": "the start, five at most",
     "tags left out": "the start",
     "check failed": "one of a doctor's checks",

@@ -7,7 +7,8 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, Protocol
@@ -36,6 +37,12 @@ TERMINAL_INTERVAL_SECONDS: Final = 1.0
 LOG_INTERVAL_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.25
 """On Windows, Ctrl-C does not interrupt a wait, so no wait is longer than this."""
+
+STATUS_SECONDS: Final = 2.0
+"""How long the ledger waits for the parts that have stopped."""
+
+LINE_SECONDS: Final = 0.2
+"""How long the stop waits for a line that is just being made."""
 
 
 class Runnable(Protocol):
@@ -161,22 +168,33 @@ class Run:
         self._status_line = StatusLine()
         # SimpleQueue.put is reentrant, which a signal handler needs; None ends the narrator.
         self._impatience: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._watched = threading.Event()
         self._started = False
         self._stopping = False
 
     def until_stopped(self, *, last: bool = False) -> int:
         """Start, run, stop, print the ledger; the exit code. ``last``: the end of the process follows."""
-        with signal_handlers(self._stop, last=last), self._narrator():
+        with (
+            signal_handlers(self._stop, last=last),
+            # Of its own, because the main thread is busy stopping when a second Ctrl-C asks for an answer.
+            _companion("narrator", self._narrate, lambda: self._impatience.put(None)),
+        ):
             self._agent.start()
             self._started = True
             try:
-                self._watch()
+                # Of its own, because a part that hangs when it is asked for its status must not hold up a stop.
+                with _companion("status lines", self._show_statuses, self._watched.set):
+                    while not self._agent.wait(WAIT_SECONDS):
+                        pass
             finally:
                 self._stopping = True
                 self._terminal.end_status()
                 clean = self._agent.shutdown()
-        status = self._agent.status()
         drained(sys.stderr)  # the log comes before the ledger where both go to one place
+        status = self._last_status()
+        if status is None:
+            print("error: there is no ledger: a part did not answer; see the log", file=sys.stderr)
+            return exit_code.FAILED
         print("\n".join(ledger_lines(status)), flush=True)
         if not drained(sys.stdout):
             _log_ledger(status)
@@ -189,13 +207,31 @@ class Run:
         print(f"error: the stop was not clean: {reason}; see the log", file=sys.stderr)
         return exit_code.FAILED
 
-    def _watch(self) -> None:
+    def _last_status(self) -> AgentStatus | None:
+        """None when a part raises, or says nothing."""
+        answer: Future[AgentStatus] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._agent.status())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        try:
+            threading.Thread(target=ask, name="ledger", daemon=True).start()
+        except RuntimeError:  # the machine has no thread left
+            ask()
+        try:
+            return answer.result(STATUS_SECONDS)
+        except Exception as error:
+            waited = None if answer.done() else STATUS_SECONDS
+            _log.error("ledger not available", error=repr(error), waited_seconds=waited, exc_info=error)
+            return None
+
+    def _show_statuses(self) -> None:
         due = self._clock.monotonic() + self._interval
-        while not self._agent.wait(min(WAIT_SECONDS, self._interval)):
-            now = self._clock.monotonic()
-            if now < due:
-                continue
-            due = max(due + self._interval, now)
+        while not self._watched.wait(max(0.0, due - self._clock.monotonic())):
+            due = max(due + self._interval, self._clock.monotonic())
             try:
                 self._show_status(self._agent.status())
             except Exception as error:  # a part's own defect: the data does not need the line
@@ -223,19 +259,6 @@ class Run:
         self._stopping = True
         self._agent.request_stop(reason)
 
-    @contextmanager
-    def _narrator(self) -> Iterator[None]:
-        """Answer a second Ctrl-C from a thread of its own: the main thread is busy stopping."""
-        narrator = threading.Thread(target=self._narrate, name="narrator", daemon=True)
-        with suppress(RuntimeError):  # the machine has no thread left: the agent runs without an answer
-            narrator.start()
-        try:
-            yield
-        finally:
-            self._impatience.put(None)
-            if narrator.ident is not None:
-                narrator.join(1.0)
-
     def _narrate(self) -> None:
         while self._impatience.get() is not None:
             if self._started:
@@ -249,6 +272,20 @@ class Run:
             return waiting_text(self._agent.status())
         except Exception:  # a part's own defect, in the middle of its stop
             return "waiting for the parts to close"
+
+
+@contextmanager
+def _companion(name: str, work: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+    """Do ``work`` in a thread while the block runs; ``end`` makes it return."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    with suppress(RuntimeError):  # the machine has no thread left: the agent runs without
+        thread.start()
+    try:
+        yield
+    finally:
+        end()
+        if thread.ident is not None:
+            thread.join(LINE_SECONDS)
 
 
 def _log_ledger(status: AgentStatus) -> None:

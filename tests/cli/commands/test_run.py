@@ -20,6 +20,7 @@ from agent_core.cli import exit_code
 from agent_core.cli.commands.run import Run
 from agent_core.cli.streams.proxy import QueuedStream
 from agent_core.cli.text.terminal import Terminal
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 REPOSITORY = Path(__file__).parents[3]
 SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="a test cannot send Ctrl-C to itself on Windows")
@@ -127,6 +128,25 @@ def test_a_ledger_that_standard_output_does_not_take_is_in_the_log(
         "ledger not printed: sink=warehouse collected=9 recovered=0 filtered=0 delivered=7 duplicates=0 rejected=0 "
         "diverted=2 dropped=0 pending=0 balanced=True"
     )
+
+
+def test_a_part_that_hangs_when_asked_for_its_status_holds_up_no_stop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("agent_core.cli.commands.run.STATUS_SECONDS", 0.01)
+    may_answer = threading.Event()
+
+    def status() -> AgentStatus:
+        agent.request_stop("SIGTERM")
+        assert may_answer.wait(PATIENCE_SECONDS)
+        return agent_status(0, 0.0)
+
+    agent = FakeAgent(status=status)
+    assert run_of(agent, io.StringIO(), status_seconds=0.1).until_stopped() == exit_code.FAILED
+    may_answer.set()
+    assert agent.calls == ["start", "stop SIGTERM", "shutdown"]
+    assert "there is no ledger" in capsys.readouterr().err
+    assert caplog.messages == ["ledger not available: error=TimeoutError() waited_seconds=0.01"]
 
 
 def test_where_no_thread_can_be_started_the_agent_runs_without_one_that_answers(
