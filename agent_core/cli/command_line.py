@@ -6,11 +6,13 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from agent_core import __version__
 from agent_core.cli import exit_code
 from agent_core.cli.commands import catalog, check, doctor, plugins, replay, run, schema, status, top, trigger, try_sink
 from agent_core.cli.logging.mask import masked_records
+from agent_core.cli.streams.proxy import Proxy
 from agent_core.cli.text.error_report import report_error
 from agent_core.config import Redaction
 
@@ -98,6 +100,8 @@ def _flushed() -> int:
 
 def _never_fail_on_a_character() -> None:
     """A Windows console or a C locale cannot show every letter: show an escape instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    streams: list[TextIO | Proxy] = [sys.stdout, sys.stderr]
+    for stream in streams:
+        under = stream.stream if isinstance(stream, Proxy) else stream
+        if isinstance(under, io.TextIOWrapper):
+            under.reconfigure(errors="backslashreplace")

@@ -221,6 +221,13 @@ def test_an_output_that_finds_no_room_is_a_failure_unless_there_is_a_worse_one(
     assert capsys.readouterr().err == ("error: standard output: No space left on device\n" if code == 1 else "")
 
 
+def test_a_letter_that_a_terminal_cannot_show_is_an_escape(agent: Command) -> None:
+    agent.write(VALID.replace("line-1", "línea-1"))
+    result = agent.process("check", "--json", environ={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert result.code == 0
+    assert r"l\xednea-1" in result.out
+
+
 def test_main_never_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a defect")
