@@ -46,6 +46,9 @@ LOG_INTERVAL_SECONDS: Final = 10.0
 RATE_SECONDS: Final = 20.0
 """The rate shown is that of the last so many seconds."""
 
+ERRORS_SHOWN: Final = 20
+"""Files that failed are named one by one up to here."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YAML: Final = (".yaml", ".yml")
 _GLOB: Final = frozenset("*?[")
@@ -171,9 +174,11 @@ def _replay(
 def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:
     from agent_core.runtime.replay.report import ReplayEnd
 
-    for file in result.files:
-        if file.error is not None:
-            print(f"error: {file.file}: {redact(' '.join(file.error.split()))}", file=sys.stderr)
+    failed = [file for file in result.files if file.error is not None]
+    for file in failed[:ERRORS_SHOWN]:
+        print(f"error: {file.file}: {redact(' '.join((file.error or '').split()))}", file=sys.stderr)
+    if len(failed) > ERRORS_SHOWN:
+        print(f"error: {len(failed) - ERRORS_SHOWN:,} more files: see --json", file=sys.stderr)
     if not balanced(result):
         print("error: the ledger does not balance; this is a defect", file=sys.stderr)
         return exit_code.FAILED

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from agent_core.runtime.replay.report import FilePreview, ReplayPreview, ReplayProgress, ReplayResult
 
 BAD_LINES_SHOWN: Final = 20
-"""Unreadable lines of one file that are shown; JSON has more."""
+"""Unreadable lines that are shown; JSON has more."""
+
+FILES_SHOWN: Final = 5
+"""Of many files, so many of the first and of the last are shown; JSON has all."""
 
 _DAMAGED_FILES: Final = "csv_sink keeps backlog files with unreadable lines: it moves them to damaged/, not to done/"
 
@@ -22,30 +25,30 @@ _ACCOUNTS: Final = ("inserted", "duplicates", "rejected", "skipped", "remaining"
 
 
 def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
-    """One line per file, then what cannot be read and what is left out."""
+    """One line per file, then what cannot be read and what is left out; one screen, however many files there are.
+
+    Of many files the first and the last are shown, and the sums over those between them.
+    """
     header = ["file", "records", *(["wanted"] if filtered else []), "from (UTC)", "to (UTC)", "note"]
-    rows = [
-        [
-            file.file.name,
-            f"{file.records:,}",
-            *([f"{file.wanted:,}"] if filtered else []),
-            time_text(file.oldest_ns),
-            time_text(file.newest_ns),
-            _note(file),
-        ]
-        for file in preview.files
-    ]
+    files = preview.files
+    many = len(files) > 2 * FILES_SHOWN
+    rows = [_file_row(file, filtered=filtered) for file in (files[:FILES_SHOWN] if many else files)]
+    if many:
+        rows.append(_middle_row(files[FILES_SHOWN:-FILES_SHOWN], filtered=filtered))
+        rows += [_file_row(file, filtered=filtered) for file in files[-FILES_SHOWN:]]
     lines = text_table(header, rows) if rows else []
-    bad_lines = [line for file in preview.files for line in _bad_lines(file)]
-    lines += [*bad_lines, _DAMAGED_FILES] if bad_lines else []
+    lines += _bad_lines(files)
     if preview.left_out:
+        names = preview.left_out if len(preview.left_out) <= FILES_SHOWN else preview.left_out[:FILES_SHOWN]
+        more = len(preview.left_out) - len(names)
         lines.append(
-            f"left out, because their records were rejected for their content (see --rejected): "
-            f"{', '.join(preview.left_out)}"
+            f"left out, because their records were rejected for their content (see --rejected): {', '.join(names)}"
+            + (f" and {more:,} more" if more else "")
         )
-    if preview.files:
+    if files:
         wanted = f", {preview.wanted:,} of them wanted" if filtered else ""
-        lines.append(f"{preview.records:,} records in {_count(len(preview.files), 'file')}{wanted}")
+        size = f" ({sum(file.file.size_bytes for file in files):,} bytes)" if many else ""
+        lines.append(f"{preview.records:,} records in {_count(len(files), 'file')}{size}{wanted}")
     return lines
 
 
@@ -153,10 +156,45 @@ def _note(file: FilePreview) -> str:
     return ", ".join(notes)
 
 
-def _bad_lines(file: FilePreview) -> Sequence[str]:
-    shown = [f"{file.file.name}:{bad.line}: unreadable: {bad.message}" for bad in file.bad_lines[:BAD_LINES_SHOWN]]
-    more = file.bad_line_count - len(shown)
-    return [*shown, f"{file.file.name}: and {more:,} more"] if more > 0 else shown
+def _file_row(file: FilePreview, *, filtered: bool) -> list[str]:
+    return [
+        file.file.name,
+        f"{file.records:,}",
+        *([f"{file.wanted:,}"] if filtered else []),
+        time_text(file.oldest_ns),
+        time_text(file.newest_ns),
+        _note(file),
+    ]
+
+
+def _middle_row(files: Sequence[FilePreview], *, filtered: bool) -> list[str]:
+    """The sums over files that are not shown, and how many of them have a note."""
+    oldest = [file.oldest_ns for file in files if file.oldest_ns is not None]
+    newest = [file.newest_ns for file in files if file.newest_ns is not None]
+    noted = sum(bool(_note(file)) for file in files)
+    return [
+        f"... {_count(len(files), 'more file')}",
+        f"{sum(file.records for file in files):,}",
+        *([f"{sum(file.wanted for file in files):,}"] if filtered else []),
+        time_text(min(oldest, default=None)),
+        time_text(max(newest, default=None)),
+        f"{noted:,} with notes: see --json" if noted else "",
+    ]
+
+
+def _bad_lines(files: Sequence[FilePreview]) -> Sequence[str]:
+    """The first ones; how many there are besides."""
+    if not (total := sum(file.bad_line_count for file in files)):
+        return ()
+    shown: list[str] = []
+    for file in files:
+        left = BAD_LINES_SHOWN - len(shown)
+        shown += [f"{file.file.name}:{bad.line}: unreadable: {bad.message}" for bad in file.bad_lines[:left]]
+        if len(shown) == BAD_LINES_SHOWN:
+            break
+    if more := total - len(shown):
+        shown.append(f"and {more:,} more unreadable {'line' if more == 1 else 'lines'}")
+    return [*shown, _DAMAGED_FILES]
 
 
 def _file_json(file: FilePreview) -> dict[str, object]:

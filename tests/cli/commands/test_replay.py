@@ -101,7 +101,7 @@ def test_a_preview_shows_filters_rejected_files_and_unreadable_lines(
     ]
     assert shown[3] == "backup_20260101_000000.csv:2: unreadable: 1 columns instead of 10"
     assert shown[23:] == [
-        "backup_20260101_000000.csv: and 10 more",
+        "and 10 more unreadable lines",
         "csv_sink keeps backlog files with unreadable lines: it moves them to damaged/, not to done/",
         f"left out, because their records were rejected for their content (see --rejected): {rejected}",
         "60 records in 1 file, 10 of them wanted",

@@ -20,7 +20,7 @@ from agent_core.api import (
     Whereabouts,
     WriteOutcome,
 )
-from agent_core.runtime.replay.replayer import LOOK_INTERVAL_SECONDS, STRIKES
+from agent_core.runtime.replay.replayer import BACKLOG_VALID_SECONDS, LOOK_INTERVAL_SECONDS, STRIKES
 from agent_core.testing.fakes import FakeSink, batch_of
 
 from ..conftest import PROBE_SECONDS, MakeRig, Rig
@@ -61,6 +61,31 @@ def test_a_backlog_of_an_earlier_run_is_written_oldest_first(make_rig: MakeRig) 
     assert len(rig.sink.records) == 5
     delivered = rig.observer.wait_for("batch_delivered", 3)
     assert [event[-1] for event in delivered] == ["backup_0.csv", "backup_0.csv", "backup_1.csv"]
+
+
+@pytest.mark.parametrize("count", [5, 50])
+def test_one_look_at_the_backlog_serves_many_files(make_rig: MakeRig, count: int) -> None:
+    """A record costs the same, however many files wait."""
+    rig = with_backlog(make_rig, *[1] * count).start()
+    wait_for_finished(rig, *(f"backup_{number}.csv" for number in range(count)))
+    rig.clock.wait_for_waiters(2)
+    assert backlog_of(rig).looks == 2, "and one that finds nothing more"
+    assert replay_of(rig).backlog_files == 0
+
+
+def test_while_many_files_are_replayed_the_backlog_is_looked_at_now_and_then(make_rig: MakeRig) -> None:
+    sink = FakeSink()
+    rig = with_backlog(make_rig, *[1] * 10, sink=sink)
+
+    def slow(batch: Batch) -> WriteOutcome:
+        rig.clock.advance(BACKLOG_VALID_SECONDS / 4)
+        return sink.store(batch)
+
+    sink.script.extend([slow] * 10)
+    rig.start()
+    wait_for_finished(rig, *(f"backup_{number}.csv" for number in range(10)))
+    rig.clock.wait_for_waiters(2)
+    assert backlog_of(rig).looks == 4
 
 
 def test_replay_has_its_own_ledger(make_rig: MakeRig) -> None:
