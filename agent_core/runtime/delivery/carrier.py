@@ -30,7 +30,7 @@ class CarrierSettings:
     """``divert_after_retries`` False means ``divert: under_pressure``: records leave only when they are evicted.
 
     Else they leave when the retries are used up, or before a retry that would be later than ``divert_after_seconds``
-    after the first failure.
+    after the sink's first failure, or after the first attempt of this batch began.
     """
 
     backoff: Backoff
@@ -133,7 +133,9 @@ class Carrier:
 
     def _failed(self, flight: LeaseFlight, error: BaseException) -> None:
         """Sort a failure: which state the sink is in now, and when these records are tried again."""
-        backoff = self._settings.backoff
+        backoff, now = self._settings.backoff, self._clock.monotonic()
+        if not flight.failures:
+            flight.failing_since = now if flight.calling_since is None else flight.calling_since
         flight.failures += 1
         if isinstance(error, RetryableError):
             flight.ambiguous |= error.ambiguous
@@ -148,10 +150,11 @@ class Carrier:
         delay = backoff.delay_seconds(flight.failures, self._randomness)
         if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
             delay = error.retry_after_seconds
-        in_time = not self.diverts or self._gate.failing_seconds() + delay <= self._settings.divert_after_seconds
+        failing_seconds = max(self._gate.failing_seconds(), now - flight.failing_since)
+        in_time = not self.diverts or failing_seconds + delay <= self._settings.divert_after_seconds
         in_time &= not backoff.exhausted(flight.failures)
         if state is SinkState.DOWN and in_time and self._gate.retrying(error):
-            flight.retry_at = self._clock.monotonic() + delay
+            flight.retry_at = now + delay
             self._context.announce_failure(flight, error, delay)
             return
         flight.failures = 0

@@ -39,18 +39,30 @@ class LeaseFlight(Flight):
     It lands once: either the worker that carries it or the shutdown lands it, and then settles or releases the lease.
     ``landed`` is guarded by the gate's lock.
 
-    ``failures`` counts failed attempts since the retries were last used up. The sink is not tried again before
-    ``retry_at``, nor the fallback before ``divert_at`` (the clock's monotonic seconds). ``ambiguous``: the records may
-    be in the sink although the write failed. ``exhausted``: the retries were used up. ``diverting``: they are on their
-    way into the fallback, so nobody takes them over; guarded by the gate's lock.
+    ``failures`` counts failed attempts since the retries were last used up, ``failing_since`` is when the first of them
+    began. The sink is not tried again before ``retry_at``, nor the fallback before ``divert_at`` (all in the clock's
+    monotonic seconds). ``ambiguous``: the records may be in the sink although the write failed. ``exhausted``: the
+    retries were used up. ``diverting``: they are on their way into the fallback, so nobody takes them over; guarded by
+    the gate's lock.
     """
 
-    __slots__ = ("ambiguous", "divert_at", "diverting", "exhausted", "failures", "landed", "lease", "retry_at")
+    __slots__ = (
+        "ambiguous",
+        "divert_at",
+        "diverting",
+        "exhausted",
+        "failing_since",
+        "failures",
+        "landed",
+        "lease",
+        "retry_at",
+    )
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease.batch)
         self.lease = lease
         self.failures = 0
+        self.failing_since = 0.0
         self.retry_at = 0.0
         self.divert_at = 0.0
         self.ambiguous = False
