@@ -125,7 +125,7 @@ class Server:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             # create_server sets SO_REUSEADDR on POSIX alone: on Windows it would let two programs share the port.
-            return socket.create_server((host, port), family=family, backlog=128)
+            return socket.create_server((host, port), family=family, backlog=512)
         except OSError as error:
             reason = (error.strerror or str(error)).partition(" (while ")[0]
             raise AgentError(
