@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from agent_core.api.clock import Clock, SystemClock
@@ -19,6 +21,8 @@ NEXT_STEP: Final = "next_step"
 
 REPEATED: Final = "repeated"
 """The field that says how often the event was kept quiet since it was last written; left out when that is 0."""
+
+_LOST: Final = "log line lost"
 
 
 class LogEvent:
@@ -40,7 +44,8 @@ class LogEvent:
 
 
 class Log:
-    """Writes events to one logger. Thread-safe; never raises for what it is given.
+    """Writes events to one logger. Thread-safe. Never raises: neither for what it is given, nor for what a handler or
+    filter of somebody else raises; that line is lost, and standard error says so once per minute.
 
     Every method takes the event and its facts by name; units are part of a name (``elapsed_seconds``). Two names mean
     something here: ``every`` is the key of a rate limit (one line per key and interval, the others are counted in the
@@ -101,16 +106,26 @@ class Log:
         if not fields.get(REPEATED, True):
             del fields[REPEATED]
         if self.logger.isEnabledFor(level):
-            # stacklevel: the line that a record names is the one that called the public method.
-            self.logger.log(level, LogEvent(event, fields), exc_info=exc_info, stacklevel=3)
+            try:
+                # stacklevel: the line that a record names is the one that called the public method.
+                self.logger.log(level, LogEvent(event, fields), exc_info=exc_info, stacklevel=3)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._say_lost(event, error)
         return True
+
+    def _say_lost(self, event: str, error: BaseException) -> None:
+        if self._limit.allow(_LOST) is not None:
+            with suppress(Exception):
+                print(f"log line lost: {event}: a handler or filter raised {type(error).__name__}", file=sys.stderr)
 
 
 def _text(value: object) -> str:
     """A field as text. Floats with six significant digits: they are measurements, not data."""
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.6g}"
     try:
-        return str(value)
-    except Exception:  # a foreign object's own defect must not cost the line, or the caller
+        return f"{value:.6g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a foreign object's own defect must not cost the line, or the caller
         return f"({type(value).__name__} that cannot be shown)"

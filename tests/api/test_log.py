@@ -65,10 +65,41 @@ def test_a_traceback_comes_with_the_record(log: Log, caplog: pytest.LogCaptureFi
     assert "KeyError: 'boom'" in caplog.text
 
 
-def test_an_object_that_cannot_be_shown_costs_only_its_own_text(log: Log, caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
-        def __str__(self) -> str:
-            raise RuntimeError("no text")
+class Panic(BaseException):
+    """As a library written in Rust raises it."""
 
-    log.info("seen", thing=Broken(), sink="s")
+
+@pytest.mark.parametrize("error", [RuntimeError("no text"), Panic("no text")])
+@pytest.mark.parametrize("kind", [object, int, float])
+def test_an_object_that_cannot_be_shown_costs_only_its_own_text(
+    log: Log, caplog: pytest.LogCaptureFixture, kind: type, error: BaseException
+) -> None:
+    def fail(*_: object) -> str:
+        raise error
+
+    broken = type("Broken", (kind,), {"__str__": fail, "__repr__": fail, "__format__": fail})
+    log.info("seen", thing=broken(), sink="s")
     assert caplog.messages == ["seen: thing=(Broken that cannot be shown) sink=s"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), Panic("a defect")])
+def test_a_handler_of_somebody_else_that_raises_costs_the_line_and_not_the_caller(
+    log: Log, clock: ManualClock, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise error
+
+    handler = Broken()
+    log.logger.addHandler(handler)
+    try:
+        for _ in range(3):
+            assert log.warning("write failed", password="hunter2")
+        clock.advance(60.0)
+        log.info("sink opened")
+    finally:
+        log.logger.removeHandler(handler)
+    kind = type(error).__name__
+    assert capsys.readouterr().err.splitlines() == [
+        f"log line lost: {event}: a handler or filter raised {kind}" for event in ("write failed", "sink opened")
+    ]

@@ -95,16 +95,18 @@ class Mask:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            return int(value)
+            return int.__int__(value)
         if isinstance(value, float) and math.isfinite(value):
-            return float(value)
+            return float.__float__(value)
         return shown
 
     def _message(self, record: logging.LogRecord) -> None:
         """Template and arguments are kept where they can be: formatters of other libraries look at them."""
         try:
             shown = record.getMessage()
-        except Exception:  # the caller's mistake costs the form of the line, not the line
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the caller's mistake costs the form of the line, not the line
             arguments = (record.args,) if isinstance(record.args, Mapping) else record.args or ()
             record.msg, record.args = self._redact(" ".join(map(_text, (record.msg, *arguments)))), ()
             return
@@ -115,7 +117,9 @@ class Mask:
         try:
             masked = record.getMessage()
             kept = bool(record.args) and self._redact(masked) == masked
-        except Exception:  # a number that is a secret is a text now, and %d does not take it
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a number that is a secret is a text now, and %d does not take it
             kept = False
         if not kept:
             record.msg, record.args = self._redact(shown), ()
@@ -136,12 +140,16 @@ class Mask:
 def _traceback(record: logging.LogRecord) -> str:
     try:
         return _TRACEBACKS.formatException(record.exc_info)  # type: ignore[arg-type]
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return "(an exception that cannot be shown)"
 
 
 def _text(value: object, write: Callable[[object], str] = str) -> str:
     try:
         return write(value)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the panic of a library written in Rust is no Exception
         return f"({type(value).__name__} that cannot be shown)"

@@ -127,19 +127,31 @@ def test_an_argument_whose_text_hangs_holds_up_its_own_caller_alone() -> None:
     assert [line.partition("line: ")[2] for line in disk.lines] == ["meanwhile", "at last"]
 
 
-class Broken:
+class Panic(BaseException):
+    """As a library written in Rust raises it."""
+
+
+class Broken(int):
     """Cannot be shown in any way."""
 
-    def __str__(self) -> str:
-        raise RuntimeError("no text")
+    error: type[BaseException] = RuntimeError
 
-    __repr__ = __format__ = __str__  # type: ignore[assignment]
+    def _fail(self, *_: object) -> str:
+        raise self.error("no text")
+
+    __str__ = __repr__ = __format__ = _fail
+    __int__ = __float__ = _fail  # type: ignore[assignment]
 
 
+@pytest.mark.parametrize("error", [RuntimeError, Panic])
 @pytest.mark.parametrize("format_", LogFormat)
 def test_an_argument_that_cannot_be_shown_raises_nothing_where_it_is_logged(
-    format_: LogFormat, capsys: pytest.CaptureFixture[str]
+    format_: LogFormat,
+    error: type[BaseException],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(Broken, "error", error)
     disk = Disk()
     handler = BackgroundHandler("log file", lambda: disk, ManualClock(), PATIENCE_SECONDS)
     with logging_to([handler], LogConfig("info", format_, None), Redaction(), []):
