@@ -54,7 +54,7 @@ def _settle(code: int, *, wanted: bool = True) -> None:
     # With signals ignored, somebody has to end a process whose exit hangs in a library.
     watchdog = threading.Timer(EXIT_SECONDS, os._exit, (code,))
     watchdog.daemon = True
-    with suppress(RuntimeError):  # no thread left
+    with suppress(RuntimeError, MemoryError):  # no thread left
         watchdog.start()
 
 

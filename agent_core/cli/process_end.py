@@ -51,7 +51,7 @@ def held_by_threads(*, stopped: bool) -> bool:
 def end_process(code: int) -> NoReturn:
     """End the process with ``code`` within LAST_WORDS_SECONDS, whoever holds a lock or does not read."""
     speaking = threading.Thread(target=_last_words, daemon=True)
-    with suppress(RuntimeError):  # no thread left: what is not written is lost
+    with suppress(RuntimeError, MemoryError):  # no thread left: what is not written is lost
         speaking.start()
         speaking.join(LAST_WORDS_SECONDS)
     os._exit(code)

@@ -219,7 +219,7 @@ class Run:
 
         try:
             threading.Thread(target=ask, name="ledger", daemon=True).start()
-        except RuntimeError:  # the machine has no thread left
+        except (RuntimeError, MemoryError):  # the machine has no thread left
             ask()
         try:
             return answer.result(STATUS_SECONDS)
@@ -278,7 +278,7 @@ class Run:
 def _companion(name: str, work: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
     """Do ``work`` in a thread while the block runs; ``end`` makes it return."""
     thread = threading.Thread(target=work, name=name, daemon=True)
-    with suppress(RuntimeError):  # the machine has no thread left: the agent runs without
+    with suppress(RuntimeError, MemoryError):  # the machine has no thread left: the agent runs without
         thread.start()
     try:
         yield

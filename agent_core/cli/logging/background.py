@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from agent_core.api import Clock
+from agent_core.api import Clock, Log
 from agent_core.cli.streams.outlet import Outlet
 
 OPEN_SECONDS: Final = 5.0
@@ -18,7 +18,7 @@ class BackgroundHandler(logging.Handler):
     """Formats a record where it is logged; opens another handler and gives it the text in the thread of an Outlet.
 
     ``name`` is the output's in the log. What ``open_target`` raises within ``seconds`` is raised here. When it takes
-    longer, lines wait for it, and ``opened`` is False.
+    longer, lines wait for it, and ``opened`` is False; should it fail then, each line tries again.
 
     Has no lock: a ``__str__`` that hangs holds up its own caller and nobody else. ``stuck`` is True after a ``close``
     that could not end the thread; the target is then left open.
@@ -30,6 +30,7 @@ class BackgroundHandler(logging.Handler):
         super().__init__()
         self._open_target = open_target
         self._target: logging.Handler | None = None
+        self._log = Log(__name__, clock)
         self._first_try: Future[None] = Future()
         self._outlet = Outlet(name, self._write, clock)
         self.stuck = False
@@ -58,6 +59,7 @@ class BackgroundHandler(logging.Handler):
             self._outlet.put(text)
 
     def close(self) -> None:
+        self._outlet.tell()
         self.stuck = not self._outlet.close()
         if self._target is not None and not self.stuck:
             self._target.close()
@@ -68,10 +70,11 @@ class BackgroundHandler(logging.Handler):
             try:
                 self._target = self._open_target()
             except Exception as error:
-                if self._first_try.done():
-                    raise
-                self._first_try.set_exception(error)
-                return
+                if not self._first_try.done():
+                    self._first_try.set_exception(error)
+                    return
+                self._log.error("log file not opened", error=error, every="open")
+                raise
             if not self._first_try.done():
                 self._first_try.set_result(None)
         if text:

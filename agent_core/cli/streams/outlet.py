@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from agent_core.api import Clock, Log
+from agent_core.api import Clock, Log, RateLimit
 
 MAX_LINES: Final = 10_000
 MAX_CHARACTERS: Final = 4 * 2**20
@@ -51,6 +51,7 @@ class Outlet:
         self._max_lines = max_lines
         self._max_characters = max_characters
         self._log = Log(__name__, clock)
+        self._flowing = RateLimit(clock)
         self._reminder = self._log.with_interval(REMINDER_SECONDS)
         self._dropped = 0
         self._told = 0
@@ -93,12 +94,20 @@ class Outlet:
             self._dropped += 1
         self._remind()
 
+    def tell(self) -> None:
+        """Let the log say now how many were lost since it last said so: the end may be near."""
+        with self._lock:
+            before, self._told = self._told, self._dropped
+        if before != self._told:
+            self._log.warning("log lines dropped", output=self.name, count=self._told)
+
     def drain(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Wait at most ``seconds`` until all that was put before is written.
 
         True when it is, and nothing was dropped since the last call. An output that was stuck before, and has written
         nothing since, gets no second wait.
         """
+        self.tell()
         with self._lock:
             if not self._taken_lines:
                 return not self._dropped
@@ -133,7 +142,7 @@ class Outlet:
         if self._thread is not None:
             return
         thread = threading.Thread(target=self._run, args=(self._queue,), name=f"output-{self.name}", daemon=True)
-        with suppress(RuntimeError):  # the machine has no thread left: the next text tries again
+        with suppress(RuntimeError, MemoryError):  # the machine has no thread left: the next text tries again
             thread.start()
             self._thread = thread
 
@@ -145,7 +154,7 @@ class Outlet:
             try:
                 self._write(text)
                 lost = self._stuck = False
-            except Exception:  # a full disk, a reader that has gone, or a defect: the thread has to live on
+            except BaseException:  # a full disk, a reader that has gone, or a defect: the thread has to live on
                 lost = True
             self._done_lines += 1
             self._done_characters += len(text)
@@ -153,10 +162,8 @@ class Outlet:
                 with self._lock:
                     self._dropped += 1
                 self._remind()
-            elif self._told != self._dropped and not self._closed:
-                dropped = self._dropped
-                if self._log.warning("log lines dropped", output=self.name, count=dropped, every=self.name):
-                    self._told = dropped
+            elif self._told != self._dropped and not self._closed and self._flowing.allow(self.name) is not None:
+                self.tell()
 
     def _remind(self) -> None:
         """Tell the other outputs; this one drops the line as well."""

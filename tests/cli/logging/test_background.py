@@ -103,6 +103,24 @@ def test_lines_wait_for_a_share_that_takes_long_to_open() -> None:
     assert [line.partition("line: ")[2] for line in disk.lines] == ["early"]
 
 
+def test_a_share_that_fails_late_says_why_and_is_tried_with_each_line(caplog: pytest.LogCaptureFixture) -> None:
+    disk, answers, back = Disk(), iter([OSError("stale handle"), OSError("stale handle")]), threading.Event()
+
+    def opening() -> logging.Handler:
+        assert back.wait(PATIENCE_SECONDS)
+        if error := next(answers, None):
+            raise error
+        return disk
+
+    handler = BackgroundHandler("log file", opening, ManualClock(), 0.01)
+    with logged(handler):
+        back.set()
+        for text in ("first", "second", "third"):
+            log.info(text)
+    assert "log file not opened: error=stale handle" in caplog.messages
+    assert disk.lines[-1].endswith("third")
+
+
 class Hanging:
     """Its text takes as long as a test likes."""
 
