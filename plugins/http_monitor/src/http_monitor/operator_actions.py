@@ -106,7 +106,7 @@ class OperatorActions:
         success = result.success if isinstance(result, TriggerResult) else result is not False
         outcome = "done" if success else "failed"
         # Programs trigger groups over HTTP as often as each second; every other action is a line of its own.
-        limited = f"{action} {target} {outcome}" if action == "trigger_group" else None
+        limited = f"{action} {target} {outcome} {operator.name}" if action == "trigger_group" else None
         self._log.info(
             "operator action",
             action=action,

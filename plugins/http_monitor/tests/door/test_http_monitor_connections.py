@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -118,13 +119,13 @@ def test_after_an_answer_the_next_head_has_a_deadline_too(strict: Served) -> Non
 
 
 @contextmanager
-def serving(app: ASGIApp, limits: Limits) -> Iterator[int]:
+def serving(app: ASGIApp, places: Places) -> Iterator[int]:
     """The door with another application behind it: the monitor's own takes no body and answers at once."""
 
     async def nothing() -> None:
         await asyncio.Event().wait()
 
-    server = Server(app, ListenAddress("127.0.0.1", 0), nothing, Log("http_monitor"), Places(limits))
+    server = Server(app, ListenAddress("127.0.0.1", 0), nothing, Log("http_monitor"), places)
     server.start()
     try:
         yield server.address.port
@@ -141,7 +142,7 @@ def test_a_body_that_does_not_come_is_not_awaited_for_ever() -> None:
         ended.set()
 
     with (
-        serving(app, Limits(request_seconds=FOR_EVER, transfer_seconds=0.1)) as port,
+        serving(app, Places(Limits(request_seconds=FOR_EVER, transfer_seconds=0.1))) as port,
         closing(connected(port, first=b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")) as client,
     ):
         assert closed_by_server(client)
@@ -164,10 +165,32 @@ def test_an_answer_that_nobody_takes_is_given_up() -> None:
             ended.set()
 
     with (
-        serving(app, Limits(request_seconds=FOR_EVER, transfer_seconds=0.1)) as port,
+        serving(app, Places(Limits(request_seconds=FOR_EVER, transfer_seconds=0.1))) as port,
         closing(connected(port, first=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
     ):
         assert ended.wait(PATIENCE_SECONDS)
+
+
+def test_clients_that_take_no_answer_of_a_probe_blind_no_probe() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(64 if scope["path"] == "/metrics" else 0):
+            await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    places = Places(Limits(8, request_seconds=FOR_EVER, transfer_seconds=FOR_EVER), unlimited=lambda _: True)
+    with serving(app, places) as port, ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(closing(connected(port, first=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")))
+        assert HttpClient(port).get("/healthz").status == 200
+
+
+def test_strangers_cannot_fill_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(20):
+        with closing(connected(served.port, first=b"no HTTP at all\r\n\r\n")) as client:
+            assert closed_by_server(client)
+        assert served.client.request("GET", "/", {"Host": "evil.example"}).status == 403
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS, errno.EPERM, errno.EPROTO])

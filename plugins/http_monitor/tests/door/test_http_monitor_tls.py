@@ -84,6 +84,12 @@ def test_a_handshake_has_a_deadline(make_served: MakeServed, certificate: Tls) -
         assert silent.recv(1) == b""
 
 
+def test_after_the_handshake_a_request_has_a_deadline(make_served: MakeServed, certificate: Tls) -> None:
+    served = make_served(tls=certificate, limits=Limits(request_seconds=1.0))
+    with shaken(served, certificate) as silent, suppress(ConnectionError, ssl.SSLError):
+        assert silent.recv(1) == b""
+
+
 def test_renewed_files_are_taken_and_bad_ones_are_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     used, renewed = make_certificate(tmp_path, "used"), make_certificate(tmp_path, "renewed")
     certificate = Certificate(used, Log("http_monitor"), look_seconds=0.001)

@@ -1,8 +1,9 @@
 """Places: who may hold a connection to the monitor, and for how long without saying what it wants.
 
 Each connection takes a descriptor from the process that also writes backup files and talks to PLCs, so their number is
-limited. While the application works for a connection it keeps its place. All others wait for a request and have a
-deadline; when the places are used up, the one that has waited longest makes room for the next.
+limited. While the application works for a connection it keeps its place. While the client is awaited (its request, its
+body, or that it takes its answer) a deadline runs, and when the places are used up, the connection that has been
+waited for longest makes room for the next.
 """
 
 from __future__ import annotations
@@ -73,12 +74,14 @@ class Place:
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
-        """Hang up when what is done inside, waiting for the client, takes longer."""
+        """Hang up when what is done inside, waiting for the client, takes longer, or the place is needed."""
+        self._places.awaits(self)
         self._arm(seconds)
         try:
             yield
         finally:
             self._disarm()
+            self._places.awaits_no_more(self)
 
     def leave(self) -> None:
         """The connection is closed. Safe twice."""
@@ -143,19 +146,25 @@ class Places:
 
     def waits(self, place: Place) -> None:
         self._working.discard(place)
+        self.awaits(place)
+
+    def awaits(self, place: Place) -> None:
         if place in self._held:
             self._waiting.setdefault(place)
+
+    def awaits_no_more(self, place: Place) -> None:
+        self._waiting.pop(place, None)
 
     def works(self, place: Place, *, probe: bool) -> bool:
         if not probe:
             if len(self._working) >= self.limits.connections - self.limits.for_probes:
                 return False
             self._working.add(place)
-        self._waiting.pop(place, None)
+        self.awaits_no_more(place)
         return True
 
     def left(self, place: Place) -> None:
-        self._waiting.pop(place, None)
+        self.awaits_no_more(place)
         self._working.discard(place)
         if place in self._held:
             del self._held[place]

@@ -62,7 +62,7 @@ class Server:
             ws="wsproto",
             lifespan="off",
             log_config=None,
-            log_level="warning",
+            log_level="error",  # a warning for each request that is no HTTP would let strangers fill the log
             access_log=False,
             server_header=False,
             proxy_headers=False,
