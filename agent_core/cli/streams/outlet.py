@@ -52,7 +52,7 @@ class Outlet:
         self._max_characters = max_characters
         self._log = Log(__name__, clock)
         self._flowing = RateLimit(clock)
-        self._reminder = self._log.with_interval(REMINDER_SECONDS)
+        self._hourly_log = self._log.with_interval(REMINDER_SECONDS)
         self._dropped = 0
         self._told = 0
         self._drained = 0
@@ -168,7 +168,7 @@ class Outlet:
     def _remind(self) -> None:
         """Tell the other outputs; this one drops the line as well."""
         if not self._closed:
-            self._reminder.warning("log lines dropped", output=self.name, count=self._dropped, every=self.name)
+            self._hourly_log.warning("log lines dropped", output=self.name, count=self._dropped, every=self.name)
 
     def _note_stuck(self, stuck: bool) -> None:
         if stuck and not self._stuck:
