@@ -21,6 +21,9 @@ CRITICAL: Final = 2
 UNKNOWN: Final = 3
 """The codes of Nagios' plugins (Monitoring Plugins Development Guidelines, section 2.3), which most systems know."""
 
+ANSWER_SECONDS: Final = 4.0
+"""A monitoring system waits 5 to 10 s for a check: with the start of the command this stays below 5 s."""
+
 _WORDS: Final = {OK: "OK", WARNING: "WARNING", CRITICAL: "CRITICAL", UNKNOWN: "UNKNOWN"}
 _HEALTH: Final = {"ok": OK, "degraded": WARNING, "failing": CRITICAL}
 
@@ -47,7 +50,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
 
 def status(arguments: argparse.Namespace) -> int:
     try:
-        answer = monitor_client(arguments).get("/api/live")
+        answer = monitor_client(arguments).at_most(ANSWER_SECONDS).get("/api/live")
         live = LiveStatus.of(answer)
     except MonitorUnreachable as error:
         return _failed(CRITICAL, str(error), as_json=arguments.json)

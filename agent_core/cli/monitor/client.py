@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
+import queue
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -46,9 +48,9 @@ class MonitorClient:
 
     ``tls`` says which certificates an https address may have; None: those that the machine trusts.
 
-    A request takes at most ``seconds``, however slowly the other side sends. It follows no redirect, so the token goes
-    to no other host. Texts of an answer hold nothing that a terminal would obey. Raises AgentError for a token that
-    no header can carry.
+    A request takes at most ``seconds``, whatever the other side or the name service does. It follows no redirect, so
+    the token goes to no other host. Texts of an answer hold nothing that a terminal would obey. Raises AgentError for
+    a token that no header can carry.
     """
 
     def __init__(
@@ -72,7 +74,33 @@ class MonitorClient:
         """Change something; the answer. The agent logs the user of this process."""
         return self._ask("POST", path)
 
+    def at_most(self, seconds: float) -> MonitorClient:
+        """The same, with another limit for each request."""
+        self._seconds = seconds
+        return self
+
     def _ask(self, method: str, path: str) -> Json:
+        """In a thread of its own: looking up a name has no limit, nor have headers that come letter by letter."""
+        answers: queue.SimpleQueue[Json | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._exchange(method, path))
+            except Exception as error:
+                answers.put(error)
+
+        threading.Thread(target=ask, name="monitor-request", daemon=True).start()
+        try:
+            answer = answers.get(timeout=self._seconds)
+        except queue.Empty:
+            raise MonitorUnreachable(
+                f"the agent at {self.url} did not answer within {self._seconds:g} s; it may hang, or be overloaded"
+            ) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _exchange(self, method: str, path: str) -> Json:
         request = urllib.request.Request(  # noqa: S310 - http or https, see MonitorAddress
             f"{self.url}{path}", method=method, headers=self._headers(), data=b"" if method == "POST" else None
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -59,10 +60,15 @@ class TopView:
         status = self._status
         if status is None:
             return Text("waiting for the agent")
+        page = self._page(status, width, height)
+        if not self._problem:
+            return page
+        age = span_text(time.monotonic() - self._seen_at)
+        old = Panel(Text(f"This view is {age} old. {self._problem}"), style=_BAD, box=box.HEAVY)
+        return Group(old, _grey(page, width))
+
+    def _page(self, status: LiveStatus, width: int, height: int | None) -> RenderableType:
         parts: list[RenderableType] = [self._head(status, width)]
-        if self._problem:
-            age = span_text(time.monotonic() - self._seen_at)
-            parts.append(Panel(Text(f"This view is {age} old. {self._problem}"), style=_BAD, box=box.HEAVY))
         parts.append(_sinks(status.sinks, wide=width >= WIDE))
         backlogs = [(sink.sink_id, sink.backlog_text) for sink in status.sinks if sink.backlog_text]
         for sink_id, text in backlogs:
@@ -91,6 +97,14 @@ class TopView:
         points = list(self._rates)[-max(10, width - len(tags) - 8) :]
         second = Text.assemble((_spark(points), "cyan"), "  ", (tags, _LOOK if status.tags_not_good else "dim"))
         return Panel(Group(first, second), box=box.ROUNDED, border_style=colour)
+
+
+def _grey(page: RenderableType, width: int) -> Text:
+    """The same without its colours: what nobody measures any more must not look as if it were well."""
+    plain = Console(width=width, file=io.StringIO(), color_system=None)
+    with plain.capture() as printed:
+        plain.print(page)
+    return Text(printed.get().rstrip("\n"), style="bright_black", no_wrap=True)
 
 
 def _spark(points: Iterable[float]) -> str:

@@ -336,7 +336,12 @@ def test_top_says_how_old_its_picture_is_when_the_agent_is_gone(served: Served) 
     view.update(LiveStatus.of(MonitorClient(url(served)).get("/api/live")))
     view.lost("no agent answers")
     console = Console(width=100)
-    assert "This view is" in "".join(segment.text for segment in console.render(view.render(100, 30)))
+    segments = list(console.render(view.render(100, 30)))
+    assert "This view is" in "".join(segment.text for segment in segments)
+    [page] = [segment for segment in segments if "all is well" in segment.text]
+    assert page.style is not None
+    assert page.style.color is not None
+    assert page.style.color.name == "bright_black", "grey: nothing of it looks well any more"
 
 
 def test_a_stopped_group_is_counted(served: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,7 +102,24 @@ def test_an_answer_that_trickles_is_given_up() -> None:
 
     with server(trickle) as url:
         try:
-            with pytest.raises(MonitorUnreachable, match="the answer does not end"):
+            with pytest.raises(MonitorUnreachable, match="the answer does not end|did not answer within"):
                 MonitorClient(url, seconds=0.3).get("/")
         finally:
             gone.set()
+
+
+def test_headers_that_come_letter_by_letter_end_at_the_limit() -> None:
+    enough = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        for letter in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000:
+            handler.wfile.write(bytes([letter]))
+            if enough.wait(0.05):
+                return
+
+    with server(drip) as url:
+        try:
+            with pytest.raises(MonitorUnreachable, match=r"did not answer within 0\.3 s"):
+                MonitorClient(url).at_most(0.3).get("/api/live")
+        finally:
+            enough.set()

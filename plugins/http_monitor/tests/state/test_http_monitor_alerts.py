@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from http_monitor.state.alert import Alert
-from http_monitor.state.alerts import AlertBoard
+from http_monitor.state.alerts.alert import Alert
+from http_monitor.state.alerts.board import AlertBoard
 from http_monitor.state.storage import StorageSnapshot
 from monitored.fake_agent import FakeAgent, group_status, sink_status
 

@@ -195,13 +195,25 @@ def test_a_file_that_was_not_replayed_after_all_is_said_to_wait(waiting: Monitor
     assert replay_events(waiting) == [("warehouse", "backup_1.csv was not replayed and still waits; the log says why")]
 
 
-def test_a_file_that_nobody_requested_ends_silently(waiting: Monitored) -> None:
+def test_a_file_that_nobody_requested_is_an_event_as_well(waiting: Monitored) -> None:
     stands(waiting, ReplayStatus(current_file="backup_1.csv"))
     replayed(waiting, "backup_1.csv", WriteOutcome(20))
     waiting.agent.files = {"warehouse": []}
     stands(waiting, ReplayStatus())
     waiting.look()
-    assert replay_events(waiting) == []
+    assert replay_events(waiting) == [("warehouse", "backup_1.csv was replayed: 20 inserted")]
+
+
+def test_the_files_of_a_catch_up_are_one_event_each_minute(waiting: Monitored) -> None:
+    stands(waiting, ReplayStatus())
+    for number in range(4):
+        replayed(waiting, f"backup_{number}.csv", WriteOutcome(20))
+        if number % 2:
+            waiting.agent.files = {"warehouse": []}
+            waiting.look()
+    [event] = waiting.client.get("/api/events").json()["events"][:1]
+    assert (event["kind"], event["message"]) == ("replay", "backup files were replayed")
+    assert (event["count"], event["records"]) == (4, 80)
 
 
 def test_a_folder_that_cannot_be_read_leaves_the_end_open(waiting: Monitored, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from http_monitor.state.growth import Growth
+from http_monitor.state.alerts.growth import Growth
 from http_monitor.state.timeline import POINTS, Rates, Timeline
 from http_monitor.state.write_stats import WriteSnapshot, WriteStats
 from monitored.fake_agent import FakeAgent, sink_status

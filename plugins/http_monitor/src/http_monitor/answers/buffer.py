@@ -8,8 +8,8 @@ from pydantic import Field
 
 from agent_core.api import Severity, SinkStatus
 from http_monitor.answers.model import Answer, Rounded, Text, rounded
+from http_monitor.state.alerts.sink_alerts import overflow_count
 from http_monitor.state.monitor_state import Health, Now
-from http_monitor.state.sink_alerts import overflow_count
 from http_monitor.state.timeline import Rates
 
 NOISE: Final = 0.05

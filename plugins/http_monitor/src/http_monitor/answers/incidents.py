@@ -12,7 +12,10 @@ from http_monitor.state.journal import Journal, JournalEntry, RejectedRecord
 class EventAnswer(Answer):
     """One event, or several similar ones within a minute."""
 
-    kind: str = Field(description="sink_state, write_failed, diverted, dropped, replay, operator_action or lifecycle.")
+    kind: str = Field(
+        description="sink_state, write_failed, diverted, dropped, replay, device, source_state, operator_action "
+        "or lifecycle."
+    )
     subject: str = Field(description="Id of the sink or group, or the agent's name.")
     message: Text = Field(description="What happened.")
     first_time: str | None = Field(description="When it first happened (UTC, ISO 8601).")

@@ -6,6 +6,7 @@ import { percent, rate, short } from "./format.js";
 const WINDOW_SECONDS = 900;
 const LEAST_SECONDS = 120;
 const GAP_SECONDS = 3.5;
+const RHYTHM_SECONDS = 12; // writes that are further apart than this are not joined by a line
 const SERIES = 4;
 
 export class Charts {
@@ -17,15 +18,20 @@ export class Charts {
   }
 
   /** Start with all points that the agent remembers. */
-  load(history) {
-    this.sinks = Object.keys(history.fill_pct);
-    this.columns = {
-      time: [...history.time_seconds],
-      rate: [...history.records_per_second],
-      fill: this.sinks.map((sink) => [...history.fill_pct[sink]]),
-      write: this.sinks.map((sink) => [...history.write_seconds[sink]]),
-    };
+  load({ time_seconds, records_per_second, fill_pct, write_seconds }) {
+    this.sinks = Object.keys(fill_pct);
+    this.columns = { time: [], rate: [], fill: this.sinks.map(() => []), write: this.sinks.map(() => []) };
+    time_seconds.forEach((time, index) => {
+      this.leaveGap(time);
+      this.push(time, records_per_second[index], (sink) => fill_pct[sink][index], (sink) => write_seconds[sink][index]);
+    });
     this.draw();
+  }
+
+  /** Where nothing was measured there is a gap, not a line: the page was not connected, or the agent stood still. */
+  leaveGap(time) {
+    const last = this.columns.time.at(-1);
+    if (time - last > GAP_SECONDS) this.push(last + 1, null, () => null, () => null);
   }
 
   /** Add the newest point. */
@@ -34,7 +40,7 @@ export class Charts {
     const { time, rate: rates, fill, write } = this.columns;
     const last = time[time.length - 1];
     if (point.time_seconds <= last) return;
-    if (point.time_seconds - last > GAP_SECONDS) this.push(last + 1, null, () => null, () => null); // a gap, not a line
+    this.leaveGap(point.time_seconds);
     this.push(point.time_seconds, point.records_per_second, (sink) => point.fill_pct[sink] ?? null, (sink) => point.write_seconds[sink] ?? null);
     while (time.length > WINDOW_SECONDS + 60) [time, rates, ...fill, ...write].forEach((column) => column.shift());
     this.show(point, average);
@@ -79,7 +85,7 @@ export class Charts {
 
   data(index) {
     const { time, rate: rates, fill, write } = this.columns;
-    return [time, ...(index === 0 ? [rates] : index === 1 ? fill : write)];
+    return [time, ...(index === 0 ? [rates] : index === 1 ? fill : write.map((column) => bridged(time, column)))];
   }
 
   /** Make the plots: at the start, and again when the colours change. */
@@ -118,7 +124,7 @@ export class Charts {
           {},
           ...series.map((name, number) => {
             const stroke = colour(`--series-${(number % SERIES) + 1}`);
-            return { label: name, stroke, width: 1.8, fill: series.length === 1 ? fade(stroke) : undefined, points: { show: false }, spanGaps: index === 2 };
+            return { label: name, stroke, width: 1.8, fill: series.length === 1 ? fade(stroke) : undefined, points: { show: index === 2 ? lonely : false, size: 4, fill: stroke }, spanGaps: false };
           }),
         ],
       },
@@ -132,6 +138,29 @@ export class Charts {
       this.plots[index]?.setSize({ width: byId(id).clientWidth, height: byId(id).clientHeight });
     }
   }
+}
+
+/** Writes of a slow rhythm make a line, an outage makes a gap: undefined is passed over by the line, null is not. */
+function bridged(time, column) {
+  const found = [...column];
+  let last = -1;
+  column.forEach((value, index) => {
+    if (value == null) return;
+    if (last >= 0 && time[index] - time[last] <= RHYTHM_SECONDS) found.fill(undefined, last + 1, index);
+    last = index;
+  });
+  return found;
+}
+
+/** Points are drawn only where no line goes: a single write between two gaps. */
+function lonely(plot, series) {
+  const values = plot.data[series];
+  const drawn = (step) => (index) => {
+    let at = index + step;
+    while (at >= 0 && at < values.length && values[at] === undefined) at += step;
+    return values[at] != null;
+  };
+  return values.some((value, index) => value != null && !drawn(-1)(index) && !drawn(1)(index));
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

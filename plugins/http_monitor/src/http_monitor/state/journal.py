@@ -25,6 +25,8 @@ class EntryKind(StrEnum):
     DIVERTED = "diverted"
     DROPPED = "dropped"
     REPLAY = "replay"
+    DEVICE = "device"
+    SOURCE_STATE = "source_state"
     OPERATOR_ACTION = "operator_action"
     LIFECYCLE = "lifecycle"
 
@@ -67,8 +69,10 @@ class Journal:
         self.changes = 0
         """Grows with each entry and each write with rejected records."""
 
-    def note(self, kind: EntryKind, subject: str, message: str, records: int = 0, *, merge: bool = False) -> None:
-        """Add an entry; with ``merge`` the count of a similar one of the last minute grows instead."""
+    def note(
+        self, kind: EntryKind, subject: str, message: str, records: int = 0, *, count: int = 1, merge: bool = False
+    ) -> None:
+        """Add an entry; with ``merge`` the counts of a similar one of the last minute grow instead."""
         now = self._clock.time_ns()
         with self._lock:
             self.changes += 1
@@ -79,11 +83,11 @@ class Journal:
                     if (entry.kind, entry.subject, entry.message) == (kind, subject, message):
                         if now - entry.first_ns < MERGE_SECONDS * 1e9:
                             entries[index] = replace(
-                                entry, last_ns=now, count=entry.count + 1, records=entry.records + records
+                                entry, last_ns=now, count=entry.count + count, records=entry.records + records
                             )
                             return
                         break
-            entries.append(JournalEntry(kind, subject, message, now, now, 1, records))
+            entries.append(JournalEntry(kind, subject, message, now, now, count, records))
 
     def rejected(self, sink_id: str, batch: Batch, outcome: WriteOutcome) -> None:
         """Remember the first records that a write refused."""
@@ -108,9 +112,10 @@ class Journal:
             self._rejected.extend(found)
 
     def entries(self) -> tuple[JournalEntry, ...]:
-        """Newest first."""
+        """Newest first, by the last time that it happened: the time that is shown."""
         with self._lock:
-            return tuple(reversed(self._entries))
+            newest_first = list(self._entries)[::-1]
+        return tuple(sorted(newest_first, key=lambda entry: entry.last_ns, reverse=True))
 
     def rejected_records(self) -> tuple[RejectedRecord, ...]:
         """Newest first."""

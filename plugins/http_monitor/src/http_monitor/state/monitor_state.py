@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from agent_core.api import AgentError, AgentStatus, AgentView, ComponentContext, GroupStatus, Severity
-from http_monitor.state.alert import Alert
-from http_monitor.state.alerts import AlertBoard
+from http_monitor.state.alerts.alert import Alert
+from http_monitor.state.alerts.board import AlertBoard
+from http_monitor.state.device_events import DeviceEvents
 from http_monitor.state.journal import Journal
 from http_monitor.state.requested_replays import RequestedReplays
 from http_monitor.state.storage import Storage
@@ -77,6 +78,7 @@ class MonitorState:
         self.files_changed = False
         """True when the last tick found that files of a fallback came or went: then ``look`` has something to see."""
         self._board = AlertBoard()
+        self._devices = DeviceEvents(self.journal)
         self._rates = Rates.of(())
         self._agent: AgentView | None = None
         self._files: Sequence[tuple[int, str | None]] = ()
@@ -122,14 +124,16 @@ class MonitorState:
     def look(self) -> None:
         """Examine the disk, and note the outcome of requested replays. Blocks; raises NotRunning."""
         self.storage.look(self.agent)
-        self.replays.settle(self.agent)
+        self.replays.settle(self.agent, self.storage.snapshot)
 
     def tick(self) -> None:
         """Bring everything up to date; once a second. Without effect before the start."""
         if self._agent is None:
             return
         with self._ticking:
-            status = self.now().status
+            now = self.now()
+            status = now.status
+            self._devices.follow(status.sources, now.groups, self.clock.monotonic())
             writes = {sink.sink_id: self.writes.snapshot(sink.sink_id) for sink in status.sinks}
             self.tags.fold()
             if self.ticks % SAMPLE_TICKS == 0:

@@ -1,4 +1,4 @@
-"""RequestedReplays: the files that operators asked to replay, and the outcome of each."""
+"""RequestedReplays: the files that operators asked to replay, and the outcome of every replay."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from agent_core.api import AgentView, ReplayStatus, WriteOutcome
 from http_monitor.state.journal import EntryKind, Journal
+from http_monitor.state.storage import StorageSnapshot
 
 MAX_FILES: Final = 200
 """Files whose counts are remembered: any of them may turn out to be a requested one."""
@@ -50,8 +51,9 @@ class RequestedReplays:
             if file not in replays[sink_id].requested_files and file != replays[sink_id].current_file
         }
 
-    def settle(self, agent: AgentView) -> None:
+    def settle(self, agent: AgentView, storage: StorageSnapshot) -> None:
         """Note in the journal what is over. Reads the disk; a folder that cannot be read is tried again next time."""
+        self._settle_automatic(agent, storage)
         for sink_id, file in sorted(self.over(agent)):
             try:
                 waits = file in {waiting.name for waiting in agent.backlog(sink_id)}
@@ -64,6 +66,24 @@ class RequestedReplays:
                 f"{file} was not replayed and still waits; the log says why" if waits else f"{file} {_end(written)}"
             )
             self._journal.note(EntryKind.REPLAY, sink_id, message)
+
+    def _settle_automatic(self, agent: AgentView, storage: StorageSnapshot) -> None:
+        """Files that nobody asked for: one is an entry, and those of a catch-up are one entry each minute."""
+        current = {(sink.sink_id, sink.replay.current_file) for sink in agent.status().sinks if sink.replay}
+        waiting = {(sink_id, file.name) for sink_id, files in storage.backlog.items() for file in files}
+        with self._lock:
+            over = [file for file in self._written if file not in waiting | current | self._asked]
+            done = [(sink_id, file, self._written.pop((sink_id, file))) for sink_id, file in over]
+        for sink_id in dict.fromkeys(sink_id for sink_id, _, _ in done):
+            files = [(file, written) for one, file, written in done if one == sink_id]
+            if len(files) == 1:
+                file, written = files[0]
+                self._journal.note(EntryKind.REPLAY, sink_id, f"{file} {_end(written)}")
+            else:
+                records = sum(written.read for _, written in files)
+                self._journal.note(
+                    EntryKind.REPLAY, sink_id, "backup files were replayed", records, count=len(files), merge=True
+                )
 
 
 def _end(written: ReplayStatus) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from agent_core.api import Severity, SinkState, SinkStatus
-from http_monitor.state.alert import Alert, Grown, reasons, sentence, short
+from http_monitor.state.alerts.alert import Alert, Grown, reasons, sentence, short
 from http_monitor.state.storage import StorageSnapshot
 
 FILL_WARNING_PCT: Final = 70.0

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from agent_core.api import AgentStatus, GroupStatus, Severity
-from http_monitor.state.alert import Alert
-from http_monitor.state.growth import Growth
-from http_monitor.state.polling_alerts import PollingAlerts
-from http_monitor.state.sink_alerts import sink_alerts
+from http_monitor.state.alerts.alert import Alert
+from http_monitor.state.alerts.growth import Growth
+from http_monitor.state.alerts.polling_alerts import PollingAlerts
+from http_monitor.state.alerts.sink_alerts import sink_alerts
 from http_monitor.state.storage import StorageSnapshot
 
 DISK_WARNING_PCT: Final = 10.0

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from agent_core.api import AgentStatus, GroupState, GroupStatus, Severity, SourceState, SourceStatus
-from http_monitor.state.alert import Alert, Grown, names, reasons, sentence, short
-from http_monitor.state.growth import Growth
+from http_monitor.state.alerts.alert import Alert, Grown, names, reasons, sentence, short
+from http_monitor.state.alerts.growth import Growth
 
 AFTERMATH_SECONDS: Final = 300.0
 """So long after a device came back, polls that were missed while it was away are no reason to change the interval."""

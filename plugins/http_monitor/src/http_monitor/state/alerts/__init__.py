@@ -1,0 +1,1 @@
+"""What is wrong now, by cause, and what to do about it."""
