@@ -19,7 +19,7 @@ def tree() -> list[str]:
         depth = (len(line) - len(line.lstrip())) // 2
         above[depth + 1 :] = [above[depth] + entry]
         paths.append(above[depth + 1])
-        inside = re.findall(r"(?<= )(\w+/)(?= |$)", line.partition(entry)[2])
+        inside = re.findall(r"(?<= )((?:\w+/)+)(?= |$)", line.partition(entry)[2])
         paths += [f"{above[depth + 1]}src/{entry}{folder}" for folder in inside if above[depth] == "plugins/"]
     return paths
 

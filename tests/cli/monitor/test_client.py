@@ -102,7 +102,7 @@ def test_an_answer_that_trickles_is_given_up() -> None:
 
     with server(trickle) as url:
         try:
-            with pytest.raises(MonitorUnreachable, match="the answer does not end|did not answer within"):
+            with pytest.raises(MonitorUnreachable, match=r"the answer does not end|did not answer within"):
                 MonitorClient(url, seconds=0.3).get("/")
         finally:
             gone.set()

@@ -61,6 +61,7 @@ def page_opener(browser: Browser) -> Iterator[OpenPage]:
     def open_one(url: str, viewport: ViewportSize = WALL, theme: str = "dark") -> Page:
         page = browser.new_page(viewport=viewport, color_scheme="light" if theme == "light" else "dark")
         page.set_default_timeout(15_000)
+        home = url.partition("?")[0]
 
         def note_message(message: ConsoleMessage) -> None:
             # What Chromium itself says about a refused call or a dead agent is what those tests bring about.
@@ -68,7 +69,7 @@ def page_opener(browser: Browser) -> Iterator[OpenPage]:
                 problems.append(message.text)
 
         def note_request(request: Request) -> None:
-            if not request.url.startswith((url, "data:", url.replace("http:", "ws:"))):
+            if not request.url.startswith((home, "data:", home.replace("http:", "ws:"))):
                 problems.append(f"asked for {request.url}")
 
         page.on("console", note_message)

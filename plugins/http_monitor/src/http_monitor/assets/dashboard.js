@@ -9,6 +9,7 @@ import { Groups } from "./groups.js";
 import { Pipeline } from "./pipeline.js";
 import { PLACES, drawAlerts, drawEvents, drawLedger, drawRejected } from "./records.js";
 import { Tags } from "./tags.js";
+import { Wall } from "./wall.js";
 
 const agent = new Agent();
 const charts = new Charts();
@@ -16,6 +17,7 @@ const groups = new Groups((id, action, button) => change(`/api/polling/groups/${
 const pipeline = new Pipeline(byId("pipeline"), onSink);
 const tags = new Tags(agent);
 const backups = new Backups(onReplay);
+const wall = new Wall();
 
 let latest = null;
 let latestAt = null;
@@ -65,6 +67,7 @@ function drawHead(live) {
   }
   document.title = `${health === "ok" ? "" : "! "}${name}: ${rate(live.records_per_second)} records/s`;
   drawIcon(state);
+  wall.draw(live, state, words);
 }
 
 const ICON = { "is-ok": "%234cc2ff", "is-warn": "%23f0b429", "is-bad": "%23ff5c57", lost: "%238b9bab" };
@@ -201,6 +204,7 @@ function switchTheme() {
 }
 
 byId("theme-button").addEventListener("click", switchTheme);
+byId("wall-button").addEventListener("click", () => wall.show(true));
 wished.addEventListener("change", applyTheme);
 
 const KEYS = {
@@ -211,6 +215,7 @@ const KEYS = {
   g: () => (byId("groups").querySelector("button") ?? byId("start-all")).focus(),
   r: () => (byId("backups").querySelector("button:not([hidden])") ?? byId("backups")).focus(),
   t: switchTheme,
+  w: () => wall.toggle(),
   f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
   "?": () => byId("help-dialog").showModal(),
 };
@@ -242,5 +247,6 @@ applyTheme();
 setInterval(() => {
   text(byId("clock"), clock(new Date()));
   drawLost();
+  wall.tick(lostAt);
 }, 500);
 start();

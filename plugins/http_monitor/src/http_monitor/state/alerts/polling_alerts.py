@@ -102,9 +102,8 @@ def _poor_polls(device: Device, groups: Sequence[GroupStatus], missed: dict[str,
             Severity.CRITICAL,
             "group_stale",
             ids[0] if len(ids) == 1 else device[1],
-            (f"{len(ids)} groups have had" if len(ids) > 1 else "it has had")
-            + " no good poll for longer than the limit"
-            + (f" ({names(ids)})" if len(ids) > 1 else "")
+            (f"{len(ids)} groups ({names(ids)}) have had " if len(ids) > 1 else "")
+            + "no good poll for longer than the limit"
             + (f": {error}" if error else ""),
             "Check the device and the addresses of the tags.",
         )
