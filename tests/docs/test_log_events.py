@@ -110,6 +110,7 @@ ONCE = {
     "http server not stopped in time": "the stop",
     "thread died": "a thread dies once",
     "dashboard opened": "the start",
+    "backup folder replaced": "another folder; each time another number of records is left behind",
     "configuration warning": "the start",
     "configuration check failed": "the start",
     "plugin skipped": "the start",

@@ -221,12 +221,12 @@ def test_a_folder_that_is_not_the_one_of_the_last_run_is_said_at_the_start(
     second = make_sink()
     second.open()
     assert (
-        f"backup folder replaced: sink=warehouse folder={folder} previous_folder={folder} waiting_files=1"
+        f"backup folder replaced: sink=warehouse folder={folder} previous_folder={folder} waiting_records=3"
         in caplog.text
     )
     assert "mount the previous disk before the agent starts" in caplog.text
     (advice,) = second.advice()
-    assert (advice.severity, "1 files waited" in advice.message) == (Severity.WARNING, True)
+    assert (advice.severity, "where 3 records waited" in advice.message) == (Severity.WARNING, True)
     second.close()
     caplog.clear()
     third = make_sink()
@@ -254,8 +254,18 @@ def test_a_folder_that_is_lost_and_replaced_while_the_sink_is_open_is_said_too(
     accepted(sink, 1)
     replace(folder, tmp_path)
     accepted(sink, 2)
+    accepted(sink, 3)
     assert "backup file missing: sink=warehouse" in caplog.text
-    assert "backup folder replaced: sink=warehouse" in caplog.text
+    assert "waiting_records=3" in caplog.text, "in the folder that is gone"
+    assert sink.stock().backup_records == 6
+    shutil.move(folder.parent, tmp_path / "below the mount")
+    (tmp_path / "not mounted").rename(folder.parent)
+    accepted(sink, 4)
+    assert "waiting_records=6" in caplog.text, "in the folder that lies below the one that is back"
+    (advice,) = sink.advice()
+    assert "where 6 records waited" in advice.message
+    sink.backlog()
+    assert sink.stock().backup_records == 6, "the file of before was adopted"
 
 
 def test_a_state_directory_that_cannot_be_written_costs_no_record(

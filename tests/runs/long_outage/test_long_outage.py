@@ -164,6 +164,35 @@ def test_when_the_disk_is_full_as_well_the_loss_is_exact_and_it_recovers(run: Co
     assert_exact_loss(run, agent)
 
 
+def test_when_the_backup_folder_is_away_as_well_the_loss_is_exact_and_the_open_file_is_adopted(run: CountedRun) -> None:
+    with run.agent(SHORT.words()) as agent:
+        wait_for_rows(run)
+        with refused(run.server):
+            wait_until(lambda: bool(run.waiting_files()), what="rows in the fallback")
+            with folder_lost(run):
+                wait_until(lambda: "records dropped" in agent.output, what="the buffer to overflow")
+                time.sleep(0.5)
+            wait_until(lambda: "fallback works again" in agent.output, what="the fallback to take rows again")
+        wait_for_rows(run)
+        run.enough()
+        run.wait_for_catch_up(SHORT.catch_up_seconds)
+        run.stop()
+    assert "a file has the folder's name (ENOTDIR)" in agent.output
+    assert "backup file salvaged" in agent.output
+    assert_exact_loss(run, agent)
+
+
+@contextmanager
+def folder_lost(run: CountedRun) -> Iterator[None]:
+    """A file is in its place, as it may be below a mount that ended."""
+    folder, lost = run.case.folder / "backup", run.case.folder / "lost"
+    folder.rename(lost)
+    folder.write_text("in the way", encoding="utf-8")
+    yield
+    folder.unlink()
+    lost.rename(folder)
+
+
 @contextmanager
 def disk_full(agent: AgentProcess) -> Iterator[None]:
     """No file of the agent can grow."""

@@ -72,7 +72,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Ite
 
 
 def _another_folder(folder: Folder, other: Remembered, subject: str) -> Finding:
-    waiting = f"{other.files:,} files ({other.size_bytes:,} bytes) waited"
+    waiting = f"{other.records:,} records waited"
     if folder.path.is_dir():
         message = f"not the folder that was used last ({other.folder}, where {waiting})"
         return Finding(Severity.WARNING, subject, message, REPLACED_NEXT_STEP)

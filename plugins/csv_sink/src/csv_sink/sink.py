@@ -169,11 +169,11 @@ class CsvSink:
             self._readings.pop(file, None)
 
     def advice(self) -> Sequence[Finding]:
-        """Whether the folder is another one than that of the last run."""
+        """Whether the folder is another one than before: in the last run, or earlier in this one."""
         replaced = self._appender.replaced
         if replaced is None:
             return ()
-        message = f"not the folder of the last run ({replaced.folder}, where {replaced.files:,} files waited)"
+        message = f"not the folder that was used before ({replaced.folder}, where {replaced.records:,} records waited)"
         return (Finding(Severity.WARNING, f"CSV {self._folder.path}", message, REPLACED_NEXT_STEP),)
 
     def diagnose(self) -> Iterable[Finding]:

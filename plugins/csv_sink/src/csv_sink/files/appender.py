@@ -90,7 +90,7 @@ class Appender:
         self._parts: dict[FileKind, Part] = {}
         self._left: set[Path] = set()  # parts that are not open and are to be completed
         self._completing: set[Path] = set()
-        self._noted: tuple[int, int] | None = None
+        self._noted: int | None = None
         self._note_at = 0.0
         self.replaced: Remembered | None = None
         """The folder that was used before, if the one that is used now is another."""
@@ -197,10 +197,11 @@ class Appender:
             )
 
     def _note(self) -> None:
-        noted = self._listing.totals()
-        if noted is not None and noted != self._noted:
-            self._memory.keep(*noted)
-            self._noted = noted
+        stock = self._inventory.stock()
+        records = stock.backup_records + stock.rejected_records
+        if records != self._noted:
+            self._memory.keep(records)
+            self._noted = records
 
     # ---- with the lock held
 
@@ -279,6 +280,7 @@ class Appender:
         if kind not in self._parts:
             if not self._folder_lock.in_place:  # the folder was deleted, and the lock with it
                 self._take_folder()
+            self._inventory.open_file(kind, 0)
             path = self._folder.new_part(kind, self._clock.time_ns(), self._left | self._completing)
             self._parts[kind] = Part(path, self._clock.monotonic())
             self._listing.touched()
@@ -323,7 +325,6 @@ class Appender:
         part = self._parts.pop(kind)
         part.abandon()
         self._left.add(part.path)
-        self._inventory.open_file(kind, 0)
 
     def _ensure_folder(self) -> None:
         if not self._is_open:
@@ -343,20 +344,29 @@ class Appender:
             open_files = {part.path for part in self._parts.values()}
             self._left = {path for path in self._folder.parts() if path not in open_files}
             self._listing.forget()
-        remembered, self.replaced = self._memory.recall(), self._memory.other_folder()
-        if self.replaced is not None:
+        self._compare_folder()
+        for kind in FileKind:
+            if kind not in self._parts:  # it was lost with the other folder
+                self._inventory.open_file(kind, 0)
+
+    def _compare_folder(self) -> None:
+        """Say so if the folder is not the one that was used before, in this run or the last."""
+        remembered, other = self._memory.recall(), self._memory.other_folder()
+        if other is not None:
+            if self._is_open:  # it was ours a moment ago, so its number is exact
+                stock = self._inventory.stock()
+                other = other._replace(records=stock.backup_records + stock.rejected_records)
+            self.replaced = other
             self._log.warning(
                 "backup folder replaced",
                 sink=self._sink_id,
                 folder=self._folder.path,
-                previous_folder=self.replaced.folder,
-                waiting_files=self.replaced.files,
-                waiting_bytes=self.replaced.size_bytes,
+                previous_folder=other.folder,
+                waiting_records=other.records,
                 next_step=REPLACED_NEXT_STEP,
-                every=self._sink_id,
             )
-        if remembered is None or self.replaced is not None:
-            self._memory.keep(0, 0)
+        if remembered is None or other is not None:
+            self._memory.keep(0)
         self._noted = None
 
     def _age(self, part: Part) -> float:

@@ -77,13 +77,6 @@ class Listing:
         with self._lock:
             return self._counts[kind]
 
-    def totals(self) -> tuple[int, int] | None:
-        """How many files wait and how many bytes they have; None if nobody has looked."""
-        with self._lock:
-            if self._files is None:
-                return None
-            return len(self._files), sum(file.size_bytes for file in self._files)
-
     def version(self, name: str) -> FileVersion | None:
         """The version that the listing saw."""
         with self._lock:

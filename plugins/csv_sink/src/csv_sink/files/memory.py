@@ -15,12 +15,11 @@ _ID_LENGTH: Final = 16
 
 
 class Remembered(NamedTuple):
-    """A folder, the id it had, and how many files waited in it, as of the last note."""
+    """A folder, the id it had, and how many records waited in its files, as of the last note."""
 
     folder: str
     folder_id: str
-    files: int
-    size_bytes: int
+    records: int
 
 
 class FolderMemory:
@@ -39,9 +38,7 @@ class FolderMemory:
         """What was noted last; None the first time."""
         try:
             noted = json.loads(self._path.read_text(encoding="utf-8"))
-            return Remembered(
-                str(noted["folder"]), str(noted["id"]), int(noted["waiting_files"]), int(noted["waiting_bytes"])
-            )
+            return Remembered(str(noted["folder"]), str(noted["id"]), int(noted["waiting_records"]))
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -56,16 +53,11 @@ class FolderMemory:
             return (self._folder / NAME).read_text(encoding="ascii", errors="replace").strip()[:_ID_LENGTH] or None
         return None
 
-    def keep(self, files: int, size_bytes: int) -> None:
+    def keep(self, records: int) -> None:
         """Give the folder an id if it has none, and note what waits in it."""
         with suppress(OSError):
             folder_id = self.folder_id() or self._make_id()
-            noted = {
-                "folder": str(self._folder),
-                "id": folder_id,
-                "waiting_files": files,
-                "waiting_bytes": size_bytes,
-            }
+            noted = {"folder": str(self._folder), "id": folder_id, "waiting_records": records}
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = self._path.with_suffix(".new")
             new.touch(mode=0o600)
