@@ -16,7 +16,7 @@ from http_monitor.door.places import Limits, Places
 from http_monitor.door.server import Server
 from monitored.http_client import HttpClient
 from monitored.running import MakeServed, Served
-from monitored.web_socket import WebSocketClient
+from monitored.web_socket import WebSocketClient, WebSocketRefused
 from pytest_mock import MockerFixture
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -80,13 +80,27 @@ def test_a_browser_that_is_served_is_not_closed_for_those_who_ask_nothing(crowde
         assert [browser.receive()["name"] for _ in range(2)] == ["line-1"] * 2
 
 
-def test_browsers_leave_places_for_the_probes(make_served: MakeServed) -> None:
+def test_an_address_whose_share_is_in_use_gets_no_more(make_served: MakeServed) -> None:
     served = make_served(limits=Limits(connections=8, request_seconds=FOR_EVER))
     with ExitStack() as stack:
-        for _ in range(4):  # the share of one address
+        for _ in range(4):
             stack.enter_context(WebSocketClient(served.port, "/ws/polling"))
         with closing(connected(served.port)) as refused:
             assert closed_by_server(refused), "nobody waits, so nobody makes room"
+
+
+def test_browsers_leave_places_for_the_probes(make_served: MakeServed) -> None:
+    limits = Limits(connections=16, request_seconds=FOR_EVER)
+    served = make_served(limits=limits, trusted_proxies=("127.0.0.1",), public_reading=True)
+    with ExitStack() as stack:
+        for _ in range(limits.connections - limits.for_probes):
+            stack.enter_context(WebSocketClient(served.port, "/ws/polling"))
+        with pytest.raises(WebSocketRefused, match="503"):
+            WebSocketClient(served.port, "/ws/polling")
+        busy = served.client.get("/api/live")
+        assert (busy.status, busy.headers["retry-after"]) == (503, "1")
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert served.client.get(path).status == 200, path
 
 
 @pytest.fixture
@@ -111,11 +125,15 @@ def test_a_head_that_comes_byte_by_byte_gains_no_time(strict: Served) -> None:
 
 
 def test_after_an_answer_the_next_head_has_a_deadline_too(strict: Served) -> None:
-    with closing(connected(strict.port, first=HEAD + b"\r\n")) as client:
-        assert client.recv(12) == b"HTTP/1.1 200"
-        with suppress(ConnectionError):
-            client.sendall(b"G")
-        assert closed_by_server(client)
+    for _ in range(1000):  # on a busy machine the first head may be late as well
+        with closing(connected(strict.port)) as client, suppress(ConnectionError):
+            client.sendall(HEAD + b"\r\n")
+            if client.recv(12) == b"HTTP/1.1 200":
+                with suppress(ConnectionError):
+                    client.sendall(b"G")
+                assert closed_by_server(client)
+                return
+    pytest.fail("no answer")
 
 
 @contextmanager
@@ -154,14 +172,9 @@ def test_an_answer_that_nobody_takes_is_given_up() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        try:
-            while scope["state"]["place"] is not None:
-                await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
-                if (await asyncio.wait_for(receive(), 0.001))["type"] == "http.disconnect":
-                    return
-        except TimeoutError:
-            pass
-        finally:
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+        if (await receive())["type"] == "http.disconnect":
             ended.set()
 
     with (

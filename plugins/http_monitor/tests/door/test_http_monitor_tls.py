@@ -85,9 +85,16 @@ def test_a_handshake_has_a_deadline(make_served: MakeServed, certificate: Tls) -
 
 
 def test_after_the_handshake_a_request_has_a_deadline(make_served: MakeServed, certificate: Tls) -> None:
-    served = make_served(tls=certificate, limits=Limits(request_seconds=1.0))
-    with shaken(served, certificate) as silent, suppress(ConnectionError, ssl.SSLError):
-        assert silent.recv(1) == b""
+    served = make_served(tls=certificate, limits=Limits(request_seconds=0.5))
+    for _ in range(100):  # on a busy machine the handshake may be late as well
+        try:
+            silent = shaken(served, certificate)
+        except OSError:
+            continue
+        with silent, suppress(ConnectionError, ssl.SSLError):
+            assert silent.recv(1) == b""
+        return
+    pytest.fail("no handshake")
 
 
 def test_renewed_files_are_taken_and_bad_ones_are_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
