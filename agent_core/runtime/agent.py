@@ -20,6 +20,7 @@ from agent_core.api import (
     UnknownSinkError,
     did_you_mean,
 )
+from agent_core.api.private import make_private_folder
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events
@@ -301,7 +302,7 @@ class Agent:
 
     def _take_state_dir(self) -> None:
         state_dir = self._config.state_dir
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(state_dir)
         try:
             self._state_lock.acquire(timeout=LOOK_SECONDS)
         except Timeout:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from agent_core.api.private import PRIVATE_FILE
+
 NAME = "agent.lock"
 LOOK_SECONDS = 1.0
 """A check whether an agent runs holds the lock for a moment; an agent that starts waits this long for it."""
@@ -13,7 +15,7 @@ LOOK_SECONDS = 1.0
 
 def state_lock(state_dir: Path) -> FileLock:
     """The lock that a running agent holds."""
-    return FileLock(state_dir / NAME)
+    return FileLock(state_dir / NAME, mode=PRIVATE_FILE)
 
 
 def agent_runs(state_dir: Path) -> bool:

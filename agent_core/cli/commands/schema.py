@@ -8,6 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
+from agent_core.api.private import shared_opener
 from agent_core.cli import exit_code
 from agent_core.cli.subcommand import Subcommands, command_parser
 from agent_core.config import merged_schema
@@ -38,7 +39,8 @@ def schema(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         print(text)
     else:
-        arguments.output.write_text(text + "\n", encoding="utf-8", newline="\n")
+        with open(arguments.output, "w", encoding="utf-8", newline="\n", opener=shared_opener) as stream:
+            stream.write(text + "\n")
         print(f"wrote {arguments.output}: {len(catalog.plugins)} plugins", file=sys.stderr)
     for broken in catalog.broken:
         print(f"warning: left out: {broken.reason}", file=sys.stderr)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import Clock, ConfigError, ConfigProblem, Log
+from agent_core.api.private import make_private_folder, private_opener
 from agent_core.config import LogFileConfig
 
 ROTATION_RETRY_SECONDS: Final = 60.0
@@ -32,7 +33,7 @@ class LogFile(RotatingFileHandler):
         self._lost = 0
         self._rotate_from = 0.0
         try:
-            config.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(config.path.parent)
             super().__init__(config.path, maxBytes=config.max_size_bytes, backupCount=config.keep)
         except OSError as error:
             message = f"cannot write {config.path}: {error.strerror or error}"
@@ -110,7 +111,7 @@ class LogFile(RotatingFileHandler):
             encoding="utf-8",
             errors="backslashreplace",
             newline="\n",
-            opener=lambda name, flags: os.open(name, flags, 0o600),
+            opener=private_opener,
         )
         if torn:
             stream.write("\n")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import AgentError, Config, Secret
+from agent_core.api.whole_file import read_whole_text
 from agent_core.cli.monitor.client import MonitorClient
 from agent_core.cli.subcommand import add_file_argument
 from agent_core.config import load_extensions
+from agent_core.config.document.interpolation import MAX_SECRET_BYTES
 from agent_core.registry import Registry
 
 TOKEN_VARIABLE: Final = "AGENT_TOKEN"  # noqa: S105 - the name of a variable
@@ -40,7 +42,7 @@ def monitor_client(arguments: argparse.Namespace) -> MonitorClient:
     """The client that the arguments ask for. Raises ConfigError, AgentError or OSError."""
     token = os.environ.get(TOKEN_VARIABLE, "").strip() or None
     if arguments.token_file is not None:
-        token = arguments.token_file.read_text(encoding="utf-8").strip()
+        token = read_whole_text(arguments.token_file, MAX_SECRET_BYTES).strip()
     tls = None if arguments.ca_file is None else _trusting(arguments.ca_file)
     if arguments.url is not None:
         url = arguments.url if "://" in arguments.url else f"http://{arguments.url}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from agent_core.api import Clock, Log, ReplayRefused, WriteOutcome
+from agent_core.api.private import PRIVATE_FILE, make_private_folder
 from agent_core.config.model import AgentConfig
 from agent_core.registry import Registry
 from agent_core.runtime.components import Components
@@ -101,7 +102,7 @@ class ManualReplay:
             ),
         )
         self._folder = config.state_dir / "replay"
-        self._lock = FileLock(self._folder / f"{sink.id}.lock")
+        self._lock = FileLock(self._folder / f"{sink.id}.lock", mode=PRIVATE_FILE)
 
     def close(self) -> None:
         """Close everything, whatever has happened."""
@@ -184,7 +185,7 @@ class ManualReplay:
         return not self._stop_requested
 
     def _take_lock(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         try:
             self._lock.acquire(blocking=False)
         except Timeout:

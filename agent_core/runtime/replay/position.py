@@ -6,6 +6,13 @@ import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+from agent_core.api.private import make_private_folder, replace_private
+from agent_core.api.whole_file import read_whole_text
+
+_LARGEST_BYTES: Final = 64 * 1024 * 1024
+"""Of a file of positions; 100,000 unfinished backup files take 5 MB."""
 
 
 class ReplayPosition:
@@ -47,16 +54,15 @@ class ReplayPosition:
                 self._store()
 
     def _store(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(self._known), encoding="utf-8")
-        new.replace(self._path)
+        make_private_folder(self._path.parent)
+        replace_private(self._path, json.dumps(self._known))
 
     def _all(self) -> dict[str, int]:
         if self._known is None:
             try:
-                stored = json.loads(self._path.read_text(encoding="utf-8"))
-                self._known = {str(file): int(record) for file, record in stored.items()}
-            except (OSError, ValueError, TypeError, AttributeError):
+                stored = json.loads(read_whole_text(self._path, _LARGEST_BYTES))
+                known = {str(file): int(record) for file, record in stored.items()}
+                self._known = {file: record for file, record in known.items() if record >= 0}
+            except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
                 self._known = {}
         return self._known

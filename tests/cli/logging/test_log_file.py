@@ -73,14 +73,17 @@ def test_the_folder_is_created_and_lines_are_appended(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
-def test_the_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_folder_file_and_rotated_files_are_their_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with logged(tmp_path / "agent.log", ManualClock()):
-            log.info("line")
+        with logged(tmp_path / "deep" / "log" / "agent.log", ManualClock(), max_size=2 * LINE_BYTES, keep=3):
+            for number in range(5):
+                log.info("%d", number)
     finally:
         os.umask(before)
-    assert (tmp_path / "agent.log").stat().st_mode & 0o777 == 0o600
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    files = {"agent.log": 0o600, "agent.log.1": 0o600, "agent.log.2": 0o600, "agent.log.3": 0o600}
+    assert modes == {"deep": 0o700, "log": 0o700, **files}
 
 
 def test_a_full_file_is_rotated_and_the_oldest_deleted(tmp_path: Path) -> None:

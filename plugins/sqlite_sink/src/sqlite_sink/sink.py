@@ -18,6 +18,7 @@ from agent_core.api import (
     RetryableError,
     WriteOutcome,
 )
+from agent_core.api.private import PRIVATE_FILE, make_private_folder
 from sqlite_sink.config import OnConflict, SqliteSinkConfig
 from sqlite_sink.diagnosis import diagnose
 from sqlite_sink.failure import translate
@@ -152,9 +153,9 @@ class SqliteSink:
         config = self._config
         connection: sqlite3.Connection | None = None
         try:
-            config.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(config.path.parent)
             # A new file is its owner's alone, whatever the umask; SQLite gives its -wal and -shm the same rights.
-            config.path.touch(mode=0o600)
+            config.path.touch(PRIVATE_FILE)
             connection = sqlite3.connect(
                 config.path, timeout=config.busy_timeout_seconds, isolation_level=None, check_same_thread=False
             )

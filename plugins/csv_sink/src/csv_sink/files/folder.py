@@ -13,6 +13,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Final, NamedTuple
 
+from agent_core.api.private import make_private_folder
 from csv_sink.files.part import SUFFIX, sync_folder
 from csv_sink.format.timestamp import file_stamp
 
@@ -71,7 +72,7 @@ class Folder:
 
     def make(self) -> None:
         """Create the folder, for its owner only. Raises OSError."""
-        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.directory.parent)
         for folder in (self.directory, self.path):
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)

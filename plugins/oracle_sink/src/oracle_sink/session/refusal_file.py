@@ -16,9 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from agent_core.api.private import make_private_folder
+from agent_core.api.whole_file import read_whole_text
+
 _ROUNDS: Final = 300_000
 _DIGEST_BYTES: Final = 2
 _NS: Final = 1_000_000_000
+_LARGEST_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class RefusalFile:
     def read(self) -> LoginRefusal | None:
         """None if there is none, or it cannot be read."""
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            stored = json.loads(read_whole_text(self.path, _LARGEST_BYTES))
             return LoginRefusal(
                 refused_at_ns=int(stored["refused_at_ns"]),
                 pause_seconds=float(stored["pause_seconds"]),
@@ -81,7 +85,7 @@ class RefusalFile:
     def keep(self, refusal: LoginRefusal) -> None:
         """Written to a temporary file, for its owner only, and moved into place. Does nothing if that fails."""
         with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             handle, temporary = tempfile.mkstemp(prefix=self.path.stem, suffix=".new", dir=self.path.parent)
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent_core.api import GroupMode
+from agent_core.api.private import shared_opener
 from polling_source.config import GroupConfig
 from polling_source.tags.contents import Contents, ListedDevice
 from polling_source.tags.tag import tag_fields
@@ -14,7 +15,8 @@ from polling_source.tags.tag import tag_fields
 def write_yaml(contents: Contents, file: Path, tags_from: str | None) -> None:
     """The tags stand in it, or in the CSV file ``tags_from`` (as written from the YAML's folder)."""
     lines = [*_device_lines(contents), *_group_lines(contents, tags_from)]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    with open(file, "w", encoding="utf-8", newline="\n", opener=shared_opener) as stream:
+        stream.write("\n".join(lines) + "\n")
 
 
 def _device_lines(contents: Contents) -> Iterator[str]:
