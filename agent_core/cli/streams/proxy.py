@@ -31,10 +31,9 @@ class Proxy(TextIOBase):
     def errors(self) -> str | None:  # type: ignore[override]
         return self.stream.errors
 
-    @property
-    def buffer(self) -> object:
-        """For whoever writes bytes; that may block."""
-        return self.stream.buffer
+    def __getattr__(self, name: str) -> object:
+        """What only some streams have: ``reconfigure``, ``name``; also ``buffer``, which may block."""
+        return getattr(self.stream, name)
 
     def fileno(self) -> int:
         return self.stream.fileno()

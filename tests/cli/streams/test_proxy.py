@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO, cast
@@ -59,14 +58,17 @@ def test_a_stream_that_was_closed_at_the_start_takes_nothing_and_says_so() -> No
     assert not drained(stream)
 
 
-def test_it_looks_like_the_stream_that_it_stands_for() -> None:
-    for stream in (DirectStream(sys.__stdout__ or sys.stdout), QueuedStream(sys.__stdout__ or sys.stdout, None)):
-        found = cast(Proxy, stream)
-        assert found.encoding == found.stream.encoding
-        assert found.errors == found.stream.errors
-        assert found.isatty() is found.stream.isatty()
-        assert found.writable()
-        assert found.buffer is found.stream.buffer
+@pytest.mark.parametrize("proxy_of", [DirectStream, lambda stream: QueuedStream(stream, None)])
+def test_it_looks_like_the_stream_that_it_stands_for(proxy_of: Callable[[TextIO], Proxy]) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+    proxy = proxy_of(stream)
+    assert (proxy.encoding, proxy.errors, proxy.isatty(), proxy.writable()) == ("ascii", stream.errors, False, True)
+    assert proxy.buffer is stream.buffer
+    proxy.reconfigure(encoding="utf-8")  # type: ignore[operator]
+    assert proxy.encoding == "utf-8"
+    with pytest.raises(io.UnsupportedOperation):
+        proxy.fileno()
+    assert not hasattr(proxy, "nothing_of_a_stream")
 
 
 def of_pipe() -> TextIO:
