@@ -77,7 +77,7 @@ def agent_check_config(config: Config) -> Sequence[ConfigProblem]:
 
 @hookspec
 def agent_started(agent: AgentView) -> None:
-    """Every part is open and the sources run. Called once, in the main thread."""
+    """Every part is open and the sources run. Called once, in a thread of the agent that waits for it."""
 
 
 @hookspec
@@ -130,4 +130,7 @@ def agent_sink_state_changed(
 
 @hookspec
 def agent_stopping(agent: AgentView, reason: str) -> None:
-    """The agent begins to stop; sources still run. Called once, in the main thread. ``reason``: ``SIGTERM`` ..."""
+    """The agent begins to stop; sources still run. Called once, in a thread of the agent. ``reason``: ``SIGTERM`` ...
+
+    The stop waits for it for a twentieth of ``shutdown_timeout``.
+    """

@@ -201,6 +201,7 @@ class AgentStatus:
 
     ``observer_failures``: how often an observer of events raised; ``slow_observer_calls``: how often one took longer
     than it may; ``failing_observers``: how often each raised, by its name, those that never did left out.
+    ``hanging_observers``: those inside a call that has not returned for seconds; the thread that called it waits.
     """
 
     name: str
@@ -210,6 +211,7 @@ class AgentStatus:
     observer_failures: int = 0
     slow_observer_calls: int = 0
     failing_observers: Mapping[str, int] = field(default_factory=dict)
+    hanging_observers: tuple[str, ...] = ()
 
     @property
     def whereabouts(self) -> Whereabouts:

@@ -24,6 +24,7 @@ from agent_core.api import (
     Replayable,
     Sink,
     Source,
+    Stocked,
     Transform,
 )
 
@@ -42,7 +43,7 @@ OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
     "driver": (BlockDriver, ItemDriver, BitWriter, ClockReader),
     "transform": (Diagnosable,),
     "buffer": (Diagnosable,),
-    "sink": (Diagnosable, Advising, FallbackSink, Replayable, DdlProvider),
+    "sink": (Diagnosable, Advising, FallbackSink, Replayable, Stocked, DdlProvider),
     "extension": (Diagnosable,),
 }
 """What a part of that kind may be besides; it is held to those whose members it has."""

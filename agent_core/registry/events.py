@@ -43,6 +43,14 @@ class Events:
         """How often each observer exceeded its budget of 1 ms, by its name; a copy."""
         return self._manager.guard.slow_calls
 
+    def hanging_observers(self) -> tuple[str, ...]:
+        """Names of observers whose call has not returned for seconds: the thread that called it does nothing else."""
+        return tuple(dict.fromkeys(call.observer for call in self._manager.guard.hanging()))
+
+    def name_hanging(self) -> None:
+        """Log them."""
+        self._manager.guard.name_hanging()
+
     def register_observer(self, observer: object, name: str | None = None) -> None:
         """Call the ``@hookimpl`` methods of ``observer`` from now on. Register from one thread, before data flows.
 

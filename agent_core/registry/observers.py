@@ -6,12 +6,26 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from agent_core.api import Clock, Log
 
 BUDGET_SECONDS: Final = 0.001
+
+HANGING_SECONDS: Final = 5.0
+"""A call that has not returned for so long is named: it holds up the data of its thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverCall:
+    """One call under way."""
+
+    observer: str
+    plugin: str
+    hook: str
+    elapsed_seconds: float
 
 
 class ObserverGuard:
@@ -34,6 +48,8 @@ class ObserverGuard:
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._slow_calls: dict[str, int] = {}
+        self._under_way: dict[int, tuple[tuple[str, str, str], float]] = {}
+        """By the thread that called."""
         self._log = Log(__name__, clock)
 
     @property
@@ -48,14 +64,36 @@ class ObserverGuard:
         with self._lock:
             return MappingProxyType(dict(self._slow_calls))
 
+    def hanging(self) -> list[ObserverCall]:
+        """Calls that have not returned for ``HANGING_SECONDS``."""
+        now = self._timer()
+        calls = [ObserverCall(*who, now - since) for who, since in tuple(self._under_way.values())]
+        return [call for call in calls if call.elapsed_seconds >= HANGING_SECONDS]
+
+    def name_hanging(self) -> None:
+        """Log each of them."""
+        for call in self.hanging():
+            self._log.error(
+                "observer hangs",
+                observer=call.observer,
+                hook=call.hook,
+                plugin=call.plugin,
+                elapsed_seconds=call.elapsed_seconds,
+                next_step=f"restart the agent without {call.plugin}: what its thread carries waits",
+                every=f"{call.observer} {call.hook}",
+            )
+
     def wrap(self, observer: str, hook: str, function: Callable[..., object]) -> Callable[..., None]:
         """``function`` as one that returns None and raises nothing, except KeyboardInterrupt in the main thread."""
-        timer, budget = self._timer, self._budget
+        timer, budget, under_way, get_ident = self._timer, self._budget, self._under_way, threading.get_ident
         plugin = (getattr(function, "__module__", None) or "").partition(".")[0]
+        who = (observer, plugin, hook)
 
         @functools.wraps(function)
         def guarded(*args: object) -> None:
-            started = timer()
+            thread, started = get_ident(), timer()
+            outer = under_way.get(thread)
+            under_way[thread] = (who, started)
             try:
                 function(*args)
             except BaseException as error:
@@ -63,6 +101,11 @@ class ObserverGuard:
                     raise  # somebody pressed Ctrl-C; in another thread it is a defect like others
                 self._failed(observer, plugin, hook, error)
                 return
+            finally:
+                if outer is None:
+                    under_way.pop(thread, None)
+                else:
+                    under_way[thread] = outer
             elapsed = timer() - started
             if elapsed > budget:
                 self._was_slow(observer, plugin, hook, elapsed)

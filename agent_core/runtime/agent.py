@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from filelock import Timeout
 
@@ -14,6 +15,7 @@ from agent_core.api import (
     BacklogFile,
     Clock,
     ConfigError,
+    Extension,
     Log,
     PluginError,
     Source,
@@ -38,6 +40,9 @@ SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
 SPILLED_BY = 0.9
 """Shares of ``shutdown_timeout`` by which each step of the shutdown ends; closing gets the rest."""
+
+EVENT_SHARE = 0.05
+"""How much of it the observers of the stop may have."""
 
 SPILL_SECONDS = 1.0
 """The least time in which records go to the fallback, where ``shutdown_timeout`` has it: the drain ends earlier."""
@@ -102,18 +107,19 @@ class Agent:
         self._hire()  # in place of those that hang in a step of the start
         sources, sinks = len(self._parts.sources), len(self._parts.deliveries)
         self._log.info("agent started", name=self.name, sources=sources, sinks=sinks)
-        self._events.started(self)
+        self._tell(partial(self._events.started, self), self._config.start_timeout_seconds)
+
+    def _tell(self, event: Callable[[], None], seconds: float) -> None:
+        """Announce it, for so long at most: an observer that does not return keeps nobody from stopping the agent."""
+        self._hands.call(event, self._clock.monotonic() + seconds)
 
     def _open_parts(self) -> None:
         parts = self._parts
         for sink_id, delivery in parts.deliveries.items():
             self._run_step("fallback", sink_id, "open", delivery.open_fallback)
             self._run_step("buffer", sink_id, "open", delivery.open_buffer)
-            delivery.recover()
         for extension_id, extension in parts.extensions.items():
-            self._run_step("extension", extension_id, "open", extension.open)
-            for observer in extension.observers():
-                self._events.register_observer(observer, extension_id)
+            self._open_extension(extension_id, extension)
         self._events.register_observer(EventLog(self._clock), "event_log")
         for transform_id, transform in parts.transforms.items():
             self._run_step("transform", transform_id, "open", transform.open)
@@ -122,6 +128,13 @@ class Agent:
                 self._run_step("source", source_id, "open", source.open)
             except ConfigError as error:
                 raise ConfigError(below(("sources", index), error.problems)) from error
+
+    def _open_extension(self, extension_id: str, extension: Extension) -> None:
+        observers: list[object] = []
+        self._run_step("extension", extension_id, "open", extension.open)
+        self._run_step("extension", extension_id, "observers", lambda: observers.extend(extension.observers()))
+        for observer in observers:
+            self._events.register_observer(observer, extension_id)
 
     def _start_parts(self) -> None:
         parts = self._parts
@@ -133,7 +146,7 @@ class Agent:
             if self._stop_wanted():
                 return
             self._start_source(source_id, source)
-        threading.Thread(target=parts.watch.run, name="sources-watch", daemon=True).start()
+        threading.Thread(target=parts.watch.run, args=(self._events.name_hanging,), name="watch", daemon=True).start()
 
     def _start_source(self, source_id: str, source: Source) -> None:
         watch, seconds = self._parts.watch, self._config.start_timeout_seconds
@@ -221,7 +234,8 @@ class Agent:
 
         self._log.info("agent stopping", reason=self._stop_reason)
         parts.watch.close()
-        self._events.stopping(self, self._stop_reason or "shutdown")
+        seconds = EVENT_SHARE * self._config.shutdown_timeout_seconds
+        self._tell(partial(self._events.stopping, self, self._stop_reason or "shutdown"), seconds)
         in_time = self._step(
             "source",
             share(SOURCES_STOPPED_BY),
@@ -282,6 +296,7 @@ class Agent:
             observer_failures=sum(self._events.observer_failures.values()),
             slow_observer_calls=sum(self._events.observer_slow_calls.values()),
             failing_observers=self._events.observer_failures,
+            hanging_observers=self._events.hanging_observers(),
         )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:

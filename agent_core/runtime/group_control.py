@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agent_core.api import Clock, GroupStatus, PollingControl, Source, TriggerResult, UnknownGroupError, did_you_mean
+from agent_core.api import (
+    Clock,
+    GroupStatus,
+    Log,
+    PollingControl,
+    Source,
+    TriggerResult,
+    UnknownGroupError,
+    did_you_mean,
+)
 
 
 class GroupControl:
@@ -13,9 +22,18 @@ class GroupControl:
     def __init__(self, sources: Iterable[Source], clock: Clock) -> None:
         self._controls = [source for source in sources if isinstance(source, PollingControl)]
         self._clock = clock
+        self._log = Log("agent_core.sources", clock)
 
     def groups(self) -> Sequence[GroupStatus]:
-        return [status for control in self._controls for status in control.groups()]
+        return [status for control in self._controls for status in self._groups(control)]
+
+    def _groups(self, control: PollingControl) -> Sequence[GroupStatus]:
+        try:
+            return control.groups()
+        except BaseException as error:  # a source's defect must not hide the groups of the others
+            plugin = type(control).__module__.partition(".")[0]
+            self._log.error("groups not listed", plugin=plugin, error=error, every=plugin, exc_info=error)
+            return ()
 
     def start_group(self, group_id: str) -> None:
         self._control(group_id).start_group(group_id)
@@ -38,7 +56,7 @@ class GroupControl:
     def _control(self, group_id: str) -> PollingControl:
         known: list[str] = []
         for control in self._controls:
-            ids = [status.group_id for status in control.groups()]
+            ids = [status.group_id for status in self._groups(control)]
             if group_id in ids:
                 return control
             known += ids

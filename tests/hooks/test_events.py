@@ -29,7 +29,9 @@ from agent_core.api import (
 )
 from agent_core.registry import Events, HookManager
 from agent_core.registry.hookimpls import event_hooks, hook_arguments
+from agent_core.registry.observers import HANGING_SECONDS, ObserverGuard
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 BATCH = Batch.of(Origin("line1", "PLC01", "G1"), ["A"], [1], 0)
 
@@ -340,3 +342,48 @@ def test_an_event_that_nobody_observes_costs_next_to_nothing() -> None:
     finally:
         sys.setprofile(None)
     assert called == ["Events.batch_collected"]
+
+
+def test_an_observer_that_does_not_return_is_named_while_it_hangs(
+    mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, inside, go_on = [0.0], threading.Event(), threading.Event()
+    events = Events(HookManager(ObserverGuard(timer=lambda: now[0])))
+
+    def hang(*_: object) -> None:
+        inside.set()
+        go_on.wait(PATIENCE_SECONDS)
+
+    stub = mocker.stub()
+    stub.side_effect = hang
+    events.register_observer(observer_of("agent_batch_collected", stub), "slow_metrics")
+    calling = threading.Thread(target=events.batch_collected, args=("line1", BATCH))
+    calling.start()
+    assert inside.wait(PATIENCE_SECONDS)
+    assert events.hanging_observers() == ()
+    now[0] = HANGING_SECONDS
+    events.name_hanging()
+    assert events.hanging_observers() == ("slow_metrics",)
+    go_on.set()
+    calling.join(PATIENCE_SECONDS)
+    assert events.hanging_observers() == ()
+    assert "observer hangs: observer=slow_metrics hook=agent_batch_collected" in caplog.text
+
+
+def test_an_event_inside_another_is_not_taken_for_its_end(events: Events) -> None:
+    seen: list[int] = []
+
+    class Nested:
+        @hookimpl
+        def agent_started(self) -> None:
+            events.stopping(AGENT, "x")
+            seen.append(len(events.manager.guard._under_way))
+
+        @hookimpl
+        def agent_stopping(self) -> None:
+            seen.append(len(events.manager.guard._under_way))
+
+    events.register_observer(Nested())
+    events.started(AGENT)
+    assert seen == [1, 1]
+    assert not events.manager.guard._under_way

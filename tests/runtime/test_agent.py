@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from memory_buffer.buffer import MemoryBuffer
 from memory_buffer.plugin import agent_register_buffer
 
 from agent_core.api import (
@@ -23,6 +25,8 @@ from agent_core.api import (
     Source,
     SourceFactory,
     SystemClock,
+    Transform,
+    TransformFactory,
     WriteOutcome,
     hookimpl,
 )
@@ -39,12 +43,14 @@ from agent_core.config import (
     RetryConfig,
     SinkConfig,
     SourceConfig,
+    TransformConfig,
 )
 from agent_core.registry.catalog import Catalog, Plugin
 from agent_core.registry.events import Events
-from agent_core.runtime.agent import Agent
+from agent_core.runtime.agent import EVENT_SHARE, Agent
 from agent_core.runtime.deadline import SLICE_SECONDS
 from agent_core.runtime.delivery.watch import LOOK_SECONDS
+from agent_core.runtime.group_control import GroupControl
 from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeFallback, FakeSink, batch_of
@@ -81,7 +87,9 @@ class FakeSource:
 class Run:
     """An agent of one fake source, a memory buffer and one fake sink."""
 
-    def __init__(self, state_dir: Path, clock: Clock | None = None, fallback: bool = False) -> None:
+    def __init__(
+        self, state_dir: Path, clock: Clock | None = None, fallback: bool = False, transform: Transform | None = None
+    ) -> None:
         self.fallback = FakeFallback() if fallback else None
         self.source, self.sink, self.events = FakeSource(), FakeSink(), Events()
 
@@ -95,8 +103,13 @@ class Run:
             assert self.fallback is not None
             return self.fallback
 
+        def create_transform(config: Config, context: ComponentContext) -> Transform:
+            assert transform is not None
+            return transform
+
         catalog = Catalog(
             [
+                Plugin("fake_step", "d", "1", "", (TransformFactory("fake_step", {}, create_transform, ""),)),
                 Plugin("fake_source", "d", "1", "", (SourceFactory("fake_source", {}, create_source, ""),)),
                 Plugin("fake_sink", "d", "1", "", (SinkFactory("fake_sink", {}, create_sink, ""),)),
                 Plugin("backup", "d", "1", "", (SinkFactory("backup", {}, create_fallback, ""),)),
@@ -118,6 +131,7 @@ class Run:
             divert_after_seconds=10,
             fallback=FallbackConfig("backup", {}, Replay.OFF, 1000) if fallback else None,
         )
+        steps = () if transform is None else (TransformConfig("fake_step", {}),)
         config = AgentConfig(
             file=state_dir / "agent.yaml",
             name="line-1",
@@ -126,7 +140,7 @@ class Run:
             start_timeout_seconds=START_SECONDS,
             plugins=PluginsConfig((), ()),
             log=LogConfig("info", LogFormat.CONSOLE, None),
-            sources=(SourceConfig("line", "fake_source", {}, (), None),),
+            sources=(SourceConfig("line", "fake_source", {}, steps, None),),
             sinks=(sink,),
             extensions=(),
             mapping={},
@@ -478,3 +492,90 @@ def test_what_is_not_an_exception_is_a_part_that_did_not_start(
     with pytest.raises(AgentError, match=rf"source line \(fake_source, d 1\) raised in {step}.*SystemExit\(3\)"):
         run.agent.start()
     assert f"part failed: part=source id=line plugin=fake_source step={step}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("event", "bound_seconds"),
+    [("agent_started", START_SECONDS), ("agent_stopping", EVENT_SHARE * SHUTDOWN_SECONDS)],
+)
+def test_an_observer_that_does_not_return_holds_up_neither_start_nor_stop(
+    tmp_path: Path, event: str, bound_seconds: float, blocked: Blocked
+) -> None:
+    class Observer:
+        @hookimpl
+        def agent_started(self) -> None:
+            if event == "agent_started":
+                blocked()
+
+        @hookimpl
+        def agent_stopping(self) -> None:
+            if event == "agent_stopping":
+                blocked()
+
+    clock = ManualClock()
+    run = Run(tmp_path, clock)
+    run.events.register_observer(Observer())
+
+    def life() -> bool:
+        run.agent.start()
+        return run.agent.shutdown()
+
+    living = Background(life)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    clock.advance(bound_seconds)
+    assert living.result()
+    assert run.source.calls == ["open", "start", "stop", "close"]
+
+
+def test_transforms_are_opened_and_closed(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    class Doubling:
+        def open(self) -> None:
+            calls.append("open")
+
+        def close(self) -> None:
+            calls.append("close")
+
+        def apply(self, batch: Batch) -> Batch:
+            calls.append("apply")
+            return batch
+
+    run = Run(tmp_path, transform=Doubling())
+    run.agent.start()
+    run.emit(batch_of(1))
+    assert run.agent.shutdown()
+    assert calls == ["open", "apply", "close"]
+
+
+def test_a_buffer_that_cannot_be_asked_hides_no_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise SystemExit
+
+    run = Run(tmp_path)
+    run.agent.start()
+    monkeypatch.setattr(MemoryBuffer, "stats", fail)
+    [sink] = run.agent.status().sinks
+    assert (sink.sink_id, sink.buffer.pending_records) == ("sink", 0)
+    assert "buffer status failed" in caplog.text
+    assert run.agent.shutdown()
+
+
+def test_groups_that_cannot_be_listed_hide_no_others() -> None:
+    class Groups(FakeSource):
+        def __init__(self, error: BaseException | None) -> None:
+            super().__init__()
+            self.error = error
+
+        def groups(self) -> list[str]:
+            if self.error is not None:
+                raise self.error
+            return ["G"]
+
+        start_group = stop_group = trigger_group = start_all = stop_all = FakeSource.open
+
+    sources: list[Any] = [Groups(SystemExit()), Groups(None)]
+    assert list(map(str, GroupControl(sources, ManualClock()).groups())) == ["G"]

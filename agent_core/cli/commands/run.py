@@ -265,7 +265,7 @@ class Run:
                 bound = f"the stop ends at most {self._shutdown_timeout:g} s after the first signal"
                 self._terminal.line(f"still stopping: {self._waiting()}; {bound}")
             else:
-                self._terminal.line("still starting: the agent stops as soon as every part is open")
+                self._terminal.line("still starting: the parts that are open are being closed")
 
     def _waiting(self) -> str:
         try:

@@ -19,6 +19,7 @@ from agent_core.api import (
     BacklogFile,
     Batch,
     Buffer,
+    BufferStats,
     DivertReason,
     DropReason,
     Finding,
@@ -128,18 +129,14 @@ class Delivery:
         """Open the fallback and the buffer. The sink opens in its first attempt: a database may be away at start."""
         self.open_fallback()
         self.open_buffer()
-        self.recover()
 
     def open_fallback(self) -> None:
-        """The first part of ``open``."""
+        """The first half of ``open``."""
         self._diverter.open()
 
     def open_buffer(self) -> None:
-        """The second part of ``open``."""
+        """The second half of ``open``."""
         self.buffer.open()
-
-    def recover(self) -> None:
-        """The last part of ``open``: count what the buffer has found."""
         recovered = self.buffer.stats().recovered_records
         self._context.move(Account.RECOVERED, Account.PENDING, recovered)
 
@@ -267,7 +264,7 @@ class Delivery:
             type=self._config.type,
             state=self._gate.state,
             ledger=self._context.ledger.snapshot(self.sink_id),
-            buffer=self.buffer.stats(),
+            buffer=self._buffer_stats(),
             last_error=None if error is None else text_of(error),
             last_delivery_ns=self._workers.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
@@ -278,6 +275,15 @@ class Delivery:
             workers_running=self._workers.running,
             write_seconds=self._gate.longest_write_seconds() or None,
         )
+
+    def _buffer_stats(self) -> BufferStats:
+        try:
+            return self.buffer.stats()
+        except BaseException as error:  # a buffer's defect must not hide the other sinks, nor spoil a stop
+            self._context.log.error(
+                "buffer status failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error
+            )
+            return BufferStats(0, self._pending(), 0)
 
     def _advice(self) -> tuple[Finding, ...]:
         try:

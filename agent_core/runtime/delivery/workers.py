@@ -73,7 +73,11 @@ class Workers:
         for number in range(1, self._count + 1):
             with self._gate.changed:
                 self._running += 1
-            threading.Thread(target=self._work, name=f"{self._context.sink_id}-{number}", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, name=f"{self._context.sink_id}-{number}", daemon=True).start()
+            except BaseException:  # no thread to be had: a stop must not wait for this one
+                self._ended()
+                raise
 
     def drain(self, deadline: float, safe_elsewhere: bool) -> bool:
         """Let them write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.

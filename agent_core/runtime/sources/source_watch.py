@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -120,8 +120,8 @@ class SourceWatch:
             self._closed = True
             self._changed.notify_all()
 
-    def run(self) -> None:
-        """Look until closed; the body of the thread."""
+    def run(self, look_elsewhere: Callable[[], None] = lambda: None) -> None:
+        """Look until closed, there as well; the body of the thread."""
         while True:
             with self._changed:
                 if not self._closed:
@@ -130,6 +130,7 @@ class SourceWatch:
                     return
             try:
                 self.look()
+                look_elsewhere()
             except BaseException as error:
                 with suppress(BaseException):  # nothing that a log handler does ends the watch either
                     self._log.error("watch failed", error=_shown(error), every="watch", exc_info=error)

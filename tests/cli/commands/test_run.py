@@ -175,7 +175,7 @@ def test_ctrl_c_while_a_part_opens_is_answered(capsys: pytest.CaptureFixture[str
 
     agent = SlowToOpen()
     assert run_of(agent, out).until_stopped() == exit_code.OK
-    assert out.getvalue() == "still starting: the agent stops as soon as every part is open\n"
+    assert out.getvalue() == "still starting: the parts that are open are being closed\n"
     assert agent.calls == ["stop SIGINT", "shutdown"]
 
 

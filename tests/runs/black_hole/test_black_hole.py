@@ -157,12 +157,15 @@ def test_a_stop_in_a_network_that_swallows_everything_ends_in_time(
     assert_all_kept(run, agent)
 
 
-@pytest.mark.parametrize(("hangs_in", "code"), [("nothing", 0), ("stop", 1), ("close", 1)])
+@pytest.mark.parametrize(("hangs_in", "code"), [("nothing", 0), ("start", 0), ("stop", 1), ("close", 1)])
 def test_a_thread_that_nobody_can_end_does_not_keep_the_process(case: Case, hangs_in: str, code: int) -> None:
     text = (case.folder / "stubborn.yaml").read_text(encoding="utf-8").replace("HANGS_IN", hangs_in)
     (case.folder / "agent.yaml").write_text(text, encoding="utf-8")
     with case.agent({"PYTHONPATH": os.pathsep.join((str(PARTS), case.environ["PYTHONPATH"]))}) as agent:
-        agent.wait_for("written 3,")
+        if hangs_in == "start":
+            wait_until(lambda: any((case.folder / "out").rglob("*.part")), what="records, while the agent still starts")
+        else:
+            agent.wait_for("written 3,")
         assert end_in_time(agent) == code
     assert "process ended with threads running: threads=stubborn" in agent.output
     assert agent.ledger("files")["delivered"] == 3

@@ -7,7 +7,7 @@ from agent_core.api import Batch, ComponentContext, Config, Emit, Origin, Source
 SCHEMA = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {"hangs_in": {"enum": ["nothing", "stop", "close"], "default": "nothing"}},
+    "properties": {"hangs_in": {"enum": ["nothing", "start", "stop", "close"], "default": "nothing"}},
 }
 
 
@@ -23,6 +23,8 @@ class StubbornSource:
     def start(self, emit: Emit) -> None:
         origin = Origin(self._context.component_id, "", "stubborn")
         emit(Batch.of(origin, ["A", "B", "C"], [1, 2, 3], self._context.clock.time_ns()))
+        if self._hangs_in == "start":
+            self._never.wait()
 
     def stop(self, timeout_seconds: float) -> None:
         if self._hangs_in == "stop":
