@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
-from agent_core.api import DivertReason, DropReason, GroupState, SinkState, SourceState
+from agent_core.api import DivertReason, DropReason, GroupState, SinkState, SourceState, load_schema
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text(encoding="utf-8"))
@@ -30,6 +31,24 @@ def documented() -> dict[str, set[str]]:
 
 
 METRICS = documented()
+
+
+def test_the_proxy_sets_every_header_that_the_monitor_believes() -> None:
+    source = (ROOT / "plugins" / "http_monitor" / "src" / "http_monitor" / "door" / "proxies.py").read_text("utf-8")
+    believed = set(re.findall(r'headers\.get\("(x-forwarded-\w+)"', source))
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    assert believed == {name.lower() for name in re.findall(r"proxy_set_header (X-Forwarded-\w+)", nginx)}
+    assert len(believed) == 4
+
+
+@pytest.mark.parametrize("page", ["deploy/README.md", "plugins/http_monitor/README.md"])
+def test_the_monitors_in_the_documents_are_valid(page: str) -> None:
+    schema = load_schema("http_monitor")
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    monitors = [yaml.safe_load(block)["extensions"][0] for block in blocks if "type: http_monitor" in block]
+    assert len(monitors) > 1
+    for monitor in monitors:
+        jsonschema.validate(monitor["config"], schema)
 
 
 def expressions() -> list[Any]:

@@ -98,7 +98,8 @@ def _tokens(monitor: HttpMonitorConfig, path: Where) -> Iterator[ConfigProblem]:
         except AgentError:
             continue  # the core reports what cannot be resolved
         if len(text) < LEAST_TOKEN_CHARACTERS:
-            said = f"the token has only {len(text)} characters" if text else "the token is empty"
+            several = "" if len(text) == 1 else "s"
+            said = f"the token has only {len(text)} character{several}" if text else "the token is empty"
             step = f"use at least {LEAST_TOKEN_CHARACTERS} random characters, such as those of: openssl rand -hex 16"
             yield ConfigProblem(said, where, step)
         elif not (text.isascii() and text.isprintable()):
