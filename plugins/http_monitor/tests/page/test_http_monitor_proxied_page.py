@@ -33,6 +33,7 @@ def test_the_page_reads_follows_and_changes_under_a_path(
         expect(page.locator("#token-dialog")).not_to_be_visible()
         with served.agent.polling.changed:
             assert served.agent.polling.changed.wait_for(lambda: served.agent.polling.calls == [("stop_all",)], 60)
+        assert page.evaluate("Object.keys(sessionStorage)") == ["agent-token /line-1/"]
     assert "action=stop_all target=all by=kim client=192.0.2.7" in caplog.text
 
 

@@ -2,7 +2,8 @@
 
 import { byId } from "./dom.js";
 
-const STORE = "agent-token";
+// Agents that one proxy shows under several paths share an origin: each page keeps the token of its own agent.
+const STORE = `agent-token ${new URL(".", document.baseURI).pathname}`;
 const STALE_MS = 3500;
 
 export class Agent {
