@@ -20,9 +20,12 @@ _ACCOUNTS: Final = re.compile(
 )
 """An account in an address, where it should not be, so that it is no known secret."""
 
+_NAMED: Final = re.compile(r"""((?:password|passwd|pwd)\s*=\s*)(?!\*\*\*)[^\s"'&;,()]{1,200}""", re.IGNORECASE)
+"""``wallet_password=tiger`` in an address or in what a driver says of one."""
+
 
 class Redaction:
-    """Replaces every known secret by ``***``, and what looks like an account in an address. Thread-safe.
+    """Replaces every known secret by ``***``, and what looks like an account or a password in an address. Thread-safe.
 
     It recognizes a secret from the moment ``add`` returns, also in the form that JSON, ``repr`` and URLs give it.
     """
@@ -51,7 +54,9 @@ class Redaction:
         pattern = self._pattern
         if pattern is not None:
             text = pattern.sub(MASK, text)
-        return _ACCOUNTS.sub(f"{MASK}@", text) if "@" in text else text
+        if "@" in text:
+            text = _ACCOUNTS.sub(f"{MASK}@", text)
+        return _NAMED.sub(rf"\1{MASK}", text) if "=" in text else text
 
 
 def _expression(text: str) -> str:

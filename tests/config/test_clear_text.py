@@ -81,6 +81,9 @@ def test_no_problem_repeats_a_mistyped_secret(yaml: Yaml, mistake: str) -> None:
     [
         ("log in to scott/tiger@db:1521/X as scott", "log in to ***@db:1521/X as scott"),
         ("opc.tcp://user:tiger@plc:4840", "opc.tcp://***@plc:4840"),
+        ("db/X?wallet_password=tiger&x=1", "db/X?wallet_password=***&x=1"),
+        ("(SECURITY=(WALLET_PASSWORD = tiger))", "(SECURITY=(WALLET_PASSWORD = ***))"),
+        ("password=***", "password=***"),
         ("cannot read /data/line@2/tags.csv:3", "cannot read /data/line@2/tags.csv:3"),
         ("mail plant@example.com at 12:30", "mail plant@example.com at 12:30"),
         ("http://proxy:8080/path", "http://proxy:8080/path"),

@@ -32,7 +32,11 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
 @pytest.mark.parametrize(
     ("config", "where", "message"),
     [
-        ({"dsn": "127.0.0.1:abc/X"}, ("dsn",), "the port 'abc' is not a number"),
+        ({"dsn": "127.0.0.1:abc/X"}, ("dsn",), "the port is not a number"),
+        ({"dsn": "h:1521/x?wallet_password=tiger"}, ("dsn",), "contains a password: it would be in every message"),
+        ({"dsn": "(DESCRIPTION=(SECURITY=(WALLET_PASSWORD = tiger)))"}, ("dsn",), "contains a password"),
+        ({"user": "scott/tiger"}, ("user",), "contains a password"),
+        ({"user": "scott@db"}, ("user",), "contains an address"),
         ({"table": "a.b.c"}, ("table",), "3 parts"),
         ({"columns": {"A B": "name", "V": "value"}}, ("columns", "A B"), "not an Oracle name"),
         ({"columns": {"T": "name", "t": "value"}}, ("columns", "t"), "listed twice"),

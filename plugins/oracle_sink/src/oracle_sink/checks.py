@@ -45,6 +45,10 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
     """Everything wrong with one sink's ``config:``; ``path`` leads to it."""
     if (wrong := dsn_mistake(config)) is not None:
         yield ConfigProblem(wrong.message, (*path, "dsn"), wrong.hint)
+    if not config.user.startswith('"'):
+        for sign, what, key in (("/", "a password", "password:"), ("@", "an address", "dsn:")):
+            if sign in config.user:
+                yield ConfigProblem(f"contains {what}", (*path, "user"), f"use the key {key}")
     try:
         parse_table(config.table)
     except ValueError as error:

@@ -51,8 +51,8 @@ def test_an_address_is_fine(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("dsn", "message", "hint"),
     [
-        ("127.0.0.1:abc/X", "the port 'abc' is not a number", "host:port/service"),
-        ("tcps://h:abc/X", "the port 'abc' is not a number", "host:port/service"),
+        ("127.0.0.1:abc/X", "the port is not a number", "host:port/service"),
+        ("tcps://h:abc/X", "the port is not a number", "host:port/service"),
         ("h:99999/x", "99999 is not a port", "host:port/service"),
         ("/x", "has no host", "host:port/service"),
         ("http://h:1521/x", "not a complete address", "host:port/service"),

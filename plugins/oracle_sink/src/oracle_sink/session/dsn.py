@@ -18,6 +18,7 @@ _NAME: Final = "set config_dir: to the folder of tnsnames.ora, or write dsn: as 
 _JDBC: Final = re.compile(r"jdbc:", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"[^/@()\s]+/[^/@()\s]+")
 _WITH_SID: Final = re.compile(r"[^:/()\s]+:\d+:[\w$#.]+")
+_PASSWORD: Final = re.compile(r"(?:password|passwd|pwd)\s*=", re.IGNORECASE)
 _ALIAS: Final = re.compile(r"[\w.$#-]+")
 _CENTRAL: Final = re.compile(r"(?:ldaps?|config-\w+)://", re.IGNORECASE)
 """Resolved at log-in by a directory or a plugin of the driver."""
@@ -42,6 +43,8 @@ def dsn_mistake(config: OracleSinkConfig) -> DsnMistake | None:
         return DsnMistake("is a JDBC URL: only the part after @ belongs here", hint)
     if not text.startswith("(") and "@" in text.partition("?")[0]:
         return DsnMistake("contains an account: use the keys user: and password:", _SIMPLE)
+    if _PASSWORD.search(text):
+        return DsnMistake("contains a password: it would be in every message", "use the key wallet_password:")
     if _WITH_SID.fullmatch(text):
         return DsnMistake("an address has no second colon: the service follows a slash", _SID)
     if config.thick is not None or _CENTRAL.match(text):
@@ -65,7 +68,7 @@ def _unreadable(text: str) -> DsnMistake | None:
             return DsnMistake(f"has {text.count('(')} ( and {text.count(')')} )", form)
         port = None if described else _PORT.search(text.partition("://")[2] or text)
         if port is not None and not port[1].isdecimal():
-            return DsnMistake(f"the port {port[1]!r} is not a number", form)
+            return DsnMistake("the port is not a number", form)
         return DsnMistake("cannot be read: it is not a complete " + ("description" if described else "address"), form)
     hosts = parameters.host if isinstance(parameters.host, list) else [parameters.host]
     ports = parameters.port if isinstance(parameters.port, list) else [parameters.port]
