@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from agent_core.api.private import make_private_folder, replace_private
 from agent_core.api.whole_file import read_whole, read_whole_text, size_text
 
+ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
 
 
@@ -56,3 +58,22 @@ def test_a_file_in_the_way_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(FileExistsError):
         make_private_folder(tmp_path / "a")
+
+
+OWN_FILES = {
+    "agent_core/api/plugin/factories.py": "a plugin's schema, part of what is installed",
+    "agent_core/config/schema/merged.py": "the core's schema, part of what is installed",
+    "plugins/http_monitor/src/http_monitor/routes/page.py": "the page, part of what is installed",
+}
+
+
+def test_no_part_reads_a_whole_file_without_a_limit() -> None:
+    """What is read line by line or in pieces has limits of its own."""
+    files = [*ROOT.glob("agent_core/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    found = {
+        file.relative_to(ROOT).as_posix()
+        for file in files
+        if re.search(r"\.(read_text|read_bytes)\(|\bopen\([^)]*\)\.read\(", file.read_text(encoding="utf-8"))
+    }
+    found = {file for file in found if not file.startswith("agent_core/testing/")}
+    assert found - OWN_FILES.keys() == set(), "use agent_core.api.whole_file"

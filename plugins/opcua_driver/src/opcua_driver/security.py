@@ -11,8 +11,10 @@ from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.uaprotocol_auto import MessageSecurityMode
 from cryptography import x509
 
+from agent_core.api.whole_file import read_whole
 from opcua_driver.config import OpcuaDriverConfig, SecurityMode, SecurityPolicy
 
+LARGEST_CERTIFICATE_BYTES: Final = 1024 * 1024
 POLICIES: Final = {
     SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
     SecurityPolicy.AES128_SHA256_RSAOAEP: security_policies.SecurityPolicyAes128Sha256RsaOaep,
@@ -62,5 +64,5 @@ def application_uri(certificate: CertProperties) -> str | None:
 def _read(file: Path | None) -> CertProperties:
     if file is None:
         raise ValueError("a security policy needs certificate, private_key and server_certificate")
-    content = file.read_bytes()
+    content = read_whole(file, LARGEST_CERTIFICATE_BYTES)
     return CertProperties(content, extension="pem" if content.startswith(b"-----BEGIN") else "der")

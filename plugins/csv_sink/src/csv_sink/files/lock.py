@@ -10,8 +10,11 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from agent_core.api.whole_file import read_whole
+
 NAME: Final = ".lock"
 HOLDER_NAME: Final = ".holder"
+_HOLDER_BYTES: Final = 1024
 
 
 class FolderHeld(Exception):
@@ -84,5 +87,6 @@ class FolderLock:
 def holder(folder: Path) -> str | None:
     """The process that last took the folder and has not released it; it may have died since."""
     with suppress(OSError):
-        return (folder / HOLDER_NAME).read_text(encoding="ascii", errors="replace")[:20].strip() or None
+        text = read_whole(folder / HOLDER_NAME, _HOLDER_BYTES).decode("ascii", "replace")
+        return text[:20].strip() or None
     return None

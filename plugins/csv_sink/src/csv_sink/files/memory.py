@@ -9,9 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent_core.api.private import make_private_folder, replace_private
+from agent_core.api.whole_file import read_whole, read_whole_text
+
 NAME: Final = ".id"
 
 _ID_LENGTH: Final = 16
+_LARGEST_BYTES: Final = 64 * 1024
 
 
 class Remembered(NamedTuple):
@@ -37,9 +41,9 @@ class FolderMemory:
     def recall(self) -> Remembered | None:
         """What was noted last; None the first time."""
         try:
-            noted = json.loads(self._path.read_text(encoding="utf-8"))
+            noted = json.loads(read_whole_text(self._path, _LARGEST_BYTES))
             return Remembered(str(noted["folder"]), str(noted["id"]), int(noted["waiting_records"]))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
     def other_folder(self) -> Remembered | None:
@@ -50,7 +54,8 @@ class FolderMemory:
     def folder_id(self) -> str | None:
         """The id of the folder that is there now; None if it has none."""
         with suppress(OSError):
-            return (self._folder / NAME).read_text(encoding="ascii", errors="replace").strip()[:_ID_LENGTH] or None
+            text = read_whole(self._folder / NAME, _LARGEST_BYTES).decode("ascii", "replace")
+            return text.strip()[:_ID_LENGTH] or None
         return None
 
     def keep(self, records: int) -> None:
@@ -58,11 +63,8 @@ class FolderMemory:
         with suppress(OSError):
             folder_id = self.folder_id() or self._make_id()
             noted = {"folder": str(self._folder), "id": folder_id, "waiting_records": records}
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new = self._path.with_suffix(".new")
-            new.touch(mode=0o600)
-            new.write_text(json.dumps(noted), encoding="utf-8")
-            new.replace(self._path)
+            make_private_folder(self._path.parent)
+            replace_private(self._path, json.dumps(noted))
 
     def _make_id(self) -> str:
         folder_id = secrets.token_hex(_ID_LENGTH // 2)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import ConfigError, Log
+from agent_core.api.whole_file import read_whole
 from http_monitor.config import Tls
 
 LOOK_SECONDS: Final = 60.0
+_LARGEST_BYTES: Final = 1024 * 1024
 
 
 class Certificate:
@@ -51,7 +53,7 @@ def load(tls: Tls) -> ssl.SSLContext:
     """Read both files. Raises ConfigError that says which is wrong."""
     for what, path in (("certificate", tls.certificate), ("key", tls.key)):
         try:
-            path.read_bytes()
+            read_whole(path, _LARGEST_BYTES)
         except OSError as error:
             raise ConfigError(f"the {what} {path} cannot be read: {error.strerror or error}") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

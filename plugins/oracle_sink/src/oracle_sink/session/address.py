@@ -12,11 +12,13 @@ from typing import Final
 import oracledb
 
 from agent_core.api import Finding, Severity
+from agent_core.api.whole_file import read_whole
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import translate
 
 _CERTIFICATE_DAYS: Final = 30
+_WALLET_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _context(config: OracleSinkConfig) -> ssl.SSLContext:
         wallet = config.wallet_location / "ewallet.pem"
         password = None if config.wallet_password is None else config.wallet_password.reveal()
         context.load_verify_locations(wallet)
-        if b"PRIVATE KEY" in wallet.read_bytes():
+        if b"PRIVATE KEY" in read_whole(wallet, _WALLET_BYTES):
             context.load_cert_chain(wallet, password=password)
     return context
 
