@@ -226,13 +226,15 @@ class Agent:
     def shutdown(self) -> bool:
         """Stop within ``shutdown_timeout``; True when every part ended in time and every value is accounted for."""
         parts, began = self._parts, self._clock.monotonic()
-        if not self._opened:  # the stop was requested before every part was open: nothing has been collected
-            return self._close(began + self._config.shutdown_timeout_seconds)
 
         def share(of_timeout: float) -> float:
             return began + of_timeout * self._config.shutdown_timeout_seconds
 
         self._log.info("agent stopping", reason=self._stop_reason)
+        if not self._opened:  # the stop was requested before every part was open: nothing has been collected
+            in_time = self._close(share(1.0))
+            self._log.info("agent stopped", reason=self._stop_reason)
+            return in_time
         parts.watch.close()
         seconds = EVENT_SHARE * self._config.shutdown_timeout_seconds
         self._tell(partial(self._events.stopping, self, self._stop_reason or "shutdown"), seconds)

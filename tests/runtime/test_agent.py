@@ -24,6 +24,7 @@ from agent_core.api import (
     SinkState,
     Source,
     SourceFactory,
+    SourceState,
     SystemClock,
     Transform,
     TransformFactory,
@@ -579,3 +580,27 @@ def test_groups_that_cannot_be_listed_hide_no_others() -> None:
 
     sources: list[Any] = [Groups(SystemExit()), Groups(None)]
     assert list(map(str, GroupControl(sources, ManualClock()).groups())) == ["G"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_source_whose_own_thread_died_is_a_state_of_the_agent(tmp_path: Path) -> None:
+    threads: list[threading.Thread] = []
+
+    def die() -> None:
+        raise ValueError("defect")
+
+    def start(emit: Emit) -> None:
+        run.source.emit = emit
+        threads.append(threading.Thread(target=die, name="acme-poll"))
+        threads[0].start()
+
+    run = Run(tmp_path)
+    hook = threading.excepthook
+    run.source.start = start  # type: ignore[method-assign]
+    run.agent.start()
+    threads[0].join(PATIENCE_SECONDS)
+    [source] = run.agent.status().sources
+    assert source.state is SourceState.FAILED
+    assert source.problem == "an exception ended its thread acme-poll: ValueError('defect')"
+    assert run.agent.shutdown()
+    assert threading.excepthook is hook

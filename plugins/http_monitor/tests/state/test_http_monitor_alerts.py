@@ -259,6 +259,13 @@ def test_what_a_source_refuses_or_its_transforms_raise_is_an_alert(case: Case) -
     assert failed.message == "transform 1 (scale) raised 3 times in the last 5 minutes"
 
 
+def test_an_observer_that_does_not_return_is_critical(case: Case) -> None:
+    status = replace(FakeAgent(sinks=[sink_status()]).status(), hanging_observers=("slow_metrics",))
+    [alert] = case.board.judge(status, WELL, NOTHING, 0.0)
+    assert codes([alert]) == ["observer_hangs"]
+    assert (alert.subject, alert.severity) == ("slow_metrics", Severity.CRITICAL)
+
+
 def test_a_sink_without_a_worker_is_critical_but_not_while_the_agent_stops(case: Case) -> None:
     sink = replace(sink_status(), workers_running=0)
     assert codes(case.judge(sink)) == ["sink_without_worker"]

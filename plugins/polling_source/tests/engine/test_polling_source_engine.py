@@ -325,7 +325,7 @@ def test_a_defect_in_a_driver_costs_a_poll_and_not_the_worker(
     (batch,) = line.run(0.5)
     assert set(batch.qualities) == {BAD}
     assert not driver.connected
-    assert "driver failed: device=PLC01 group=G" in caplog.messages
+    assert "driver failed: device=PLC01 group=G plugin=agent_core" in caplog.messages
     driver.before_read = lambda: None
     assert set(line.run(2.0)[-1].qualities) == {GOOD}
 

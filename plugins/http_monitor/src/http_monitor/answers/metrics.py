@@ -119,6 +119,12 @@ class AgentCollector(Collector):
             (),
             [((), status.slow_observer_calls)],
         )
+        yield _gauge(
+            "tagferry_observers_hanging",
+            "Observers that have not returned for seconds; what called them waits. The log names them.",
+            (),
+            [((), len(status.hanging_observers))],
+        )
         yield _gauge("tagferry_tags", "Tags seen since the start.", (), [((), monitor.tags.total)])
         yield _gauge(
             "tagferry_tags_not_good", "Tags whose quality is BAD or UNCERTAIN now.", (), [((), monitor.tags.not_good())]

@@ -149,7 +149,13 @@ class DeviceWorker:
         try:
             self._driver.close()
         except BaseException as error:
-            self._log.error("driver not closed", device=self.id, every=self.id, exc_info=error)
+            self._log.error(
+                "driver not closed", device=self.id, plugin=self._driver_plugin(), every=self.id, exc_info=error
+            )
+
+    def _driver_plugin(self) -> str:
+        """The import package of the driver, which is the name of its plugin."""
+        return type(self._driver).__module__.partition(".")[0]
 
     def pulse(self) -> Pulse | None:
         """When its thread last ended a cycle; None while it has no group to poll at an interval."""
@@ -398,7 +404,14 @@ class DeviceWorker:
     def _failed(self, group: PollGroup, error: DriverError) -> None:
         """The device did not answer ``group``, or its driver raised what it must not."""
         if isinstance(error, DriverFailed):
-            self._log.error("driver failed", device=self.id, group=group.id, every=self.id, exc_info=error.__cause__)
+            self._log.error(
+                "driver failed",
+                device=self.id,
+                group=group.id,
+                plugin=self._driver_plugin(),
+                every=self.id,
+                exc_info=error.__cause__,
+            )
         now = self._clock.monotonic()
         retry_seconds = self._backoff.failed(now)
         self._outages.failed(now, error, self._backoff.failures, retry_seconds)

@@ -45,6 +45,7 @@ class AlertBoard:
         for sink in status.sinks:
             found.extend(sink_alerts(sink, storage, grown, stopping=stopping))
         found.extend(self._polling.of(status, groups, now_seconds, grown))
+        found.extend(map(_observer_alert, status.hanging_observers))
         found.extend(_disk_alerts(status.name, storage))
         self._since = {
             key: self._since.get(key, now_seconds) for key in ((alert.code, alert.subject) for alert in found)
@@ -53,6 +54,16 @@ class AlertBoard:
             replace(alert, since_seconds=now_seconds - self._since[alert.code, alert.subject]) for alert in found
         ]
         return tuple(sorted(standing, key=lambda alert: alert.severity is not Severity.CRITICAL))
+
+
+def _observer_alert(name: str) -> Alert:
+    return Alert(
+        Severity.CRITICAL,
+        "observer_hangs",
+        name,
+        "an observer has not returned; the source or the worker that called it does nothing else",
+        "Restart the agent without its plugin (plugins: disabled), and report it to whoever wrote it.",
+    )
 
 
 def _disk_alerts(name: str, storage: StorageSnapshot) -> Iterator[Alert]:
