@@ -15,6 +15,7 @@ from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.places import Limits
 from http_monitor.door.proxies import Proxies
+from http_monitor.door.tokens import Tokens
 from http_monitor.extension import OPERATOR_LOG_SECONDS, HttpMonitor
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
@@ -46,7 +47,7 @@ def make_monitored(tmp_path: Path) -> MakeMonitored:
         state = MonitorState(ComponentContext("http_monitor", name, tmp_path, "http_monitor", clock))
         secret = None if token is None else Secret(lambda: token)
         config = HttpMonitorConfig("127.0.0.1:8080", secret, protect, ())
-        access = AccessPolicy(config, ListenAddress("127.0.0.1", 8080), clock)
+        access = AccessPolicy(config, ListenAddress("127.0.0.1", 8080), Tokens(config.named_tokens), clock)
         log = Log("http_monitor", clock, interval_seconds=OPERATOR_LOG_SECONDS)
         app = build(state, access, Proxies(), LiveSocket(state), OperatorActions(state, log), log)
         events.register_observer(Observer(state))

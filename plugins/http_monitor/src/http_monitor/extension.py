@@ -52,17 +52,20 @@ class HttpMonitor:
             return
         config = self._config
         address = ListenAddress.parse(config.listen)
-        if not address.loopback and not config.public_reading and not Tokens(config.named_tokens).usable():
+        tokens = Tokens(config.named_tokens)
+        if not address.loopback and not config.public_reading and not tokens.usable:
             raise ConfigError(f"http_monitor: {address} can be reached from other machines, so a token is required")
-        access = AccessPolicy(config, address, self._clock)
+        access = AccessPolicy(config, address, tokens, self._clock)
         proxies = Proxies(config.trusted_proxies, config.root_path)
         socket = LiveSocket(self.state)
         actions = OperatorActions(self.state, self._operator_log)
-        background = _Background(self.state, socket, self._log)
+        background = [_Background(self.state, socket, self._log).run, tokens.watch]
         application = build(self.state, access, proxies, socket, actions, self._operator_log)
         certificate = None if config.tls is None else Certificate(config.tls, self._log)
-        limits = self._limits or Limits.of_this_process()
-        server = Server(application, address, background.run, self._log, Places(limits, proxies.trusts), certificate)
+        if certificate is not None:
+            background.append(certificate.watch)
+        places = Places(self._limits or Limits.of_this_process(), proxies.trusts)
+        server = Server(application, address, background, self._log, places, certificate)
         server.start()
         self._server = server
         self._log.info("dashboard opened", url=server.url, token_protects=_protected(access))

@@ -12,6 +12,7 @@ from http_monitor.config import HttpMonitorConfig, Protect
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.proxies import Proxies
+from http_monitor.door.tokens import Tokens
 from http_monitor.operator_actions import OperatorActions
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.state.monitor_state import MonitorState
@@ -34,7 +35,7 @@ def application() -> Any:
     log = Log("http_monitor")
     monitor = MonitorState(ComponentContext("http_monitor", "line-1", Path(), "http_monitor", ManualClock()))
     config = HttpMonitorConfig("127.0.0.1:8080", Secret(lambda: TOKEN), Protect.CHANGES, ("testserver",))
-    access = AccessPolicy(config, ListenAddress("127.0.0.1", 8080), ManualClock())
+    access = AccessPolicy(config, ListenAddress("127.0.0.1", 8080), Tokens(config.named_tokens), ManualClock())
     # The names that the document gives as examples exist, so that those requests reach the agent.
     monitor.started(FakeAgent(files={"warehouse": [BacklogFile("backup_20260101_000000.csv", 1000, 20, False)]}))
     monitor.tick()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from agent_core.api import ConfigError, Secret
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 TOKEN = "correct horse battery"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -32,7 +35,8 @@ class Door:
         secret = None if token is None else Secret(lambda: token)
         self.config = replace(HttpMonitorConfig(listen, secret, Protect.CHANGES, ()), **more)
         self.clock = ManualClock()
-        self.policy = AccessPolicy(self.config, ListenAddress.parse(listen), self.clock)
+        self.tokens = Tokens(self.config.named_tokens)
+        self.policy = AccessPolicy(self.config, ListenAddress.parse(listen), self.tokens, self.clock)
         self.proxies = Proxies(self.config.trusted_proxies, self.config.root_path)
 
     def judge(
@@ -161,21 +165,57 @@ def test_a_socket_brings_its_token_as_a_subprotocol() -> None:
 
 
 def test_a_token_that_cannot_be_read_any_more_opens_nothing() -> None:
-    def gone() -> str:
-        raise ConfigError("the file is gone")
+    texts = ["the token of kim"]
 
-    door = Door(tokens=(NamedToken("kim", Secret(gone), Role.OPERATE),))
-    assert door.status("POST", authorization="Bearer anything") == 401
+    def read() -> str:
+        if not texts:
+            raise ConfigError("the file is gone")
+        return texts[0]
+
+    door = Door(tokens=(NamedToken("kim", Secret(read), Role.OPERATE),))
+    assert door.status("POST", authorization="Bearer the token of kim") == 200
+    texts.clear()
+    door.tokens.refresh()
+    assert door.status("POST", authorization="Bearer the token of kim") == 401
     assert door.status("POST", authorization="Bearer") == 401
 
 
-def test_a_changed_token_counts_from_the_next_call_on() -> None:
+def test_a_changed_token_counts_once_it_was_read_again() -> None:
     current = ["first-token-of-kim"]
     door = Door(tokens=(NamedToken("kim", Secret(lambda: current[0]), Role.OPERATE),))
     assert door.status("POST", authorization="Bearer first-token-of-kim") == 200
     current[0] = "second-token-of-kim"
+    door.tokens.refresh()
     assert door.status("POST", authorization="Bearer first-token-of-kim") == 401
     assert door.status("POST", authorization="Bearer second-token-of-kim") == 200
+
+
+def test_a_token_file_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("http_monitor.door.tokens.READ_SECONDS", 0.001)
+    hangs, reads = threading.Event(), threading.Semaphore(0)
+
+    def read() -> str:
+        reads.release()
+        if hangs.is_set():
+            assert free.wait(PATIENCE_SECONDS)
+        return TOKEN
+
+    async def used() -> None:
+        watching = asyncio.ensure_future(tokens.watch())
+        for _ in range(2):
+            await asyncio.to_thread(reads.acquire, timeout=PATIENCE_SECONDS)
+        hangs.set()
+        while reads.acquire(blocking=False):
+            pass
+        await asyncio.to_thread(reads.acquire, timeout=PATIENCE_SECONDS)
+        assert tokens.owner(TOKEN) is kim
+        free.set()
+        watching.cancel()
+
+    free = threading.Event()
+    kim = NamedToken("kim", Secret(read), Role.OPERATE)
+    tokens = Tokens([kim])
+    asyncio.run(used())
 
 
 @given(st.text(max_size=30))

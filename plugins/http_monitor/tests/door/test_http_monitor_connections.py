@@ -139,11 +139,7 @@ def test_after_an_answer_the_next_head_has_a_deadline_too(strict: Served) -> Non
 @contextmanager
 def serving(app: ASGIApp, places: Places) -> Iterator[int]:
     """The door with another application behind it: the monitor's own takes no body and answers at once."""
-
-    async def nothing() -> None:
-        await asyncio.Event().wait()
-
-    server = Server(app, ListenAddress("127.0.0.1", 0), nothing, Log("http_monitor"), places)
+    server = Server(app, ListenAddress("127.0.0.1", 0), [], Log("http_monitor"), places)
     server.start()
     try:
         yield server.address.port

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from http_monitor.config import HttpMonitorConfig, Protect
+from http_monitor.config import HttpMonitorConfig, NamedToken, Protect, Role
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.extension import HttpMonitor
 from monitored.http_client import HttpClient
@@ -19,7 +19,7 @@ from monitored.running import MakeServed, Served
 from monitored.web_socket import WebSocketClient
 from pytest_mock import MockerFixture
 
-from agent_core.api import AgentError, ComponentContext, ConfigError
+from agent_core.api import AgentError, ComponentContext, ConfigError, Secret
 
 
 def monitor(folder: Path, listen: str) -> HttpMonitor:
@@ -132,6 +132,20 @@ def gone(client: WebSocketClient) -> bool:
     except (EOFError, OSError):
         return True
     return False
+
+
+def test_a_token_is_changed_while_the_agent_runs(make_served: MakeServed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("http_monitor.door.tokens.READ_SECONDS", 0.01)
+    current = ["first-token-of-kim"]
+    served = make_served(tokens=(NamedToken("kim", Secret(lambda: current[0]), Role.OPERATE),))
+
+    def status(token: str) -> int:
+        return served.client.post("/api/polling/stop-all", Authorization=f"Bearer {token}").status
+
+    assert status("first-token-of-kim") == 200
+    current[0] = "second-token-of-kim"
+    until(lambda: status("first-token-of-kim") == 401)
+    assert status("second-token-of-kim") == 200
 
 
 @pytest.mark.usefixtures("impatient")

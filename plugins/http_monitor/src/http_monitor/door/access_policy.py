@@ -62,10 +62,10 @@ class AccessPolicy:
     on. From elsewhere, changing needs a token that may operate, and reading needs any token unless it is public.
     """
 
-    def __init__(self, config: HttpMonitorConfig, address: ListenAddress, clock: Clock) -> None:
+    def __init__(self, config: HttpMonitorConfig, address: ListenAddress, tokens: Tokens, clock: Clock) -> None:
         self._loopback = address.loopback
         self._elsewhere = reachable_from_elsewhere(config, address)
-        self._tokens = Tokens(config.named_tokens)
+        self._tokens = tokens
         self._wrong = WrongTokens(clock)
         self._everything = config.protect is Protect.EVERYTHING
         self._public = config.public_reading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,8 @@ class Certificate:
         """Until cancelled."""
         while True:
             await asyncio.sleep(self._look_seconds)
-            await asyncio.get_running_loop().run_in_executor(None, self._look)
+            with suppress(RuntimeError):  # no thread can be started now
+                await asyncio.get_running_loop().run_in_executor(None, self._look)
 
     def _look(self) -> None:
         try:

@@ -8,7 +8,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import uvicorn
@@ -31,15 +31,15 @@ Background = Callable[[], Awaitable[None]]
 class Server:
     """Binds in ``start``, so that a port in use is an error there; answers until ``stop``.
 
-    If it ends before that, for whatever reason, it starts again after a pause. ``background`` runs in the server's
-    loop; it is cancelled with the loop and called again in the next one.
+    If it ends before that, for whatever reason, it starts again after a pause. Each of
+    ``background`` runs in the server's loop; it is cancelled with the loop and called again in the next one.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         address: ListenAddress,
-        background: Background,
+        background: Sequence[Background],
         log: Log,
         places: Places,
         certificate: Certificate | None = None,
@@ -162,14 +162,11 @@ class Server:
         self._uvicorn = uvicorn.Server(self._config)
         if self._stopping.is_set():  # stop may not have seen the new one
             return
-        certificate = self._certificate
-        context = None if certificate is None else certificate.context
+        context = None if self._certificate is None else self._certificate.context
         acceptor = Acceptor(self._socket, self._places, self._make_protocol, self._log, context)
         self._loop = asyncio.get_running_loop()
         self._accepting = asyncio.ensure_future(acceptor.run())
-        beside = [asyncio.ensure_future(self._background()), self._accepting]
-        if certificate is not None:
-            beside.append(asyncio.ensure_future(certificate.watch()))
+        beside = [self._accepting, *(asyncio.ensure_future(run()) for run in self._background)]
         try:
             await self._uvicorn.serve(sockets=[])  # it listens nowhere: the acceptor does
         except Exception:

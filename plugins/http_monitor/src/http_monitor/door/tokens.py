@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from agent_core.api import AgentError, Clock
@@ -14,6 +16,8 @@ from http_monitor.config import NamedToken
 
 LEAST_TOKEN_CHARACTERS: Final = 16
 """A shorter token can be guessed over a network."""
+READ_SECONDS: Final = 2.0
+"""A token that was changed in ``.env`` or in its file counts after this time."""
 GUESSES: Final = 10
 """Wrong tokens that an address may offer at once."""
 SECONDS_PER_GUESS: Final = 5.0
@@ -23,30 +27,45 @@ ADDRESSES: Final = 1024
 
 
 class Tokens:
-    """The configured ones. Each is read at each use, so that it can be changed while the agent runs."""
+    """The configured ones, as they were read last: ``watch`` reads them again, so that they can be changed while the
+    agent runs. Asking whose token one is reads nothing: a file that hangs keeps nobody waiting.
+    """
 
     def __init__(self, named: Sequence[NamedToken]) -> None:
         self._named = named
+        self._known: tuple[tuple[bytes, NamedToken], ...] = ()
+        self.refresh()
 
     def __bool__(self) -> bool:
+        """True when any is configured, whether it can be read or not."""
         return bool(self._named)
 
-    def owner(self, offered: str) -> NamedToken | None:
-        """Whose token this is; None when it is nobody's. Takes as long for a wrong one as for a right one.
+    @property
+    def usable(self) -> bool:
+        """Whether any of them opens something now."""
+        return bool(self._known)
 
-        A token that cannot be read now, or is too short to be one, opens nothing.
-        """
+    def owner(self, offered: str) -> NamedToken | None:
+        """Whose token this is; None when it is nobody's. Takes as long for a wrong one as for a right one."""
         wanted, found = _digest(offered), None
-        for named in self._named:
-            current = self._current(named)
-            same = hmac.compare_digest(wanted, _digest(current))
-            if same and len(current) >= LEAST_TOKEN_CHARACTERS and found is None:
+        for current, named in self._known:
+            if hmac.compare_digest(wanted, current) and found is None:
                 found = named
         return found
 
-    def usable(self) -> bool:
-        """Whether any of them opens something now."""
-        return any(len(self._current(named)) >= LEAST_TOKEN_CHARACTERS for named in self._named)
+    def refresh(self) -> None:
+        """Read all of them; may block as long as their files do. One that cannot be read, or is too short to be a
+        token, opens nothing from now on.
+        """
+        texts = [(self._current(named), named) for named in self._named]
+        self._known = tuple((_digest(text), named) for text, named in texts if len(text) >= LEAST_TOKEN_CHARACTERS)
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while self._named:
+            await asyncio.sleep(READ_SECONDS)
+            with suppress(RuntimeError):  # no thread can be started now
+                await asyncio.get_running_loop().run_in_executor(None, self.refresh)
 
     def _current(self, named: NamedToken) -> str:
         try:
