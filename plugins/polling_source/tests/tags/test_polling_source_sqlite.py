@@ -76,7 +76,12 @@ def load(file: Path, string_length: int | None = 16, devices: tuple[str, ...] = 
 
 def test_enabled_groups_of_enabled_plcs_are_polled_as_the_tables_say(tmp_path: Path) -> None:
     catalog = load(make_file(tmp_path / "scada.db", SCHEMA, PLANT))
-    assert catalog.problems == ()
+    (left_out,) = catalog.problems
+    assert left_out.warning
+    assert left_out.message == (
+        "4 of 10 tags are left out: 1 because enabled says no; 1 because polling_group_id is empty; "
+        "1 because of their group, enabled says no; 1 because their PLC is disabled"
+    )
     facts = [(group.id, group.device, group.mode, group.interval) for group in catalog.groups]
     assert facts == [
         ("PROCESS1", "PLC01", GroupMode.FIXED, 1.0),
@@ -159,9 +164,36 @@ def test_every_bad_row_is_named_with_its_table_and_number(tmp_path: Path, script
     assert len(found) == 1
 
 
+def test_every_tag_is_polled_or_counted_however_a_yes_is_spelled(tmp_path: Path) -> None:
+    spellings = ["1", "1.0", "-1", "'T'", "'Y'", "'true'", "' On '", "0", "'N'", "NULL", "'예'", "1"]
+    rows = ", ".join(
+        f"({100 + n}, 1, 'D{n}', 'TAG{n}', 'M', 'WORD', '', 1, 'M1', {'NULL' if n == 11 else 10}, {enabled})"
+        for n, enabled in enumerate(spellings)
+    )
+    catalog = load(
+        make_file(tmp_path / "scada.db", SCHEMA, PLANT, f"DELETE FROM tags; INSERT INTO tags VALUES {rows};")
+    )
+    assert [tag.spec.name for tag in catalog.tags["PROCESS1"]] == [f"TAG{n}" for n in range(7)]
+    (left_out,) = (problem for problem in catalog.problems if problem.warning)
+    assert left_out.message == (
+        "5 of 12 tags are left out: 2 because enabled says no; 1 because enabled is empty; "
+        "1 because enabled is '예', which is neither yes nor no; 1 because polling_group_id is empty"
+    )
+    assert str(left_out.file).endswith("scada.db tags")
+
+
+def test_an_interval_that_is_missing_is_one_problem_of_its_group(tmp_path: Path) -> None:
+    file = make_file(tmp_path / "scada.db", SCHEMA, PLANT, "UPDATE polling_groups SET interval_ms = NULL WHERE id = 10")
+    found = load(file).problems
+    assert [problem.message for problem in found if not problem.warning] == [
+        "column interval_ms: it is empty; write a number of milliseconds"
+    ]
+    assert "3 because their group has a problem" in next(problem.message for problem in found if problem.warning)
+
+
 def test_a_string_needs_a_length_from_somewhere(tmp_path: Path) -> None:
     file = make_file(tmp_path / "scada.db", SCHEMA, PLANT)
-    (problem,) = load(file, string_length=None).problems
+    (problem,) = (problem for problem in load(file, string_length=None).problems if not problem.warning)
     assert problem.message == "column length: a string needs its length in bytes"
     make_file(file, "ALTER TABLE tags ADD COLUMN length INTEGER; UPDATE tags SET length = 6 WHERE id = 3")
     assert load(file, string_length=None).tags["PROCESS1"][2].spec.length_bytes == 6

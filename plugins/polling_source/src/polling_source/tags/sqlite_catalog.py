@@ -12,9 +12,9 @@
 
 ``plc_id`` and ``polling_group_id`` are the other table's id, or its row number when it has no such column. A PLC is
 the device of the YAML whose id is its ``plc_code``: the driver and its keys are said there. What stands in brackets is
-not read, but for ``length`` and ``encoding`` where they exist. A row with ``enabled`` 0 is not there. The last two
-tables may be missing, and any column of theirs but the first: they hold what the agent knows of a tag or group beyond
-the plant's own tables.
+not read, but for ``length`` and ``encoding`` where they exist. A row is left out unless its ``enabled`` says yes (1,
+-1, true, T, Y, ...); how many tags are, and why, is one warning. The last two tables may be missing, and any column of
+theirs but the first: they hold what the agent knows of a tag or group beyond the plant's own tables.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -104,6 +105,11 @@ class _Reading:
         self._tables = rows
         self._plcs: dict[object, Plc | None] = {}
         self._groups: dict[object, GroupConfig | None] = {}
+        self._missing: dict[object, str] = {}
+        """Why the tags of a group that is None are left out, by the key of the group."""
+        self._left_out: Counter[str] = Counter()
+        """Tags by the reason for which they are not polled."""
+        self._tag_rows = 0
         self._agent_tags: dict[str, Row] = {}
         self._agent_groups: dict[str, Row] = {}
 
@@ -123,9 +129,11 @@ class _Reading:
         for place, row in self._rows("polling_groups"):
             self._read_group(place, row)
         for place, row in self._rows("tags"):
+            self._tag_rows += 1
             self._read_tag(place, row)
+        self._tell_left_out()
         for group in self._catalog.groups:
-            faultless = not self._catalog.problems and not self._catalog.tag_problems
+            faultless = all(problem.warning for problem in self._catalog.problems) and not self._catalog.tag_problems
             if faultless and not self._catalog.tags.get(group.id):
                 self._catalog.problems.append(self._catalog.places[group.id].problem(f"group {group.id} has no tags"))
 
@@ -140,6 +148,14 @@ class _Reading:
             return {}
         return {_text(row, column): row for _, row in self._rows(table)}
 
+    def _tell_left_out(self) -> None:
+        """Tags that are not polled are not wrong, but nobody should have to look for them."""
+        if self._left_out:
+            reasons = "; ".join(f"{count} because {reason}" for reason, count in self._left_out.most_common())
+            message = f"{self._left_out.total()} of {self._tag_rows} tags are left out: {reasons}"
+            file = f"{self._config.sqlite} tags"
+            self._catalog.problems.append(ConfigProblem(message, file=file, warning=True))
+
     def _problem(self, table: str, line: int | None, message: str) -> None:
         self._catalog.problems.append(ConfigProblem(message, file=f"{self._config.sqlite} {table}", line=line))
 
@@ -147,14 +163,16 @@ class _Reading:
         code = _text(row, "plc_code")
         address = ":".join(filter(None, (_text(row, "ip_address"), _text(row, "port"))))
         plc = Plc(code, address, place, _text(row, "network_no"), _text(row, "station_no"))
-        known = plc if _enabled(row) else None
+        known = plc if _disabled(row) is None else None
         self._plcs[row["key"]] = self._plcs[code] = known
         if known is not None:
             self._catalog.plcs[code] = known
 
     def _read_group(self, place: Place, row: Row) -> None:
         self._groups[row["key"]] = None
-        if not _enabled(row):
+        disabled = _disabled(row)
+        self._missing[row["key"]] = "their group has a problem" if disabled is None else f"of their group, {disabled}"
+        if disabled is not None:
             return
         if row["plc_id"] not in self._plcs:
             self._catalog.problems.append(place.problem(f"column plc_id: there is no PLC {row['plc_id']!r}"))
@@ -164,6 +182,8 @@ class _Reading:
         mode = _text(row, "mode").lower()
         wrong = list(self._check_group(row, name, mode))
         self._catalog.problems.extend(place.problem(message) for message in wrong)
+        if plc is None:
+            self._missing[row["key"]] = "their PLC is disabled"
         if plc is None or wrong:
             return
         bit = bit_address(_text(row, "trigger_bit_address"), _text(row, "trigger_bit_offset"))
@@ -195,7 +215,9 @@ class _Reading:
             except ValueError:
                 interval_ms = 0.0
             if not 0 < interval_ms < math.inf:
-                yield f"column interval_ms: {row['interval_ms']!r} is not a number of milliseconds"
+                interval = row["interval_ms"]
+                what = "it is empty; write" if interval is None else f"{interval!r} is not"
+                yield f"column interval_ms: {what} a number of milliseconds"
         more = self._agent_groups.get(name, {})
         for column in ("stale_after_ms", "resend_ms"):
             try:
@@ -204,7 +226,11 @@ class _Reading:
                 yield f"column {AGENT_GROUPS}.{column}: {more[column]!r} is not a number of milliseconds"
 
     def _read_tag(self, place: Place, row: Row) -> None:
-        if not _enabled(row) or row["polling_group_id"] is None:
+        reason = _disabled(row)
+        if reason is None and row["polling_group_id"] is None:
+            reason = "polling_group_id is empty"
+        if reason is not None:
+            self._left_out[reason] += 1
             return
         if row["polling_group_id"] not in self._groups:
             message = f"column polling_group_id: there is no group {row['polling_group_id']!r}"
@@ -212,6 +238,7 @@ class _Reading:
             return
         group = self._groups[row["polling_group_id"]]
         if group is None:
+            self._left_out[self._missing[row["polling_group_id"]]] += 1
             return
         plc = self._plcs.get(row.get("plc_id"))
         if plc is not None and plc.code != group.device:
@@ -263,10 +290,33 @@ def _text(row: Row, column: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+_YES: Final = frozenset(("true", "t", "yes", "y", "on"))
+_NO: Final = frozenset(("false", "f", "no", "n", "off"))
+
+
 def _flag(row: Row, column: str) -> bool:
-    return _text(row, column).lower() in ("1", "1.0", "true", "yes", "y")
+    return _yes_or_no(_text(row, column)) is True
 
 
-def _enabled(row: Row) -> bool:
-    """A table without the column enables every row."""
-    return "enabled" not in row or _flag(row, "enabled")
+def _yes_or_no(text: str) -> bool | None:
+    """None for what is neither; every number but 0 is a yes (-1 is that of some databases)."""
+    if text.lower() in _YES or text.lower() in _NO:
+        return text.lower() in _YES
+    try:
+        return float(text) != 0
+    except ValueError:
+        return None
+
+
+def _disabled(row: Row) -> str | None:
+    """Why a row is left out; None if it is not. A table without the column enables every row."""
+    if "enabled" not in row:
+        return None
+    text = _text(row, "enabled")
+    match _yes_or_no(text):
+        case True:
+            return None
+        case False:
+            return "enabled says no"
+        case None:
+            return f"enabled is {text[:20]!r}, which is neither yes nor no" if text else "enabled is empty"
