@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import AgentError, Config, Secret
-from agent_core.api.whole_file import read_whole_text
+from agent_core.api.whole_file import read_whole, read_whole_text
 from agent_core.cli.monitor.client import MonitorClient
 from agent_core.cli.subcommand import add_file_argument
 from agent_core.config import load_extensions
@@ -18,6 +18,7 @@ from agent_core.config.document.interpolation import MAX_SECRET_BYTES
 from agent_core.registry import Registry
 
 TOKEN_VARIABLE: Final = "AGENT_TOKEN"  # noqa: S105 - the name of a variable
+LARGEST_CA_BYTES: Final = 4 * 1024 * 1024
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask when it listens everywhere
 
 
@@ -86,9 +87,12 @@ def _trusting(file: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may hold the certificate itself, whoever signed it
     try:
-        context.load_verify_locations(file)
-    except OSError as error:
-        raise AgentError(f"{file} cannot be used to trust a certificate: {error.strerror or error}") from None
+        context.load_verify_locations(cadata=read_whole(file, LARGEST_CA_BYTES).decode("ascii"))
+    except (OSError, ValueError) as error:
+        reason = (
+            "it holds no PEM certificate" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror or error
+        )
+        raise AgentError(f"{file} cannot be used to trust a certificate: {reason}") from None
     return context
 
 

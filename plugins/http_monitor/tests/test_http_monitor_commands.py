@@ -224,9 +224,10 @@ def test_https_is_trusted_by_a_file(
         assert code == 3
         assert said in out
     assert shown(capsys, "status", "--url", address, "--ca-file", str(certificate.certificate))[0] == 0
-    code, out, _ = shown(capsys, "status", "--url", address, "--ca-file", str(certificate.key))
-    assert code == 3
-    assert "cannot be used to trust a certificate" in out
+    for file in (certificate.key, certificate.key.parent, Path(__file__), certificate.key.with_suffix(".none")):
+        code, out, _ = shown(capsys, "status", "--url", address, "--ca-file", str(file))
+        assert code == 3
+        assert f"{file} cannot be used to trust a certificate" in out
 
 
 def test_the_yaml_s_own_certificate_is_trusted_under_any_name(
