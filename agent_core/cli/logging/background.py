@@ -56,7 +56,7 @@ class BackgroundHandler(logging.Handler):
         except Exception:
             self.handleError(record)
         else:
-            self._outlet.put(text)
+            self._outlet.put(text + "\n")
 
     def close(self) -> None:
         self._outlet.tell()
@@ -78,5 +78,6 @@ class BackgroundHandler(logging.Handler):
             if not self._first_try.done():
                 self._first_try.set_result(None)
         if text:
-            # The target has no formatter, so the message is the line.
-            self._target.handle(logging.LogRecord(__name__, logging.INFO, "", 0, text, None, None))
+            # The target has no formatter, so the message is what it writes, with an end of its own.
+            lines = text.removesuffix("\n")
+            self._target.handle(logging.LogRecord(__name__, logging.INFO, "", 0, lines, None, None))

@@ -50,11 +50,11 @@ class LogFile(RotatingFileHandler):
             if not self._log.warning("log file recovered", path=self._path, lost_lines=lost, every="recovered"):
                 self._lost = lost
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name that logging calls
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
         """Called by ``emit`` in place of a traceback on standard error."""
         error = sys.exception()
         self._drop_stream()
-        self._lost += 1
+        self._lost += 1 + record.getMessage().count("\n")
         self._log.error(
             "log file write failed",
             path=self._path,

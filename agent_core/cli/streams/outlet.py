@@ -15,6 +15,9 @@ MAX_LINES: Final = 10_000
 MAX_CHARACTERS: Final = 4 * 2**20
 """What may wait for a reader. A single text that is longer passes when nothing else waits."""
 
+WRITE_CHARACTERS: Final = 16 * 1024
+"""How much one write takes. Each costs a turn at Python's lock, for which a busy process lets a thread wait."""
+
 FLUSH_SECONDS: Final = 1.0
 """How long the end of a run waits for one output."""
 
@@ -23,12 +26,12 @@ REMINDER_SECONDS: Final = 3600.0
 
 
 class Outlet:
-    """Hands texts to ``write``, one after the other, in the order in which they were put.
+    """Hands texts to ``write`` in the order in which they were put, several at once when they come faster.
 
-    ``write`` runs in a daemon thread and may block for ever. ``put`` never blocks and never raises: while more than
-    ``max_lines`` texts or ``max_characters`` wait, a new one is dropped and counted; so is one that ``write`` raised
-    for. The log says how many: at once and then hourly through the other outputs, and here as soon as something can be
-    written again.
+    Each text ends its line itself. ``write`` runs in a daemon thread and may block for ever. ``put`` never blocks and
+    never raises: while more than ``max_lines`` texts or ``max_characters`` wait, a new one is dropped and counted; so
+    are those that ``write`` raised for. The log says how many: at once and then hourly through the other outputs, and
+    here as soon as something can be written again.
 
     Thread-safe, also in a signal handler. A forked child starts with nothing waiting and a thread of its own. When no
     thread can be started, texts wait, and each ``put`` tries again.
@@ -147,23 +150,38 @@ class Outlet:
             self._thread = thread
 
     def _run(self, waiting: queue.SimpleQueue[str | threading.Event | None]) -> None:
-        while (text := waiting.get()) is not None:
-            if isinstance(text, threading.Event):
-                text.set()
-                continue
-            try:
-                self._write(text)
-                lost = self._stuck = False
-            except BaseException:  # a full disk, a reader that has gone, or a defect: the thread has to live on
-                lost = True
-            self._done_lines += 1
-            self._done_characters += len(text)
-            if lost:
-                with self._lock:
-                    self._dropped += 1
-                self._remind()
-            elif self._told != self._dropped and not self._closed and self._flowing.allow(self.name) is not None:
-                self.tell()
+        texts: list[str] = []
+        characters = 0
+        while True:
+            item = waiting.get()
+            if isinstance(item, str):
+                texts.append(item)
+                characters += len(item)
+                if characters < WRITE_CHARACTERS and not waiting.empty():
+                    continue
+            if texts:
+                self._write_some(texts)
+                texts, characters = [], 0
+            if isinstance(item, threading.Event):
+                item.set()
+            elif item is None:
+                return
+
+    def _write_some(self, texts: list[str]) -> None:
+        text = "".join(texts)
+        try:
+            self._write(text)
+            lost = self._stuck = False
+        except BaseException:  # a full disk, a reader that has gone, or a defect: the thread has to live on
+            lost = True
+        self._done_lines += len(texts)
+        self._done_characters += len(text)
+        if lost:
+            with self._lock:
+                self._dropped += len(texts)
+            self._remind()
+        elif self._told != self._dropped and not self._closed and self._flowing.allow(self.name) is not None:
+            self.tell()
 
     def _remind(self) -> None:
         """Tell the other outputs; this one drops the line as well."""

@@ -120,6 +120,13 @@ def test_a_full_disk_is_one_line_on_the_console_now_and_then_and_the_file_contin
     assert capsys.readouterr().err == ""
 
 
+def test_lines_that_are_lost_in_one_write_are_all_counted(tmp_path: Path) -> None:
+    with logged(tmp_path / "agent.log", ManualClock()) as (file, console):
+        for file.full, text in ((True, "three\nlost\nlines"), (False, "kept")):
+            file.handle(logging.LogRecord("line", logging.INFO, "", 0, text, None, None))
+    assert any("lost_lines=4" in message for message in console.messages), "and the line that said so"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_disk_that_is_really_full_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "agent.log"

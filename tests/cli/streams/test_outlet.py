@@ -22,6 +22,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.writes = 0
         self.may_take = threading.Event()
         self.may_take.set()
         self.holds = threading.Event()
@@ -31,14 +32,15 @@ class Reader:
         self.holds.set()
         assert self.may_take.wait(PATIENCE_SECONDS)
         self.holds.clear()
+        self.writes += 1
         if self.error is not None:
             raise self.error
-        self.texts.append(text)
+        self.texts += text.splitlines()
 
     def hang(self, outlet: Outlet) -> None:
         """Return when it holds a text and does not return."""
         self.may_take.clear()
-        outlet.put("held")
+        outlet.put("held\n")
         assert self.holds.wait(PATIENCE_SECONDS)
 
 
@@ -56,29 +58,43 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_texts_are_written_in_order_by_a_thread_of_its_own(reader: Reader) -> None:
     outlet = Outlet("stderr", reader.write, ManualClock())
     for number in range(100):
-        outlet.put(str(number))
+        outlet.put(f"{number}\n")
     assert outlet.drain(PATIENCE_SECONDS)
     assert reader.texts == [str(number) for number in range(100)]
     assert outlet.close(PATIENCE_SECONDS)
     assert outlet.close(PATIENCE_SECONDS), "safe twice"
 
 
-@pytest.mark.parametrize("limits", [{"max_lines": 3}, {"max_characters": 3 * len("held")}], ids=["lines", "characters"])
+@pytest.mark.parametrize(
+    "limits", [{"max_lines": 3}, {"max_characters": 3 * len("held\n")}], ids=["lines", "characters"]
+)
 def test_a_reader_that_hangs_costs_what_does_not_fit_and_is_told_of_it_later(
     reader: Reader, limits: dict[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     outlet = Outlet("stderr", reader.write, ManualClock(), **limits)
     reader.hang(outlet)
     for number in range(10):
-        outlet.put(f"no {number}")
+        outlet.put(f"no {number}\n")
     assert outlet.dropped == 8
     assert told(caplog) == ["log lines dropped: output=stderr count=1"], "at once, for the other outputs"
     reader.may_take.set()
     assert not outlet.drain(PATIENCE_SECONDS), "some are missing"
     assert reader.texts == ["held", "no 0", "no 1"]
     assert told(caplog)[1:] == ["log lines dropped: output=stderr count=8"], "here, since it flows again"
-    outlet.put("more")
+    outlet.put("more\n")
     assert outlet.drain(PATIENCE_SECONDS)
+    outlet.close(PATIENCE_SECONDS)
+
+
+def test_what_comes_while_another_text_is_written_is_one_write(reader: Reader) -> None:
+    outlet = Outlet("stderr", reader.write, ManualClock())
+    reader.hang(outlet)
+    for number in range(100):
+        outlet.put(f"{number}\n")
+    reader.may_take.set()
+    assert outlet.drain(PATIENCE_SECONDS)
+    assert reader.texts == ["held", *map(str, range(100))]
+    assert reader.writes == 2
     outlet.close(PATIENCE_SECONDS)
 
 
@@ -87,8 +103,8 @@ def test_lines_that_are_lost_for_days_are_said_once_per_hour(reader: Reader, cap
     outlet = Outlet("stderr", reader.write, clock, max_lines=1)
     reader.hang(outlet)
     for _ in range(3):
-        outlet.put("lost")
-        outlet.put("lost")
+        outlet.put("lost\n")
+        outlet.put("lost\n")
         clock.advance(REMINDER_SECONDS)
     assert told(caplog) == [
         "log lines dropped: output=stderr count=1",
@@ -103,7 +119,7 @@ def test_what_was_lost_in_the_last_minute_is_said_at_the_end(reader: Reader, cap
     outlet = Outlet("stderr", reader.write, ManualClock(), max_lines=1)
     for _ in range(2):
         reader.hang(outlet)
-        outlet.put("lost")
+        outlet.put("lost\n")
         reader.may_take.set()
         outlet.drain(PATIENCE_SECONDS)
     assert told(caplog)[-1] == "log lines dropped: output=stderr count=2"
@@ -112,7 +128,7 @@ def test_what_was_lost_in_the_last_minute_is_said_at_the_end(reader: Reader, cap
 
 def test_a_text_longer_than_all_that_may_wait_passes_when_nothing_waits(reader: Reader) -> None:
     outlet = Outlet("stdout", reader.write, ManualClock(), max_characters=3)
-    outlet.put("a whole ledger")
+    outlet.put("a whole ledger\n")
     assert outlet.drain(PATIENCE_SECONDS)
     assert reader.texts == ["a whole ledger"]
     outlet.close(PATIENCE_SECONDS)
@@ -124,11 +140,11 @@ def test_what_cannot_be_written_is_counted_and_the_next_text_is_tried(
 ) -> None:
     outlet = Outlet("stderr", reader.write, ManualClock())
     reader.error = error
-    outlet.put("one")
-    outlet.put("two")
+    outlet.put("one\n")
+    outlet.put("two\n")
     assert not outlet.drain(PATIENCE_SECONDS)
     reader.error = None
-    outlet.put("three")
+    outlet.put("three\n")
     assert outlet.drain(PATIENCE_SECONDS)
     assert (reader.texts, outlet.dropped) == (["three"], 2)
     assert told(caplog)[-1] == "log lines dropped: output=stderr count=2"
@@ -140,12 +156,12 @@ def test_the_end_does_not_wait_for_a_reader_that_hangs_and_says_what_is_lost(
 ) -> None:
     outlet = Outlet("stderr", reader.write, ManualClock())
     reader.hang(outlet)
-    outlet.put("waiting")
+    outlet.put("waiting\n")
     assert not outlet.drain(0.01)
     assert told(caplog) == ["log lines dropped: output=stderr count=2"]
     assert not outlet.drain(PATIENCE_SECONDS), "no second wait"
     assert not outlet.close(PATIENCE_SECONDS), "nor a third"
-    outlet.put("after the end")
+    outlet.put("after the end\n")
     assert len(told(caplog)) == 1
     reader.may_take.set()
 
@@ -165,9 +181,9 @@ def test_texts_wait_until_a_thread_can_be_started(reader: Reader, monkeypatch: p
     outlet = Outlet("stderr", reader.write, ManualClock())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        outlet.put("early")
+        outlet.put("early\n")
         assert not outlet.drain(0.01)
-    outlet.put("late")
+    outlet.put("late\n")
     assert outlet.drain(PATIENCE_SECONDS)
     assert reader.texts == ["early", "late"]
     outlet.close(PATIENCE_SECONDS)
@@ -179,13 +195,13 @@ def test_a_log_line_while_the_outlet_logs_is_no_recursion(reader: Reader) -> Non
 
     class Back(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            outlet.put(record.getMessage())
+            outlet.put(record.getMessage() + "\n")
 
     handler = Back()
     logging.getLogger(LOGGER).addHandler(handler)
     try:
         reader.hang(outlet)
-        outlet.put("lost")
+        outlet.put("lost\n")
         assert outlet.dropped == 2, "the line, and the line about it"
         reader.may_take.set()
         outlet.drain(PATIENCE_SECONDS)
@@ -209,7 +225,7 @@ def test_a_forked_child_writes_for_itself_although_the_parent_hangs(reader: Read
             os.write(outside, text.encode())
 
     def inherit() -> None:
-        outlet.put("child")
+        outlet.put("child\n")
         outlet.drain(PATIENCE_SECONDS)
 
     outlet = Outlet("stderr", write, ManualClock())
@@ -219,7 +235,7 @@ def test_a_forked_child_writes_for_itself_although_the_parent_hangs(reader: Read
     child.join(PATIENCE_SECONDS)
     os.close(outside)
     assert child.exitcode == 0
-    assert os.read(inside, 100) == b"child"
+    assert os.read(inside, 100) == b"child\n"
     os.close(inside)
     reader.may_take.set()
     assert outlet.close(PATIENCE_SECONDS)

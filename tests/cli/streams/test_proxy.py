@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -14,26 +14,26 @@ import pytest
 from agent_core.cli.streams.outlet import Outlet
 from agent_core.cli.streams.proxy import MAX_UNFINISHED, DirectStream, Proxy, QueuedStream, drained
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 
-class Texts:
-    """A stream whose outlet keeps what one write was."""
+class Texts(Outlet):
+    """Keeps what was put, and says it through a stream."""
 
     def __init__(self) -> None:
-        self.written: list[str] = []
-        self.outlet = Outlet("stdout", self.written.append, ManualClock())
-        self.stream = QueuedStream(io.StringIO(), self.outlet)
+        self.put_texts: list[str] = []
+        super().__init__("stdout", self.put_texts.append, ManualClock())
+        self.stream = QueuedStream(io.StringIO(), self)
+
+    def put(self, text: str) -> None:
+        self.put_texts.append(text)
 
     def print(self, *words: object, end: str = "\n", flush: bool = False) -> None:
         print(*words, end=end, flush=flush, file=cast(TextIO, self.stream))
 
 
 @pytest.fixture
-def texts() -> Iterator[Texts]:
-    texts = Texts()
-    yield texts
-    texts.outlet.close(PATIENCE_SECONDS)
+def texts() -> Texts:
+    return Texts()
 
 
 def test_a_print_is_one_text_however_many_writes_it_takes(texts: Texts) -> None:
@@ -41,15 +41,15 @@ def test_a_print_is_one_text_however_many_writes_it_takes(texts: Texts) -> None:
     texts.print("dots", end="")
     texts.print(".")
     texts.print("[y/N] ", end="", flush=True)
-    assert drained(texts.stream, PATIENCE_SECONDS)
-    assert texts.written == ["a 1 two\nlines\n", "dots.\n", "[y/N] "]
+    assert texts.put_texts == ["a 1 two\nlines\n", "dots.\n", "[y/N] "]
 
 
 def test_a_line_that_never_ends_is_not_kept_for_ever(texts: Texts) -> None:
     for _ in range(3):
         texts.print("x" * MAX_UNFINISHED, end="")
-    assert drained(texts.stream, PATIENCE_SECONDS)
-    assert "".join(texts.written) == "x" * 3 * MAX_UNFINISHED
+    assert texts.put_texts
+    texts.stream.flush()
+    assert "".join(texts.put_texts) == "x" * 3 * MAX_UNFINISHED
 
 
 def test_a_stream_that_was_closed_at_the_start_takes_nothing_and_says_so() -> None:
