@@ -264,7 +264,7 @@ class Agent:
             in_time &= not self._give_up(sink_id, delivery)
         in_time &= self._close(share(1.0))
         self._log.info("agent stopped", reason=self._stop_reason)
-        return in_time and all(sink.ledger.balanced for sink in self.status().sinks)
+        return in_time and all(parts.ledger.snapshot(sink_id).balanced for sink_id in parts.deliveries)
 
     @property
     def stop_problems(self) -> Sequence[str]:

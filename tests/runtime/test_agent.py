@@ -604,3 +604,13 @@ def test_a_source_whose_own_thread_died_is_a_state_of_the_agent(tmp_path: Path) 
     assert source.problem == "an exception ended its thread acme-poll: ValueError('defect')"
     assert run.agent.shutdown()
     assert threading.excepthook is hook
+
+
+def test_a_buffer_that_does_not_say_its_counts_holds_up_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocked: Blocked
+) -> None:
+    run = Run(tmp_path)
+    run.agent.start()
+    monkeypatch.setattr(MemoryBuffer, "stats", lambda _: blocked())
+    assert Background(run.agent.shutdown).result()
+    assert not blocked.began.is_set()
