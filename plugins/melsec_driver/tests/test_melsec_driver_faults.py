@@ -35,6 +35,7 @@ def peer(responders: Callable[[str, str], PeerProcess], code: str) -> Iterator[P
 
 
 class TestFaultsInBinary(DriverFaultContract):
+    longest_answer = b"\xd0\x00\x00\xff\xff\x03\x00\xff\xff"
     code = "binary"
 
     @pytest.fixture(autouse=True)

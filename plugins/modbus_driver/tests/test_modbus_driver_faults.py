@@ -18,6 +18,8 @@ MakeDriver = Callable[..., ModbusDriver]
 
 
 class TestModbusDriverFaults(DriverFaultContract):
+    longest_answer = b"\x00\x01\x00\x00\xff\xff\x01"
+
     @pytest.fixture(autouse=True)
     def devices(self, plant: ModbusPlant, make_driver: MakeDriver) -> None:
         self._port = plant.port

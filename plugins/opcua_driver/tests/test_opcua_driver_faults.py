@@ -40,6 +40,7 @@ def endpoint(server: PeerProcess) -> str:
 
 
 class TestOpcuaDriverFaults(DriverFaultContract):
+    longest_answer = b"ACKF\xf0\xff\xff\xff"
     timeout_seconds = 0.6
     connect_timeouts = 2
 

@@ -19,6 +19,7 @@ NINE = bytes(range(9))
 
 
 class TestS7DriverFaults(DriverFaultContract):
+    longest_answer = b"\x03\x00\xff\xff"
     connect_timeouts = 2
 
     @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ for one listens, and how to make a driver for it; the contract puts a ``TcpGate`
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, TypeVar
@@ -34,6 +36,9 @@ class DriverFaultContract(Contract):
 
     connect_timeouts: ClassVar[int] = 1
     """How many time-outs a connect and a read together may take at the most."""
+
+    longest_answer: ClassVar[bytes] = b""
+    """How an answer begins that says it is as long as the protocol can say."""
 
     def device_port(self) -> int:
         """The port of the loopback interface where a device listens that is well."""
@@ -100,6 +105,15 @@ class DriverFaultContract(Contract):
         for _ in range(2):  # in an answer, then at the log-in
             self._is_unreachable_in_time(lambda: self._connect_and_read(driver))
         self._is_back(gate, driver)
+
+    def test_what_sends_without_end_is_given_up_in_time_and_cut(self) -> None:
+        with Flood(self.longest_answer) as flood:
+            driver = self.make_driver(flood.port, self.timeout_seconds)
+            try:
+                self._is_unreachable_in_time(lambda: self._connect_and_read(driver))
+            finally:
+                driver.close()
+            assert flood.is_cut(), "the driver reads on"
 
     def test_a_connection_that_the_device_closed_between_two_reads_is_made_anew(self, gate: TcpGate) -> None:
         driver = self.make_driver(gate.port, PATIENCE_SECONDS)
@@ -169,6 +183,38 @@ class DriverFaultContract(Contract):
     def _connect_and_read(self, driver: Driver, tag: TagSpec | None = None) -> object:
         driver.connect()
         return _read(driver, tag or self.tags()[0])
+
+
+class Flood:
+    """Answers the first request with ``head`` and then bytes without end; one connection."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self._cut = threading.Event()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+
+    def __enter__(self) -> Flood:
+        threading.Thread(target=self._send, name="flood", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def is_cut(self) -> bool:
+        """True once nobody takes the bytes any more; waits for that."""
+        return self._cut.wait(PATIENCE_SECONDS)
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self._server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(self._head)
+                for _ in range(100_000):  # 6.5 GB: more than anybody should take
+                    connection.sendall(bytes(65_536))
+                return
+        self._cut.set()
 
 
 def once_it_is_back(driver: Driver, act: Callable[[], T]) -> T:
