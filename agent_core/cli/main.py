@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final
 
 from agent_core.cli import exit_code
@@ -35,11 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             _settle(code)
     except KeyboardInterrupt:
         code = exit_code.INTERRUPTED
-        with suppress(KeyboardInterrupt):  # standard error may be what hangs
-            print("\ninterrupted", file=sys.stderr)
+        with suppress(KeyboardInterrupt):
+            _say_interrupted(alone=alone)
         if alone:
             _settle(code, wanted=False)
     return code
+
+
+def _say_interrupted(*, alone: bool) -> None:
+    from agent_core.api import SystemClock
+    from agent_core.cli.streams.standard import streams_in_background
+
+    # A write to standard error may be what was interrupted, because nobody reads it.
+    with streams_in_background(SystemClock(), "stderr") if alone else nullcontext():
+        print("\ninterrupted", file=sys.stderr)
 
 
 def _settle(code: int, *, wanted: bool = True) -> None:

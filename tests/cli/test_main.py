@@ -79,6 +79,28 @@ sys.exit(agent_core.cli.main.main())
 """
 
 
+INTERRUPTED = """
+import os, signal, sys, types
+
+def command(argv):
+    inside, outside = os.pipe()
+    os.dup2(outside, 2)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    print("x" * 1_000_000, file=sys.stderr)
+
+sys.modules["agent_core.cli.command_line"] = types.SimpleNamespace(run_command=command)
+from agent_core.cli.main import main
+sys.exit(main())
+"""
+
+
+@POSIX
+def test_ctrl_c_ends_a_command_whose_standard_error_nobody_reads() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], timeout=PROCESS_SECONDS, check=False)
+    assert done.returncode == 130
+
+
 @POSIX
 def test_neither_a_signal_nor_a_library_that_hangs_at_exit_changes_a_code_that_is_known() -> None:
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=PROCESS_SECONDS)
