@@ -10,7 +10,7 @@ from agent_core.api import Buffer, DivertReason, RetryableError, SinkState
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import WRITABLE, SinkGate, repr_of
+from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, SinkGate, repr_of
 from agent_core.runtime.delivery.workers import Workers
 
 LOOK_SECONDS: Final = 1.0
@@ -81,31 +81,43 @@ class Watch:
                     f"a write has not returned for longer than its limit ({self._limits.write:g} s)",
                     "check the destination and the network; if it stays, restart the agent",
                 )
-        after = self._limits.divert_after
-        if after is not None and max(self._gate.failing_seconds(), self._gate.longest_write_seconds()) >= after:
-            self._relieve(after)
+        while self._must_leave() and self._relieve():
+            pass
 
     def _down(self, what: str, next_step: str) -> None:
         error = RetryableError(f"{what} ({next_step})", next_step=next_step)
         self._gate.down(self, SinkState.DOWN, error, self._probe_seconds)
 
-    def _relieve(self, after_seconds: float) -> None:
-        """Hand everything that is ready to the fallback once the oldest record has waited too long."""
-        if self._gate.state is SinkState.PAUSED or self._buffer.stats().oldest_age_seconds < after_seconds:
-            return
-        while not self._gate.closed and (lease := self._buffer.lease(RELIEF_RECORDS, 0)) is not None:
-            flight = LeaseFlight(lease)
-            self._gate.take_off(flight)
-            reason, stored = DivertReason.SINK_DOWN, None
-            self._gate.begin_divert(flight)
-            try:
-                stored = self._diverter.store(lease.batch, reason, self._clock.time_ns(), None)
-                if stored is not None:
-                    self._diverter.count_diverted(stored, reason)
-                    self._buffer.settle(lease)
-            finally:
-                self._gate.land(flight)
-                if stored is None:
-                    self._buffer.release(lease)
+    def _must_leave(self) -> bool:
+        """True when records that wait should leave for the fallback.
+
+        While the sink is down that is at once: workers divert their batches as well, but on a slow disk not as fast as
+        records come, and a full buffer would delay the sources. While it fails or a write hangs it is when the oldest
+        has waited too long.
+        """
+        after, state = self._limits.divert_after, self._gate.state
+        if after is None or state is SinkState.PAUSED or self._gate.closed:
+            return False
+        if state in PROBED:
+            return True
+        failing = max(self._gate.failing_seconds(), self._gate.longest_write_seconds())
+        return failing >= after and self._buffer.stats().oldest_age_seconds >= after
+
+    def _relieve(self) -> bool:
+        """Hand what is ready to the fallback; False when there was nothing, or it did not take it."""
+        if (lease := self._buffer.lease(RELIEF_RECORDS, 0)) is None:
+            return False
+        flight = LeaseFlight(lease)
+        self._gate.take_off(flight)
+        reason, stored = DivertReason.SINK_DOWN, None
+        self._gate.begin_divert(flight)
+        try:
+            stored = self._diverter.store(lease.batch, reason, self._clock.time_ns(), None)
+            if stored is not None:
+                self._diverter.count_diverted(stored, reason)
+                self._buffer.settle(lease)
+        finally:
+            self._gate.land(flight)
             if stored is None:
-                return
+                self._buffer.release(lease)
+        return stored is not None

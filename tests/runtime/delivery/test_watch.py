@@ -97,6 +97,24 @@ def test_while_a_write_hangs_records_leave_for_the_fallback(make_rig: MakeRig, h
     assert (rig.snapshot().delivered, rig.snapshot().pending) == (1, 0)
 
 
+def test_while_the_sink_is_down_what_waits_leaves_at_once_in_one_append(make_rig: MakeRig, hang: Hang) -> None:
+    """The workers' batches alone would be one sync of a slow disk each."""
+    rig = hanging(make_rig(max_records=1, write_limit=60, divert_after=10), hang)
+    assert rig.fallback is not None
+    rig.clock.advance(60)
+    rig.delivery.watch.look()
+    assert rig.state() is SinkState.DOWN
+    rig.accept(batch_of(*range(2, 9), start_ns=10))
+    rig.delivery.watch.look()
+    [(batch, why)] = rig.fallback.diversions
+    assert (batch.values, why.reason) == (tuple(range(2, 9)), DivertReason.SINK_DOWN)
+    rig.delivery.pause()
+    rig.accept(batch_of(9, start_ns=99))
+    rig.delivery.watch.look()
+    assert len(rig.fallback.diversions) == 1, "an operator's pause keeps them in the buffer"
+    rig.delivery.resume()
+
+
 def test_what_the_fallback_does_not_take_goes_back_into_the_buffer(make_rig: MakeRig, hang: Hang) -> None:
     rig = hanging(make_rig(max_records=1, divert_after=10), hang)
     assert rig.fallback is not None

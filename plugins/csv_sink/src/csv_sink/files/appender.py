@@ -61,8 +61,8 @@ class Lines:
 class Appender:
     """Thread-safe: one lock. An error leaves the files as they were, and the next call tries everything again.
 
-    Callers that wait for the disk at the same time share one write and one sync: whoever gets the lock appends what all
-    of them have brought.
+    Callers that wait for the disk at the same time share one write and one sync: one of them leads and appends what all
+    of them have brought. So a caller waits for two syncs at most, the one under way and its own.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class Appender:
         self._folder_lock = FolderLock(folder.path)
         self._lock = threading.Lock()
         self._is_open = False
+        self._turn = threading.Condition()
+        self._leading = False
         self._waiting: deque[Lines] = deque()
         self._parts: dict[FileKind, Part] = {}
         self._left: set[Path] = set()  # parts that are not open and are to be completed
@@ -124,14 +126,31 @@ class Appender:
     def append(self, kind: FileKind, data: bytes, records: int) -> None:
         """Return when the lines are on disk. Raises RetryableError; then none of them is."""
         lines = Lines(kind, data, records)
-        self._waiting.append(lines)
-        with self._lock:
-            if not lines.settled:
-                self._append_waiting()
+        with self._turn:
+            self._waiting.append(lines)
+            while self._leading and not lines.settled:
+                self._turn.wait()
+            leads = not lines.settled
+            self._leading |= leads
+        if leads:
+            self._lead()
         if lines.failure is not None:
             failure = lines.failure
             # One for each caller: an exception that two threads raise has the traceback of both.
             raise RetryableError(str(failure), code=failure.code, throttle=failure.throttle) from failure
+
+    def _lead(self) -> None:
+        """Append what all have brought, one's own lines among it; then let another lead.
+
+        Those who wait need no lock to learn that their lines are on disk, so a later append cannot hold them up.
+        """
+        try:
+            with self._lock:
+                self._append_waiting()
+        finally:
+            with self._turn:
+                self._leading = False
+                self._turn.notify_all()
 
     def check_open(self) -> None:
         """Raise RetryableError unless the folder is open, and take it again if it was lost."""
