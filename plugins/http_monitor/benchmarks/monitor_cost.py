@@ -205,6 +205,7 @@ def latencies(values_per_second: int, seconds: float) -> dict[str, list[float]]:
     import socket
 
     agent = AgentInProcess(values_per_second, monitored=True)
+    agent.usage()  # answered once it runs
     live = WSConnection(ConnectionType.CLIENT)
     with socket.create_connection(("127.0.0.1", PORT)) as raw:
         raw.sendall(live.send(Request(f"127.0.0.1:{PORT}", "/ws/polling")))

@@ -25,7 +25,7 @@ SHARE_OF_DESCRIPTORS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What connections may take. ``for_probes`` of the places are never used by anything but a probe's answer.
+    """What connections may take.
 
     A connection that has not sent the whole head of a request within ``request_seconds`` is closed, as is one whose
     body is not there ``transfer_seconds`` later, or that does not take its answer for so long.
@@ -42,7 +42,7 @@ class Limits:
 
     @property
     def for_probes(self) -> int:
-        """Places that only probes use."""
+        """Places that are never used by anything but a probe's answer."""
         return max(1, self.connections // 8)
 
     @classmethod

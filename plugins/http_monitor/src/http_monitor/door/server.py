@@ -31,8 +31,8 @@ Background = Callable[[], Awaitable[None]]
 class Server:
     """Binds in ``start``, so that a port in use is an error there; answers until ``stop``.
 
-    If it ends before that, for whatever reason, it starts again after a pause. Each of
-    ``background`` runs in the server's loop; it is cancelled with the loop and called again in the next one.
+    If it ends before that, for whatever reason, it starts again after a pause. Each of ``background`` runs in the
+    server's loop; it is cancelled with the loop and called again in the next one.
     """
 
     def __init__(
