@@ -315,6 +315,17 @@ class Stocked(Protocol):
         """
 
 
+@runtime_checkable
+class Discarding(Protocol):
+    """Optional on a Replayable: a person may delete what nobody can use."""
+
+    def discard(self, file: str) -> int:
+        """Delete a file of the backlog permanently; how many records it held. Thread-safe; may block.
+
+        Raises FileNotFoundError when the backlog has no such file, OSError or SinkError when it cannot.
+        """
+
+
 class BackupReader(Protocol):
     """Reads backup files of one plugin wherever they lie; it changes nothing and needs no configuration."""
 

@@ -95,7 +95,7 @@ class ReplayStatus:
 
     ``waiting_records`` lie in backup files and are not written back yet, ``rejected_records`` in files of rejected
     records; both with those of earlier runs and of the files that are still being written. ``counted``: False while
-    some of them are estimated.
+    some of them are estimated. ``deleted`` rejected records were deleted by operators since the start.
     """
 
     read: int = 0
@@ -110,6 +110,7 @@ class ReplayStatus:
     waiting_records: int = 0
     rejected_records: int = 0
     counted: bool = True
+    deleted: int = 0
 
     def plus(self, outcome: WriteOutcome) -> ReplayStatus:
         """With one more write counted."""
@@ -325,6 +326,13 @@ class AgentView(Protocol):
         its progress. Asking again has no effect, and a restart of the agent forgets it. Records refused again go to a
         new file. Reads the disk, so it may block. Raises UnknownSinkError, UnknownBackupError, ReplayRefused (the sink
         has no such fallback, or its table has no unique key) and OSError.
+        """
+
+    def delete_rejected(self, sink_id: str, file: str) -> int:
+        """Delete one file of rejected records of ``backlog`` permanently; how many records it held.
+
+        Changes the disk, so it may block. Raises UnknownSinkError, UnknownBackupError, ReplayRefused (it holds good
+        records, is being replayed, or its fallback deletes nothing), SinkError and OSError.
         """
 
     def pause_sink(self, sink_id: str) -> None:

@@ -309,6 +309,10 @@ class Agent:
         """Replay one file of the backlog next. Raises what AgentView says."""
         self._delivery(sink_id).replay_backup(file)
 
+    def delete_rejected(self, sink_id: str, file: str) -> int:
+        """Delete a file of rejected records. Raises what AgentView says."""
+        return self._delivery(sink_id).delete_rejected(file)
+
     def _delivery(self, sink_id: str) -> Delivery:
         try:
             return self._parts.deliveries[sink_id]

@@ -99,6 +99,7 @@ ONCE = {
     "agent started": "the start",
     "agent stopping": "the stop",
     "agent stopped": "the stop",
+    "rejected records deleted": "an operator, who was asked twice",
     "sources still emitting": "the stop",
     "part not stopped cleanly": "the stop",
     "part failed": "the start",

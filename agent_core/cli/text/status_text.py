@@ -79,10 +79,13 @@ def _ledger_lines(status: AgentStatus) -> list[str]:
 def _replayed(sink: SinkStatus) -> list[str]:
     """The replay's own ledger: diverted records that came back."""
     replay = sink.replay
-    if replay is None or not replay.read:
+    if replay is None or not (replay.read or replay.deleted):
         return []
+    deleted = [f"{sink.sink_id} deleted by operators: {replay.deleted:,} rejected records"] if replay.deleted else []
+    if not replay.read:
+        return deleted
     parts = f"inserted {replay.inserted:,}, duplicates {replay.duplicates:,}, rejected {replay.rejected:,}"
-    return [f"{sink.sink_id} written back: {replay.inserted + replay.duplicates:,} ({parts})"]
+    return [f"{sink.sink_id} written back: {replay.inserted + replay.duplicates:,} ({parts})", *deleted]
 
 
 def _sink(sink: SinkStatus) -> str:

@@ -59,6 +59,9 @@ class BacklogReplay(Protocol):
     def request(self, file: str) -> None:
         """Replay ``file`` next. Raises UnknownBackupError, ReplayRefused or OSError."""
 
+    def delete_rejected(self, file: str) -> int:
+        """Delete a file of rejected records; how many. Raises UnknownBackupError, ReplayRefused, SinkError, OSError."""
+
 
 class Delivery:
     """The way to one sink. ``accept`` and ``refuse`` are called from source threads, the rest from the main thread."""
@@ -255,6 +258,12 @@ class Delivery:
         if self._replay is None:
             raise ReplayRefused(f"sink {self.sink_id} has no fallback whose records can be read back")
         self._replay.request(file)
+
+    def delete_rejected(self, file: str) -> int:
+        """Delete a file of rejected records. Raises UnknownBackupError, ReplayRefused, SinkError or OSError."""
+        if self._replay is None:
+            raise ReplayRefused(f"sink {self.sink_id} has no fallback whose records can be read back")
+        return self._replay.delete_rejected(file)
 
     def status(self) -> SinkStatus:
         """A snapshot."""

@@ -10,6 +10,7 @@ from agent_core.api import (
     AgentError,
     AuthenticationError,
     BacklogFile,
+    Discarding,
     Replayable,
     ReplayRefused,
     ReplayStatus,
@@ -149,6 +150,31 @@ class Replayer:
                 self._requested.append(file)
             self._woken = True
             self._gate.changed.notify_all()
+
+    def delete_rejected(self, file: str) -> int:
+        """Delete a file of rejected records; from any thread; how many records it held.
+
+        Raises UnknownBackupError, ReplayRefused, SinkError or OSError.
+        """
+        sink_id, replayable = self._context.sink_id, self._replayable
+        if not isinstance(replayable, Discarding):
+            raise ReplayRefused(f"the fallback of {sink_id} deletes nothing; delete the file by hand")
+        found = next((waiting for waiting in replayable.backlog() if waiting.name == file), None)
+        if found is None:
+            raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {sink_id}")
+        if not found.rejected:
+            raise ReplayRefused(f"{file} holds good records: they are written back, not deleted")
+        with self._gate.changed:
+            if self._status.current_file == file:
+                raise ReplayRefused(f"{file} is being replayed now")
+            self._requested = [name for name in self._requested if name != file]
+        records = replayable.discard(file)
+        with self._gate.changed:
+            _, written_back = self._taken.pop(backlog_key(found), (True, 0))
+            records = max(0, records - written_back)
+            self._status = replace(self._status, deleted=self._status.deleted + records)
+        self._context.log.warning("rejected records deleted", sink=sink_id, file=file, records=records)
+        return records
 
     def _refusal(self) -> str | None:
         if self._sink.idempotent is not False:

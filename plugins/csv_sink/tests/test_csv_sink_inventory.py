@@ -15,7 +15,7 @@ from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import batch_of
 
 SINK_DOWN = Diversion(DivertReason.SINK_DOWN, 0)
-REJECTED = Diversion(DivertReason.REJECTED, 0, ("ORA-1: bad",))
+REJECTED = Diversion(DivertReason.REJECTED, 0)
 
 
 def test_a_record_counts_from_the_moment_it_is_stored_until_its_file_is_replayed(
@@ -83,3 +83,14 @@ def test_a_line_end_within_quotes_ends_no_record(tmp_path: Path, monkeypatch: py
     for text, records in (("", 0), ("head\n", 0), ("head\na\nb", 2), ('head\n"a\n""x""\n",1\nb\n', 2)):
         file.write_text(text)
         assert record_count(file) == records, text
+
+
+def test_a_file_that_is_deleted_counts_no_more(sink: CsvSink, folder: Path, clock: ManualClock) -> None:
+    sink.divert(batch_of(9, 8), REJECTED)
+    clock.advance(60)
+    [file] = sink.backlog()
+    assert sink.discard(file.name) == 2
+    assert sink.stock() == Stock(0, 0)
+    assert list(folder.glob("*.csv")) == []
+    with pytest.raises(FileNotFoundError):
+        sink.discard(file.name)

@@ -500,3 +500,25 @@ def test_a_file_that_is_written_back_in_part_counts_with_its_rest(make_rig: Make
     wait_for_finished(rig, "backup_0.csv")
     rig.clock.wait_for_waiters(2)
     assert rig.delivery.status().whereabouts == Whereabouts(written=5, written_back=5)
+
+
+def test_rejected_records_can_be_deleted_and_are_counted_but_good_ones_cannot(make_rig: MakeRig) -> None:
+    backlog = StockedBacklog()
+    backlog.divert(batch_of(1, 2, 3), Diversion(DivertReason.REJECTED, 0, ("ORA-1", "ORA-1", "ORA-1")))
+    backlog.divert(batch_of(4), Diversion(DivertReason.SINK_DOWN, 0))
+    rig = make_rig(replayable=backlog, automatic_replay=False)
+    with pytest.raises(ReplayRefused, match="good records"):
+        rig.delivery.delete_rejected("backup_1.csv")
+    with pytest.raises(UnknownBackupError):
+        rig.delivery.delete_rejected("rejected_9.csv")
+    assert rig.delivery.delete_rejected("rejected_0.csv") == 3
+    status = rig.delivery.status()
+    assert status.replay is not None
+    assert status.replay.deleted == 3
+    assert status.whereabouts == Whereabouts(in_files=1)
+
+
+def test_a_fallback_that_deletes_nothing_says_so(make_rig: MakeRig) -> None:
+    rig = with_backlog(make_rig, 1)
+    with pytest.raises(ReplayRefused, match="delete the file by hand"):
+        rig.delivery.delete_rejected("backup_0.csv")

@@ -38,3 +38,8 @@ class StockedBacklog(WatchedBacklog):
         files = FakeBacklog.backlog(self)
         backup, rejected = (sum(file.records or 0 for file in files if file.rejected is kind) for kind in (False, True))
         return Stock(backup, rejected)
+
+    def discard(self, file: str) -> int:
+        [records] = [waiting.records or 0 for waiting in FakeBacklog.backlog(self) if waiting.name == file]
+        self.finish(file)
+        return records

@@ -25,9 +25,10 @@ from csv_sink.diagnosis import diagnose
 from csv_sink.files.appender import REPLACED_NEXT_STEP, Appender
 from csv_sink.files.failure import backup_changed
 from csv_sink.files.folder import FileKind, FileVersion, Folder
-from csv_sink.files.inventory import Inventory
+from csv_sink.files.inventory import Inventory, record_count
 from csv_sink.files.listing import Listing
 from csv_sink.files.memory import FolderMemory
+from csv_sink.files.part import sync_folder
 from csv_sink.files.replayed import ReplayedFiles
 from csv_sink.format.line import LineWriter
 from csv_sink.format.reader import BEGIN, Position, Reader, replay_batches
@@ -167,6 +168,20 @@ class CsvSink:
                 )
             self._listing.remove(file)
             self._readings.pop(file, None)
+
+    def discard(self, file: str) -> int:
+        """Delete a file of the backlog permanently; how many records it held. Raises OSError or RetryableError."""
+        with self._moving:
+            self._appender.check_open()
+            path = self._folder.file(file)
+            records = self._inventory.records(file)
+            if records is None:
+                records = record_count(path)
+            path.unlink()
+            sync_folder(path.parent)
+            self._listing.remove(file)
+            self._readings.pop(file, None)
+            return records
 
     def advice(self) -> Sequence[Finding]:
         """Whether the folder is another one than before: in the last run, or earlier in this one."""

@@ -17,6 +17,7 @@ from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.guard import Guard
 from http_monitor.door.proxies import Proxies
 from http_monitor.operator_actions import OperatorActions
+from http_monitor.routes.backup_file import BackupFileRoutes
 from http_monitor.routes.changing import ChangingRoutes
 from http_monitor.routes.live_socket import LiveSocket
 from http_monitor.routes.page import PageRoutes
@@ -53,6 +54,7 @@ def build(
     bearer = Security(HTTPBearer(auto_error=False, description="A token of the extension's config"))
     reading = ReadingRoutes(monitor, access, registry_of(monitor))
     application.include_router(reading.router())
+    application.include_router(BackupFileRoutes(monitor).router())
     application.include_router(reading.probes())
     application.include_router(ChangingRoutes(actions).router(), dependencies=[bearer])
     application.include_router(socket.router())

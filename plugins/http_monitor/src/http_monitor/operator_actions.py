@@ -86,6 +86,13 @@ class OperatorActions:
         self._monitor.replays.requested(sink_id, file)
         return next(sink for sink in agent.status().sinks if sink.sink_id == sink_id)
 
+    def delete_rejected(self, operator: Operator, sink_id: str, file: str) -> int:
+        """Delete a file of rejected records; how many it held. Raises OSError."""
+        agent = self._monitor.agent
+        records = self._do(operator, "delete_rejected", sink_id, lambda: agent.delete_rejected(sink_id, file), file)
+        self._monitor.look()
+        return records
+
     def _do(self, operator: Operator, action: str, subject: str, call: Callable[[], T], file: str = "") -> T:
         """``subject`` is the id of the group or sink; empty for all groups."""
         target = "/".join(filter(None, (subject or "all", file)))
@@ -119,9 +126,17 @@ class OperatorActions:
         )
         what = f"{action} {file}".rstrip()
         self._monitor.journal.note(
-            EntryKind.OPERATOR_ACTION, subject or self._monitor.name, f"{what} by {operator}: {outcome}"
+            EntryKind.OPERATOR_ACTION,
+            subject or self._monitor.name,
+            f"{what} by {operator}: {outcome}",
+            _records(result),
         )
         return result
+
+
+def _records(result: object) -> int:
+    """What an action that counts records answers."""
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 
 def _printable(text: str) -> str:

@@ -42,8 +42,12 @@ class AppClient(HttpClient):
         }
         sent: list[Message] = []
 
+        unread = [body or b""]
+
         async def receive() -> Message:
-            return {"type": "http.request", "body": body or b"", "more_body": False}
+            if not unread:
+                await asyncio.Event().wait()  # a client that stays connected sends nothing more
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
 
         async def send(message: Message) -> None:
             sent.append(message)

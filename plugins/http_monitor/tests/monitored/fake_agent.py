@@ -138,6 +138,7 @@ class FakeAgent:
     files: dict[str, list[BacklogFile]] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     tried: list[str] = field(default_factory=list)
+    deleted: list[tuple[str, str]] = field(default_factory=list)
     refusal: str | None = None
     replayed: list[tuple[str, str]] = field(default_factory=list)
     observer_failures: int = 0
@@ -171,6 +172,16 @@ class FakeAgent:
     def resume_sink(self, sink_id: str) -> None:
         self._check(sink_id)
         self.paused.discard(sink_id)
+
+    def delete_rejected(self, sink_id: str, file: str) -> int:
+        found = next((waiting for waiting in self.backlog(sink_id) if waiting.name == file), None)
+        if found is None:
+            raise UnknownBackupError(f"no file called {file!r} waits in the fallback of {sink_id}")
+        if not found.rejected:
+            raise ReplayRefused(f"{file} holds good records: they are written back, not deleted")
+        self.files[sink_id].remove(found)
+        self.deleted.append((sink_id, file))
+        return found.records or 0
 
     def try_sink(self, sink_id: str) -> bool:
         self._check(sink_id)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from monitored.browser import PHONE, TOKEN, WALL, OpenPage, free_port, picture
+from monitored.running import Served
 from playwright.sync_api import FloatRect, Page, expect
 
+from agent_core.api import BacklogFile
 from agent_core.testing.agent_process import AgentProcess
 
 pytestmark = pytest.mark.browser
@@ -142,7 +144,7 @@ def test_a_waiting_backup_goes_in_by_the_button(open_page: OpenPage, plant: Plan
     page = open_page(plant.url)
     file = page.locator("#backups [data-key='warehouse/backup_20260101_000000.csv']")
     expect(file).to_contain_text("waits for you: replay is off")
-    expect(file.locator(".about")).to_contain_text(re.compile(r"^warehouse · \d+ B · from .+, .+ ago$"))
+    expect(file.locator(".about")).to_contain_text(re.compile(r"^warehouse · 3 records · \d+ B · from .+, .+ ago$"))
     picture(page, "plant")
     page.keyboard.press("r")
     page.keyboard.press("Escape")
@@ -180,7 +182,7 @@ def test_rejected_records_go_in_once_the_table_takes_them(open_page: OpenPage, p
     expect(again).to_have_count(1)
     expect(again).to_contain_text("rejected for their content")
     plant.forget_old()
-    again.get_by_role("button").click()
+    again.get_by_role("button", name="Replay").click()
     dialog.get_by_role("button", name="Replay").click()
     expect(page.locator("#events")).to_contain_text("was replayed: 2 inserted")
     expect(again).to_have_count(0)
@@ -190,7 +192,7 @@ def test_rejected_records_go_in_once_the_table_takes_them(open_page: OpenPage, p
 def test_a_replay_that_would_be_refused_says_why_before_anybody_asks(open_page: OpenPage, plant: Plant) -> None:
     page = open_page(plant.url)
     file = page.locator("#backups [data-key^='archive/']")
-    button = file.get_by_role("button")
+    button = file.get_by_role("button", name="Replay")
     expect(file.locator(".how")).to_contain_text(re.compile("^archive .*replay"))
     expect(button).to_have_attribute("aria-disabled", "true")
     expect(button).to_have_accessible_name(re.compile("not possible, archive "))
@@ -200,3 +202,38 @@ def test_a_replay_that_would_be_refused_says_why_before_anybody_asks(open_page: 
     expect(page.locator(".toast", has_text="is not replayed")).to_be_visible()
     assert "target=archive" not in plant.agent.output
     picture(page, "refused", whole=True)
+
+
+def test_rejected_records_are_looked_at_exported_and_deleted(
+    open_page: OpenPage, served: Served, tmp_path: Path
+) -> None:
+    name = "rejected_20260101_000000.csv"
+    path = tmp_path / name
+    path.write_text(
+        "timestamp,tag_name,tag_value,quality,group,reason\n"
+        '2026-01-01T00:00:00Z,OLD,"a, ""b""\nc",GOOD,G,"rejected: ORA-12899: too large"\n',
+        encoding="utf-8",
+    )
+    served.agent.files = {"warehouse": [BacklogFile(name, path.stat().st_size, 1, rejected=True, path=path)]}
+    page = open_page(f"http://127.0.0.1:{served.port}/")
+    page.get_by_role("button", name=f"Look into {name}").click()
+    dialog = page.locator("#file-dialog")
+    expect(dialog.locator("th")).to_have_text(["timestamp", "tag name", "tag value", "quality", "group", "reason"])
+    expect(dialog.locator("tbody tr")).to_have_count(1)
+    expect(dialog.locator("tbody td").nth(2)).to_have_text('a, "b"\nc')
+    expect(dialog.locator("tbody td").nth(5)).to_have_text("rejected: ORA-12899: too large")
+    picture(page, "rejected-file")
+    dialog.get_by_role("button", name="Close").click()
+    with page.expect_download() as exported:
+        page.get_by_role("button", name=f"Export {name}").click()
+    assert Path(exported.value.path()).read_bytes() == path.read_bytes()
+    confirm = page.locator("#confirm-dialog")
+    page.get_by_role("button", name=f"Delete {name}").click()
+    expect(confirm).to_contain_text("rejected 1 record in it")
+    confirm.get_by_role("button", name="Delete").click()
+    expect(confirm).to_contain_text("1 record of rejected_20260101_000000.csv cannot be brought back")
+    assert served.agent.deleted == [], "asked twice"
+    confirm.get_by_role("button", name="Delete permanently").click()
+    expect(page.locator(".toast")).to_contain_text("is deleted, with 1 rejected record")
+    assert served.agent.deleted == [("warehouse", name)]
+    expect(page.locator("#backups .backup")).to_have_count(0)

@@ -60,6 +60,12 @@ class ControlResult(Answer):
     message: Text = Field(description="What happened.")
 
 
+class RejectedDeleted(ControlResult):
+    """What came of deleting a file of rejected records."""
+
+    records: int = Field(description="Records that were in it.")
+
+
 class TriggerAnswer(ControlResult):
     """What came of a trigger."""
 

@@ -75,6 +75,7 @@ class ReplayAnswer(Answer):
     waiting_records: int = Field(description="Records that wait in backup files, the open one included.")
     rejected_records: int = Field(description="Records in files of rejected ones, the open one included.")
     counted: bool = Field(description="False while some of them are estimated.")
+    deleted: int = Field(description="Rejected records that operators deleted since the start.")
 
 
 class FindingAnswer(Answer):

@@ -18,16 +18,28 @@ export class Agent {
     if (this.access.reads_protected && !this.token) await this.askToken("Reading needs the token here.");
   }
 
-  /** GET a path; throws with the answer's own words. */
+  /** GET a path as JSON; throws with the answer's own words. */
   async read(path) {
+    return (await this.get(path)).json();
+  }
+
+  async readText(path) {
+    return (await this.get(path)).text();
+  }
+
+  async readBlob(path) {
+    return (await this.get(path)).blob();
+  }
+
+  async get(path) {
     const response = await fetch(at(path), { headers: this.headers(), cache: "no-store" });
     if (response.status === 401 && this.access.reads_protected) {
       this.accepted = false;
       this.refused = true;
-      if (await this.askToken("The token is missing or wrong.")) return this.read(path);
+      if (await this.askToken("The token is missing or wrong.")) return this.get(path);
     }
     if (!response.ok) throw new Error(await reason(response));
-    return response.json();
+    return response;
   }
 
   /** POST a path; asks for the token when it is missing or wrong, then repeats the call. null: the user gave up.

@@ -6,8 +6,8 @@ import { begun, bytes, describe, several, span } from "./format.js";
 const WRITABLE = ["up", "retrying"];
 
 export class Backups {
-  constructor(onReplay) {
-    this.onReplay = onReplay;
+  constructor(actions) {
+    this.actions = actions;
     this.list = byId("backups");
     this.answer = null;
     this.sinks = new Map();
@@ -57,15 +57,22 @@ export class Backups {
   }
 
   item(file) {
-    const button = h("button", { type: "button" }, "Replay");
+    const button = h("button", { type: "button", class: "replay" }, "Replay");
+    const look = h("button", { type: "button", class: "ghost", "aria-label": `Look into ${file.name}` }, "Look");
+    const save = h("button", { type: "button", class: "ghost", "aria-label": `Export ${file.name}` }, "Export");
+    const remove = h("button", { type: "button", class: "ghost risky delete", "aria-label": `Delete ${file.name}` }, "Delete");
     const element = h(
       "li",
       { class: "item backup" },
       h("div", { class: "top" }, h("b"), h("span", { class: "kind" })),
       h("p", { class: "about" }),
-      h("div", { class: "stand" }, h("span", { class: "lamp" }), h("span", { class: "how" }), button),
+      h("div", { class: "stand" }, h("span", { class: "lamp" }), h("span", { class: "how" })),
+      h("div", { class: "file-buttons" }, look, save, file.rejected ? remove : null, button),
     );
-    button.addEventListener("click", () => this.onReplay(file, button, this.blocked(file)));
+    look.addEventListener("click", () => this.actions.look(file, look));
+    save.addEventListener("click", () => this.actions.save(file, save));
+    remove.addEventListener("click", () => this.actions.remove(file, remove));
+    button.addEventListener("click", () => this.actions.replay(file, button, this.blocked(file)));
     return element;
   }
 
@@ -80,7 +87,7 @@ export class Backups {
     const about = [file.sink_id, file.records == null ? "" : several(file.records, "record"), bytes(file.size_bytes), since ? `from ${since.at}, ${span(since.age)} ago` : ""];
     text(element.querySelector(".about"), about.filter(Boolean).join(" · "));
     text(element.querySelector(".how"), words);
-    const button = element.querySelector("button");
+    const button = element.querySelector(".replay");
     button.hidden = ["replaying", "requested", "automatic"].includes(how);
     const blocked = this.blocked(file);
     // Not "disabled": whoever uses the keyboard must be able to come here and learn why.

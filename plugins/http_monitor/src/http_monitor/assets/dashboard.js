@@ -4,7 +4,8 @@ import { Agent } from "./agent.js";
 import { Backups } from "./backups.js";
 import { Charts } from "./charts.js";
 import { byId, h, mark, text } from "./dom.js";
-import { brief, clock, rate, span } from "./format.js";
+import { LOOK_RECORDS, drawFile } from "./file.js";
+import { brief, clock, rate, several, span } from "./format.js";
 import { Groups } from "./groups.js";
 import { Pipeline } from "./pipeline.js";
 import { PLACES, drawAlerts, drawEvents, drawLedger, drawRejected } from "./records.js";
@@ -16,7 +17,7 @@ const charts = new Charts();
 const groups = new Groups((id, action, button) => change(`/api/polling/groups/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`));
 const pipeline = new Pipeline(byId("pipeline"), onSink);
 const tags = new Tags(agent);
-const backups = new Backups(onReplay);
+const backups = new Backups({ replay: onReplay, look: onLook, save: onSave, remove: onDelete });
 const wall = new Wall();
 
 let latest = null;
@@ -149,6 +150,36 @@ async function onReplay({ sink_id: id, name, rejected }, button, blocked) {
   if (rejected && !(await confirmed(`Replay ${name}?`, `${id} rejected these records for their content. Records that it rejects again go to a new file; the others are inserted.`, "Replay", false))) return;
   const path = `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}/replay`;
   if (await change(path, button, `replay ${name}`)) backups.requested(id, name);
+}
+
+const filePath = ({ sink_id: id, name }) => `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}`;
+
+async function onLook(file) {
+  try {
+    drawFile(file, await agent.readText(`${filePath(file)}?records=${LOOK_RECORDS}`));
+  } catch (error) {
+    toast(`${file.name}: ${error.message}`, false);
+  }
+}
+
+async function onSave(file, button) {
+  button.classList.add("busy");
+  try {
+    const link = h("a", { href: URL.createObjectURL(await agent.readBlob(filePath(file))), download: file.name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  } catch (error) {
+    toast(`${file.name}: ${error.message}`, false);
+  } finally {
+    button.classList.remove("busy");
+  }
+}
+
+async function onDelete(file, button) {
+  const what = file.records == null ? "its records" : several(file.records, "record");
+  if (!(await confirmed(`Delete ${file.name}?`, `${file.sink_id} rejected ${what} in it. Look into the file first, or export it: what is deleted is in no place any more.`, "Delete"))) return;
+  if (!(await confirmed("Delete permanently?", `${what[0].toUpperCase()}${what.slice(1)} of ${file.name} cannot be brought back.`, "Delete permanently"))) return;
+  if (await change(`${filePath(file)}/delete`, button, `delete ${file.name}`)) known = "";
 }
 
 function confirmed(title, words, yes, risky = true) {

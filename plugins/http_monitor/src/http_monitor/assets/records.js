@@ -85,6 +85,7 @@ export function drawLedger(sinks) {
       const found = Object.entries(by).filter(([, number]) => number);
       if (found.length) reasons.push(`${what} because of ${found.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${count(number)}`).join(", ")}`);
     }
+    if (replay?.deleted) reasons.push(`${count(replay.deleted)} rejected records deleted by operators`);
     if (replay?.read) reasons.push(`read back from files ${count(replay.read)}: inserted ${count(replay.inserted)}, duplicates ${count(replay.duplicates)}, rejected ${count(replay.rejected)}`);
     text(element.querySelector(".reasons"), reasons.join(" · "));
   });

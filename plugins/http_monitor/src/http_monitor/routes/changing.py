@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, HTTPException, Path, Request
 from fastapi.concurrency import run_in_threadpool
 
 from http_monitor.answers.backlog import ReplayRequested, replay_requested
-from http_monitor.answers.polling import ControlResult, TriggerAnswer
+from http_monitor.answers.polling import ControlResult, RejectedDeleted, TriggerAnswer
 from http_monitor.door.access_policy import Visitor
 from http_monitor.door.guard import VISITOR
 from http_monitor.operator_actions import Operator, OperatorActions
@@ -75,6 +75,13 @@ class ChangingRoutes:
             "sinks",
             202,
         )
+        add(
+            "/api/sinks/{sink_id}/backups/{file}/delete",
+            self.delete,
+            "Delete one file of rejected records permanently",
+            {**_ONE, **CONFLICT, **UNREADABLE},
+            "sinks",
+        )
         return router
 
     async def start(self, request: Request, group_id: GroupId, x_operator: OperatorNote = "") -> ControlResult:
@@ -137,6 +144,20 @@ class ChangingRoutes:
             reason = error.strerror or type(error).__name__
             raise HTTPException(503, f"the backup files of {sink_id} cannot be read now: {reason}") from error
         return replay_requested(sink, file)
+
+    async def delete(
+        self, request: Request, sink_id: SinkId, file: BackupName, x_operator: OperatorNote = ""
+    ) -> RejectedDeleted:
+        operator = _operator(request, x_operator)
+        try:
+            records = await run_in_threadpool(self._actions.delete_rejected, operator, sink_id, file)
+        except FileNotFoundError as error:
+            raise HTTPException(404, f"no file called {file!r} waits in the fallback of {sink_id}") from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise HTTPException(503, f"{file} cannot be deleted now: {reason}") from error
+        held = f"{records:,} rejected record{'' if records == 1 else 's'}"
+        return RejectedDeleted(success=True, message=f"{file} is deleted, with {held}", records=records)
 
 
 def _operator(request: Request, note: str) -> Operator:
