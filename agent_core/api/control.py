@@ -202,6 +202,7 @@ class AgentStatus:
 
     ``observer_failures``: how often an observer of events raised; ``slow_observer_calls``: how often one took longer
     than it may; ``failing_observers``: how often each raised, by its name, those that never did left out.
+    ``left_out``: parts that the agent runs without, because they raised or hung when they were opened.
     ``hanging_observers``: those inside a call that has not returned for seconds; the thread that called it waits.
     """
 
@@ -213,6 +214,7 @@ class AgentStatus:
     slow_observer_calls: int = 0
     failing_observers: Mapping[str, int] = field(default_factory=dict)
     hanging_observers: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def whereabouts(self) -> Whereabouts:

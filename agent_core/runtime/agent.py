@@ -48,6 +48,10 @@ SPILL_SECONDS = 1.0
 """The least time in which records go to the fallback, where ``shutdown_timeout`` has it: the drain ends earlier."""
 
 
+class _Late(AgentError):
+    """A part has not returned from a step of the start."""
+
+
 class Agent:
     """Opens the parts, runs them and stops them in order. One per ``state_dir``.
 
@@ -69,6 +73,7 @@ class Agent:
         self._stop_problems: list[str] = []
         self._hands = Hands(clock)
         self._opened = False
+        self._left_out: list[str] = []
         self._deaths = ThreadDeaths(self._parts.watch.thread_died)
         self._started_at = clock.monotonic()
 
@@ -84,7 +89,8 @@ class Agent:
         open, once a stop is requested.
 
         Raises ConfigError, or AgentError that names the part, when a part cannot be opened or started, or does not
-        return in time; everything that was opened is closed again.
+        return in time; everything that was opened is closed again. An extension that raises or hangs in ``open``, and a
+        fallback that hangs there, are left out instead.
         """
         self._take_state_dir()
         self._hire()
@@ -116,7 +122,7 @@ class Agent:
     def _open_parts(self) -> None:
         parts = self._parts
         for sink_id, delivery in parts.deliveries.items():
-            self._run_step("fallback", sink_id, "open", delivery.open_fallback)
+            self._try_step("fallback", sink_id, "open", delivery.open_fallback)
             self._run_step("buffer", sink_id, "open", delivery.open_buffer)
         for extension_id, extension in parts.extensions.items():
             self._open_extension(extension_id, extension)
@@ -131,10 +137,11 @@ class Agent:
 
     def _open_extension(self, extension_id: str, extension: Extension) -> None:
         observers: list[object] = []
-        self._run_step("extension", extension_id, "open", extension.open)
-        self._run_step("extension", extension_id, "observers", lambda: observers.extend(extension.observers()))
-        for observer in observers:
-            self._events.register_observer(observer, extension_id)
+        if not self._try_step("extension", extension_id, "open", extension.open):
+            return
+        if self._try_step("extension", extension_id, "observers", lambda: observers.extend(extension.observers())):
+            for observer in observers:
+                self._events.register_observer(observer, extension_id)
 
     def _start_parts(self) -> None:
         parts = self._parts
@@ -186,10 +193,41 @@ class Agent:
             raise self._failure(kind, part_id, step, ended.error)
         if ended is None and not self._stop_wanted():
             name = self._parts.names[kind, part_id]
-            raise AgentError(
+            raise _Late(
                 f"{name} has not returned from {step} after {seconds:g} s; look at what it waits for, "
                 "or raise agent.start_timeout"
             )
+
+    def _try_step(self, kind: str, part_id: str, step: str, call: Callable[[], object]) -> bool:
+        """The same for a part that the data can do without; False when the agent runs without it.
+
+        A mistake in the YAML still ends the start, and so does a fallback that raises: it is there for bad days.
+        """
+        try:
+            self._run_step(kind, part_id, step, call)
+        except _Late as error:
+            self._leave_out(kind, part_id, step, error)
+            return False
+        except AgentError as error:
+            if kind == "fallback" or isinstance(error, (ConfigError, PluginError)):
+                raise
+            self._leave_out(kind, part_id, step, error)
+            return False
+        return True
+
+    def _leave_out(self, kind: str, part_id: str, step: str, error: AgentError) -> None:
+        name = self._parts.names[kind, part_id]
+        self._left_out.append(str(name))
+        self._log.error(
+            "part left out",
+            part=kind,
+            id=part_id,
+            plugin=name.plugin,
+            distribution=name.distribution,
+            step=step,
+            error=error,
+            next_step="find out why it does not open, then restart the agent: it runs without this part",
+        )
 
     def _failure(self, kind: str, part_id: str, step: str, error: BaseException) -> Exception:
         """What to raise when a part failed in a step of the start."""
@@ -299,6 +337,7 @@ class Agent:
             slow_observer_calls=sum(self._events.observer_slow_calls.values()),
             failing_observers=self._events.observer_failures,
             hanging_observers=self._events.hanging_observers(),
+            left_out=tuple(self._left_out),
         )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:

@@ -103,6 +103,7 @@ ONCE = {
     "sources still emitting": "the stop",
     "part not stopped cleanly": "the stop",
     "part failed": "the start",
+    "part left out": "the start",
     "source not started in time": "the start",
     "records given up": "the stop",
     "part not closed cleanly": "the end of a command",

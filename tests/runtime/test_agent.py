@@ -16,7 +16,11 @@ from agent_core.api import (
     Clock,
     ComponentContext,
     Config,
+    ConfigError,
+    ConfigProblem,
     Emit,
+    Extension,
+    ExtensionFactory,
     LedgerSnapshot,
     RetryableError,
     Sink,
@@ -36,6 +40,7 @@ from agent_core.config import (
     BatchConfig,
     BreakerConfig,
     BufferConfig,
+    ExtensionConfig,
     FallbackConfig,
     LogConfig,
     LogFormat,
@@ -89,7 +94,12 @@ class Run:
     """An agent of one fake source, a memory buffer and one fake sink."""
 
     def __init__(
-        self, state_dir: Path, clock: Clock | None = None, fallback: bool = False, transform: Transform | None = None
+        self,
+        state_dir: Path,
+        clock: Clock | None = None,
+        fallback: bool = False,
+        transform: Transform | None = None,
+        extension: Extension | None = None,
     ) -> None:
         self.fallback = FakeFallback() if fallback else None
         self.source, self.sink, self.events = FakeSource(), FakeSink(), Events()
@@ -108,8 +118,13 @@ class Run:
             assert transform is not None
             return transform
 
+        def create_extension(config: Config, context: ComponentContext) -> Extension:
+            assert extension is not None
+            return extension
+
         catalog = Catalog(
             [
+                Plugin("fake_page", "d", "1", "", (ExtensionFactory("fake_page", {}, create_extension, ""),)),
                 Plugin("fake_step", "d", "1", "", (TransformFactory("fake_step", {}, create_transform, ""),)),
                 Plugin("fake_source", "d", "1", "", (SourceFactory("fake_source", {}, create_source, ""),)),
                 Plugin("fake_sink", "d", "1", "", (SinkFactory("fake_sink", {}, create_sink, ""),)),
@@ -143,7 +158,7 @@ class Run:
             log=LogConfig("info", LogFormat.CONSOLE, None),
             sources=(SourceConfig("line", "fake_source", {}, steps, None),),
             sinks=(sink,),
-            extensions=(),
+            extensions=() if extension is None else (ExtensionConfig("page", "fake_page", {}),),
             mapping={},
             warnings=(),
         )
@@ -614,3 +629,63 @@ def test_a_buffer_that_does_not_say_its_counts_holds_up_no_stop(
     monkeypatch.setattr(MemoryBuffer, "stats", lambda _: blocked())
     assert Background(run.agent.shutdown).result()
     assert not blocked.began.is_set()
+
+
+class FakeExtension:
+    """An extension that does in ``open`` and ``observers`` what it is told to."""
+
+    def __init__(self, opens: Callable[[], object] = list, observes: Callable[[], Any] = list) -> None:
+        self.opens, self.observes, self.closed = opens, observes, False
+
+    def open(self) -> None:
+        self.opens()
+
+    def observers(self) -> Any:
+        return self.observes()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def fail() -> None:
+    raise OSError("address in use")
+
+
+@pytest.mark.parametrize("extension", [FakeExtension(opens=fail), FakeExtension(observes=fail)])
+def test_an_extension_that_fails_is_left_out_and_data_flows(
+    tmp_path: Path, extension: FakeExtension, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(tmp_path, extension=extension)
+    run.agent.start()
+    run.emit(batch_of(1))
+    assert run.agent.status().left_out == ("extension page (fake_page, d 1)",)
+    assert "part left out: part=extension id=page plugin=fake_page distribution=d 1" in caplog.text
+    assert run.agent.shutdown()
+    assert run.agent.status().sinks[0].ledger.delivered == 1
+    assert extension.closed
+
+
+def test_a_mistake_in_the_yaml_of_an_extension_ends_the_start(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise ConfigError([ConfigProblem("no such certificate")])
+
+    with pytest.raises(ConfigError, match="no such certificate"):
+        Run(tmp_path, extension=FakeExtension(opens=refuse)).agent.start()
+
+
+@pytest.mark.parametrize("part", ["extension", "fallback"])
+def test_an_extension_or_a_fallback_that_hangs_is_left_out(tmp_path: Path, part: str, blocked: Blocked) -> None:
+    clock = ManualClock()
+    run = Run(tmp_path, clock, fallback=True, extension=FakeExtension(opens=blocked) if part == "extension" else None)
+    if part == "fallback":
+        assert run.fallback is not None
+        run.fallback.open = blocked  # type: ignore[method-assign]
+    starting = Background(run.agent.start)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    clock.advance(START_SECONDS)
+    starting.result()
+    [left_out] = run.agent.status().left_out
+    assert left_out.startswith(part)
+    blocked.go_on.set()
+    assert run.agent.shutdown()

@@ -266,6 +266,13 @@ def test_an_observer_that_does_not_return_is_critical(case: Case) -> None:
     assert (alert.subject, alert.severity) == ("slow_metrics", Severity.CRITICAL)
 
 
+def test_a_part_that_the_agent_runs_without_is_critical(case: Case) -> None:
+    status = replace(FakeAgent(sinks=[sink_status()]).status(), left_out=("extension page (acme, acme 1.2)",))
+    [alert] = case.board.judge(status, WELL, NOTHING, 0.0)
+    assert codes([alert]) == ["part_left_out"]
+    assert (alert.subject, alert.severity) == ("extension page (acme, acme 1.2)", Severity.CRITICAL)
+
+
 def test_a_sink_without_a_worker_is_critical_but_not_while_the_agent_stops(case: Case) -> None:
     sink = replace(sink_status(), workers_running=0)
     assert codes(case.judge(sink)) == ["sink_without_worker"]

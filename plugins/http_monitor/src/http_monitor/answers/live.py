@@ -118,6 +118,7 @@ class Live(Answer):
     observer_failures: int = Field(description="How often an observer of events raised, since the start.")
     slow_observer_calls: int = Field(description="How often an observer took longer than it may, since the start.")
     failing_observers: Mapping[str, int] = Field(description="How often each observer raised, by name.")
+    left_out: tuple[str, ...] = Field(description="Parts that the agent runs without; the log says why.")
     hanging_observers: tuple[str, ...] = Field(description="Observers that have not returned for seconds.")
     groups: tuple[GroupAnswer, ...] = Field(description="One entry per polling group.")
     alerts: tuple[AlertAnswer, ...] = Field(description="What is wrong now, critical alerts first.")
@@ -159,6 +160,7 @@ def live(monitor: MonitorState, now: Now) -> Live:
         observer_failures=status.observer_failures,
         slow_observer_calls=status.slow_observer_calls,
         failing_observers=status.failing_observers,
+        left_out=status.left_out,
         hanging_observers=status.hanging_observers,
         groups=tuple(group_answer(group, now.time_ns) for group in now.groups),
         alerts=tuple(map(AlertAnswer.of, now.alerts)),

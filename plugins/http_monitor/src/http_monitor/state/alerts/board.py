@@ -46,6 +46,7 @@ class AlertBoard:
             found.extend(sink_alerts(sink, storage, grown, stopping=stopping))
         found.extend(self._polling.of(status, groups, now_seconds, grown))
         found.extend(map(_observer_alert, status.hanging_observers))
+        found.extend(map(_left_out_alert, status.left_out))
         found.extend(_disk_alerts(status.name, storage))
         self._since = {
             key: self._since.get(key, now_seconds) for key in ((alert.code, alert.subject) for alert in found)
@@ -63,6 +64,16 @@ def _observer_alert(name: str) -> Alert:
         name,
         "an observer has not returned; the source or the worker that called it does nothing else",
         "Restart the agent without its plugin (plugins: disabled), and report it to whoever wrote it.",
+    )
+
+
+def _left_out_alert(name: str) -> Alert:
+    return Alert(
+        Severity.CRITICAL,
+        "part_left_out",
+        name,
+        "it raised or hung when it was opened; the agent runs without it",
+        "See the log for the reason, then restart the agent.",
     )
 
 
