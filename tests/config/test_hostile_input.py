@@ -192,3 +192,12 @@ def test_what_references_stand_for_has_a_limit(tmp_path: Path, yaml: Yaml, monke
 def test_what_a_message_repeats_is_cut(yaml: Yaml, make: Callable[[str], str]) -> None:
     for line in yaml.problems(make("x" * 1000)):
         assert len(line) < 1500
+
+
+def test_problems_without_end_are_not_collected_to_the_end(tmp_path: Path, yaml: Yaml) -> None:
+    found = read(tmp_path, "a: 1\n" * 3000).problems
+    assert len(found) == 1001
+    assert str(found[-1]).endswith("1002:1: more than 1000 problems; the rest of the file is not read")
+    unknown = [line for line in yaml.problems(VALID + "".join(f"x{n}: 1\n" for n in range(5000))) if "unknown" in line]
+    assert len(unknown) == 101
+    assert "agent.yaml:110:1: x100: 5000 unknown keys; the first 100 are named" in unknown

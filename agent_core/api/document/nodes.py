@@ -22,6 +22,9 @@ MAX_VALUES: Final = 500_000
 MAX_DEPTH: Final = 100
 """PyYAML's fast composer recurses in C without a limit: a deeper file would crash the process."""
 
+MAX_PROBLEMS: Final = 1000
+"""More are not of use to anybody."""
+
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """YAML 1.2, 5.1. Checked here because libyaml counts bytes where a reader counts characters."""
 

@@ -111,4 +111,7 @@ class Values:
 
     def _problem(self, node: yaml.Node, path: PathKey, message: str, hint: str | None = None) -> None:
         line, column = position_of(node)
+        if len(self.problems) >= nodes.MAX_PROBLEMS:
+            message = f"more than {nodes.MAX_PROBLEMS} problems; the rest of the file is not read"
+            raise Refused(ConfigProblem(message, (), None, self._file, line, column))
         self.problems.append(ConfigProblem(message, path, hint, self._file, line, column))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import Final, TextIO
 
 from agent_core.api import ConfigProblem
 
+_MOST_LINES: Final = 1000
+
 
 def print_problems(problems: Sequence[ConfigProblem], out: TextIO, redact: Callable[[str], str] = str) -> None:
-    """One line each: ``file:line:column: path: message (hint)``."""
-    for problem in problems:
+    """One line each: ``file:line:column: path: message (hint)``; a thousand at most."""
+    for problem in problems[:_MOST_LINES]:
         print(redact(problem_line(problem)), file=out)
+    if len(problems) > _MOST_LINES:
+        print(f"... and {len(problems) - _MOST_LINES} more", file=out)
 
 
 def problem_line(problem: ConfigProblem) -> str:

@@ -25,6 +25,7 @@ from agent_core.config.schema.formats import BYTES, DURATION, PATH, SECRET, pars
 _GLUED: Final = re.compile(r"([\w.-]*[:=]).")
 _MAX_SHOWN = 60
 _MAX_KNOWN = 12
+_MAX_UNKNOWN = 100
 
 _TYPE_NAMES: Final = {
     "object": "a mapping (key: value)",
@@ -122,9 +123,11 @@ class Validation:
             return
         properties = schema.get("properties")
         known = list(properties) if isinstance(properties, Mapping) else []
-        for key in instance:
-            if key in known:
-                continue
+        unknown = [key for key in instance if key not in known]
+        if len(unknown) > _MAX_UNKNOWN:
+            message = f"{len(unknown)} unknown keys; the first {_MAX_UNKNOWN} are named"
+            yield self._document.problem(message, (*path, unknown[_MAX_UNKNOWN]), at_key=True)
+        for key in unknown[:_MAX_UNKNOWN]:
             unused = [name for name in known if name not in instance]
             shown, hint = key, _nearest(key, unused, known)
             glued = _GLUED.match(key)
