@@ -89,6 +89,13 @@ def test_elsewhere_every_name_is_good_unless_some_are_listed() -> None:
     assert listed.status(host="evil.example:8080", **BEARER) == 403
 
 
+def test_where_everybody_may_read_no_page_reads_under_a_name_of_its_own() -> None:
+    public = Door("0.0.0.0:8080", TOKEN, public_reading=True)
+    assert public.status(host="192.0.2.7:8080") == 200
+    assert public.status(host="evil.example:8080") == 403
+    assert Door("0.0.0.0:8080", public_reading=True, allowed_hosts=("line-1.plant",)).status(host="line-1.plant") == 200
+
+
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "", "https://a\nb", "[", "//["]
 )

@@ -136,8 +136,10 @@ class AccessPolicy:
         return Role.READ if self._everything or (elsewhere and not self._public) else None
 
     def _knows(self, host: str) -> bool:
-        """On a loopback address only names that mean this machine: a page may point a name of its own at 127.0.0.1."""
-        if not self._loopback and not self._allowed_hosts:
+        """A page may point a name of its own at this machine, and read through its visitor's browser. So, where no
+        token keeps it from that, a name has to mean this machine, be an address (elsewhere), or be listed.
+        """
+        if not self._loopback and not self._allowed_hosts and not self._public:
             return True
         name = _host_name(host)
         if name is None:
