@@ -148,6 +148,7 @@ class Agent:
         for delivery in parts.deliveries.values():
             delivery.start()
             threading.Thread(target=delivery.watch.run, name=f"{delivery.sink_id}-watch", daemon=True).start()
+            threading.Thread(target=delivery.watch.run_relief, name=f"{delivery.sink_id}-relief", daemon=True).start()
         self._deaths.install()
         for source_id, source in parts.sources.items():
             if self._stop_wanted():

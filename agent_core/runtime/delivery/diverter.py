@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -27,6 +28,11 @@ FAILING_NEXT_STEP: Final = (
     "not fit there is lost"
 )
 
+HANGING_SECONDS: Final = 10.0
+"""A call of the fallback that has not returned for so long is named: sources and workers that need it wait."""
+
+HANGING_NEXT_STEP: Final = "check the disk or mount behind it; if it stays, restart the agent"
+
 
 class Stored(NamedTuple):
     """What became of records in the fallback: ``kept`` are durable, ``refused`` it rejected for their content."""
@@ -45,6 +51,8 @@ class Diverter:
         self.available = fallback is not None
         self._context = context
         self._fallback = fallback
+        self._calls: dict[int, float] = {}
+        """When the call of the fallback under way in each thread began (monotonic seconds)."""
 
     def open(self) -> None:
         """Open the fallback, if there is one. Raises what its ``open`` raises, except RetryableError.
@@ -63,15 +71,36 @@ class Diverter:
         self._context.log.warning("fallback unavailable", sink=sink_id, error=error, every=sink_id)
 
     def advice(self) -> Sequence[Finding]:
-        """That the fallback fails, until one call has worked; then what it has to say itself."""
+        """That the fallback hangs, or fails until one call has worked; else what it has to say itself."""
         if self._fallback is None:
             return ()
+        if (seconds := self.hanging_seconds()) > 0:
+            message = f"a call has not returned for {seconds:.0f} s, and what needs it waits"
+            subject = f"fallback {self._fallback.fallback_id}"
+            return (Finding(Severity.CRITICAL, subject, message, HANGING_NEXT_STEP),)
         failure, sink = self._fallback.failure, self._fallback.sink
         if failure is None:
             return sink.advice() if isinstance(sink, Advising) else ()
         step = failure.next_step if isinstance(failure, SinkError) and failure.next_step else FAILING_NEXT_STEP
         message = f"stores no records: {message_of(failure)}"
         return (Finding(Severity.CRITICAL, f"fallback {self._fallback.fallback_id}", message, step),)
+
+    def hanging_seconds(self) -> float:
+        """How long the oldest call of the fallback under way has taken, once that is too long; else 0.0."""
+        began = min(tuple(self._calls.values()), default=None)
+        seconds = 0.0 if began is None else self._context.clock.monotonic() - began
+        return seconds if seconds >= HANGING_SECONDS else 0.0
+
+    def name_hanging(self) -> None:
+        """Log a call of the fallback that does not return."""
+        if (seconds := self.hanging_seconds()) > 0:
+            self._context.log.error(
+                "fallback hangs",
+                sink=self._context.sink_id,
+                elapsed_seconds=seconds,
+                next_step=HANGING_NEXT_STEP,
+                every=self._context.sink_id,
+            )
 
     def close(self) -> None:
         """Close the fallback."""
@@ -84,11 +113,15 @@ class Diverter:
         """Make records durable in the fallback; None, and a line in the log, when that fails. Counts nothing."""
         assert self._fallback is not None
         sink_id, failed_before = self._context.sink_id, self._fallback.failure is not None
+        thread = threading.get_ident()
+        self._calls[thread] = self._context.clock.monotonic()
         try:
             refused = self._fallback.divert(batch, Diversion(reason, attempted_at_ns, details))
         except FallbackFailed as error:
             self._context.log.error("fallback failed", sink=sink_id, error=error, every=sink_id)
             return None
+        finally:
+            self._calls.pop(thread, None)
         if failed_before:
             self._context.log.info("fallback works again", sink=sink_id, every=sink_id)
         if not refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -33,7 +34,7 @@ class Limits:
 
 
 class Watch:
-    """Looks at one sink about once a second, in a thread of its own.
+    """Looks at one sink about once a second, in two threads of its own.
 
     A write that has not returned for longer than its limit, or a sink without a worker, becomes the state ``down``.
     While the sink fails or a write hangs, records that wait too long in a volatile buffer leave for the fallback, as
@@ -60,10 +61,17 @@ class Watch:
         self._probe_seconds = probe_seconds
 
     def run(self) -> None:
-        """Look until the gate closes; the body of the thread."""
+        """Look at the calls until the gate closes; the body of a thread."""
+        self._each_second(self.look_at_calls)
+
+    def run_relief(self) -> None:
+        """Relieve the buffer until the gate closes; the body of another, since the fallback may hang as well."""
+        self._each_second(self.relieve)
+
+    def _each_second(self, look: Callable[[], None]) -> None:
         while self._gate.sleep(LOOK_SECONDS):
             try:
-                self.look()
+                look()
             except BaseException as error:
                 sink_id = self._context.sink_id
                 with suppress(BaseException):  # nothing that a log handler does ends the watch either
@@ -72,7 +80,13 @@ class Watch:
                     )
 
     def look(self) -> None:
-        """Compare the writes, the workers and the buffer with their limits, now."""
+        """Compare the calls, the workers and the buffer with their limits, now."""
+        self.look_at_calls()
+        self.relieve()
+
+    def look_at_calls(self) -> None:
+        """A write that hangs, or no worker, makes the sink ``down``; a fallback that hangs is named."""
+        self._diverter.name_hanging()
         if self._gate.state in WRITABLE:
             if self._workers.all_lost:
                 self._down("no worker is left to write", "restart the agent; its log says why they ended")
@@ -81,6 +95,9 @@ class Watch:
                     f"a write has not returned for longer than its limit ({self._limits.write:g} s)",
                     "check the destination and the network; if it stays, restart the agent",
                 )
+
+    def relieve(self) -> None:
+        """Hand the records that have waited too long to the fallback."""
         while self._must_leave() and self._relieve():
             pass
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_core.api import Batch, DivertReason, RetryableError, SinkState, WriteOutcome
+from agent_core.api import Batch, DivertReason, RetryableError, Severity, SinkState, WriteOutcome
+from agent_core.testing.background import Background
 from agent_core.testing.fakes import batch_of
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
@@ -176,3 +177,31 @@ def test_a_stop_does_not_store_again_what_a_worker_is_storing(make_rig: MakeRig,
         ((1, 2), DivertReason.RETRIES_EXHAUSTED)
     ]
     assert (rig.snapshot().diverted, rig.snapshot().pending, rig.snapshot().dropped) == (2, 0, 0)
+
+
+def test_a_fallback_that_hangs_is_named_and_hides_no_write_that_hangs(
+    make_rig: MakeRig, hang: Hang, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = hanging(make_rig(max_records=1, divert_after=10, write_limit=60), hang)
+    assert rig.fallback is not None
+    stuck = Hang()
+    rig.fallback.script.append(stuck)
+    rig.accept(batch_of(2, start_ns=10))
+    rig.clock.advance(10)
+    relieving = Background(rig.delivery.watch.relieve)
+    assert stuck.began.wait(PATIENCE_SECONDS)
+    assert rig.delivery.status().advice == ()
+    rig.clock.advance(50)
+    rig.delivery.watch.look_at_calls()
+    status = rig.delivery.status()
+    assert status.state is SinkState.DOWN
+    [advice] = status.advice
+    assert (advice.severity, advice.message) == (
+        Severity.CRITICAL,
+        "a call has not returned for 50 s, and what needs it waits",
+    )
+    assert "fallback hangs: sink=sink elapsed_seconds=50" in caplog.text
+    stuck.go_on.set()
+    relieving.result()
+    assert rig.delivery.status().advice == ()
+    assert rig.snapshot().diverted == 1
