@@ -33,6 +33,19 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         read_whole(tmp_path, 100)
 
 
+@pytest.mark.skipif(not hasattr(os, "pipe2"), reason="this system does not name the ends of a pipe")
+def test_a_pipe_is_read_where_a_person_names_it(tmp_path: Path) -> None:
+    inside, outside = os.pipe()
+    os.write(outside, b"token\n")
+    os.close(outside)
+    try:
+        with pytest.raises(OSError, match="it is not a regular file"):
+            read_whole(Path(f"/dev/fd/{inside}"), 100)
+        assert read_whole_text(Path(f"/dev/fd/{inside}"), 100, may_be_pipe=True) == "token\n"
+    finally:
+        os.close(inside)
+
+
 @pytest.mark.parametrize(("size", "text"), [(16 * 2**20, "16 MiB"), (64 * 1024, "64 KiB"), (1000, "1000 bytes")])
 def test_a_size_is_shown_in_its_largest_whole_unit(size: int, text: str) -> None:
     assert size_text(size) == text

@@ -43,7 +43,7 @@ def monitor_client(arguments: argparse.Namespace) -> MonitorClient:
     """The client that the arguments ask for. Raises ConfigError, AgentError or OSError."""
     token = os.environ.get(TOKEN_VARIABLE, "").strip() or None
     if arguments.token_file is not None:
-        token = read_whole_text(arguments.token_file, MAX_SECRET_BYTES).strip()
+        token = read_whole_text(arguments.token_file, MAX_SECRET_BYTES, may_be_pipe=True).strip()
     tls = None if arguments.ca_file is None else _trusting(arguments.ca_file)
     if arguments.url is not None:
         url = arguments.url if "://" in arguments.url else f"http://{arguments.url}"
