@@ -112,6 +112,8 @@ def test_what_a_sink_advises_is_a_warning_with_its_step(case: Case) -> None:
     assert alert.next_step == "Have it changed."
     [bare] = case.judge(replace(sink_status(), advice=(replace(finding, next_step=None),)))
     assert codes([bare]) == ["sink_advice"]
+    [critical] = case.judge(replace(sink_status(), advice=(replace(finding, severity=Severity.CRITICAL),)))
+    assert critical.severity is Severity.CRITICAL, "such as a fallback that stores nothing"
 
 
 def test_an_alert_remembers_since_when_it_stands(case: Case) -> None:

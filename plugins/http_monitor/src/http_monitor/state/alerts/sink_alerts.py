@@ -68,7 +68,8 @@ def sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown, *, sto
         yield Alert(severity, f"sink_{sink.state}", id_, f"{message}{detail}", next_step)
     for advice in sink.advice:
         step = sentence(advice.next_step or "see the documentation of the sink")
-        yield Alert(Severity.WARNING, "sink_advice", id_, f"{advice.subject}: {advice.message}", step)
+        severity = Severity.CRITICAL if advice.severity is Severity.CRITICAL else Severity.WARNING
+        yield Alert(severity, "sink_advice", id_, f"{advice.subject}: {advice.message}", step)
     yield from _write_alerts(sink, stopping=stopping)
     fill = 100.0 * sink.buffer.pending_records / max(1, sink.buffer.capacity_records)
     overflow = grown(f"overflow {id_}", ledger.diverted_by_reason.get("buffer_full", 0))
