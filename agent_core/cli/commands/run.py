@@ -242,13 +242,15 @@ class Run:
         if not self._as_log:
             self._terminal.status(text)
             return
-        ledgers = [sink.ledger for sink in status.sinks]
+        places = status.whereabouts
         _log.info(
             "status",
             collected=sum(source.collected for source in status.sources),
-            delivered=sum(ledger.delivered for ledger in ledgers),
-            pending=sum(ledger.pending for ledger in ledgers),
-            dropped=sum(ledger.dropped for ledger in ledgers),
+            written=places.written,
+            in_memory=places.in_memory,
+            in_files=places.in_files,
+            rejected=places.rejected,
+            lost=places.lost,
             summary=text,
         )
 
@@ -304,5 +306,6 @@ def _log_ledger(status: AgentStatus) -> None:
             diverted=ledger.diverted,
             dropped=ledger.dropped,
             pending=ledger.pending,
+            in_files=sink.whereabouts.in_files,
             balanced=ledger.balanced,
         )

@@ -93,7 +93,7 @@ def test_where_the_log_is_json_the_status_is_a_record_of_it(caplog: pytest.LogCa
         Run(agent, Terminal(out), SystemClock(), 0.1, 30.0, as_log=True).until_stopped()
     assert out.getvalue() == ""
     (record,) = caplog.records
-    counts = "collected=1 delivered=0 pending=0 dropped=0"
+    counts = "collected=1 written=0 in_memory=0 in_files=0 rejected=0 lost=0"
     assert record.getMessage().startswith(f"status: {counts} summary=00:00:01  collected 1  ")
 
 
@@ -126,7 +126,7 @@ def test_a_ledger_that_standard_output_does_not_take_is_in_the_log(
     (record,) = caplog.records
     assert record.getMessage() == (
         "ledger not printed: sink=warehouse collected=9 recovered=0 filtered=0 delivered=7 duplicates=0 rejected=0 "
-        "diverted=2 dropped=0 pending=0 balanced=True"
+        "diverted=2 dropped=0 pending=0 in_files=2 balanced=True"
     )
 
 
