@@ -21,7 +21,7 @@ CRITICAL: Final = 2
 UNKNOWN: Final = 3
 """The codes of Nagios' plugins (Monitoring Plugins Development Guidelines, section 2.3), which most systems know."""
 
-ANSWER_SECONDS: Final = 4.0
+ANSWER_SECONDS: Final = 3.0
 """A monitoring system waits 5 to 10 s for a check: with the start of the command this stays below 5 s."""
 
 _WORDS: Final = {OK: "OK", WARNING: "WARNING", CRITICAL: "CRITICAL", UNKNOWN: "UNKNOWN"}

@@ -51,7 +51,9 @@ class LiveSink:
     @property
     def backlog_text(self) -> str:
         """``3 backup files waiting, 1 rejected file, 1 requested, replaying x.csv``; empty when nothing waits."""
-        backups, rejected = self.backlog.backup_files, self.backlog.rejected_files
+        # Files are listed now and then, records are counted at once: none is said to wait when it holds nothing.
+        backups = self.backlog.backup_files if self.whereabouts.in_files else 0
+        rejected = self.backlog.rejected_files if self.whereabouts.rejected else 0
         replay = self.replay or ReplayStatus()
         parts = [
             f"{backups:,} backup {'file' if backups == 1 else 'files'} waiting" if backups else "",

@@ -126,17 +126,18 @@ def test_files_that_wait_are_said_with_what_was_asked_for(served: Served, capsys
             BacklogFile("rejected_1.csv", 300, 3, rejected=True),
         ]
     }
-    replay = ReplayStatus(requested_files=("rejected_1.csv",), current_file="backup_1.csv")
+    replay = ReplayStatus(
+        requested_files=("rejected_1.csv",), current_file="backup_1.csv", waiting_records=20, rejected_records=3
+    )
     served.agent.sinks = [replace(sink_status(), replay=replay)]
     served.monitor.state.look()
     text = "1 backup file waiting, 1 rejected file, 1 requested, replaying backup_1.csv"
     code, out, _ = shown(capsys, "status", "--url", url(served))
     assert (code, text in out) == (0, True)
     assert f"warehouse: {text[:50]}" in shown(capsys, "top", "--url", url(served))[1]
-    served.agent.files["warehouse"].pop(0)
-    served.agent.sinks = [replace(sink_status(), replay=None)]
-    served.monitor.state.look()
-    assert ", 1 rejected file\n" in shown(capsys, "status", "--url", url(served))[1]
+    served.agent.sinks = [replace(sink_status(), replay=replace(replay, waiting_records=0, requested_files=()))]
+    text = shown(capsys, "status", "--url", url(served))[1]
+    assert ", 1 rejected file, replaying backup_1.csv\n" in text, "a file that holds nothing any more does not wait"
 
 
 def test_status_is_there_for_scripts(served: Served, capsys: pytest.CaptureFixture[str]) -> None:

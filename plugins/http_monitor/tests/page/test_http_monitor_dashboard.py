@@ -293,7 +293,7 @@ def test_a_lost_connection_is_shown(open_page: OpenPage, tmp_path: Path, databas
         expect(page.get_by_role("button", name="Stop FILLER")).to_be_disabled()
         expect(replay).to_be_disabled()
         picture(page, "lost")
-        assert page.title().startswith("✕")
+        assert page.title().startswith("? ")
     with write_files(tmp_path, database, port) as agent:
         agent.wait_for("agent started")
         expect(page.locator("#link-text")).to_have_text("live", timeout=20_000)
