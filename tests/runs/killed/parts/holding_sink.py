@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from csv_sink import sink
-from csv_sink.files import part
+from csv_sink.files import appender, part
 from csv_sink.format.line import HEADER
 from csv_sink.plugin import create as create_csv_sink
 from csv_sink.sink import CsvSink
@@ -111,7 +110,7 @@ class HoldingSink:
 
 
 def create(config: Config, context: ComponentContext) -> HoldingSink:
-    sink.Part = HeldPart  # type: ignore[attr-defined]
+    vars(appender)["Part"] = HeldPart
     return HoldingSink(create_csv_sink(config, context))
 
 
