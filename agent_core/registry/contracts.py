@@ -14,6 +14,7 @@ from agent_core.api import (
     ClockReader,
     DdlProvider,
     Diagnosable,
+    Discarding,
     Driver,
     Extension,
     FallbackSink,
@@ -43,7 +44,7 @@ OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
     "driver": (BlockDriver, ItemDriver, BitWriter, ClockReader),
     "transform": (Diagnosable,),
     "buffer": (Diagnosable,),
-    "sink": (Diagnosable, Advising, FallbackSink, Replayable, Stocked, DdlProvider),
+    "sink": (Diagnosable, Advising, FallbackSink, Replayable, Stocked, Discarding, DdlProvider),
     "extension": (Diagnosable,),
 }
 """What a part of that kind may be besides; it is held to those whose members it has."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from agent_core import api
 from agent_core.api import Batch, Emit, WriteOutcome
-from agent_core.registry.contracts import misfits
+from agent_core.registry.contracts import OPTIONAL, REQUIRED, misfits
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
 from agent_core.testing.fakes import FakeBacklog, FakeFallback, FakeSink
 
@@ -107,3 +108,9 @@ def test_a_part_with_the_members_of_its_contract_fits(part: object, kind: str) -
 )
 def test_each_misfit_is_said(part: object, kind: str, fault: str) -> None:
     assert fault in "; ".join(misfits(part, kind))
+
+
+def test_every_contract_that_is_looked_for_at_run_time_is_compared() -> None:
+    looked_for = {part for part in vars(api).values() if getattr(part, "_is_runtime_protocol", False)}
+    compared = {*REQUIRED.values(), *(contract for contracts in OPTIONAL.values() for contract in contracts)}
+    assert looked_for <= compared
