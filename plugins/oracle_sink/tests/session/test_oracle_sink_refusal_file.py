@@ -71,7 +71,7 @@ def test_the_text_says_when_it_was_refused_and_what_ends_the_wait(make_sink: Mak
         clock.advance(5.0)
     text = str(raised.value)
     assert text.startswith(
-        "not tried again for 50 s (a changed password is tried at once); refused at 2026-01-01T00:00:00Z: log in to "
+        "not tried again for 50 s (a changed password does not wait); refused at 2026-01-01T00:00:00Z: log in to "
     )
     assert text.count("not tried again") == 1
     assert text.endswith(f" ({raised.value.next_step})")
