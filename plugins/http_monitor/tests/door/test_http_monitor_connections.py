@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
+from http_monitor.door.acceptor import Acceptor
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.places import Limits, Places
 from http_monitor.door.server import Server
@@ -234,3 +235,34 @@ def test_the_port_is_closed_when_the_places_are_full(make_served: MakeServed) ->
         served.monitor.close()
         with pytest.raises(ConnectionRefusedError):
             connected(served.port)
+
+
+def test_a_request_with_two_ends_is_refused_and_nothing_after_it_is_read(served: Served) -> None:
+    two_ends = b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    smuggled = HEAD + b"\r\n"
+    with closing(connected(served.port, first=HEAD + two_ends + smuggled)) as one, one.makefile("rb") as answers:
+        text = answers.read()
+    assert text.startswith(b"HTTP/1.1 400 ")
+    assert text.count(b"HTTP/1.1 ") == 1
+
+
+def test_an_answer_is_not_held_back_until_its_head_is_acknowledged() -> None:
+    at_once: list[int] = []
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted = transport.get_extra_info("socket")
+            at_once.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    async def accept_one(listening: socket.socket) -> None:
+        acceptor = Acceptor(listening, Places(Limits()), lambda _: Accepted(), Log("http_monitor"))
+        running = asyncio.create_task(acceptor.run())
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        await reader.read()
+        writer.close()
+        running.cancel()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        asyncio.run(asyncio.wait_for(accept_one(listening), PATIENCE_SECONDS))
+    assert at_once == [1]

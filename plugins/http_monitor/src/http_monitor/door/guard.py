@@ -45,7 +45,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = self._request(scope)
-        judged = self._access.judge(request)
+        judged = _ambiguous(request) or self._access.judge(request)
         if not isinstance(judged, Refusal) and _declared_length(request) > MAX_BODY_BYTES:
             judged = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
         if isinstance(judged, Refusal):
@@ -120,8 +120,8 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
     headers["Cache-Control"] = "no-store"
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
-    if refusal.status == 413:
-        headers["Connection"] = "close"  # what is left of the body is not read
+    if refusal.status in (400, 413):
+        headers["Connection"] = "close"  # what follows is not read: the rest of a body, or nobody knows what
     response = JSONResponse({"detail": refusal.message}, refusal.status, headers)
     if scope["type"] == "websocket":
         if "websocket.http.response" in scope.get("extensions", {}):
@@ -136,6 +136,13 @@ def _below(prefix: str, path: str) -> str:
     """The monitor's own path, whether the proxy has taken the prefix away or not. Empty for the prefix alone."""
     below = path.removeprefix(prefix)
     return below if below != path and (not below or below.startswith("/")) else path
+
+
+def _ambiguous(request: AccessRequest) -> Refusal | None:
+    """A proxy that believes the other header takes the rest of this request for somebody else's (RFC 9112, 6.1)."""
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        return Refusal(400, "Content-Length and Transfer-Encoding exclude each other")
+    return None
 
 
 def _declared_length(request: AccessRequest) -> int:
