@@ -6,7 +6,6 @@ Every record is counted: what ``divert`` accepted is in the files once, what it 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -27,6 +26,8 @@ ERRNOS = (
     errno.EACCES, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EIO, errno.ENOSPC, errno.ENOENT,
     errno.ENOTDIR, errno.ENXIO, errno.EDQUOT, errno.ENOLCK, errno.ENODEV,
 )  # fmt: skip
+
+LOCK_CALL = "fcntl.flock" if os.name == "posix" else "msvcrt.locking"
 
 
 def batch(number: int, count: int = 3) -> Batch:
@@ -114,7 +115,7 @@ def test_the_open_file_is_adopted_although_no_more_records_come(
     assert stored(sink, clock) == names_of(1)
 
 
-@pytest.mark.parametrize("call", ["os.fsync", "os.open", "os.mkdir", "fcntl.flock", "csv_sink.files.part.os.fstat"])
+@pytest.mark.parametrize("call", ["os.fsync", "os.open", "os.mkdir", LOCK_CALL, "csv_sink.files.part.os.fstat"])
 @pytest.mark.parametrize("begun", [False, True], ids=["first file", "open file"])
 def test_whatever_call_fails_with_whatever_errno_the_next_try_works(
     sink: CsvSink, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, folder: Path, call: str, begun: bool
@@ -129,7 +130,7 @@ def test_whatever_call_fails_with_whatever_errno_the_next_try_works(
         if begun:
             kept += [attempt for attempt in (first,) if accepted(sink, attempt)]
         with monkeypatch.context() as patch:
-            if call in ("os.mkdir", "fcntl.flock"):  # they are called only when the folder is taken again
+            if call in ("os.mkdir", LOCK_CALL):  # they are called only when the folder is taken again
                 shutil.rmtree(folder)
                 kept.clear()
             patch.setattr(call, fail)
@@ -148,6 +149,7 @@ def test_a_fault_while_the_folder_is_lost_leaves_no_lock_that_only_seems_to_be_h
     folder.mkdir(parents=True)
     lock = FolderLock(folder)
     lock.acquire()
+    fcntl = pytest.importorskip("fcntl", reason="Windows locks otherwise")
     real = fcntl.flock
 
     def flock(descriptor: int, operation: int) -> None:
@@ -232,6 +234,36 @@ def test_a_folder_that_is_not_the_one_of_the_last_run_is_said_at_the_start(
     third = make_sink()
     third.open()
     assert ("replaced" in caplog.text, third.advice()) == (False, ()), "it is said once"
+
+
+def test_a_sink_and_its_fallback_each_know_their_own_folder(
+    make_sink: Callable[..., CsvSink], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        primary, fallback = make_sink(directory=tmp_path / "primary"), make_sink(directory=tmp_path / "fallback")
+        for sink in (primary, fallback):
+            sink.open()
+            accepted(sink, 1)
+        assert (primary.advice(), fallback.advice()) == ((), ())
+        primary.close()
+        fallback.close()
+    assert "replaced" not in caplog.text
+
+
+def test_a_folder_with_another_name_is_said_too(
+    make_sink: Callable[..., CsvSink], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = make_sink(directory=tmp_path / "before")
+    first.open()
+    accepted(first, 1)
+    first.close()
+    second = make_sink(directory=tmp_path / "now")
+    second.open()
+    assert f"previous_folder={tmp_path / 'before' / 'warehouse'} waiting_records=3" in caplog.text
+    second.close()
+    caplog.clear()
+    make_sink(directory=tmp_path / "now").open()
+    assert "replaced" not in caplog.text, "it is said once"
 
 
 def test_the_same_folder_on_another_device_is_the_same_folder(

@@ -385,7 +385,7 @@ class Appender:
                 next_step=REPLACED_NEXT_STEP,
             )
         if remembered is None or other is not None:
-            self._memory.keep(0)
+            self._memory.keep(0, other)
         self._noted = None
 
     def _age(self, part: Part) -> float:

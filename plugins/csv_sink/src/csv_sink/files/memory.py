@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from agent_core.api.private import make_private_folder, replace_private
 from agent_core.api.whole_file import read_whole, read_whole_text
+from csv_sink.files.lock import holder
 
 NAME: Final = ".id"
 
@@ -39,12 +40,15 @@ class FolderMemory:
         self._path = state_dir / "csv_sink" / f"{sink_id}.json"
 
     def recall(self) -> Remembered | None:
-        """What was noted last; None the first time."""
-        try:
-            noted = json.loads(read_whole_text(self._path, _LARGEST_BYTES))
-            return Remembered(str(noted["folder"]), str(noted["id"]), int(noted["waiting_records"]))
-        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            return None
+        """What was noted last of this folder, or else of the one used before it; None the first time.
+
+        A folder that another sink of this process uses is not one used before: a sink and its fallback share an id.
+        """
+        noted = self._noted()
+        if (own := noted.get(str(self._folder))) is not None:
+            return own
+        before = [other for folder, other in noted.items() if holder(Path(folder)) != str(os.getpid())]
+        return before[-1] if before else None
 
     def other_folder(self) -> Remembered | None:
         """The folder that was used last, if it is not the one that is there now."""
@@ -58,13 +62,27 @@ class FolderMemory:
             return text.strip()[:_ID_LENGTH] or None
         return None
 
-    def keep(self, records: int) -> None:
-        """Give the folder an id if it has none, and note what waits in it."""
+    def keep(self, records: int, instead_of: Remembered | None = None) -> None:
+        """Give the folder an id if it has none, note what waits in it, and forget ``instead_of``."""
         with suppress(OSError):
-            folder_id = self.folder_id() or self._make_id()
-            noted = {"folder": str(self._folder), "id": folder_id, "waiting_records": records}
+            noted = self._noted()
+            if instead_of is not None:
+                noted.pop(instead_of.folder, None)
+            noted.pop(str(self._folder), None)  # it becomes the last
+            noted[str(self._folder)] = Remembered(str(self._folder), self.folder_id() or self._make_id(), records)
             make_private_folder(self._path.parent)
-            replace_private(self._path, json.dumps(noted))
+            replace_private(self._path, json.dumps([folder._asdict() for folder in noted.values()]))
+
+    def _noted(self) -> dict[str, Remembered]:
+        """Every folder that is remembered, the last one used last."""
+        try:
+            noted = [
+                Remembered(str(folder["folder"]), str(folder["folder_id"]), int(folder["records"]))
+                for folder in json.loads(read_whole_text(self._path, _LARGEST_BYTES))
+            ]
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return {}
+        return {folder.folder: folder for folder in noted}
 
     def _make_id(self) -> str:
         folder_id = secrets.token_hex(_ID_LENGTH // 2)
