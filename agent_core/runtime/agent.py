@@ -283,12 +283,14 @@ class Agent:
             {source_id: self._stopper(source_id, share(SOURCES_STOPPED_BY)) for source_id in parts.sources},
         )
         if not parts.pipeline.close(share(SOURCES_STOPPED_BY)):
+            sources = ", ".join(parts.pipeline.emitting())
             self._log.error(
                 "sources still emitting",
+                sources=sources,
                 waited_seconds=SOURCES_STOPPED_BY * self._config.shutdown_timeout_seconds,
                 next_step="raise agent.shutdown_timeout above the longest timeout of a device",
             )
-            self._stop_problems.append("sources still emit")
+            self._stop_problems.append(f"sources still emit: {sources}")
             in_time = False
         deliveries = parts.deliveries.items()
         spilled = share(SPILLED_BY)

@@ -48,7 +48,8 @@ class Pipeline:
         self._clock = clock
         self._log = Log("agent_core.pipeline", clock)
         self._changed = threading.Condition()
-        self._emitting = 0
+        self._emitting: dict[int, str] = {}
+        """The source that emits in each thread, with the transform it is in."""
         self._closed = False
         self._intakes: Mapping[str, Intake] = {source_id: Intake() for source_id in self._routes}
         self._well_formed = WellFormed()
@@ -74,6 +75,11 @@ class Pipeline:
             while self._emitting and self._clock.monotonic() < deadline:
                 self._clock.wait(self._changed, deadline - self._clock.monotonic())
             return not self._emitting
+
+    def emitting(self) -> Sequence[str]:
+        """The sources that emit at this moment, each with the transform it is in."""
+        with self._changed:
+            return sorted(set(self._emitting.values()))
 
     def status(self) -> list[SourceStatus]:
         """What is known of every source here; whether it works is for the ``SourceWatch`` to say."""
@@ -108,7 +114,8 @@ class Pipeline:
             intake.collected += count
             intake.last_batch_ns = self._clock.time_ns()
             closed = self._closed
-            self._emitting += not closed
+            if not closed:
+                self._emitting[threading.get_ident()] = route.source_id
         if closed:
             for delivery in route.deliveries:
                 for part in (batch,) if aside is None else (batch, aside.batch):
@@ -121,13 +128,14 @@ class Pipeline:
                 self._pass_on(route, batch)
         finally:
             with self._changed:
-                self._emitting -= 1
+                self._emitting.pop(threading.get_ident(), None)
                 self._changed.notify_all()
 
     def _pass_on(self, route: Route, batch: Batch) -> None:
         self._events.batch_collected(route.source_id, batch)
         transformed = batch
         for index, transform in enumerate(route.transforms):
+            self._emitting[threading.get_ident()] = f"{route.source_id} in {route.step(index)}"
             try:
                 made = transform.apply(transformed)
                 if made is not transformed:
@@ -137,6 +145,7 @@ class Pipeline:
                 return
             if not transformed:
                 break
+        self._emitting[threading.get_ident()] = route.source_id
         filtered = len(batch) - len(transformed)
         for delivery in route.deliveries:
             if filtered > 0:

@@ -101,6 +101,7 @@ ONCE = {
     "agent stopped": "the stop",
     "rejected records deleted": "an operator, who was asked twice",
     "sources still emitting": "the stop",
+    "sink call left behind": "the stop",
     "part not stopped cleanly": "the stop",
     "part failed": "the start",
     "part left out": "the start",

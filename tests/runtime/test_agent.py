@@ -302,7 +302,37 @@ def test_a_part_that_hangs_in_close_leaves_time_to_close_the_others(
     ]
 
 
-def test_a_write_that_hangs_is_left_behind_and_its_records_are_accounted_for(tmp_path: Path) -> None:
+def test_a_stop_names_the_transform_that_a_source_waits_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock, reached, go_on = ManualClock(), threading.Event(), threading.Event()
+
+    class Hanging:
+        def open(self) -> None: ...
+
+        def close(self) -> None: ...
+
+        def apply(self, batch: Batch) -> Batch:
+            reached.set()
+            go_on.wait(60)
+            return batch
+
+    run = Run(tmp_path, clock, transform=Hanging())
+    run.agent.start()
+    emitting = Background(lambda: run.emit(batch_of(1)))
+    assert reached.wait(PATIENCE_SECONDS)
+    stopping = Background(run.agent.shutdown)
+    for share in (0.2, 0.7):  # for the sources, then for those inside the fallback
+        clock.wait_for_a_wait_of(share * SHUTDOWN_SECONDS)
+        clock.advance(share * SHUTDOWN_SECONDS)
+    assert not stopping.result()
+    go_on.set()
+    emitting.result()
+    assert "sources still emitting: sources=line in transform 1 (fake_step) " in caplog.text
+    assert run.agent.stop_problems == ("sources still emit: line in transform 1 (fake_step)",)
+
+
+def test_a_write_that_hangs_is_left_behind_named_and_its_records_are_accounted_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     clock, go_on = ManualClock(), threading.Event()
     run = Run(tmp_path, clock)
 
@@ -325,6 +355,7 @@ def test_a_write_that_hangs_is_left_behind_and_its_records_are_accounted_for(tmp
     go_on.set()
     assert ledger.dropped_by_reason == {"shutdown": 2}
     assert ledger.balanced
+    assert f"sink call left behind: sink=sink elapsed_seconds={0.85 * SHUTDOWN_SECONDS:g}; " in caplog.text
 
 
 def test_a_write_that_hangs_is_noticed_while_it_hangs(tmp_path: Path) -> None:

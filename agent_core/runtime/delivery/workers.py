@@ -107,9 +107,20 @@ class Workers:
         a last try.
         """
         self.wait_until(deadline, lambda: False)
+        self._name_hanging()
         stuck = self._gate.land_all()
         self._settler.finish()
         return stuck
+
+    def _name_hanging(self) -> None:
+        """Log a call of the sink that the stop leaves behind."""
+        if (seconds := self._gate.longest_write_seconds()) > 0:
+            self._context.log.error(
+                "sink call left behind",
+                sink=self._context.sink_id,
+                elapsed_seconds=seconds,
+                next_step="look at what the sink waits for: the destination, the network, or a defect of its plugin",
+            )
 
     def wait_until(self, deadline: float, enough: Callable[[], bool]) -> bool:
         """Wait for workers to end, and for records on their way into the fallback to be there.
