@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -130,7 +131,7 @@ def storm(run: CountedRun, agent: AgentProcess, faults: Faults, scale: Scale, pa
     began = reported = time.monotonic()
     while not run.ended:
         happened = storm.step()
-        if happened >= scale.faults and "diverted" in run.status:  # an outage was long enough
+        if happened >= scale.faults and re.search("from files|in files [1-9]", run.status):  # an outage was long enough
             run.enough()
         now = time.monotonic()
         if now - reported >= 10:

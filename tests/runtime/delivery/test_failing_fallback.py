@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,22 +22,34 @@ from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 from ..conftest import MakeRig, Rig
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
+
 
 class Folder:
-    """The fallback's folder; a file takes its place while it is lost."""
+    """The fallback's folder; a file takes its place while it is lost.
+
+    Each takes the other's place in one step, so that no thread comes between and makes another folder.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lost = path.with_name("lost")
+        self._disk = path.with_name("disk")
+        self._disk.mkdir()
+        self._file = path.with_name("file")
+        self._file.write_text("in the way", encoding="utf-8")
         self.sink: CsvSink | None = None
+        self.bring_back()
 
     def lose(self) -> None:
-        self.path.rename(self.lost)
-        self.path.write_text("in the way", encoding="utf-8")
+        self._lead_to(self._file)
 
     def bring_back(self) -> None:
-        self.path.unlink()
-        self.lost.rename(self.path)
+        self._lead_to(self._disk)
+
+    def _lead_to(self, target: Path) -> None:
+        link = self.path.with_name("link")
+        link.symlink_to(target)
+        link.replace(self.path)
 
     def records(self) -> int:
         """In all files, those that are open included."""
@@ -113,7 +126,6 @@ def test_records_that_should_leave_the_buffer_stay_in_it_while_the_fallback_fail
 ) -> None:
     rig = make(capacity=100, max_records=1, divert_after=10, max_retries=0)
     rig.sink.script.extend(RetryableError("away") for _ in range(99))
-    folder.path.mkdir()
     folder.lose()
     rig.start().accept(batch_of(*range(10)))
     rig.observer.wait_for("batch_failed")
@@ -131,7 +143,6 @@ def test_records_that_should_leave_the_buffer_stay_in_it_while_the_fallback_fail
 def test_a_fallback_that_cannot_be_opened_at_the_start_is_an_alert_and_opens_when_it_is_needed(
     make: Callable[..., Rig], folder: Folder
 ) -> None:
-    folder.path.mkdir()
     folder.lose()
     rig = make(capacity=1)
     rig.delivery.open()
