@@ -365,13 +365,18 @@ class Agent:
 
     def _take_state_dir(self) -> None:
         state_dir = self._config.state_dir
-        make_private_folder(state_dir)
         try:
+            make_private_folder(state_dir)
             self._state_lock.acquire(timeout=LOOK_SECONDS)
         except Timeout:
             raise AgentError(
                 f"another agent uses the state directory {state_dir}; stop it, or give this one its own state_dir"
             ) from None
+        except OSError as error:
+            raise AgentError(
+                f"the state directory {state_dir} cannot be used: {error.strerror or error}; "
+                "give the agent's user the right to write there, or set another state_dir"
+            ) from error
 
     def _stopper(self, source_id: str, deadline: float) -> Callable[[], None]:
         source = self._parts.sources[source_id]

@@ -223,6 +223,14 @@ def test_observers_hear_the_start_and_the_stop(tmp_path: Path) -> None:
     assert heard == ["started", "stopping SIGTERM"]
 
 
+def test_a_state_directory_that_cannot_be_used_is_named_with_the_next_step(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    state = tmp_path / "state"
+    state.write_text("in the way", encoding="utf-8")
+    with pytest.raises(AgentError, match=r"the state directory .* cannot be used: .*set another state_dir"):
+        run.agent.start()
+
+
 def test_two_agents_cannot_share_a_state_directory(tmp_path: Path) -> None:
     first, second = Run(tmp_path), Run(tmp_path)
     first.agent.start()

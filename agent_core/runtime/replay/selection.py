@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -72,7 +73,7 @@ class BackupSelection:
         return [self._own(file, self._replayable) for file in self._replayable.backlog()]
 
     def _named(self, paths: Sequence[Path], preview_only: bool) -> list[ReplayFile]:
-        named = {path.resolve(): path for path in paths}
+        named = {_resolved(path): path for path in paths}
         for path in named.values():
             if path.is_dir():
                 raise ReplayRefused(f"{path} is a folder; name the files in it")
@@ -81,8 +82,8 @@ class BackupSelection:
         own: dict[Path, ReplayFile] = {}
         if self._replayable is not None:
             for file in self._replayable.backlog():
-                if file.path is not None and file.path.resolve() in named:
-                    own[file.path.resolve()] = self._own(file, self._replayable)
+                if file.path is not None and (resolved := _resolved(file.path)) in named:
+                    own[resolved] = self._own(file, self._replayable)
         if own:
             self._hold(preview_only)
         return [own.get(resolved) or self._other(path) for resolved, path in named.items()]
@@ -141,3 +142,8 @@ class BackupSelection:
             f"several plugins read backup files ({', '.join(readers)}); give sink {self._sink.id} a fallback of the "
             "type that wrote these"
         )
+
+
+def _resolved(path: Path) -> Path:
+    """Where ``path`` leads to. Of a link that leads to itself, ``Path.resolve`` would raise what is no OSError."""
+    return Path(os.path.realpath(path))

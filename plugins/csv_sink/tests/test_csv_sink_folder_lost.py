@@ -328,6 +328,16 @@ def test_the_doctor_calls_no_folder_ok_that_is_gone(
     assert (first.severity, "not the folder that was used last" in first.message) == (Severity.WARNING, True)
 
 
+def test_the_doctor_calls_no_folder_gone_that_is_only_named_for_the_first_time(
+    sink: CsvSink, make_sink: Callable[..., CsvSink], tmp_path: Path
+) -> None:
+    accepted(sink, 1)
+    sink.close()
+    (first, *_) = make_sink(directory=tmp_path / "another").diagnose()
+    assert first.severity is Severity.WARNING
+    assert "not the folder that was used last" in first.message
+
+
 def test_the_doctor_calls_no_folder_ok_that_is_a_file(sink: CsvSink, folder: Path) -> None:
     shutil.rmtree(folder)
     folder.write_text("in the way", encoding="utf-8")

@@ -431,6 +431,13 @@ def test_a_path_that_is_no_file_is_named(place: Place, path: str, message: str) 
         place.preview(ask(place.folder / path))
 
 
+def test_a_link_that_leads_to_itself_is_named(place: Place) -> None:
+    loop = place.folder / "loop.csv"
+    loop.symlink_to(loop)
+    with pytest.raises(ReplayRefused, match=r"loop\.csv is not a file"):
+        place.preview(ask(loop))
+
+
 def test_a_sink_that_is_not_there_is_named_with_those_that_are(place: Place) -> None:
     with pytest.raises(ReplayRefused, match="no sink is called 'lokal'; known: local"):
         place.preview(ask(sink_id="lokal"))

@@ -73,7 +73,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Ite
 
 def _another_folder(folder: Folder, other: Remembered, subject: str) -> Finding:
     waiting = f"{other.records:,} records waited"
-    if folder.path.is_dir():
+    if folder.path.is_dir() or other.folder != str(folder.path):
         message = f"not the folder that was used last ({other.folder}, where {waiting})"
         return Finding(Severity.WARNING, subject, message, REPLACED_NEXT_STEP)
     message = f"the folder is gone; when it was used last, {waiting} in it"
