@@ -95,7 +95,8 @@ class ReplayStatus:
 
     ``waiting_records`` lie in backup files and are not written back yet, ``rejected_records`` in files of rejected
     records; both with those of earlier runs and of the files that are still being written. ``counted``: False while
-    some of them are estimated. ``deleted`` rejected records were deleted by operators since the start.
+    some of them are estimated. ``repeated`` of the duplicates had been written back before, by this run: their file was
+    changed meanwhile and read again. ``deleted`` rejected records were deleted by operators since the start.
     """
 
     read: int = 0
@@ -111,6 +112,7 @@ class ReplayStatus:
     rejected_records: int = 0
     counted: bool = True
     deleted: int = 0
+    repeated: int = 0
 
     def plus(self, outcome: WriteOutcome) -> ReplayStatus:
         """With one more write counted."""

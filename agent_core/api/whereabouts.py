@@ -41,7 +41,7 @@ class Whereabouts:
         written = ledger.delivered + ledger.duplicates
         if replay is None:
             return cls(written, 0, ledger.pending, ledger.diverted, ledger.rejected, ledger.dropped)
-        back = replay.inserted + replay.duplicates
+        back = replay.inserted + replay.duplicates - replay.repeated
         return cls(
             written=written + back,
             written_back=back,

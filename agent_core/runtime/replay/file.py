@@ -60,8 +60,10 @@ def backlog_key(file: BacklogFile) -> str:
 class FileLedger:
     """Records of one file: ``read = inserted + duplicates + rejected + skipped + remaining``.
 
-    ``skipped`` did not pass the filter. ``next_record`` is where the next replay resumes. ``own``: the file lies in the
-    backlog of the sink's fallback; ``moved``: it has left that. ``error``: why it was not written to its end.
+    ``skipped`` did not pass the filter. ``repeated`` of the duplicates were written by this replay itself, before the
+    file was changed and begun again; of ``written_before``, so many may still come. ``next_record`` is where the next
+    replay resumes. ``own``: the file lies in the backlog of the sink's fallback; ``moved``: it has left that.
+    ``error``: why it was not written to its end.
     """
 
     file: str
@@ -74,6 +76,8 @@ class FileLedger:
     remaining: int = 0
     bad_lines: int = 0
     next_record: int = 0
+    repeated: int = 0
+    written_before: int = 0
     moved: bool = False
     error: str | None = None
 
@@ -84,6 +88,9 @@ class FileLedger:
 
     def add(self, read: int, outcome: WriteOutcome, bad_lines: int) -> None:
         """Count records that were read, what became of those that were written, and lines that make no record."""
+        repeated = min(self.written_before, outcome.duplicates)
+        self.written_before -= repeated
+        self.repeated += repeated
         self.inserted += outcome.inserted
         self.duplicates += outcome.duplicates
         self.rejected += len(outcome.rejected)
@@ -99,6 +106,7 @@ class FileLedger:
         """
         self.next_record = 0
         self.bad_lines = 0
+        self.written_before = self.inserted + self.duplicates - self.repeated
 
     def complete(self) -> None:
         """The file has ended, perhaps earlier than expected."""

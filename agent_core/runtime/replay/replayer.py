@@ -98,6 +98,7 @@ class Replayer:
         """Files that somebody asked for, the first first."""
         self._woken = False
         self._status = ReplayStatus(automatic=config.fallback.replay is Replay.AUTOMATIC)
+        self._repeated = 0  # of the file that is being written back
         self._taken: dict[str, tuple[bool, int]] = {}
         """By the key of a file that is still in the backlog: whether it is a rejected one; its records written back."""
         self._retried = 0
@@ -279,6 +280,7 @@ class Replayer:
         try:
             replayed = ReplayFile.of_backlog(file, self._replayable, self._position)
             ledger = FileLedger(file.name, next_record=replayed.next_record())
+            self._repeated = 0
             self._replay.run(replayed, ledger, partial(self._count, replayed, ledger))
             with self._gate.changed:
                 self._taken.pop(replayed.key, None)
@@ -294,7 +296,9 @@ class Replayer:
 
     def _count(self, file: ReplayFile, ledger: FileLedger, outcome: WriteOutcome) -> None:
         with self._gate.changed:
-            self._status = self._status.plus(outcome)
+            status = self._status.plus(outcome)
+            self._status = replace(status, repeated=status.repeated + ledger.repeated - self._repeated)
+            self._repeated = ledger.repeated
             self._taken[file.key] = file.rejected, ledger.next_record
             self._retried += outcome.total * file.rejected
 

@@ -126,5 +126,6 @@ def test_a_running_agent_reads_a_changed_file_again(
     replay = rig.delivery.status().replay
     assert replay is not None
     assert (replay.inserted, replay.read) == (3, 3 + replay.duplicates)
+    assert rig.delivery.status().whereabouts.written == 3, "what is read again is in the sink once"
     assert len(rig.sink.records) == 3
     assert "backup file changed: sink=sink file=backup_0.csv" in caplog.text
