@@ -328,6 +328,15 @@ def test_the_doctor_calls_no_folder_ok_that_is_gone(
     assert (first.severity, "not the folder that was used last" in first.message) == (Severity.WARNING, True)
 
 
+def test_the_doctor_says_what_waited_in_a_folder_that_is_gone(sink: CsvSink, folder: Path) -> None:
+    assert accepted(sink, 1)
+    shutil.rmtree(folder.parent)
+    folder.parent.write_text("in the way", encoding="utf-8")
+    assert not accepted(sink, 2)
+    (first, *_) = sink.diagnose()
+    assert "when it was used last, 3 records waited in it" in first.message
+
+
 def test_the_doctor_calls_no_folder_gone_that_is_only_named_for_the_first_time(
     sink: CsvSink, make_sink: Callable[..., CsvSink], tmp_path: Path
 ) -> None:

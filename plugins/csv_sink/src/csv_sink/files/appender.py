@@ -293,6 +293,8 @@ class Appender:
                 next_step="find out what removes files there, or bring the folder back: then they are found again",
                 every=self._sink_id,
             )
+            stock = self._inventory.stock()
+            self._memory.lost(stock.backup_records + stock.rejected_records)
             self._abandon(kind)
         elif part is not None and self._age(part) >= self._longest_age(kind):
             self._complete(kind)

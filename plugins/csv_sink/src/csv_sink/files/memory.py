@@ -68,10 +68,20 @@ class FolderMemory:
             noted = self._noted()
             if instead_of is not None:
                 noted.pop(instead_of.folder, None)
-            noted.pop(str(self._folder), None)  # it becomes the last
-            noted[str(self._folder)] = Remembered(str(self._folder), self.folder_id() or self._make_id(), records)
-            make_private_folder(self._path.parent)
-            replace_private(self._path, json.dumps([folder._asdict() for folder in noted.values()]))
+            self._store(noted, Remembered(str(self._folder), self.folder_id() or self._make_id(), records))
+
+    def lost(self, records: int) -> None:
+        """If the folder is gone, note what waited in it in the end, for whoever asks before it is back."""
+        with suppress(OSError):
+            noted = self._noted()
+            if (remembered := noted.get(str(self._folder))) is not None and self.folder_id() is None:
+                self._store(noted, remembered._replace(records=records))
+
+    def _store(self, noted: dict[str, Remembered], last: Remembered) -> None:
+        noted.pop(last.folder, None)  # it becomes the last
+        noted[last.folder] = last
+        make_private_folder(self._path.parent)
+        replace_private(self._path, json.dumps([folder._asdict() for folder in noted.values()]))
 
     def _noted(self) -> dict[str, Remembered]:
         """Every folder that is remembered, the last one used last."""
