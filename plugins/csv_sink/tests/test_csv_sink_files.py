@@ -505,7 +505,7 @@ def test_the_doctor_measures_and_leaves_nothing_behind(
     before = names(folder)
     findings = list(sink.diagnose())
     assert [finding.severity for finding in findings] == [Severity.OK, Severity.WARNING, Severity.WARNING]
-    assert findings[1].message.startswith("4 records waiting in files (2 files, "), "the open one included"
+    assert findings[1].message.startswith("4 records in files that wait for replay (2 files, "), "the open one included"
     assert findings[2].message.startswith("2 records rejected for their content (1 file, ")
     assert names(folder) == before
 

@@ -50,8 +50,8 @@ def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Ite
         (
             FileKind.BACKUP,
             stock.backup_records,
-            "waiting in files",
-            "they are replayed automatically while the sink is up, or with: tagferry replay",
+            "in files that wait for replay",  # the agent alone knows how much of a file has been replayed
+            "they are replayed automatically while the sink is up, or with: tagferry replay (--preview: what is left)",
         ),
         (
             FileKind.REJECTED,
