@@ -62,6 +62,7 @@ class Outlet:
         self._stuck = False
         self._closed = False
         self._begin()
+        self._start()  # while there are threads to be had
 
     def _begin(self) -> None:
         self._process = os.getpid()

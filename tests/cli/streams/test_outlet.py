@@ -166,26 +166,39 @@ def test_the_end_does_not_wait_for_a_reader_that_hangs_and_says_what_is_lost(
     reader.may_take.set()
 
 
-def test_one_that_never_had_anything_to_write_has_no_thread(reader: Reader) -> None:
-    before = threading.active_count()
-    outlet = Outlet("stdout", reader.write, ManualClock())
+def test_one_that_never_had_anything_to_write_leaves_no_thread(reader: Reader) -> None:
+    outlet = Outlet("silent", reader.write, ManualClock())
     assert outlet.drain()
-    assert outlet.close()
-    assert threading.active_count() == before
+    assert outlet.close(PATIENCE_SECONDS)
+    assert "output-silent" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_texts_wait_until_a_thread_can_be_started(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    outlet = Outlet("stderr", reader.write, ManualClock())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
+        outlet = Outlet("stderr", reader.write, ManualClock())
         outlet.put("early\n")
         assert not outlet.drain(0.01)
     outlet.put("late\n")
     assert outlet.drain(PATIENCE_SECONDS)
     assert reader.texts == ["early", "late"]
+    outlet.close(PATIENCE_SECONDS)
+
+
+def test_the_thread_is_there_before_the_first_text(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger may be the first text of a run, at a time when there is no thread to be had any more."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    outlet = Outlet("stdout", reader.write, ManualClock())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    outlet.put("ledger\n")
+    assert outlet.drain(PATIENCE_SECONDS)
+    assert reader.texts == ["ledger"]
     outlet.close(PATIENCE_SECONDS)
 
 

@@ -12,8 +12,9 @@ from http_monitor.state.storage import StorageSnapshot
 FILL_WARNING_PCT: Final = 70.0
 FILL_CRITICAL_PCT: Final = 95.0
 OLDEST_ROW_WARNING_SECONDS: Final = 60.0
-SLOW_WRITE_SECONDS: Final = 15.0
-"""A write under way for longer is worth a look; one that is longer than its limit makes the sink ``down``."""
+SLOW_WRITE_SECONDS: Final = 10.0
+"""A write under way for longer is worth a look: by then, records leave for the fallback if ``divert_after`` is at its
+default. One that is longer than its limit makes the sink ``down``."""
 
 _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
     SinkState.RETRYING: (
