@@ -57,15 +57,26 @@ class Agent:
 
     ``start``, ``wait`` and ``shutdown`` are called from the main thread; ``request_stop`` from anywhere, signal
     handlers included; ``status`` from any thread.
+
+    ``redact`` takes the secrets out of the texts of parts: in the status, in what a stop has to say and in what a
+    fallback keeps; components have it, too.
     """
 
-    def __init__(self, config: AgentConfig, catalog: Catalog, events: Events, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        catalog: Catalog,
+        events: Events,
+        clock: Clock,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._config = config
+        self._redact = redact
         self._events = events
         self._clock = clock
         self._log = Log("agent_core.agent", clock)
-        self._parts = Assembly(config, catalog, events, clock).parts()
-        self._polling = GroupControl(self._parts.sources.values(), clock)
+        self._parts = Assembly(config, catalog, events, clock, redact).parts()
+        self._polling = GroupControl(self._parts.sources.values(), clock, redact)
         self._state_lock = state_lock(config.state_dir)
         # SimpleQueue.put is reentrant: a signal handler may call it while the main thread waits in get.
         self._stop_requests: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -310,7 +321,7 @@ class Agent:
     @property
     def stop_problems(self) -> Sequence[str]:
         """What was not clean about the stop, one text for each part."""
-        return tuple(self._stop_problems)
+        return tuple(map(self._redact, self._stop_problems))
 
     @property
     def polling(self) -> GroupControl:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,9 +47,17 @@ class Parts:
 class Assembly:
     """Creates the parts that one configuration names. No I/O: it begins with each part's ``open``."""
 
-    def __init__(self, config: AgentConfig, catalog: Catalog, events: Events, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        catalog: Catalog,
+        events: Events,
+        clock: Clock,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._config = config
-        self._components = Components(config, catalog, clock)
+        self._components = Components(config, catalog, clock, redact)
+        self._redact = redact
         self._events = events
         self._clock = clock
         self._log = Log("agent_core.delivery", clock)
@@ -72,7 +80,7 @@ class Assembly:
             routes.append(Route(source.id, source.type, transforms, fed, types))
         extensions = {extension.id: self._components.extension(extension) for extension in self._config.extensions}
         pipeline = Pipeline(routes, self._ledger, self._events, self._clock)
-        watch = SourceWatch(watched, pipeline.intakes, self._clock)
+        watch = SourceWatch(watched, pipeline.intakes, self._clock, self._redact)
         names = {(name.kind, name.id): name for name in self._names()}
         return Parts(sources, deliveries, extensions, every_transform, pipeline, watch, self._ledger, names)
 
@@ -91,7 +99,7 @@ class Assembly:
             yield name("extension", extension.id, extension.type)
 
     def _delivery(self, config: SinkConfig) -> Delivery:
-        context = SinkContext(config.id, self._ledger, self._events, self._clock, self._log)
+        context = SinkContext(config.id, self._ledger, self._events, self._clock, self._log, self._redact)
         sink = self._components.sink(config)
         buffer = self._components.buffer(config.id, config.buffer)
         fallback = None

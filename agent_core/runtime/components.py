@@ -60,10 +60,11 @@ class Components:
     time, or returns something that is not such a part; and PluginError when there is no such plugin.
     """
 
-    def __init__(self, config: AgentConfig, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, config: AgentConfig, catalog: Catalog, clock: Clock, redact: Callable[[str], str] = str) -> None:
         self._config = config
         self._catalog = catalog
         self._clock = clock
+        self._redact = redact
 
     def source(self, source: SourceConfig) -> Source:
         path: Path = ("sources", _index(self._config.sources, source.id))
@@ -115,6 +116,7 @@ class Components:
             plugin=factory.type,
             clock=self._clock,
             drivers={name: self._checked(driver) for name, driver in self._catalog.drivers.items()},
+            redact=self._redact,
         )
         try:
             return self._made(factory, partial(factory.create, config, context))

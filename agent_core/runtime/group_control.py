@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from agent_core.api import (
     Clock,
@@ -17,11 +18,12 @@ from agent_core.api import (
 
 
 class GroupControl:
-    """A PollingControl over every source that is one. Thread-safe."""
+    """A PollingControl over every source that is one, whose texts hold no secrets. Thread-safe."""
 
-    def __init__(self, sources: Iterable[Source], clock: Clock) -> None:
+    def __init__(self, sources: Iterable[Source], clock: Clock, redact: Callable[[str], str] = str) -> None:
         self._controls = [source for source in sources if isinstance(source, PollingControl)]
         self._clock = clock
+        self._redact = redact
         self._log = Log("agent_core.sources", clock)
 
     def groups(self) -> Sequence[GroupStatus]:
@@ -29,7 +31,7 @@ class GroupControl:
 
     def _groups(self, control: PollingControl) -> Sequence[GroupStatus]:
         try:
-            return control.groups()
+            return [self._redacted(status) for status in control.groups()]
         except BaseException as error:  # a source's defect must not hide the groups of the others
             plugin = type(control).__module__.partition(".")[0]
             self._log.error("groups not listed", plugin=plugin, error=error, every=plugin, exc_info=error)
@@ -42,7 +44,8 @@ class GroupControl:
         return self._control(group_id).stop_group(group_id, timeout_seconds)
 
     def trigger_group(self, group_id: str, timeout_seconds: float = 10.0) -> TriggerResult:
-        return self._control(group_id).trigger_group(group_id, timeout_seconds)
+        result = self._control(group_id).trigger_group(group_id, timeout_seconds)
+        return replace(result, message=self._redact(result.message)) if result.message else result
 
     def start_all(self) -> None:
         for control in self._controls:
@@ -52,6 +55,9 @@ class GroupControl:
         deadline = self._clock.monotonic() + timeout_seconds
         stopped = [control.stop_all(max(0.0, deadline - self._clock.monotonic())) for control in self._controls]
         return all(stopped)
+
+    def _redacted(self, status: GroupStatus) -> GroupStatus:
+        return replace(status, last_error=self._redact(status.last_error)) if status.last_error else status
 
     def _control(self, group_id: str) -> PollingControl:
         known: list[str] = []

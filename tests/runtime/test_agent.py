@@ -21,6 +21,9 @@ from agent_core.api import (
     Emit,
     Extension,
     ExtensionFactory,
+    GroupMode,
+    GroupState,
+    GroupStatus,
     LedgerSnapshot,
     RetryableError,
     Sink,
@@ -620,20 +623,26 @@ def test_a_buffer_that_cannot_be_asked_hides_no_status(
 
 
 def test_groups_that_cannot_be_listed_hide_no_others() -> None:
+    one = GroupStatus(
+        source_id="line", group_id="G", device_id="PLC", mode=GroupMode.FIXED, state=GroupState.RUNNING,
+        interval_seconds=1.0, tags=1, polls=1, failed=0, missed=0, merged=0, suppressed=0, stale=False,
+        last_poll_ns=None, last_duration_seconds=None, last_error=None,
+    )  # fmt: skip
+
     class Groups(FakeSource):
         def __init__(self, error: BaseException | None) -> None:
             super().__init__()
             self.error = error
 
-        def groups(self) -> list[str]:
+        def groups(self) -> list[GroupStatus]:
             if self.error is not None:
                 raise self.error
-            return ["G"]
+            return [one]
 
         start_group = stop_group = trigger_group = start_all = stop_all = FakeSource.open
 
     sources: list[Any] = [Groups(SystemExit()), Groups(None)]
-    assert list(map(str, GroupControl(sources, ManualClock()).groups())) == ["G"]
+    assert list(GroupControl(sources, ManualClock()).groups()) == [one]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -87,10 +87,10 @@ def _examine(
 
     clock = SystemClock()
     examining = Doctor(config, registry.catalog, clock, arguments.timeout)
-    report = JsonReport() if arguments.json else TextReport(terminal, clock, redact)
+    report = JsonReport(redact) if arguments.json else TextReport(terminal, clock, redact)
     counts = examining.examine(report)
     if isinstance(report, JsonReport):
-        print(redact(report.text(counts)))
+        print(report.text(counts))
     else:
         print("\n" + ", ".join(f"{counts.get(severity, 0)} {severity}" for severity in Severity))
     return exit_code.FAILED if counts.get(Severity.CRITICAL) else exit_code.OK
@@ -130,9 +130,10 @@ class TextReport:
 
 
 class JsonReport:
-    """Collects findings for one JSON object."""
+    """Collects findings for one JSON object. Their texts are redacted, not the JSON: a secret may be a number."""
 
-    def __init__(self) -> None:
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
         self._findings: list[dict[str, object]] = []
 
     def began(self, patient: Patient) -> None: ...
@@ -144,9 +145,9 @@ class JsonReport:
                 "id": patient.id,
                 "type": patient.type,
                 "severity": str(finding.severity),
-                "subject": finding.subject,
-                "message": finding.message,
-                "next_step": finding.next_step,
+                "subject": self._redact(finding.subject),
+                "message": self._redact(finding.message),
+                "next_step": None if finding.next_step is None else self._redact(finding.next_step),
             }
         )
 

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,14 +148,15 @@ def _replay(
     from agent_core.runtime.replay.manual_replay import ManualReplay
 
     request = _request(arguments, paths)
-    with closing(ManualReplay(config, registry, request, SystemClock())) as replaying:
+    with closing(ManualReplay(config, registry, request, SystemClock(), redact)) as replaying:
         preview = _watched(replaying, terminal, replaying.preview)
         shown = {"preview": preview_json(preview), "result": None}
         if not arguments.json:
-            print("\n".join([_target(preview), *preview_lines(preview, filtered=request.records.active)]), flush=True)
+            lines = [_target(preview), *preview_lines(preview, filtered=request.records.active)]
+            print(redact("\n".join(lines)), flush=True)
         if arguments.preview or not preview.files:
             if arguments.json:
-                print(json.dumps(shown, indent=2, ensure_ascii=False))
+                _print_json(shown, redact)
             return exit_code.OK
         if not arguments.yes:
             if not sys.stdin.isatty():
@@ -165,10 +166,23 @@ def _replay(
                 return exit_code.FAILED
         result = _watched(replaying, terminal, lambda watch: replaying.run(preview, watch))
     if arguments.json:
-        print(redact(json.dumps({**shown, "result": result_json(result)}, indent=2, ensure_ascii=False)))
+        _print_json({**shown, "result": result_json(result)}, redact)
     else:
-        print("\n".join(result_lines(result)), flush=True)
+        print(redact("\n".join(result_lines(result))), flush=True)
     return _code(result, redact)
+
+
+def _print_json(shown: object, redact: Callable[[str], str]) -> None:
+    """Redacts the texts in it, not the JSON: a secret may be a number."""
+
+    def redacted(value: object) -> object:
+        if isinstance(value, str):
+            return redact(value)
+        if isinstance(value, Mapping):
+            return {key: redacted(inner) for key, inner in value.items()}
+        return list(map(redacted, value)) if isinstance(value, (list, tuple)) else value
+
+    print(json.dumps(redacted(shown), indent=2, ensure_ascii=False))
 
 
 def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:

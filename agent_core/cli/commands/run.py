@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace, clock: Clock) -> tuple[int, bool]:
         for warning in config.warnings:
             _log.warning("configuration warning", problem=problem_line(warning))
         try:
-            agent = Agent(config, registry.catalog, registry.events, clock)
+            agent = Agent(config, registry.catalog, registry.events, clock, redaction.redact)
             foreground = Run(
                 agent,
                 terminal,

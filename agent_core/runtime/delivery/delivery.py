@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from agent_core.api import (
@@ -266,21 +267,21 @@ class Delivery:
         return self._replay.delete_rejected(file)
 
     def status(self) -> SinkStatus:
-        """A snapshot."""
-        error = self._gate.last_error
+        """A snapshot, without secrets in what the sink and its fallback have to say."""
+        error, redact = self._gate.last_error, self._context.redact
         return SinkStatus(
             sink_id=self.sink_id,
             type=self._config.type,
             state=self._gate.state,
             ledger=self._context.ledger.snapshot(self.sink_id),
             buffer=self._buffer_stats(),
-            last_error=None if error is None else text_of(error),
+            last_error=None if error is None else redact(text_of(error)),
             last_delivery_ns=self._workers.last_delivery_ns,
             next_probe_seconds=self._gate.next_probe_seconds(),
             inputs=self._config.inputs,
             replay=None if self._replay is None else self._replay.status(),
             advice=self._advice(),
-            next_step=error.next_step if isinstance(error, SinkError) else None,
+            next_step=redact(str(error.next_step)) if isinstance(error, SinkError) and error.next_step else None,
             workers_running=self._workers.running,
             write_seconds=self._gate.longest_write_seconds() or None,
         )
@@ -296,9 +297,13 @@ class Delivery:
 
     def _advice(self) -> tuple[Finding, ...]:
         try:
-            return (*self._diverter.advice(), *self._sink.advice())
+            return tuple(map(self._redacted, (*self._diverter.advice(), *self._sink.advice())))
         except BaseException as error:  # a sink's defect must not hide the other sinks
             self._context.log.error(
                 "advice failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error
             )
             return ()
+
+    def _redacted(self, finding: Finding) -> Finding:
+        redact, step = self._context.redact, finding.next_step
+        return replace(finding, message=redact(finding.message), next_step=None if step is None else redact(step))

@@ -112,6 +112,8 @@ class Diverter:
     ) -> Stored | None:
         """Make records durable in the fallback; None, and a line in the log, when that fails. Counts nothing."""
         assert self._fallback is not None
+        if details is not None:  # what the sink said of each record: a file shows it to whoever may read
+            details = tuple(map(self._context.redact, details))
         sink_id, failed_before = self._context.sink_id, self._fallback.failure is not None
         thread = threading.get_ident()
         self._calls[thread] = self._context.clock.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_core.api import Account, Clock, DivertReason, DropReason, Log, SinkState
@@ -12,13 +13,14 @@ from agent_core.runtime.delivery.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class SinkContext:
-    """The sink's id, where its records are counted, who hears of events, the time and the log."""
+    """The sink's id, where its records are counted, who hears of events, the time, the log, and what hides secrets."""
 
     sink_id: str
     ledger: Ledger
     events: Events
     clock: Clock
     log: Log
+    redact: Callable[[str], str] = str
 
     def move(
         self, origin: Account, target: Account, count: int, reason: DropReason | DivertReason | None = None
@@ -37,4 +39,4 @@ class SinkContext:
 
     def announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:
         """Tell the observers that the sink's state changed."""
-        self.events.sink_state_changed(self.sink_id, old, new, reason, next_probe_seconds)
+        self.events.sink_state_changed(self.sink_id, old, new, self.redact(reason), next_probe_seconds)

@@ -67,15 +67,25 @@ class ManualReplay:
     after the last batch that was written; an idempotent sink recognises the one that was being written.
     """
 
-    def __init__(self, config: AgentConfig, registry: Registry, request: ReplayRequest, clock: Clock) -> None:
-        """Raises ReplayRefused, ConfigError or PluginError."""
+    def __init__(
+        self,
+        config: AgentConfig,
+        registry: Registry,
+        request: ReplayRequest,
+        clock: Clock,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        """``redact`` takes the secrets out of what is kept with a rejected record.
+
+        Raises ReplayRefused, ConfigError or PluginError.
+        """
         self._request = request
         self._clock = clock
         self._sink = sink = replay_target(config, request.sink_id, bool(request.paths))
         self._log = Log("agent_core.replay", clock)
         self._changed = threading.Condition()
         self._stop_requested = False
-        components = Components(config, registry.catalog, clock)
+        components = Components(config, registry.catalog, clock, redact)
         self._fallbacks: dict[str, Fallback] = {}
         if sink.fallback is not None:
             for component_id in (sink.id, sink.id + ASIDE_SUFFIX):
@@ -83,7 +93,7 @@ class ManualReplay:
                 self._fallbacks[component_id] = Fallback(sink.fallback.type, made)
         self._selection = BackupSelection(config, sink, self._fallbacks.get(sink.id), registry, request.records)
         self._choose = request.records.at(clock.time_ns())
-        context = SinkContext(sink.id, Ledger([sink.id]), registry.events, clock, self._log)
+        context = SinkContext(sink.id, Ledger([sink.id]), registry.events, clock, self._log, redact)
         self._writer = RetryingWriter(
             context, components.sink(sink), sink.retry, self._sleep, accept_duplicates=request.accept_duplicates
         )

@@ -65,8 +65,15 @@ class SourceWatch:
     of life is overdue: its ``pulse``, or its last batch with a limit from the YAML.
     """
 
-    def __init__(self, watched: Mapping[str, Watched], intakes: Mapping[str, Intake], clock: Clock) -> None:
+    def __init__(
+        self,
+        watched: Mapping[str, Watched],
+        intakes: Mapping[str, Intake],
+        clock: Clock,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._clock = clock
+        self._redact = redact
         self._log = Log("agent_core.sources", clock)
         self._changed = threading.Condition()
         self._lives = {source_id: _Life(part, intakes[source_id]) for source_id, part in watched.items()}
@@ -165,7 +172,7 @@ class SourceWatch:
                 self._log.info("source works again", source=source_id, plugin=life.plugin, every=f"{source_id} works")
 
     def status(self, counted: Iterable[SourceStatus]) -> Sequence[SourceStatus]:
-        """What the pipeline counted of each source, together with its state."""
+        """What the pipeline counted of each source, together with its state; without secrets."""
         return tuple(self._with_state(status) for status in counted)
 
     def _with_state(self, status: SourceStatus) -> SourceStatus:
@@ -173,7 +180,7 @@ class SourceWatch:
         return replace(
             status,
             state=verdict.state,
-            problem=verdict.problem,
+            problem=None if verdict.problem is None else self._redact(verdict.problem),
             next_step=verdict.next_step,
             silent_seconds=verdict.silent_seconds,
             stale_after_seconds=verdict.limit_seconds,

@@ -16,7 +16,7 @@ from runtime.backups import YAML, Place
 from sqlite_sink.sink import SqliteSink
 
 from agent_core.api import Finding, Severity
-from agent_core.cli.commands.doctor import TextReport
+from agent_core.cli.commands.doctor import JsonReport, TextReport
 from agent_core.cli.main import main
 from agent_core.cli.text.terminal import Terminal
 from agent_core.runtime.examination.doctor import Patient
@@ -120,6 +120,14 @@ def test_ddl_prints_statements_and_checks_nothing(
     assert capsys.readouterr().out == "-- sink local (sqlite_sink)\nCREATE TABLE t (a INT);\n"
     assert main(["doctor", "--ddl", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"ddl": {"local": "CREATE TABLE t (a INT);\n"}}
+
+
+def test_a_secret_that_is_a_number_spoils_no_json() -> None:
+    report = JsonReport(lambda text: text.replace("7", "***"))
+    report.found(Patient("sink", "warehouse"), Finding(Severity.WARNING, "log-in", "7 was refused", "change 7"))
+    found = json.loads(report.text({Severity.WARNING: 7}))
+    assert found["counts"]["warning"] == 7
+    assert [(one["message"], one["next_step"]) for one in found["findings"]] == [("*** was refused", "change ***")]
 
 
 def test_secrets_are_not_printed(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from runtime.backups import YAML, Place, names, rows
 
-from agent_core.cli.commands.replay import Meter, _rate, _time
+from agent_core.cli.commands.replay import Meter, _print_json, _rate, _time
 from agent_core.cli.main import main
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.replay_text import progress_text
@@ -289,3 +289,8 @@ def test_progress_is_a_log_entry_now_and_then_elsewhere(caplog: pytest.LogCaptur
 
 def test_progress_without_rows_or_rate_is_readable() -> None:
     assert progress_text(ReplayProgress("a.csv", 1, 1, 0, 0, 0.0), None) == "100%  0 of 0 records  a.csv (1 of 1)"
+
+
+def test_a_secret_that_is_a_number_spoils_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_json({"records": 7, "files": [{"error": "7 was refused"}, None]}, lambda text: text.replace("7", "***"))
+    assert json.loads(capsys.readouterr().out) == {"records": 7, "files": [{"error": "*** was refused"}, None]}

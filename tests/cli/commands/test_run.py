@@ -18,6 +18,7 @@ from cli.fake_agent import FakeAgent, agent_status, sink_status
 from agent_core.api import AgentError, AgentStatus, LedgerSnapshot, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.commands.run import Run
+from agent_core.cli.main import main
 from agent_core.cli.streams.proxy import QueuedStream
 from agent_core.cli.text.terminal import Terminal
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
@@ -37,6 +38,34 @@ def test_a_clean_run_prints_the_ledger_and_ends_with_0(capsys: pytest.CaptureFix
     assert run_of(agent, io.StringIO()).until_stopped() == exit_code.OK
     assert agent.calls == ["start", "stop test", "shutdown"]
     assert "warehouse          7          7        0        0       yes" in capsys.readouterr().out
+
+
+def test_the_agent_knows_what_hides_the_secrets_of_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    def make(*given: object) -> FakeAgent:
+        redact = given[-1]
+        assert callable(redact)
+        shown.append(redact("log in with tiger-0123456789 failed"))
+        return FakeAgent(start_error=AgentError("enough"))
+
+    monkeypatch.setattr("agent_core.runtime.agent.Agent", make)
+    monkeypatch.setenv("TOKEN", "tiger-0123456789")
+    file = tmp_path / "agent.yaml"
+    file.write_text(
+        """
+agent: {name: line-1}
+sources: [{id: line, type: polling_source, config: {devices: [{id: PLC, driver: simulator_driver}], groups: [
+  {id: G, device: PLC, interval: 1s, tags: [{name: T, address: "sine:", data_type: float32}]}]}}]
+sinks: [{id: warehouse, type: sqlite_sink, config: {path: data.db}}]
+extensions: [{type: http_monitor, config: {token: "${TOKEN}"}}]
+""",
+        encoding="utf-8",
+    )
+    assert main(["run", str(file)]) == exit_code.FAILED
+    assert shown == ["log in with *** failed"]
 
 
 @pytest.mark.parametrize(

@@ -56,21 +56,24 @@ def build(
     application.include_router(reading.router())
     application.include_router(BackupFileRoutes(monitor).router())
     application.include_router(reading.probes())
-    application.include_router(ChangingRoutes(actions).router(), dependencies=[bearer])
+    application.include_router(ChangingRoutes(actions, monitor.redact).router(), dependencies=[bearer])
     application.include_router(socket.router())
     application.include_router(PageRoutes().router())
     application.add_exception_handler(NotRunning, _problem(503))
     application.add_exception_handler(UnknownGroupError, _problem(404))
     application.add_exception_handler(UnknownSinkError, _problem(404))
     application.add_exception_handler(UnknownBackupError, _problem(404))
-    application.add_exception_handler(AgentError, _problem(409))
+    application.add_exception_handler(AgentError, _problem(409, monitor.redact))
     return Guard(application, access, proxies, log)
 
 
-def _problem(status: int) -> Handler:
-    """Answers an exception's message under an HTTP status."""
+def _problem(status: int, redact: Callable[[str], str] = str) -> Handler:
+    """Answers an exception's message under an HTTP status.
+
+    A message that repeats a name of the request is not redacted: that would tell whether a guess is a secret.
+    """
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": sendable(str(error))}, status)
+        return JSONResponse({"detail": sendable(redact(str(error)))}, status)
 
     return answer

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from http_monitor.answers.model import Answer, Text, iso_time
 from http_monitor.answers.tags import TagValue, tag_value
-from http_monitor.state.journal import Journal, JournalEntry, RejectedRecord
+from http_monitor.state.journal import EntryKind, JournalEntry, RejectedRecord
+from http_monitor.state.monitor_state import MonitorState
 
 
 class EventAnswer(Answer):
@@ -51,21 +54,25 @@ class RejectedRecords(Answer):
     records: tuple[RejectedRecordAnswer, ...] = Field(description="At most 500, and at most 20 of one write.")
 
 
-def events(journal: Journal, limit: int) -> EventList:
+def events(monitor: MonitorState, limit: int) -> EventList:
     """The newest ``limit`` events."""
-    return EventList(events=tuple(map(_event, journal.entries()[:limit])))
+    newest = monitor.journal.entries()[:limit]
+    return EventList(events=tuple(_event(entry, monitor.redact) for entry in newest))
 
 
-def rejected(journal: Journal, total: int, limit: int) -> RejectedRecords:
+def rejected(monitor: MonitorState, total: int, limit: int) -> RejectedRecords:
     """The newest ``limit`` records."""
-    return RejectedRecords(total=total, records=tuple(map(_record, journal.rejected_records()[:limit])))
+    newest = monitor.journal.rejected_records()[:limit]
+    return RejectedRecords(total=total, records=tuple(_record(record, monitor.redact) for record in newest))
 
 
-def _event(entry: JournalEntry) -> EventAnswer:
+def _event(entry: JournalEntry, redact: Callable[[str], str]) -> EventAnswer:
+    # An operator's note is the operator's own: redacted, it would tell whether a guess is a secret.
+    message = entry.message if entry.kind is EntryKind.OPERATOR_ACTION else redact(entry.message)
     return EventAnswer(
         kind=entry.kind,
         subject=entry.subject,
-        message=entry.message,
+        message=" ".join(message.split()),
         first_time=iso_time(entry.first_ns),
         last_time=iso_time(entry.last_ns),
         count=entry.count,
@@ -73,7 +80,7 @@ def _event(entry: JournalEntry) -> EventAnswer:
     )
 
 
-def _record(record: RejectedRecord) -> RejectedRecordAnswer:
+def _record(record: RejectedRecord, redact: Callable[[str], str]) -> RejectedRecordAnswer:
     return RejectedRecordAnswer(
         time=iso_time(record.time_ns),
         sink_id=record.sink_id,
@@ -82,6 +89,6 @@ def _record(record: RejectedRecord) -> RejectedRecordAnswer:
         timestamp=iso_time(record.timestamp_ns),
         source_id=record.origin.source,
         group_id=record.origin.group,
-        code=record.code,
-        message=record.message,
+        code=redact(record.code),
+        message=redact(record.message),
     )

@@ -6,13 +6,13 @@ from itertools import islice
 from pathlib import Path as FilePath
 from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
 from agent_core.api import UnknownBackupError
 from http_monitor.routes.changing import BackupName, SinkId
-from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN, UNREAD, UNREADABLE
+from http_monitor.routes.problem import NOT_RUNNING, UNKNOWN, UNREAD, UNREADABLE, unreadable
 from http_monitor.state.monitor_state import MonitorState
 
 LONGEST_HEAD_BYTES: Final = 1024 * 1024
@@ -48,8 +48,7 @@ class BackupFileRoutes:
                 return FileResponse(path, media_type="text/csv", filename=file)
             return Response(await run_in_threadpool(_head, path, records + 1), media_type="text/csv")
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise HTTPException(503, f"{file} cannot be read now: {reason}") from error
+            raise unreadable(f"{file} cannot be read", error, self._monitor.redact) from error
 
     def _path_of(self, sink_id: str, file: str) -> FilePath:
         """From the listing, so that no name leads out of the folder. It may have gone since."""

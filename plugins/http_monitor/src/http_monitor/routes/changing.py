@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Header, HTTPException, Path, Request
@@ -12,7 +13,7 @@ from http_monitor.answers.polling import ControlResult, RejectedDeleted, Trigger
 from http_monitor.door.access_policy import Visitor
 from http_monitor.door.guard import VISITOR
 from http_monitor.operator_actions import Operator, OperatorActions
-from http_monitor.routes.problem import CONFLICT, NOT_RUNNING, REFUSED, UNKNOWN, UNREADABLE, Responses
+from http_monitor.routes.problem import CONFLICT, NOT_RUNNING, REFUSED, UNKNOWN, UNREADABLE, Responses, unreadable
 
 GroupId = Annotated[str, Path(description="Id of the polling group, as in the YAML.", max_length=200)]
 SinkId = Annotated[str, Path(description="Id of the sink, as in the YAML.", max_length=200, examples=["warehouse"])]
@@ -41,8 +42,9 @@ _ONE: Final[Responses] = {**_ALL, **UNKNOWN}
 class ChangingRoutes:
     """Actions wait for polls to end, so each runs in a thread of the server's pool."""
 
-    def __init__(self, actions: OperatorActions) -> None:
+    def __init__(self, actions: OperatorActions, redact: Callable[[str], str]) -> None:
         self._actions = actions
+        self._redact = redact
 
     def router(self) -> APIRouter:
         router = APIRouter()
@@ -141,8 +143,7 @@ class ChangingRoutes:
         try:
             sink = await run_in_threadpool(self._actions.replay_backup, operator, sink_id, file)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise HTTPException(503, f"the backup files of {sink_id} cannot be read now: {reason}") from error
+            raise unreadable(f"the backup files of {sink_id} cannot be read", error, self._redact) from error
         return replay_requested(sink, file)
 
     async def delete(
@@ -154,8 +155,7 @@ class ChangingRoutes:
         except FileNotFoundError as error:
             raise HTTPException(404, f"no file called {file!r} waits in the fallback of {sink_id}") from error
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise HTTPException(503, f"{file} cannot be deleted now: {reason}") from error
+            raise unreadable(f"{file} cannot be deleted", error, self._redact) from error
         held = f"{records:,} rejected record{'' if records == 1 else 's'}"
         return RejectedDeleted(success=True, message=f"{file} is deleted, with {held}", records=records)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
+from fastapi import HTTPException
 from pydantic import Field
 
 from http_monitor.answers.model import Answer
@@ -37,3 +39,8 @@ REFUSED: Final[Responses] = {
     413: {"model": Problem, "description": "The body is too large."},
     429: {"model": Problem, "description": "Too many wrong tokens came from this address; see Retry-After."},
 }
+
+
+def unreadable(what: str, error: OSError, redact: Callable[[str], str]) -> HTTPException:
+    """``what`` cannot be done now; the reason is the disk's, or that of whoever raised it."""
+    return HTTPException(503, f"{what} now: {redact(error.strerror or type(error).__name__)}")

@@ -143,12 +143,12 @@ class ReadingRoutes:
         return tags(page, offset, self._monitor.clock.time_ns())
 
     async def events(self, limit: Limit = 50) -> EventList:
-        return events(self._monitor.journal, limit)
+        return events(self._monitor, limit)
 
     async def rejected(self, limit: Limit = 50) -> RejectedRecords:
         sinks = self._monitor.agent.status().sinks
         total = sum(sink.ledger.rejected + (sink.replay.rejected if sink.replay else 0) for sink in sinks)
-        return rejected(self._monitor.journal, total, limit)
+        return rejected(self._monitor, total, limit)
 
     async def backups(self) -> BackupFiles:
         return backup_files(self._monitor.storage.snapshot, self._monitor.agent.status().sinks)

@@ -59,7 +59,7 @@ class RejectedRecord:
 
 
 class Journal:
-    """Thread-safe; newest last, bounded."""
+    """Thread-safe; newest last, bounded. Texts are kept as they came: whoever shows them takes the secrets out."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -67,6 +67,7 @@ class MonitorState:
     def __init__(self, context: ComponentContext) -> None:
         self.name = context.agent_name
         self.clock = context.clock
+        self.redact = context.redact
         self.tags = TagTable()
         self.writes = WriteStats(context.clock)
         self.journal = Journal(context.clock)

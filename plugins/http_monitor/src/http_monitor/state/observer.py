@@ -48,7 +48,9 @@ class Observer:
     @hookimpl
     def agent_batch_failed(self, sink_id: str, batch: Batch, error: BaseException) -> None:
         self._state.writes.failed(sink_id)
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = str(error)
+        if not message.strip():
+            message = type(error).__name__
         self._state.journal.note(EntryKind.WRITE_FAILED, sink_id, message, len(batch), merge=True)
 
     @hookimpl
@@ -64,7 +66,7 @@ class Observer:
 
     @hookimpl
     def agent_sink_state_changed(self, sink_id: str, old: SinkState, new: SinkState, reason: str) -> None:
-        self._state.journal.note(EntryKind.SINK_STATE, sink_id, f"{old} -> {new}: {' '.join(reason.split())}")
+        self._state.journal.note(EntryKind.SINK_STATE, sink_id, f"{old} -> {new}: {reason}")
 
 
 def _words(reason: DivertReason | DropReason) -> str:
