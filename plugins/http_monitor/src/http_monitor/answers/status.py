@@ -66,6 +66,7 @@ class ReplayAnswer(Answer):
     read: int = Field(description="Records read from the fallback.")
     inserted: int = Field(description="Records that the sink took.")
     duplicates: int = Field(description="Records that the sink already had.")
+    repeated: int = Field(description="Duplicates that this run had written back before: their file was read again.")
     rejected: int = Field(description="Records refused for their content.")
     backlog_files: int = Field(description="Backup files that wait for replay; rejected files are not counted.")
     automatic: bool = Field(description="True when backup files are replayed automatically; else only on request.")
