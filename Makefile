@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 PACKAGES := pyproject.toml constraints.txt requirements.txt $(wildcard plugins/*/pyproject.toml)
-# Most of the time of the tests is spent waiting, so that two cores have work for three.
-WORKERS ?= 3
+# Much of the time of the tests is spent waiting, so that two cores have work for four.
+WORKERS ?= 4
 .DEFAULT_GOAL := help
 
 help:  ## this list

@@ -47,7 +47,7 @@ SHORT = Scale(15_000, 8_000, 20, PROCESS_SECONDS, PROCESS_SECONDS, "300ms")
 FULL = Scale(1_000_000, 8_000, 1000, 600, 300, "2s")
 
 SCALES = [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=pytest.mark.chaos)]
-WORKERS = [pytest.param(1, id="1_worker"), pytest.param(5, id="5_workers")]
+WORKERS = [pytest.param(1, id="1_worker", marks=pytest.mark.chaos), pytest.param(5, id="5_workers")]
 NUMBERING = Numbering(poison_every=487, contested_every=331)
 
 

@@ -46,7 +46,7 @@ SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", application())
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=15, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 def test_no_request_leads_to_a_server_error(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(
         headers={"Authorization": f"Bearer {TOKEN}"},
