@@ -23,6 +23,9 @@ class Proxy(TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         self.stream: Final = stream
 
+    def __del__(self) -> None:
+        """Leave the stream as it is: that of TextIOBase closes, thus flushes, and waits for whoever does not read."""
+
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return self.stream.encoding

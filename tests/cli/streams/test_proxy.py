@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 from collections.abc import Callable
@@ -69,6 +70,23 @@ def test_it_looks_like_the_stream_that_it_stands_for(proxy_of: Callable[[TextIO]
     with pytest.raises(io.UnsupportedOperation):
         proxy.fileno()
     assert not hasattr(proxy, "nothing_of_a_stream")
+
+
+@pytest.mark.parametrize("proxy_of", [DirectStream, lambda stream: QueuedStream(stream, None)])
+def test_one_that_is_forgotten_leaves_its_stream_alone(proxy_of: Callable[[TextIO], Proxy]) -> None:
+    """To flush it would wait for a write that hangs."""
+
+    class Stream(io.StringIO):
+        flushed = False
+
+        def flush(self) -> None:
+            self.flushed = True
+
+    stream = Stream()
+    proxy = proxy_of(stream)
+    del proxy
+    gc.collect()
+    assert (stream.flushed, stream.closed) == (False, False)
 
 
 def of_pipe() -> TextIO:

@@ -20,6 +20,8 @@ from agent_core.testing.suite.patience import PROCESS_SECONDS
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes that can be filled without waiting")
 
 MORE_RECORDS = 10
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+"""Streams hold back text, as they do for users, so that there is something to flush at the end."""
 
 
 @contextmanager
@@ -50,7 +52,11 @@ def stored(file: Path) -> int:
 def test_with_every_pipe_full_values_reach_the_sink_and_the_ledger_is_in_the_log_file(case: Case) -> None:
     with full_pipe() as pipe:
         agent = subprocess.Popen(
-            [*AGENT, "run", "agent.yaml", "--status-every", "100ms"], cwd=case.folder, stdout=pipe, stderr=pipe
+            [*AGENT, "run", "agent.yaml", "--status-every", "100ms"],
+            cwd=case.folder,
+            env=BUFFERED,
+            stdout=pipe,
+            stderr=pipe,
         )
         try:
             wait_until(lambda: stored(case.folder / "warehouse.db") >= MORE_RECORDS, what="a record")
@@ -70,5 +76,7 @@ def test_with_every_pipe_full_values_reach_the_sink_and_the_ledger_is_in_the_log
 
 def test_a_replay_whose_log_nobody_reads_ends_with_its_own_exit_code(case: Case) -> None:
     with full_pipe() as pipe:
-        replay = subprocess.run([*AGENT, "replay"], cwd=case.folder, stderr=pipe, timeout=PROCESS_SECONDS, check=False)
+        replay = subprocess.run(
+            [*AGENT, "replay"], cwd=case.folder, env=BUFFERED, stderr=pipe, timeout=PROCESS_SECONDS, check=False
+        )
     assert replay.returncode == 2, "no sink there has a fallback"
