@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import io
 import os
 from collections.abc import Callable
@@ -85,7 +84,6 @@ def test_one_that_is_forgotten_leaves_its_stream_alone(proxy_of: Callable[[TextI
     stream = Stream()
     proxy = proxy_of(stream)
     del proxy
-    gc.collect()
     assert (stream.flushed, stream.closed) == (False, False)
 
 
