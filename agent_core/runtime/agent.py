@@ -30,7 +30,7 @@ from agent_core.runtime.assembly import Assembly
 from agent_core.runtime.components import below
 from agent_core.runtime.deadline import Hands
 from agent_core.runtime.delivery.delivery import Delivery
-from agent_core.runtime.delivery.sink_gate import repr_of, text_of
+from agent_core.runtime.error_words import repr_of, text_of
 from agent_core.runtime.event_log import EventLog
 from agent_core.runtime.group_control import GroupControl
 from agent_core.runtime.sources.thread_deaths import ThreadDeaths

@@ -35,6 +35,7 @@ from agent_core.config.model import (
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.contracts import misfits
 from agent_core.runtime.deadline import run_one
+from agent_core.runtime.error_words import typed_text_of
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
@@ -144,8 +145,8 @@ class Components:
         if isinstance(ended.error, (ConfigError, PluginError)):
             raise ended.error
         if ended.error is not None:
-            kind, text = type(ended.error).__name__, ended.error
-            raise PluginError(f"{self._who(factory)} raised in create: {kind}: {text}") from ended.error
+            words = typed_text_of(ended.error)
+            raise PluginError(f"{self._who(factory)} raised in create: {words}") from ended.error
         [part] = ended.values
         self._check(factory, part)
         return part

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from agent_core.api import Clock
+from agent_core.runtime.error_words import typed_text_of
 
 Job = Callable[[], None]
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Hands:
             try:
                 call()
             except BaseException as error:
-                problem = _text(error)
+                problem = typed_text_of(error)
             with changed:
                 self._idle += is_hand
                 unfinished.discard(name)
@@ -149,10 +150,3 @@ def run_one(call: Callable[[], T], seconds: float, clock: Clock) -> Ended[T] | N
         return hands.call(call, clock.monotonic() + seconds)
     finally:
         hands.dismiss()
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:  # an error that cannot be shown is a problem like others
-        return type(error).__name__

@@ -11,7 +11,7 @@ from agent_core.api import Account, Batch, Clock, DivertReason, DropReason, Emit
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.delivery import Delivery
 from agent_core.runtime.delivery.ledger import Ledger
-from agent_core.runtime.delivery.sink_gate import repr_of
+from agent_core.runtime.error_words import repr_of
 from agent_core.runtime.sources.intake import Intake
 from agent_core.runtime.sources.well_formed import SetAside, WellFormed
 

@@ -14,7 +14,8 @@ from agent_core.runtime.delivery.retry import Backoff
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, ProbeIntervals, SinkGate, repr_of
+from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, ProbeIntervals, SinkGate
+from agent_core.runtime.error_words import repr_of
 
 
 class Turn(Enum):

@@ -34,9 +34,10 @@ from agent_core.config.model import SinkConfig
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import SinkGate, repr_of, text_of
+from agent_core.runtime.delivery.sink_gate import SinkGate
 from agent_core.runtime.delivery.watch import Limits, Watch
 from agent_core.runtime.delivery.workers import Workers
+from agent_core.runtime.error_words import repr_of, text_of
 
 SPILL_RECORDS: Final = 100_000
 """How many records go to the fallback at once in a stop: about 10 MB as CSV."""

@@ -19,9 +19,10 @@ from agent_core.api import (
     Severity,
     SinkError,
 )
-from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed, message_of
+from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.error_words import message_of
 
 FAILING_NEXT_STEP: Final = (
     "fix what the message says, the next records are tried at once; until then they stay in the buffer, and what does "

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from agent_core.api import AgentError, Batch, Diversion, FallbackSink, Rejection, Sink
+from agent_core.api import Batch, Diversion, FallbackSink, Rejection, Sink
 from agent_core.runtime.delivery.shared_sink import check_outcome
-from agent_core.runtime.delivery.sink_gate import repr_of
+from agent_core.runtime.error_words import message_of
 
 
 class FallbackFailed(Exception):
@@ -71,8 +71,3 @@ class Fallback:
             raise
         self.failure = None
         self._opened = True
-
-
-def message_of(error: BaseException) -> str:
-    """The words of an error that a sink may raise; of a defect, its type as well."""
-    return str(error) if isinstance(error, (AgentError, OSError)) else repr_of(error)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agent_core.api import AuthenticationError, Clock, ConfigurationError, Lease, RetryableError, SinkState
 from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.error_words import text_of
 
 StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
 """``(old, new, reason, next_probe_seconds)``; called outside the gate's lock, by one thread at a time, in order."""
@@ -302,19 +303,3 @@ class SinkGate:
         self._flights.discard(flight)
         landed, flight.landed = flight.landed, True
         return not landed
-
-
-def text_of(error: BaseException) -> str:
-    """What a change of state gives as its reason: the error's own words, or its type when it has none."""
-    try:
-        return str(error) or type(error).__name__
-    except BaseException:  # a foreign error's own defect must not hide that it happened
-        return type(error).__name__
-
-
-def repr_of(error: BaseException) -> str:
-    """``repr(error)``, or its type when it cannot be shown."""
-    try:
-        return repr(error)
-    except BaseException:  # as above
-        return type(error).__name__

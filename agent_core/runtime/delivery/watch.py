@@ -11,8 +11,9 @@ from agent_core.api import Buffer, DivertReason, RetryableError, SinkState
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, SinkGate, repr_of
+from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, SinkGate
 from agent_core.runtime.delivery.workers import Workers
+from agent_core.runtime.error_words import repr_of
 
 LOOK_SECONDS: Final = 1.0
 """How often it looks."""

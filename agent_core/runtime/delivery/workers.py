@@ -12,7 +12,8 @@ from agent_core.runtime.delivery.carrier import Carrier
 from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate, repr_of
+from agent_core.runtime.delivery.sink_gate import PROBED, SinkGate
+from agent_core.runtime.error_words import repr_of
 
 RESTART_SECONDS = 1.0
 """A worker that failed by a defect waits this long before it starts again, so that it cannot spin."""

@@ -13,7 +13,7 @@ from agent_core.api import AgentError, Clock, DdlProvider, Diagnosable, Finding,
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.runtime.components import Components
-from agent_core.runtime.delivery.sink_gate import text_of
+from agent_core.runtime.error_words import text_of
 from agent_core.runtime.examination.surroundings import diagnose_surroundings
 
 WAIT_SECONDS = 0.25

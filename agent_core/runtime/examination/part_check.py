@@ -9,6 +9,7 @@ from agent_core.api import Clock, ConfigError, ConfigProblem, Plannable, Planned
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.runtime.components import Components, below
+from agent_core.runtime.error_words import typed_text_of
 
 
 class PartCheck:
@@ -54,7 +55,7 @@ def _checked(part: Plannable, plugin: str, path: tuple[str | int, ...]) -> Seque
     except ConfigError as error:
         return below(path, error.problems)
     except Exception as error:
-        return [ConfigProblem(f"{plugin} raised in check: {type(error).__name__}: {error}", (*path, "type"))]
+        return [ConfigProblem(f"{plugin} raised in check: {typed_text_of(error)}", (*path, "type"))]
 
 
 def _parts_of_others(config: AgentConfig, components: Components) -> Iterator[Callable[[], object]]:

@@ -20,7 +20,7 @@ from agent_core.runtime.deadline import run_until
 from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import text_of
+from agent_core.runtime.error_words import text_of
 from agent_core.runtime.replay.file import FileLedger
 from agent_core.runtime.replay.file_replay import FileReplay, ReplayInterrupted, ReplayRules, ReplayStopped
 from agent_core.runtime.replay.record_filter import RecordFilter

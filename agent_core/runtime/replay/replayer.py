@@ -26,7 +26,8 @@ from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import WRITABLE, ProbeIntervals, SinkGate, repr_of, text_of
+from agent_core.runtime.delivery.sink_gate import WRITABLE, ProbeIntervals, SinkGate
+from agent_core.runtime.error_words import repr_of, text_of
 from agent_core.runtime.replay.file import FileLedger, ReplayFile, backlog_key
 from agent_core.runtime.replay.file_replay import (
     NO_UNIQUE_KEY,

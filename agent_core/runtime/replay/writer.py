@@ -10,7 +10,8 @@ from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.retry import Backoff
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
-from agent_core.runtime.delivery.sink_gate import SinkGate, text_of
+from agent_core.runtime.delivery.sink_gate import SinkGate
+from agent_core.runtime.error_words import text_of
 from agent_core.runtime.replay.file_replay import NO_UNIQUE_KEY, ReplayInterrupted, ReplayStopped, Sleep, WriteFailed
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agent_core.api import Clock, Log, Pulsing, Source, SourceState, SourceStatus
+from agent_core.runtime.error_words import repr_of
 from agent_core.runtime.sources.intake import Intake
 
 LOOK_SECONDS: Final = 1.0
@@ -110,7 +111,7 @@ class SourceWatch:
 
     def thread_died(self, thread: threading.Thread, error: BaseException) -> None:
         """An exception ended a thread, perhaps one of a source. Called in that thread."""
-        what = f"an exception ended its thread {thread.name}: {_shown(error)}"
+        what = f"an exception ended its thread {thread.name}: {repr_of(error)}"
         with self._changed:
             if self._closed:
                 return
@@ -140,7 +141,7 @@ class SourceWatch:
                 look_elsewhere()
             except BaseException as error:
                 with suppress(BaseException):  # nothing that a log handler does ends the watch either
-                    self._log.error("watch failed", error=_shown(error), every="watch", exc_info=error)
+                    self._log.error("watch failed", error=repr_of(error), every="watch", exc_info=error)
 
     def look(self) -> None:
         """Compare every source with its limit, now, and log what has changed."""
@@ -213,7 +214,7 @@ class SourceWatch:
         except BaseException as error:  # a source's defect must not hide the other sources
             with suppress(BaseException):
                 self._log.error(
-                    "pulse failed", source=source_id, plugin=life.plugin, error=_shown(error), every=source_id
+                    "pulse failed", source=source_id, plugin=life.plugin, error=repr_of(error), every=source_id
                 )
             pulse = None
         if pulse is None:
@@ -233,10 +234,3 @@ def _stale_or_not(silent_seconds: float, limit_seconds: float | None, what: str)
     problem = f"{what} for {silent_seconds:.0f} s (its limit is {limit_seconds:g} s)"
     step = "see what the log says of this source and its devices; if nothing, restart the agent"
     return _Verdict(SourceState.STALE, problem, step, silent_seconds, limit_seconds)
-
-
-def _shown(error: BaseException) -> str:
-    try:
-        return repr(error)
-    except BaseException:  # an error that cannot be shown is a failure like others
-        return type(error).__name__
