@@ -66,6 +66,7 @@ class Components:
         self._catalog = catalog
         self._clock = clock
         self._redact = redact
+        self._drivers = {name: self._checked(driver) for name, driver in catalog.drivers.items()}
 
     def source(self, source: SourceConfig) -> Source:
         path: Path = ("sources", _index(self._config.sources, source.id))
@@ -116,7 +117,7 @@ class Components:
             state_dir=self._config.state_dir,
             plugin=factory.type,
             clock=self._clock,
-            drivers={name: self._checked(driver) for name, driver in self._catalog.drivers.items()},
+            drivers=self._drivers,
             redact=self._redact,
         )
         try:

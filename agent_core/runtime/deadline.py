@@ -60,59 +60,43 @@ class Hands:
         left behind, with its thread; it holds no lock of ours and dies with the process. A call for which no thread can
         be had is run here and now, after those that have one have begun.
         """
-        changed = self._changed
-        unfinished = set(calls)
-        problems: dict[str, str] = {}
-
-        def run(name: str, call: Callable[[], object], is_hand: bool) -> None:
-            problem = None
-            try:
-                call()
-            except BaseException as error:
-                problem = typed_text_of(error)
-            with changed:
-                self._idle += is_hand
-                unfinished.discard(name)
-                if problem is not None:
-                    problems[name] = problem
-                changed.notify_all()
-
-        waiting = deque(calls.items())
+        ended: dict[str, list[Ended[str | None]]] = {name: [] for name in calls}
+        waiting = deque((name, partial(_problem_of, call)) for name, call in calls.items())
         while waiting and self._take():
             name, call = waiting.popleft()
-            self._jobs.put(partial(run, name, call, True))
+            self._jobs.put(partial(self._run, call, ended[name], True))
         for name, call in waiting:
-            run(name, call, False)
-        with changed:
-            while unfinished and (left := deadline - self._clock.monotonic()) > 0:
-                self._clock.wait(changed, left)
-            return problems | dict.fromkeys(unfinished, "did not end in time")
+            self._run(call, ended[name], False)
+        with self._changed:
+            while not all(ended.values()) and (left := deadline - self._clock.monotonic()) > 0:
+                self._clock.wait(self._changed, left)
+            problems = {name: how[0].values[0] if how else "did not end in time" for name, how in ended.items()}
+        return {name: problem for name, problem in problems.items() if problem is not None}
 
     def call(
         self, call: Callable[[], T], deadline: float, abandoned: Callable[[], bool] = lambda: False
     ) -> Ended[T] | None:
         """Make one call; how it ended, or None at ``deadline``, or once it is ``abandoned``: then it is left behind."""
-        changed = self._changed
         ended: list[Ended[T]] = []
-
-        def run(is_hand: bool) -> None:
-            try:
-                how = Ended((call(),))
-            except BaseException as error:
-                how = Ended((), error)
-            with changed:
-                self._idle += is_hand
-                ended.append(how)
-                changed.notify_all()
-
         if self._take():
-            self._jobs.put(partial(run, True))
+            self._jobs.put(partial(self._run, call, ended, True))
         else:
-            run(False)
-        with changed:
+            self._run(call, ended, False)
+        with self._changed:
             while not ended and not abandoned() and (left := deadline - self._clock.monotonic()) > 0:
-                self._clock.wait(changed, min(left, SLICE_SECONDS))
+                self._clock.wait(self._changed, min(left, SLICE_SECONDS))
             return ended[0] if ended else None
+
+    def _run(self, call: Callable[[], T], ended: list[Ended[T]], is_hand: bool) -> None:
+        """Make a call, in a thread that was reserved (``is_hand``) or in the caller's, and say how it ended."""
+        try:
+            how = Ended((call(),))
+        except BaseException as error:
+            how = Ended((), error)
+        with self._changed:
+            self._idle += is_hand
+            ended.append(how)
+            self._changed.notify_all()
 
     def _take(self) -> bool:
         """Reserve an idle thread, or a new one; False when none can be had."""
@@ -150,3 +134,12 @@ def run_one(call: Callable[[], T], seconds: float, clock: Clock) -> Ended[T] | N
         return hands.call(call, clock.monotonic() + seconds)
     finally:
         hands.dismiss()
+
+
+def _problem_of(call: Callable[[], object]) -> str | None:
+    """What the call raised; in the thread that makes it, since an error may hang when it is asked for its text."""
+    try:
+        call()
+    except BaseException as error:
+        return typed_text_of(error)
+    return None

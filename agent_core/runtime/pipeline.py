@@ -48,8 +48,8 @@ class Pipeline:
         self._clock = clock
         self._log = Log("agent_core.pipeline", clock)
         self._changed = threading.Condition()
-        self._emitting: dict[int, str] = {}
-        """The source that emits in each thread, with the transform it is in."""
+        self._emitting: dict[int, tuple[Route, int | None]] = {}
+        """The route of the source that emits in each thread, and the index of the transform it is in."""
         self._closed = False
         self._intakes: Mapping[str, Intake] = {source_id: Intake() for source_id in self._routes}
         self._well_formed = WellFormed()
@@ -79,7 +79,8 @@ class Pipeline:
     def emitting(self) -> Sequence[str]:
         """The sources that emit at this moment, each with the transform it is in."""
         with self._changed:
-            return sorted(set(self._emitting.values()))
+            emitting = tuple(self._emitting.values())
+        return sorted({r.source_id if index is None else f"{r.source_id} in {r.step(index)}" for r, index in emitting})
 
     def status(self) -> list[SourceStatus]:
         """What is known of every source here; whether it works is for the ``SourceWatch`` to say."""
@@ -115,7 +116,7 @@ class Pipeline:
             intake.last_batch_ns = self._clock.time_ns()
             closed = self._closed
             if not closed:
-                self._emitting[threading.get_ident()] = route.source_id
+                self._emitting[threading.get_ident()] = route, None
         if closed:
             for delivery in route.deliveries:
                 for part in (batch,) if aside is None else (batch, aside.batch):
@@ -133,9 +134,9 @@ class Pipeline:
 
     def _pass_on(self, route: Route, batch: Batch) -> None:
         self._events.batch_collected(route.source_id, batch)
-        transformed = batch
+        transformed, thread = batch, threading.get_ident()
         for index, transform in enumerate(route.transforms):
-            self._emitting[threading.get_ident()] = f"{route.source_id} in {route.step(index)}"
+            self._emitting[thread] = route, index
             try:
                 made = transform.apply(transformed)
                 if made is not transformed:
@@ -145,7 +146,7 @@ class Pipeline:
                 return
             if not transformed:
                 break
-        self._emitting[threading.get_ident()] = route.source_id
+        self._emitting[thread] = route, None
         filtered = len(batch) - len(transformed)
         for delivery in route.deliveries:
             if filtered > 0:
