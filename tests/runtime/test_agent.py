@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,11 @@ from agent_core.api import (
     hookimpl,
 )
 from agent_core.config import (
-    AgentConfig,
     BatchConfig,
-    BreakerConfig,
     BufferConfig,
     ExtensionConfig,
     FallbackConfig,
-    LogConfig,
-    LogFormat,
-    PluginsConfig,
     Replay,
-    RetryConfig,
-    SinkConfig,
     SourceConfig,
     TransformConfig,
 )
@@ -64,6 +58,8 @@ from agent_core.testing.background import Background
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeFallback, FakeSink, batch_of
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
+
+from . import configurations
 
 SHUTDOWN_SECONDS, START_SECONDS, MAX_WAIT_SECONDS = 60.0, 30.0, 0.01
 
@@ -135,35 +131,24 @@ class Run:
                 Plugin("memory_buffer", "d", "1", "", (agent_register_buffer(),)),
             ]
         )
-        sink = SinkConfig(
+        sink = replace(
+            configurations.SINK,
             id="sink",
             type="fake_sink",
-            inputs=("line",),
-            config={},
             buffer=BufferConfig("memory_buffer", {"capacity": 100, "when_full": "drop_oldest", "block_limit": 1.0}),
             batch=BatchConfig(10, MAX_WAIT_SECONDS),
-            retry=RetryConfig(3, 1, 2, 0.2, 60),
-            breaker=BreakerConfig(30, 60),
-            workers=1,
-            write_limit_seconds=60,
-            divert=None,
-            divert_after_seconds=10,
             fallback=FallbackConfig("backup", {}, Replay.OFF, 1000) if fallback else None,
         )
         steps = () if transform is None else (TransformConfig("fake_step", {}),)
-        config = AgentConfig(
+        config = replace(
+            configurations.AGENT,
             file=state_dir / "agent.yaml",
-            name="line-1",
             state_dir=state_dir / "state",
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
             start_timeout_seconds=START_SECONDS,
-            plugins=PluginsConfig((), ()),
-            log=LogConfig("info", LogFormat.CONSOLE, None),
             sources=(SourceConfig("line", "fake_source", {}, steps, None),),
             sinks=(sink,),
             extensions=() if extension is None else (ExtensionConfig("page", "fake_page", {}),),
-            mapping={},
-            warnings=(),
         )
         self.agent = Agent(config, catalog, self.events, clock or SystemClock())
 
@@ -476,6 +461,15 @@ def blocked() -> Iterator[Blocked]:
     blocked.go_on.set()
 
 
+def started_too_late(run: Run, blocked: Blocked, clock: ManualClock) -> Background[None]:
+    """A start whose time is up while a part is ``blocked``."""
+    starting = Background(run.agent.start)
+    assert blocked.began.wait(PATIENCE_SECONDS)
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    clock.advance(START_SECONDS)
+    return starting
+
+
 def test_an_agent_with_a_source_that_blocks_in_start_obeys_a_stop(tmp_path: Path, blocked: Blocked) -> None:
     run = Run(tmp_path)
     run.source.start = lambda emit: blocked()  # type: ignore[method-assign]
@@ -499,11 +493,7 @@ def test_a_source_that_blocks_in_start_is_named_and_collects_meanwhile(
         blocked()
 
     run.source.start = start  # type: ignore[method-assign]
-    starting = Background(run.agent.start)
-    assert blocked.began.wait(PATIENCE_SECONDS)
-    clock.wait_for_a_wait_of(SLICE_SECONDS)
-    clock.advance(START_SECONDS)
-    starting.result()
+    started_too_late(run, blocked, clock).result()
     [source] = run.agent.status().sources
     assert (source.state.value, source.problem) == ("starting", "start has not returned for 30 s")
     assert "source not started in time: source=line plugin=fake_source distribution=d 1" in caplog.text
@@ -517,10 +507,7 @@ def test_a_part_that_blocks_in_open_ends_the_start_and_is_named(tmp_path: Path, 
     clock = ManualClock()
     run = Run(tmp_path, clock)
     run.source.open = blocked  # type: ignore[method-assign]
-    starting = Background(run.agent.start)
-    assert blocked.began.wait(PATIENCE_SECONDS)
-    clock.wait_for_a_wait_of(SLICE_SECONDS)
-    clock.advance(START_SECONDS)
+    starting = started_too_late(run, blocked, clock)
     with pytest.raises(AgentError, match=r"source line \(fake_source, d 1\) has not returned from open after 30 s"):
         starting.result()
     assert run.source.calls == ["close"]
@@ -728,11 +715,7 @@ def test_an_extension_or_a_fallback_that_hangs_is_left_out(tmp_path: Path, part:
     if part == "fallback":
         assert run.fallback is not None
         run.fallback.open = blocked  # type: ignore[method-assign]
-    starting = Background(run.agent.start)
-    assert blocked.began.wait(PATIENCE_SECONDS)
-    clock.wait_for_a_wait_of(SLICE_SECONDS)
-    clock.advance(START_SECONDS)
-    starting.result()
+    started_too_late(run, blocked, clock).result()
     [left_out] = run.agent.status().left_out
     assert left_out.startswith(part)
     blocked.go_on.set()

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,17 +21,8 @@ from agent_core.api import (
     TransformFactory,
 )
 from agent_core.config import (
-    AgentConfig,
-    BatchConfig,
-    BreakerConfig,
-    BufferConfig,
     FallbackConfig,
-    LogConfig,
-    LogFormat,
-    PluginsConfig,
     Replay,
-    RetryConfig,
-    SinkConfig,
     SourceConfig,
     TransformConfig,
 )
@@ -44,38 +34,18 @@ from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import FakeSink
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
+from . import configurations
+
 STEP = TransformConfig("acme", {})
 SOURCE = SourceConfig("line", "acme", {}, (STEP,), None)
 FALLBACK = FallbackConfig("acme", {}, Replay.OFF, 1000)
-BUFFER = BufferConfig("acme", {})
-SINK = SinkConfig(
-    id="warehouse",
-    type="acme",
-    inputs=("line",),
-    config={},
-    buffer=BUFFER,
-    batch=BatchConfig(10, 0.5),
-    retry=RetryConfig(3, 1, 2, 0.2, 60),
-    breaker=BreakerConfig(30, 60),
-    workers=1,
-    write_limit_seconds=60,
-    divert=None,
-    divert_after_seconds=10,
-    fallback=FALLBACK,
-)
-CONFIG = AgentConfig(
-    file=Path("agent.yaml"),
-    name="line-1",
-    state_dir=Path("state"),
-    shutdown_timeout_seconds=30,
-    start_timeout_seconds=5,
-    plugins=PluginsConfig((), ()),
-    log=LogConfig("info", LogFormat.CONSOLE, None),
+SINK = replace(configurations.SINK, fallback=FALLBACK)
+BUFFER = SINK.buffer
+CONFIG = replace(
+    configurations.AGENT,
     sources=(replace(SOURCE, id="other"), SOURCE),
     sinks=(replace(SINK, id="other"), SINK),
-    extensions=(),
     mapping={"sinks": ({"buffer": {}}, {})},
-    warnings=(),
 )
 
 Create = Callable[[Config, ComponentContext], Any]

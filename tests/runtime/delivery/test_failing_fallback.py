@@ -158,6 +158,30 @@ def test_sources_and_workers_that_wait_for_the_disk_share_one_sync(
 ) -> None:
     """While one sync takes long, what twelve threads bring meanwhile is one write and one more sync."""
     rig = make(capacity=1)
+    assert syncs_while_the_first_takes_long(rig, folder, monkeypatch, threads=13) == 2
+    assert (rig.snapshot().diverted, rig.snapshot().dropped, rig.snapshot().pending) == (14, 0, 1)
+    check(rig, folder)
+
+
+def test_a_sync_that_fails_fails_for_all_who_shared_it_and_each_record_is_counted(
+    make: Callable[..., Rig], folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make(capacity=1)
+    syncs_while_the_first_takes_long(rig, folder, monkeypatch, threads=6, failing=2)
+    assert (rig.snapshot().diverted, rig.snapshot().dropped_by_reason) == (2, {"fallback_failed": 5})
+    check(rig, folder)
+    rig.accept(batch_of(9, start_ns=9000))
+    assert rig.snapshot().diverted == 3
+    check(rig, folder)
+
+
+def syncs_while_the_first_takes_long(
+    rig: Rig, folder: Folder, monkeypatch: pytest.MonkeyPatch, *, threads: int, failing: int | None = None
+) -> int:
+    """Let threads bring a record each, the others while the sync of the first is under way; how many syncs it took.
+
+    Sync number ``failing`` fails.
+    """
     rig.delivery.open()
     rig.accept(batch_of(0)).accept(batch_of(1, start_ns=10))  # the file is there, its name is synced
     inside, go_on, syncs = threading.Event(), threading.Event(), []
@@ -167,65 +191,27 @@ def test_sources_and_workers_that_wait_for_the_disk_share_one_sync(
         syncs.append(descriptor)
         inside.set()
         assert go_on.wait(PATIENCE_SECONDS)
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    threads = [
-        threading.Thread(target=rig.accept, args=(batch_of(number, start_ns=100 * number),)) for number in range(2, 15)
-    ]
-    threads[0].start()
-    assert inside.wait(PATIENCE_SECONDS)
-    for thread in threads[1:]:
-        thread.start()
-    assert folder.sink is not None
-    waiting = folder.sink._appender._waiting
-    until(lambda: len(waiting) == 12)
-    go_on.set()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-        assert not thread.is_alive()
-    assert len(syncs) == 2
-    assert (rig.snapshot().diverted, rig.snapshot().dropped, rig.snapshot().pending) == (14, 0, 1)
-    check(rig, folder)
-
-
-def test_a_sync_that_fails_fails_for_all_who_shared_it_and_each_record_is_counted(
-    make: Callable[..., Rig], folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = make(capacity=1)
-    rig.delivery.open()
-    rig.accept(batch_of(0)).accept(batch_of(1, start_ns=10))
-    inside, go_on, syncs = threading.Event(), threading.Event(), []
-    real = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        syncs.append(descriptor)
-        inside.set()
-        assert go_on.wait(PATIENCE_SECONDS)
-        if len(syncs) == 2:
+        if len(syncs) == failing:
             raise OSError(errno.EIO, "Input/output error")
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    threads = [
-        threading.Thread(target=rig.accept, args=(batch_of(number, start_ns=100 * number),)) for number in range(2, 8)
+    first, *others = [
+        threading.Thread(target=rig.accept, args=(batch_of(number, start_ns=100 * number),))
+        for number in range(2, 2 + threads)
     ]
-    threads[0].start()
+    first.start()
     assert inside.wait(PATIENCE_SECONDS)
-    for thread in threads[1:]:
+    for thread in others:
         thread.start()
     assert folder.sink is not None
     waiting = folder.sink._appender._waiting
-    until(lambda: len(waiting) == 5)
+    until(lambda: len(waiting) == len(others))
     go_on.set()
-    for thread in threads:
+    for thread in (first, *others):
         thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
-    assert (rig.snapshot().diverted, rig.snapshot().dropped_by_reason) == (2, {"fallback_failed": 5})
-    check(rig, folder)
-    rig.accept(batch_of(9, start_ns=9000))
-    assert rig.snapshot().diverted == 3
-    check(rig, folder)
+    return len(syncs)
 
 
 def until(condition: Callable[[], bool]) -> None:
