@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from agent_core.api import Clock, ConfigError, Finding, Severity, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.logging.output import logging_to
+from agent_core.cli.logging.terminal import TerminalHandler
 from agent_core.cli.process_end import end_process_if_held
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.error_report import report_error
-from agent_core.cli.text.terminal import Terminal, TerminalHandler
+from agent_core.cli.text.terminal import Terminal
 from agent_core.config import AgentConfig, Redaction, load_config, place_problems
 from agent_core.config.model import LogConfig
 from agent_core.registry import Registry

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from agent_core.api import Clock, Log, ReplayRefused, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.logging.output import logging_to
+from agent_core.cli.logging.terminal import TerminalHandler
 from agent_core.cli.process_end import end_process, held_by_threads
 from agent_core.cli.signals import signal_handlers
 from agent_core.cli.streams.proxy import drained
@@ -31,7 +32,7 @@ from agent_core.cli.text.replay_text import (
     result_json,
     result_lines,
 )
-from agent_core.cli.text.terminal import Terminal, TerminalHandler
+from agent_core.cli.text.terminal import Terminal
 from agent_core.config import AgentConfig, Redaction, load_config
 from agent_core.registry import Registry
 

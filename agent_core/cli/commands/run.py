@@ -18,6 +18,7 @@ from agent_core.cli import exit_code
 from agent_core.cli.logging.background import BackgroundHandler
 from agent_core.cli.logging.file import LogFile
 from agent_core.cli.logging.output import logging_to
+from agent_core.cli.logging.terminal import TerminalHandler
 from agent_core.cli.process_end import end_process, held_by_threads
 from agent_core.cli.signals import signal_handlers
 from agent_core.cli.streams.proxy import drained
@@ -27,7 +28,7 @@ from agent_core.cli.text.duration import interval
 from agent_core.cli.text.error_report import report_error
 from agent_core.cli.text.problem_report import problem_line
 from agent_core.cli.text.status_text import StatusLine, ledger_lines, waiting_text
-from agent_core.cli.text.terminal import Terminal, TerminalHandler
+from agent_core.cli.text.terminal import Terminal
 from agent_core.config import LogFormat, Redaction, load_config, place_problems
 from agent_core.registry import Registry
 

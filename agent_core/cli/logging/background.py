@@ -8,20 +8,20 @@ from concurrent.futures import Future
 from typing import Final
 
 from agent_core.api import Clock, Log
+from agent_core.cli.logging.unlocked import UnlockedHandler
 from agent_core.cli.streams.outlet import Outlet
 
 OPEN_SECONDS: Final = 5.0
 """How long a start waits for the log file: a network share that is away may take minutes."""
 
 
-class BackgroundHandler(logging.Handler):
+class BackgroundHandler(UnlockedHandler):
     """Formats a record where it is logged; opens another handler and gives it the text in the thread of an Outlet.
 
     ``name`` is the output's in the log. What ``open_target`` raises within ``seconds`` is raised here. When it takes
     longer, lines wait for it, and ``opened`` is False; should it fail then, each line tries again.
 
-    Has no lock: a ``__str__`` that hangs holds up its own caller and nobody else. ``stuck`` is True after a ``close``
-    that could not end the thread; the target is then left open.
+    ``stuck`` is True after a ``close`` that could not end the thread; the target is then left open.
     """
 
     def __init__(
@@ -46,9 +46,6 @@ class BackgroundHandler(logging.Handler):
     @property
     def opened(self) -> bool:
         return self._target is not None
-
-    def createLock(self) -> None:  # noqa: N802 - the name that logging calls
-        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

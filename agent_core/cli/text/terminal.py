@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import threading
 from typing import TextIO
@@ -61,23 +60,3 @@ class Terminal:
 
 def _width() -> int:
     return max(shutil.get_terminal_size().columns - 1, 3)
-
-
-class TerminalHandler(logging.Handler):
-    """Writes log records through a Terminal.
-
-    Has no lock: the terminal has one, and a ``__str__`` that hangs holds up its own caller and nobody else.
-    """
-
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def createLock(self) -> None:  # noqa: N802 - the name that logging calls
-        self.lock = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._terminal.line(self.format(record))
-        except Exception:
-            self.handleError(record)

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
+from agent_core.cli.logging.terminal import TerminalHandler
 from agent_core.cli.text.table import display_width, text_table
-from agent_core.cli.text.terminal import Terminal, TerminalHandler
+from agent_core.cli.text.terminal import Terminal
 
 
 class Screen(io.StringIO):
