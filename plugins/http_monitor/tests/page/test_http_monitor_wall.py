@@ -10,7 +10,7 @@ from monitored.fake_agent import group_status, sink_status
 from monitored.running import Served
 from playwright.sync_api import expect
 
-from agent_core.api import GroupState, LedgerSnapshot, ReplayStatus, SinkState
+from agent_core.api import Finding, GroupState, LedgerSnapshot, ReplayStatus, Severity, SinkState
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +58,21 @@ def test_on_a_wall_every_figure_is_legible_and_nothing_sticks_out(open_page: Ope
     page.keyboard.press("w")
     expect(page.locator("main")).to_be_visible()
     assert "wall" not in page.url
+
+
+def test_two_pieces_of_advice_from_one_sink_stay_two_however_often_they_are_drawn(
+    open_page: OpenPage, served: Served
+) -> None:
+    advice = [Finding(Severity.WARNING, column, "is missing", "add it") for column in ("QUALITY", "TAG_VALUE")]
+    served.agent.sinks = [replace(sink_status(), advice=tuple(advice))]
+    page = open_page(f"http://127.0.0.1:{served.port}/")
+    for seconds in (61, 62, 63):
+        served.agent.uptime_seconds = seconds
+        expect(page.locator("#agent-detail")).to_contain_text(f"up for {seconds} s")
+    expect(page.locator("#alerts .what")).to_have_text(
+        ["warehouse QUALITY: is missing", "warehouse TAG_VALUE: is missing"]
+    )
+    expect(page.locator(".wall-alert")).to_have_count(2)
 
 
 def test_a_hundred_groups_fold_by_device_and_can_be_searched(open_page: OpenPage, served: Served) -> None:

@@ -145,14 +145,14 @@ async function onSink(id, action, button) {
   await change(`/api/sinks/${encodeURIComponent(id)}/${action}`, button, `${action} ${id}`);
 }
 
-async function onReplay({ sink_id: id, name, rejected }, button, blocked) {
+const filePath = ({ sink_id: id, name }) => `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}`;
+
+async function onReplay(file, button, blocked) {
+  const { sink_id: id, name, rejected } = file;
   if (blocked) return toast(`${name} is not replayed: ${blocked}`, false);
   if (rejected && !(await confirmed(`Replay ${name}?`, `${id} rejected these records for their content. Records that it rejects again go to a new file; the others are inserted.`, "Replay", false))) return;
-  const path = `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}/replay`;
-  if (await change(path, button, `replay ${name}`)) backups.requested(id, name);
+  if (await change(`${filePath(file)}/replay`, button, `replay ${name}`)) backups.requested(id, name);
 }
-
-const filePath = ({ sink_id: id, name }) => `/api/sinks/${encodeURIComponent(id)}/backups/${encodeURIComponent(name)}`;
 
 async function onLook(file) {
   try {

@@ -44,9 +44,12 @@ export function mark(element, state) {
 export function sync(parent, items, key, create, update) {
   const known = new Map();
   for (const child of parent.children) known.set(child.dataset.key, child);
+  const taken = new Set();
   let place = parent.firstElementChild;
   for (const item of items) {
-    const id = String(key(item));
+    let id = String(key(item));
+    while (taken.has(id)) id += "+"; // two pieces of advice from one sink share a key, and each has its element
+    taken.add(id);
     let child = known.get(id);
     if (child) known.delete(id);
     else {
