@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from agent_core.api import (
     WriteOutcome,
 )
 from agent_core.testing.clock import START_NS
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 BACKUP = BacklogFile("backup_1.csv", 1000, 20, rejected=False)
 REJECTED = BacklogFile("rejected_1.csv", 300, None, rejected=True)
@@ -245,6 +247,32 @@ def test_the_disk_is_examined_when_files_come_or_go(waiting: Monitored) -> None:
     assert [changed(), changed()] == [True, True], "its end waits to be noted"
     waiting.look()
     assert changed() is False
+
+
+def test_a_look_that_takes_long_does_not_bring_back_a_file_that_was_deleted_meanwhile(
+    waiting: Monitored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing, listed, goes_on = waiting.agent.backlog, threading.Event(), threading.Event()
+
+    def slow_at_first(sink_id: str) -> Sequence[BacklogFile]:
+        found = listing(sink_id)
+        if not listed.is_set():
+            listed.set()
+            assert goes_on.wait(PATIENCE_SECONDS)
+        return found
+
+    monkeypatch.setattr(waiting.agent, "backlog", slow_at_first)
+    look = threading.Thread(target=waiting.look)
+    look.start()
+    assert listed.wait(PATIENCE_SECONDS)
+    waiting.agent.delete_rejected("warehouse", "rejected_1.csv")
+    next_look = threading.Thread(target=waiting.look)
+    next_look.start()
+    next_look.join(0.1)  # it waits for the other; if it did not, it would be over by now
+    goes_on.set()
+    for thread in (look, next_look):
+        thread.join(PATIENCE_SECONDS)
+    assert [file["name"] for file in waiting.client.get("/api/backups").json()["files"]] == ["backup_1.csv"]
 
 
 def test_texts_of_another_encoding_break_no_answer(monitored: Monitored) -> None:

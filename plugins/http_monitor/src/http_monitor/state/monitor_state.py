@@ -84,6 +84,8 @@ class MonitorState:
         self._agent: AgentView | None = None
         self._files: Sequence[tuple[int, str | None]] = ()
         self._ticking = threading.Lock()
+        self._looking = threading.Lock()
+        """Held for a whole look: the slower of two would put back what it had seen, and note an end once more."""
         self._judging = threading.Lock()
         """Held from the status to its alerts: a counter that seemed to fall would seem to grow again."""
 
@@ -124,8 +126,9 @@ class MonitorState:
 
     def look(self) -> None:
         """Examine the disk, and note the outcome of requested replays. Blocks; raises NotRunning."""
-        self.storage.look(self.agent)
-        self.replays.settle(self.agent, self.storage.snapshot)
+        with self._looking:
+            self.storage.look(self.agent)
+            self.replays.settle(self.agent, self.storage.snapshot)
 
     def tick(self) -> None:
         """Bring everything up to date; once a second. Without effect before the start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from typing import Final
 
 from agent_core.api import AgentView, ReplayStatus, WriteOutcome
@@ -71,13 +72,14 @@ class RequestedReplays:
         """Files that nobody asked for: one is an entry, and those of a catch-up are one entry each minute."""
         current = {(sink.sink_id, sink.replay.current_file) for sink in agent.status().sinks if sink.replay}
         waiting = {(sink_id, file.name) for sink_id, files in storage.backlog.items() for file in files}
-        with self._lock:
-            over = [file for file in self._written if file not in waiting | current | self._asked]
-            done = [(sink_id, file, self._written.pop((sink_id, file))) for sink_id, file in over]
-        for sink_id in dict.fromkeys(sink_id for sink_id, _, _ in done):
-            files = [(file, written) for one, file, written in done if one == sink_id]
+        done: dict[str, list[tuple[str, ReplayStatus]]] = defaultdict(list)
+        with self._lock:  # data threads wait for it: nothing is made again for each file
+            stay = waiting | current | self._asked
+            for sink_id, file in [one for one in self._written if one not in stay]:
+                done[sink_id].append((file, self._written.pop((sink_id, file))))
+        for sink_id, files in done.items():
             if len(files) == 1:
-                file, written = files[0]
+                [(file, written)] = files
                 self._journal.note(EntryKind.REPLAY, sink_id, f"{file} {_end(written)}")
             else:
                 records = sum(written.read for _, written in files)
