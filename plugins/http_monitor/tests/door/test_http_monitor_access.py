@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from http_monitor.config import HttpMonitorConfig, NamedToken, Protect, Role
-from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Refusal, Visitor, to_protocol
+from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Visitor, to_protocol
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.proxies import Proxies
+from http_monitor.door.refusal import Refusal
 from http_monitor.door.tokens import ADDRESSES, GUESSES, SECONDS_PER_GUESS, Tokens, WrongTokens
 from hypothesis import given
 from hypothesis import strategies as st

@@ -13,6 +13,7 @@ from agent_core.api import Clock
 from http_monitor.config import NO_TOKEN, HttpMonitorConfig, NamedToken, Protect, Role
 from http_monitor.door.listen_address import ListenAddress, is_loopback
 from http_monitor.door.proxies import Seen
+from http_monitor.door.refusal import Refusal
 from http_monitor.door.tokens import Tokens, WrongTokens
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,15 +44,6 @@ class Visitor:
 
     name: str
     client: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An HTTP status and why; ``retry_after_seconds`` when it may be otherwise later."""
-
-    status: int
-    message: str
-    retry_after_seconds: int | None = None
 
 
 class AccessPolicy:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_core.api import Log
-from http_monitor.door.access_policy import AccessPolicy, AccessRequest, Refusal, shown
+from http_monitor.door.access_policy import AccessPolicy, AccessRequest, shown
 from http_monitor.door.proxies import Proxies
+from http_monitor.door.refusal import Refusal
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """No path takes a body worth mentioning."""
+TOO_LARGE: Final = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
 VISITOR: Final = "visitor"
 """Where the scope's ``state`` has who asks."""
 
@@ -47,10 +49,10 @@ class Guard:
         request = self._request(scope)
         judged = _ambiguous(request) or self._access.judge(request)
         if not isinstance(judged, Refusal) and _declared_length(request) > MAX_BODY_BYTES:
-            judged = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+            judged = TOO_LARGE
         if isinstance(judged, Refusal):
             self._note(request, judged)
-            await _refuse(judged, scope, receive, send)
+            await judged.answer(scope, receive, send)
             return
         if not request.path:  # the page's own links are relative to its folder
             await RedirectResponse(f"{request.seen.prefix}/", 308)(scope, receive, send)
@@ -100,8 +102,7 @@ class Guard:
         except BodyTooLarge:
             if started:
                 raise
-            refusal = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-            await _refuse(refusal, scope, receive, send)
+            await TOO_LARGE.answer(scope, receive, send)
 
     def _note(self, request: AccessRequest, refusal: Refusal) -> None:
         self._log.warning(
@@ -113,23 +114,6 @@ class Guard:
             reason=refusal.message,
             every="refused",
         )
-
-
-async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
-    headers["Cache-Control"] = "no-store"
-    if refusal.retry_after_seconds is not None:
-        headers["Retry-After"] = str(refusal.retry_after_seconds)
-    if refusal.status in (400, 413):
-        headers["Connection"] = "close"  # what follows is not read: the rest of a body, or nobody knows what
-    response = JSONResponse({"detail": refusal.message}, refusal.status, headers)
-    if scope["type"] == "websocket":
-        if "websocket.http.response" in scope.get("extensions", {}):
-            await response(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.message})
-        return
-    await response(scope, receive, send)
 
 
 def _below(prefix: str, path: str) -> str:

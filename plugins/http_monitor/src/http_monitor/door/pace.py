@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from http_monitor.door.places import Place
+from http_monitor.door.refusal import Refusal
 
 PLACE: Final = "place"
 """Where the scope's ``state`` has the connection's Place."""
 PROBES: Final = ("/healthz", "/readyz", "/metrics")
 """Answered even when every place that others may use is taken."""
+BUSY: Final = Refusal(503, "too many requests at once; try again", retry_after_seconds=1)
 
 
 class Pace:
@@ -29,7 +30,7 @@ class Pace:
             await self._app(scope, receive, send)
             return
         if not place.work(probe=scope["path"].endswith(PROBES)):  # a sub-path may be in front
-            await _busy(scope, receive, send)
+            await BUSY.answer(scope, receive, send)
             return
         try:
             await self._app(scope, self._receiving(place, scope, receive), self._sending(place, send))
@@ -61,13 +62,3 @@ class Pace:
                 await send(message)
 
         return timed
-
-
-async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
-    response = JSONResponse(
-        {"detail": "too many requests at once; try again"}, 503, {"Retry-After": "1", "Cache-Control": "no-store"}
-    )
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1013, "reason": "too many requests at once"})
-        return
-    await response(scope, receive, send)

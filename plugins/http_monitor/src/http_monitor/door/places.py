@@ -116,11 +116,6 @@ class Places:
     _working: set[Place] = field(default_factory=set)  # without probes
     _of_address: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def taken(self) -> int:
-        """Places in use."""
-        return len(self._held)
-
     def take(self, address: str) -> tuple[Place | None, Place | None]:
         """A place for a new connection, and the waiting one that has to be evicted for it.
 
