@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import Field
@@ -194,8 +195,9 @@ def history(monitor: MonitorState) -> History:
     )
 
 
+@cache
 def core_version() -> str:
-    """Of the installed core; empty when it runs from a folder that is not installed."""
+    """Of the installed core; empty when it runs from a folder that is not installed. Looked up on the disk, once."""
     try:
         return version("tagferry")
     except PackageNotFoundError:

@@ -12,6 +12,11 @@ Device = tuple[str, str]
 """The ids of its source and its own."""
 
 
+def device_of(group: GroupStatus) -> Device:
+    """The one that the group polls."""
+    return group.source_id, group.device_id
+
+
 class DeviceEvents:
     """Compares what it is shown with what it was shown before. Used from one thread."""
 
@@ -23,12 +28,12 @@ class DeviceEvents:
     def follow(self, sources: Sequence[SourceStatus], groups: Sequence[GroupStatus], now_seconds: float) -> None:
         """Note what has changed. ``now_seconds`` is monotonic."""
         waiting = [group for group in groups if group.state is GroupState.BACKING_OFF]
-        away = Counter((group.source_id, group.device_id) for group in waiting)
-        asked = {(group.source_id, group.device_id) for group in groups if group.state is not GroupState.STOPPED}
+        away = Counter(map(device_of, waiting))
+        asked = {device_of(group) for group in groups if group.state is not GroupState.STOPPED}
         for device, count in away.items():
             if device not in self._away_since:
                 self._away_since[device] = now_seconds
-                errors = [one.last_error for one in waiting if (one.source_id, one.device_id) == device]
+                errors = [one.last_error for one in waiting if device_of(one) == device]
                 error = next(filter(None, errors), "")
                 detail = f": {' '.join(error.split())}" if error else ""
                 held_up = f"{count} group{'s' if count > 1 else ''}"

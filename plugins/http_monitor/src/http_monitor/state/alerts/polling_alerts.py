@@ -9,12 +9,10 @@ from typing import Final
 from agent_core.api import AgentStatus, GroupState, GroupStatus, Severity, SourceState, SourceStatus
 from http_monitor.state.alerts.alert import Alert, Grown, names, reasons, sentence, short
 from http_monitor.state.alerts.growth import Growth
+from http_monitor.state.device_events import Device, device_of
 
 AFTERMATH_SECONDS: Final = 300.0
 """So long after a device came back, polls that were missed while it was away are no reason to change the interval."""
-
-Device = tuple[str, str]
-"""The ids of its source and its own."""
 
 _SOURCES: Final = {
     SourceState.STARTING: (
@@ -46,12 +44,12 @@ class PollingAlerts:
         self, status: AgentStatus, groups: Sequence[GroupStatus], now_seconds: float, grown: Grown
     ) -> Iterator[Alert]:
         """The alerts that stand now. ``now_seconds`` is monotonic."""
-        away = {_device(group) for group in groups if group.state is GroupState.BACKING_OFF}
+        away = {device_of(group) for group in groups if group.state is GroupState.BACKING_OFF}
         for source in status.sources:
             yield from _source_alerts(source, grown, away)
         devices: dict[Device, list[GroupStatus]] = defaultdict(list)
         for group in groups:
-            devices[_device(group)].append(group)
+            devices[device_of(group)].append(group)
         for device, members in devices.items():
             missed = self._missed(device, members, now_seconds, away=device in away)
             yield from _device_away(device, members) if device in away else _poor_polls(device, members, missed)
@@ -73,10 +71,6 @@ class PollingAlerts:
             else:
                 found[group.group_id] = self._growth.update(counter, group.missed, now_seconds)
         return {group_id: count for group_id, count in found.items() if count}
-
-
-def _device(group: GroupStatus) -> Device:
-    return group.source_id, group.device_id
 
 
 def _device_away(device: Device, groups: Sequence[GroupStatus]) -> Iterator[Alert]:
