@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from csv_sink.files.lock import FolderLock
-from csv_sink.files.part import Part
+from csv_sink.files.part import Part, Salvaged, salvage
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
 
@@ -201,6 +201,52 @@ def test_a_file_that_cannot_even_be_closed_is_adopted_later(
         assert accepted(sink, 2)
     assert accepted(sink, 3)
     assert stored(sink, clock) == names_of(1, 2, 3)
+
+
+def left_by_a_kill(make_sink: Callable[..., CsvSink], folder: Path, *numbers: int) -> None:
+    """A file that is not complete for each batch."""
+    for number in numbers:
+        killed = make_sink()
+        killed.open()
+        assert accepted(killed, number)
+        killed.close()
+    for number, complete in zip(numbers, sorted(folder.glob("backup_*.csv")), strict=True):
+        complete.rename(folder / f"backup_2025010{number}_000000.csv.part")
+
+
+def test_a_folder_whose_files_cannot_be_listed_is_not_taken_and_the_next_try_finds_them(
+    make_sink: Callable[..., CsvSink], clock: ManualClock, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by_a_kill(make_sink, folder, 1)
+    sink = make_sink()
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", fail)
+        with pytest.raises(RetryableError, match="EMFILE"):
+            sink.open()
+    sink.open()
+    assert stored(sink, clock) == names_of(1)
+
+
+def test_a_file_that_is_taken_away_as_soon_as_it_is_complete_costs_no_other_its_turn(
+    make_sink: Callable[..., CsvSink], clock: ManualClock, folder: Path, mocker: MockerFixture
+) -> None:
+    left_by_a_kill(make_sink, folder, 1, 2)
+
+    def take_away(path: Path) -> Salvaged:
+        salvaged = salvage(path)
+        if salvaged.path is not None and salvaged.path.name.startswith("backup_20250101"):
+            salvaged.path.unlink()
+        return salvaged
+
+    mocker.patch("csv_sink.files.appender.salvage", take_away)
+    sink = make_sink()
+    sink.open()
+    assert stored(sink, clock) == names_of(2)
+    assert sink.stock().backup_records == 3
 
 
 # ---- another folder than the last time

@@ -204,7 +204,7 @@ class Appender:
                 continue
             self._inventory.remove(path.name)
             if salvaged.path is not None:
-                self._inventory.add(salvaged.path, salvaged.path.stat().st_size, salvaged.records)
+                self._inventory.add(salvaged.path, salvaged.size_bytes, salvaged.records)
                 self._listing.add(salvaged.path)
             self._log.info(
                 "backup file salvaged",
@@ -362,8 +362,12 @@ class Appender:
                 self._folder_lock.acquire()
             except FolderHeld as error:
                 raise RetryableError(f"{error}; stop it, or give each sink its own directory:") from None
-            open_files = {part.path for part in self._parts.values()}
-            self._left = {path for path in self._folder.parts() if path not in open_files}
+            try:
+                unfinished = self._folder.parts()
+            except OSError:
+                self._folder_lock.release()  # else nobody would look for them again
+                raise
+            self._left = set(unfinished) - {part.path for part in self._parts.values()}
             self._listing.forget()
         self._compare_folder()
         for kind in FileKind:

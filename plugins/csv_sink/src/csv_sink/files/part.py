@@ -104,6 +104,7 @@ class Salvaged:
     """What became of a part that its process did not complete. ``path`` is None if it had no record."""
 
     path: Path | None
+    size_bytes: int
     records: int
     torn_bytes: int
 
@@ -135,8 +136,8 @@ def salvage(path: Path) -> Salvaged:
             os.fsync(file.fileno())
     if whole_bytes <= len(HEADER):
         path.unlink()
-        return Salvaged(None, 0, start - whole_bytes)
-    return Salvaged(publish(path), records, start - whole_bytes)
+        return Salvaged(None, 0, 0, start - whole_bytes)
+    return Salvaged(publish(path), whole_bytes, records, start - whole_bytes)
 
 
 def publish(part: Path) -> Path:
