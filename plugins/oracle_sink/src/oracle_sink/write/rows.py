@@ -70,16 +70,12 @@ def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int
 
 def _column(encoder: Encoder, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
     """One column. A value that its encoder cannot even refuse costs its record, not the batch."""
-    found: Refusals = {}
     try:
-        column = encoder.encode(batch, found)
+        return encoder.encode(batch, refusals)
     except MemoryError:
         raise
     except Exception:  # a value's own methods may raise anything
         return _one_by_one(encoder, batch, refusals)
-    for position, refusal in found.items():
-        refusals.setdefault(position, refusal)
-    return column
 
 
 def _one_by_one(encoder: Encoder, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
