@@ -189,9 +189,9 @@ def _print_json(shown: object, redact: Callable[[str], str]) -> None:
 def _code(result: ReplayResult, redact: Callable[[str], str]) -> int:
     from agent_core.runtime.replay.report import ReplayEnd
 
-    failed = [file for file in result.files if file.error is not None]
-    for file in failed[:ERRORS_SHOWN]:
-        print(f"error: {file.file}: {redact(' '.join((file.error or '').split()))}", file=sys.stderr)
+    failed = [(file.file, file.error) for file in result.files if file.error is not None]
+    for name, error in failed[:ERRORS_SHOWN]:
+        print(f"error: {name}: {redact(' '.join(error.split()))}", file=sys.stderr)
     if len(failed) > ERRORS_SHOWN:
         print(f"error: {len(failed) - ERRORS_SHOWN:,} more files: see --json", file=sys.stderr)
     if not balanced(result):
