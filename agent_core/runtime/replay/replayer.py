@@ -99,7 +99,6 @@ class Replayer:
         """Files that somebody asked for, the first first."""
         self._woken = False
         self._status = ReplayStatus(automatic=config.fallback.replay is Replay.AUTOMATIC)
-        self._repeated = 0  # of the file that is being written back
         self._taken: dict[str, tuple[bool, int]] = {}
         """By the key of a file that is still in the backlog: whether it is a rejected one; its records written back."""
         self._retried = 0
@@ -108,33 +107,40 @@ class Replayer:
     def status(self) -> ReplayStatus:
         """A snapshot."""
         with self._gate.changed:
-            stock = self._stock()
-            taken = self._taken.values()
+            stock = self._waiting()
             return replace(
                 self._status,
                 requested_files=tuple(self._requested),
                 refusal=self._refusal(),
-                waiting_records=max(0, stock.backup_records - sum(count for rejected, count in taken if not rejected)),
-                rejected_records=max(0, stock.rejected_records - sum(count for rejected, count in taken if rejected)),
+                waiting_records=max(0, stock.backup_records),
+                rejected_records=max(0, stock.rejected_records),
                 counted=stock.counted,
             )
 
-    def _stock(self) -> Stock:
-        """What lies in the fallback; one that does not know holds what this process gave it and did not take back."""
+    def _waiting(self) -> Stock:
+        """What lies in the fallback, without what was written back of the files that are still in it.
+
+        Of a fallback that does not know what it holds: what this process gave it and did not take back.
+        """
         if isinstance(self._replayable, Stocked):
             try:
-                return self._replayable.stock()
+                stock = self._replayable.stock()
             except BaseException as error:  # a fallback's defect must not blind the status
                 sink_id = self._context.sink_id
                 self._context.log.error(
                     "stock unknown", sink=sink_id, error=repr_of(error), every="stock", exc_info=error
                 )
+            else:
+                taken = self._taken.values()
+                return replace(
+                    stock,
+                    backup_records=stock.backup_records - sum(count for rejected, count in taken if not rejected),
+                    rejected_records=stock.rejected_records - sum(count for rejected, count in taken if rejected),
+                )
         ledger, status = self._context.ledger.snapshot(self._context.sink_id), self._status
-        partly = sum(count for rejected, count in self._taken.values() if not rejected)
-        partly_retried = sum(count for rejected, count in self._taken.values() if rejected)
         return Stock(
-            backup_records=ledger.diverted - (status.read - self._retried) + partly,
-            rejected_records=ledger.rejected + status.rejected - self._retried + partly_retried,
+            backup_records=ledger.diverted - (status.read - self._retried),
+            rejected_records=ledger.rejected + status.rejected - self._retried,
         )
 
     def backlog(self) -> Sequence[BacklogFile]:
@@ -281,8 +287,7 @@ class Replayer:
         try:
             replayed = ReplayFile.of_backlog(file, self._replayable, self._position)
             ledger = FileLedger(file.name, next_record=replayed.next_record())
-            self._repeated = 0
-            self._replay.run(replayed, ledger, partial(self._count, replayed, ledger))
+            self._replay.run(replayed, ledger, partial(self._count, replayed, ledger, self._status.repeated))
             with self._gate.changed:
                 self._taken.pop(replayed.key, None)
         except BaseException:  # the log has it
@@ -295,11 +300,9 @@ class Replayer:
         with self._gate.changed:
             self._status = replace(self._status, current_file=file)
 
-    def _count(self, file: ReplayFile, ledger: FileLedger, outcome: WriteOutcome) -> None:
+    def _count(self, file: ReplayFile, ledger: FileLedger, repeated_before: int, outcome: WriteOutcome) -> None:
         with self._gate.changed:
-            status = self._status.plus(outcome)
-            self._status = replace(status, repeated=status.repeated + ledger.repeated - self._repeated)
-            self._repeated = ledger.repeated
+            self._status = replace(self._status.plus(outcome), repeated=repeated_before + ledger.repeated)
             self._taken[file.key] = file.rejected, ledger.next_record
             self._retried += outcome.total * file.rejected
 
