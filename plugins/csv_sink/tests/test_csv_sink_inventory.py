@@ -54,7 +54,7 @@ def test_files_of_an_earlier_run_count_once_they_are_listed(
 
 def test_a_part_that_a_killed_process_left_counts(sink: CsvSink, make_sink: Callable[..., CsvSink]) -> None:
     sink.divert(batch_of(1, 2), SINK_DOWN)
-    sink._appender._folder_lock.release()  # as a kill does
+    sink._claim._lock.release()  # as a kill does
     later = make_sink()
     later.open()
     later.backlog()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent_core.api import Finding, Severity, probe_folder
 from csv_sink.config import CsvSinkConfig
-from csv_sink.files.appender import REPLACED_NEXT_STEP
+from csv_sink.files.claim import REPLACED_NEXT_STEP
 from csv_sink.files.folder import FileKind, Folder, kind_of
 from csv_sink.files.inventory import RECORD_BYTES, Inventory
 from csv_sink.files.lock import NAME as LOCK_NAME

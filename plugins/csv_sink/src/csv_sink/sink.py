@@ -22,12 +22,12 @@ from agent_core.api import (
 )
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
-from csv_sink.files.appender import REPLACED_NEXT_STEP, Appender
+from csv_sink.files.appender import Appender
+from csv_sink.files.claim import REPLACED_NEXT_STEP, FolderClaim
 from csv_sink.files.failure import backup_changed
 from csv_sink.files.folder import FileKind, FileVersion, Folder
 from csv_sink.files.inventory import Inventory, record_count
 from csv_sink.files.listing import Listing
-from csv_sink.files.memory import FolderMemory
 from csv_sink.files.part import sync_folder
 from csv_sink.files.replayed import ReplayedFiles
 from csv_sink.format.line import LineWriter
@@ -57,11 +57,13 @@ class CsvSink:
         self._log = context.log
         self._sink_id = context.component_id
         self._folder = Folder(config.directory, context.component_id)
-        self._memory = FolderMemory(self._folder.path, context.state_dir, context.component_id)
         self._inventory = Inventory()
         self._listing = Listing(self._folder, self._inventory, context.clock)
         self._replayed = ReplayedFiles(self._folder, config, context)
-        self._appender = Appender(self._folder, config, context, self._inventory, self._listing, self._replayed)
+        self._claim = FolderClaim(self._folder, context, self._inventory)
+        self._appender = Appender(
+            self._folder, config, context, self._claim, self._inventory, self._listing, self._replayed
+        )
         self._writer = LineWriter()
         self._moving = threading.Lock()
         self._readings: dict[str, _Reading] = {}
@@ -111,7 +113,7 @@ class CsvSink:
         files = self._listing.files()
         if not self._listing.waiting(FileKind.REJECTED) and self._appender.complete_rejected():
             files = self._listing.files()
-        self._appender.note()
+        self._claim.note()
         return files
 
     def stock(self) -> Stock:
@@ -185,7 +187,7 @@ class CsvSink:
 
     def advice(self) -> Sequence[Finding]:
         """Whether the folder is another one than before: in the last run, or earlier in this one."""
-        replaced = self._appender.replaced
+        replaced = self._claim.replaced
         if replaced is None:
             return ()
         message = f"not the folder that was used before ({replaced.folder}, where {replaced.records:,} records waited)"
@@ -193,7 +195,7 @@ class CsvSink:
 
     def diagnose(self) -> Iterable[Finding]:
         """Check folder, free disk and backlog."""
-        return diagnose(self._config, self._folder, self._memory)
+        return diagnose(self._config, self._folder, self._claim.memory)
 
     def _append(
         self, kind: FileKind, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]

@@ -1,4 +1,4 @@
-"""Appender: the open files of a folder, one per kind, and the lock on the folder.
+"""Appender: the open files of a folder, one per kind.
 
 ::
 
@@ -18,12 +18,11 @@ from typing import Final
 
 from agent_core.api import ComponentContext, RetryableError
 from csv_sink.config import CsvSinkConfig
+from csv_sink.files.claim import FolderClaim
 from csv_sink.files.failure import lacks_room, translated
 from csv_sink.files.folder import FileKind, Folder
 from csv_sink.files.inventory import Inventory
 from csv_sink.files.listing import Listing
-from csv_sink.files.lock import FolderHeld, FolderLock
-from csv_sink.files.memory import FolderMemory, Remembered
 from csv_sink.files.part import Part, salvage
 from csv_sink.files.replayed import ReplayedFiles
 
@@ -37,12 +36,6 @@ files, not ten thousands."""
 
 _MOST_AGE_GROWTH: Final = 64
 _MOST_SIZE_GROWTH: Final = 8
-
-_NOTE_SECONDS: Final = 60.0
-
-REPLACED_NEXT_STEP: Final = (
-    "mount the previous disk before the agent starts, or move the previous files into the folder"
-)
 
 
 class Lines:
@@ -70,6 +63,7 @@ class Appender:
         folder: Folder,
         config: CsvSinkConfig,
         context: ComponentContext,
+        claim: FolderClaim,
         inventory: Inventory,
         listing: Listing,
         replayed: ReplayedFiles,
@@ -79,11 +73,10 @@ class Appender:
         self._clock = context.clock
         self._log = context.log
         self._sink_id = context.component_id
+        self._claim = claim
         self._inventory = inventory
         self._listing = listing
         self._replayed = replayed
-        self._memory = FolderMemory(folder.path, context.state_dir, context.component_id)
-        self._folder_lock = FolderLock(folder.path)
         self._lock = threading.Lock()
         self._is_open = False
         self._turn = threading.Condition()
@@ -92,17 +85,13 @@ class Appender:
         self._parts: dict[FileKind, Part] = {}
         self._left: set[Path] = set()  # parts that are not open and are to be completed
         self._completing: set[Path] = set()
-        self._noted: int | None = None
-        self._note_at = 0.0
-        self.replaced: Remembered | None = None
-        """The folder that was used before, if the one that is used now is another."""
         self.failing = False
         """Whether the last append failed."""
 
     def open(self) -> None:
         """Lock the folder and complete what an earlier process left. Raises RetryableError, also for a held lock."""
         with self._lock:
-            if not self._folder_lock.held:
+            if not self._claim.held:
                 self._take_folder()
             self._is_open = True
         self.complete_left()
@@ -113,10 +102,7 @@ class Appender:
             self._is_open = False
             for kind in list(self._parts):
                 self._complete(kind)
-            held = self._folder_lock.held
-            self._folder_lock.release()
-        if held:
-            self._note()
+            self._claim.release()
 
     @property
     def is_open(self) -> bool:
@@ -181,12 +167,6 @@ class Appender:
             with self._lock:
                 self._completing -= left
 
-    def note(self) -> None:
-        """Note in the state directory what waits in the folder, if that has changed, about once a minute."""
-        if self._is_open and self._clock.monotonic() >= self._note_at:
-            self._note_at = self._clock.monotonic() + _NOTE_SECONDS
-            self._note()
-
     def _salvage(self, left: Iterable[Path]) -> None:
         for path in left:
             try:
@@ -214,13 +194,6 @@ class Appender:
                 torn_bytes=salvaged.torn_bytes,
                 every=self._sink_id,
             )
-
-    def _note(self) -> None:
-        stock = self._inventory.stock()
-        records = stock.backup_records + stock.rejected_records
-        if records != self._noted:
-            self._memory.keep(records)
-            self._noted = records
 
     # ---- with the lock held
 
@@ -293,13 +266,12 @@ class Appender:
                 next_step="find out what removes files there, or bring the folder back: then they are found again",
                 every=self._sink_id,
             )
-            stock = self._inventory.stock()
-            self._memory.lost(stock.backup_records + stock.rejected_records)
+            self._claim.note_lost()
             self._abandon(kind)
         elif part is not None and self._age(part) >= self._longest_age(kind):
             self._complete(kind)
         if kind not in self._parts:
-            if not self._folder_lock.in_place:  # the folder was deleted, and the lock with it
+            if not self._claim.in_place:  # the folder was deleted, and the lock with it
                 self._take_folder()
             self._inventory.open_file(kind, 0)
             path = self._folder.new_part(kind, self._clock.time_ns(), self._left | self._completing)
@@ -350,49 +322,17 @@ class Appender:
     def _ensure_folder(self) -> None:
         if not self._is_open:
             raise RetryableError(f"{self._folder.path} is not open")
-        if not self._folder_lock.held:
+        if not self._claim.held:
             self._take_folder()
 
     def _take_folder(self) -> None:
-        """Lock the folder; what lies in it unfinished is for ``complete_left``."""
-        self._folder_lock.release()
-        with translated(self._folder.path):
-            self._folder.make()
-            try:
-                self._folder_lock.acquire()
-            except FolderHeld as error:
-                raise RetryableError(f"{error}; stop it, or give each sink its own directory:") from None
-            try:
-                unfinished = self._folder.parts()
-            except OSError:
-                self._folder_lock.release()  # else nobody would look for them again
-                raise
-            self._left = set(unfinished) - {part.path for part in self._parts.values()}
-            self._listing.forget()
-        self._compare_folder()
+        """What lies in the folder unfinished is for ``complete_left``."""
+        unfinished = self._claim.take(again=self._is_open)
+        self._left = set(unfinished) - {part.path for part in self._parts.values()}
+        self._listing.forget()
         for kind in FileKind:
             if kind not in self._parts:  # it was lost with the other folder
                 self._inventory.open_file(kind, 0)
-
-    def _compare_folder(self) -> None:
-        """Say so if the folder is not the one that was used before, in this run or the last."""
-        remembered, other = self._memory.recall(), self._memory.other_folder()
-        if other is not None:
-            if self._is_open:  # it was ours a moment ago, so its number is exact
-                stock = self._inventory.stock()
-                other = other._replace(records=stock.backup_records + stock.rejected_records)
-            self.replaced = other
-            self._log.warning(
-                "backup folder replaced",
-                sink=self._sink_id,
-                folder=self._folder.path,
-                previous_folder=other.folder,
-                waiting_records=other.records,
-                next_step=REPLACED_NEXT_STEP,
-            )
-        if remembered is None or other is not None:
-            self._memory.keep(0, other)
-        self._noted = None
 
     def _age(self, part: Part) -> float:
         return self._clock.monotonic() - part.created_at
