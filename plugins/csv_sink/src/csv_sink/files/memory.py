@@ -96,9 +96,5 @@ class FolderMemory:
 
     def _make_id(self) -> str:
         folder_id = secrets.token_hex(_ID_LENGTH // 2)
-        descriptor = os.open(self._folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(descriptor, f"{folder_id}\n".encode())
-        finally:
-            os.close(descriptor)
+        replace_private(self._folder / NAME, f"{folder_id}\n")
         return folder_id
