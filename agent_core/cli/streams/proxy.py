@@ -96,11 +96,6 @@ class QueuedStream(Proxy):
                 self.flush()
         return len(text)
 
-    @property
-    def stuck(self) -> bool:
-        """True when a thread hangs in a write to the stream that this stands for."""
-        return self.outlet is not None and self.outlet.stuck
-
     def flush(self) -> None:
         """Begin to write a line that has no end yet."""
         unfinished, self._unfinished = self._unfinished, []

@@ -38,8 +38,8 @@ def make_streams_safe() -> None:
 def end_streams(*, wanted: bool) -> bool:
     """Write out what is left if it is ``wanted``, and lead nowhere what cannot be written.
 
-    Python tries again when it exits, and would then change the exit code. False: a thread hangs in a write, and Python
-    would hang as well.
+    Python tries again when it exits, and would then change the exit code. False: a thread may hang in a write, and
+    Python would hang as well, or abort.
     """
     streams: list[TextIO | Proxy] = [sys.stdout, sys.stderr]
     for stream in streams:
@@ -50,7 +50,8 @@ def end_streams(*, wanted: bool) -> bool:
         except (OSError, ValueError):
             pass
         lead_nowhere(stream)
-    return not any(isinstance(stream, QueuedStream) and stream.stuck for stream in streams)
+    # One whose thread has ended is not there any more: see _in_background.
+    return not any(isinstance(stream, QueuedStream) for stream in streams)
 
 
 @contextmanager

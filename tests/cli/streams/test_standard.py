@@ -10,6 +10,8 @@ from contextlib import suppress
 import pytest
 
 from agent_core.api import SystemClock
+from agent_core.cli.streams.outlet import Outlet
+from agent_core.cli.streams.proxy import QueuedStream
 from agent_core.cli.streams.standard import end_streams, streams_in_background
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
@@ -39,3 +41,20 @@ def test_a_pipe_that_nobody_reads_stops_no_print_and_is_not_touched_again(monkey
             thread.join(PATIENCE_SECONDS)
     with suppress(BrokenPipeError):
         pipe.close()
+
+
+def test_after_a_ctrl_c_while_what_waits_is_written_python_is_not_let_end_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(_: Outlet) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # put back at the end
+    close = Outlet.close
+    monkeypatch.setattr(Outlet, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt), streams_in_background(SystemClock(), "stderr"):
+        stream = sys.stderr
+    assert not end_streams(wanted=True)
+    assert isinstance(stream, QueuedStream)
+    assert stream.outlet is not None
+    assert close(stream.outlet)
