@@ -115,11 +115,16 @@ def test_integers_of_38_digits_keep_them_all(plant: Callable[..., OracleSink], d
         "tag VARCHAR2(50) NOT NULL, num NUMBER, ts TIMESTAMP(6) NOT NULL, PRIMARY KEY (tag, ts)",
         {"tag": "name", "num": "value", "ts": "timestamp"},
     )
-    batch = rows(("a", 10**38 - 1), ("b", 10**39 + 1), ("c", 1e-200), ("d", 0.1), ("e", -0.0))
+    batch = rows(
+        ("a", 10**38 - 1), ("b", 10**39 + 1), ("c", 1e-200), ("d", 0.1), ("e", -0.0), ("f", Decimal("0E-200")),
+        ("g", Decimal("0E+200")),
+    )  # fmt: skip
     outcome = sink.write(batch)
-    assert (outcome.inserted, codes(outcome)) == (3, [(1, "INEXACT"), (2, "ORA-01426")])
-    assert sink.write(batch).duplicates == 3
-    assert select(database, "tag, TO_CHAR(num)") == [["a", str(10**38 - 1)], ["d", ".1"], ["e", "0"]]
+    assert (outcome.inserted, codes(outcome)) == (5, [(1, "INEXACT"), (2, "ORA-01426")])
+    assert sink.write(batch).duplicates == 5
+    assert select(database, "tag, TO_CHAR(num)") == [["a", str(10**38 - 1)], ["d", ".1"]] + [
+        [tag, "0"] for tag in "efg"
+    ]
 
 
 def test_constants_and_expressions_are_stored_and_not_compared(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle_sink.config import OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
 from oracle_sink.table.binding import Refusals
-from oracle_sink.table.facts import Column, ColumnKind, Key, TableFacts
+from oracle_sink.table.facts import TEXTS, Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import Layout, plan_layout
 from oracle_sink.table.numbers import NumberColumn, NumberRefused
@@ -206,8 +207,8 @@ def test_sql_is_made_of_quoted_names_and_numbered_binds_only() -> None:
 
 NASTY: tuple[Value, ...] = (
     Decimal("1E+1000000"), Decimal("-1E+1000000"), Decimal("1E-1000000"), Decimal("9" * 5000), Decimal("NaN"),
-    Decimal("sNaN"), Decimal("-Infinity"), Decimal("0E+1000000"), 10**100_000, -(10**100_000), 1e308, 5e-324,
-    float("nan"), float("-inf"), True, "text",
+    Decimal("sNaN"), Decimal("-Infinity"), Decimal("0E+1000000"), Decimal("0E-200"), Decimal("-0E+200"), 10**100_000,
+    -(10**100_000), 1e308, 5e-324, float("nan"), float("-inf"), True, "text",
 )  # fmt: skip
 NUMBER_COLUMNS = {
     "NUMBER": column("N", ColumnKind.NUMBER),
@@ -221,12 +222,70 @@ NUMBER_COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("name", NUMBER_COLUMNS)
-def test_a_number_column_takes_a_value_or_refuses_it_whatever_it_is(name: str) -> None:
-    number = NumberColumn(NUMBER_COLUMNS[name])
-    for value in NASTY:
-        with suppress(NumberRefused):
-            assert isinstance(number.convert(value), float | int | Decimal)
+EVERY_COLUMN = NUMBER_COLUMNS | {
+    "NUMBER(38,127)": column("N", ColumnKind.NUMBER, precision=38, scale=127),
+    "NUMBER(5,-84)": column("N", ColumnKind.NUMBER, precision=5, scale=-84),
+    "VARCHAR2(10)": column("N", ColumnKind.VARCHAR2, 10),
+    "VARCHAR2(4000)": column("N", ColumnKind.VARCHAR2, 4000, nullable=True),
+    "NVARCHAR2(10)": column("N", ColumnKind.NVARCHAR2, 10, in_characters=True),
+    "CHAR(10)": column("N", ColumnKind.CHAR, 10),
+    "NCHAR(10)": column("N", ColumnKind.NCHAR, 10, in_characters=True),
+}
+ANY_VALUE = st.one_of(
+    st.sampled_from(NASTY),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(10**45), 10**45),
+    st.floats(),
+    st.decimals(),
+    st.builds(
+        lambda digits, exponent: Decimal(digits).scaleb(exponent), st.integers(0, 10**40), st.integers(-300, 300)
+    ),
+    st.text(max_size=12),
+)
+
+
+def bound_or_code(kind: str, value: Value) -> object:
+    """What is bound for a value, or the code it is refused with."""
+    columns = (column("TAG_NAME", ColumnKind.VARCHAR2, 100), replace(EVERY_COLUMN[kind], name="TAG_VALUE"))
+    config = replace(CONFIG, columns={"TAG_NAME": "name", "TAG_VALUE": "value"})
+    plan = plan_layout(config, TableFacts(TableName("U", "T"), columns, (), "AL32UTF8"), "agent")
+    rows = encode(Batch.of(ORIGIN, ("a",), (value,), 0), plan, OnConflict.KEEP, FOREVER)
+    return rows.refusals[0].code if rows.refusals else rows.rows[0][1]
+
+
+@pytest.mark.parametrize("kind", EVERY_COLUMN)
+@given(ANY_VALUE)
+@settings(max_examples=60)
+def test_any_value_is_bound_as_what_its_column_holds_or_refused_with_a_reason(kind: str, value: Value) -> None:
+    known = EVERY_COLUMN[kind].kind
+    bound = bound_or_code(kind, value)
+    if isinstance(bound, str) and re.fullmatch(r"ORA-\d{5}|INEXACT", bound):
+        return
+    if bound is None:
+        assert EVERY_COLUMN[kind].nullable
+    elif known in TEXTS:
+        assert isinstance(bound, str)
+        if isinstance(value, float):
+            assert float(bound) == value or value != value
+    elif known in (ColumnKind.BINARY_DOUBLE, ColumnKind.BINARY_FLOAT):
+        assert type(bound) is float
+    else:
+        assert isinstance(bound, int | Decimal)
+        # What the driver can send: a zero without an exponent, else 38 digits (a float has fewer) of a NUMBER's range.
+        assert str(bound) == "0" or 1e-131 < Decimal(bound).copy_abs() < Decimal("1E126")
+        if kind == "NUMBER" and isinstance(value, float):
+            assert float(bound) == value
+
+
+@pytest.mark.parametrize("kind", ["NUMBER", "NUMBER(38)"])
+def test_the_largest_numbers_of_38_digits_and_zeros_of_any_exponent_fit(kind: str) -> None:
+    for value in (10**38 - 1, Decimal(10**38 - 1), -(10**38) + 1):
+        assert bound_or_code(kind, value) == value
+    for zero in (Decimal("0E-200"), Decimal("0E+200"), Decimal("-0"), -0.0, 0):
+        bound = bound_or_code(kind, zero)
+        assert (bound, str(bound)) == (0, "0")
 
 
 def in_a_number_column() -> Layout:

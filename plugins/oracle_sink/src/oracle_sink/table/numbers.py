@@ -106,7 +106,7 @@ class NumberColumn:
 
     def _to_number(self, value: Value) -> Bind:
         if self._plain:  # most values need no arithmetic
-            if isinstance(value, float) and (1e-130 <= abs(value) < 1e126 or value == 0.0):
+            if isinstance(value, float) and 1e-130 <= abs(value) < 1e126:
                 return Decimal(repr(float(value)))
             if isinstance(value, int) and -_PLAIN_INT < value < _PLAIN_INT:
                 return int(value)
@@ -120,6 +120,8 @@ class NumberColumn:
             number = value
         else:
             raise self._no_number(value)
+        if not number:
+            return 0  # a Decimal zero may have an exponent that the driver refuses: 0E-200
         # Before any arithmetic: the contexts of decimal raise Overflow for exponents that Decimal itself can have.
         if not number.is_finite() or number.adjusted() >= _BEYOND.adjusted():
             raise self._overflow(value)
@@ -134,7 +136,9 @@ class NumberColumn:
             raise NumberRefused(
                 Refusal("ORA-01438", f"value larger than specified precision allowed for column {self.column}: {value}")
             )
-        if number and not _SMALLEST <= number.copy_abs() < _BEYOND:
+        if not number:  # rounded to nothing
+            return 0
+        if not _SMALLEST <= number.copy_abs() < _BEYOND:
             raise self._overflow(value)
         if len(number.normalize(_WIDE).as_tuple().digits) > _DIGITS:
             raise self._inexact(value)
