@@ -38,9 +38,13 @@ class Target:
         self.source = Source(name_of(alias) if alias is not None else table.name, columns, table)
         self.compiler = Compiler(database, session, types, Scope([self.source]))
         self.session = session
+        self._modern = database.release.modern
         new = Compiler(database, session, [], Scope([Source("NEW", columns, table)]))
-        self._triggers = [(trigger, new.condition(trigger.condition)) for trigger in table.triggers]
+        self._triggers = [(trigger, new.condition(trigger.condition)) for trigger in table.triggers if trigger.enabled]
         self._checks = [(check, self.compiler.condition(check.condition)) for check in table.checks]
+        for unique in table.uniques:
+            if unique.unusable:
+                raise OraError(1502, name=f"{table.schema}.{unique.name}")
         self._names = [table.qualified(i) for i in range(len(table.columns))]
         # DEFAULTs have no binds and no columns
         plain = Compiler(database, session, [], Scope([]))
@@ -60,6 +64,22 @@ class Target:
             for check, condition in self._checks:
                 if condition(frame) is False:
                     raise OraError(2290, name=f"{self.table.schema}.{check.name}")
+
+    def place(self, row: Row, old: Row | None = None) -> None:
+        """Raises ORA-14400 for a row of no partition, ORA-14402 for one that may not move to another."""
+        partitioning = self.table.partitioning
+        if partitioning is None:
+            return
+        try:
+            partition = partitioning.place(row)
+        except OraError as error:
+            if error.code == 14400 and self._modern:
+                keys = [str(t.decode(row[c])) for c, t in zip(partitioning.columns, partitioning.types, strict=True)]
+                table = f'"{self.table.schema}"."{self.table.name}"'
+                error = OraError(14400, f"no partition found in table {table} for inserted partition key {keys}")
+            raise error from None
+        if old is not None and not partitioning.row_movement and partition is not partitioning.place(old):
+            raise OraError(14402)
 
     def fire_triggers(self, row: Row, session: SessionView) -> None:
         """Raises what a trigger before INSERT raises."""
@@ -98,6 +118,7 @@ class Target:
         )
         self.fire_triggers(row, session)
         self.check(row, session)
+        self.place(row)
         session.transaction.insert(self.table, row, session.settings)
 
     def update_row(self, rid: int, row: Row, sets: Sequence[tuple[int, Function]], frame: Frame) -> None:
@@ -105,6 +126,7 @@ class Target:
         for i, function in sets:
             new[i] = self.encode(i, function(frame), frame.session)
         self.check(tuple(new), frame.session, updating=True)
+        self.place(tuple(new), row)
         frame.session.transaction.change(self.table, rid, tuple(new), frame.session.settings)
 
 
@@ -182,7 +204,13 @@ class Insert:
             if not column.nullable and None in values:
                 return False
             out.append(values)
-        return session.transaction.insert_many(table, list(zip(*out, strict=True)))
+        stored = list(zip(*out, strict=True))
+        if table.partitioning is not None:
+            try:
+                table.partitioning.place_all(stored)
+            except OraError:
+                return False
+        return session.transaction.insert_many(table, stored)
 
 
 def _item(i: int) -> Function:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from oracle_standin.ddl import commands
+from oracle_standin.ddl.clauses import qualified
 from oracle_standin.errors import OraError
-from oracle_standin.sql import ddl
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import Datatype
 from oracle_standin.sql.dml import Insert, Merge, Plan, Update
@@ -63,19 +64,39 @@ class Database:
     def table(self, reference: exp.Expr, session: SessionView, privilege: str) -> Table:
         """Finds a table. Raises ORA-00942 if it does not exist or is not visible, ORA-01031 without the privilege."""
         schema, name = table_name(reference)
-        owner = schema or session.schema
-        if (owner, name) not in self.tables:
+        return self._table(self._locate(schema, name, session, privilege), session, privilege)
+
+    def find_table(self, name: str, session: SessionView, privilege: str) -> Table:
+        """The same by its name in DDL."""
+        return self._table(self.locate(name, session, privilege), session, privilege)
+
+    def locate(self, name: str, session: SessionView, privilege: str) -> tuple[str, str]:
+        """Owner and name of the object that a name in DDL means. Raises as :meth:`table` does."""
+        schema, plain = qualified(name, session)
+        return self._locate(schema if "." in name else None, plain, session, privilege)
+
+    def _locate(self, schema: str | None, name: str, session: SessionView, privilege: str) -> tuple[str, str]:
+        key = (schema or session.schema, name)
+        if key not in self.tables:
             public = self.synonyms.get(("PUBLIC", name)) if schema is None else None
-            owner, name = self.synonyms.get((owner, name)) or public or (owner, name)
-        table = self.tables.get((owner, name))
-        granted = {p for who, *what, p in self.grants if who == session.user and what == [owner, name]}
-        if table is None or (owner != session.user and not granted):
-            raise OraError(942, f'table or view "{owner}"."{name}" does not exist' if self.release.modern else None)
-        if owner != session.user and privilege not in granted:
+            key = self.synonyms.get(key) or public or key
+        granted = {p for who, *what, p in self.grants if who == session.user and what == [*key]}
+        if key not in self.tables or (key[0] != session.user and not granted):
+            raise OraError(942, f'table or view "{key[0]}"."{key[1]}" does not exist' if self.release.modern else None)
+        if key[0] != session.user and privilege not in granted:
             raise OraError(1031)
-        if table.temporary and privilege != "DROP":
-            return self._private.setdefault((session.sid, owner, name), table.empty_copy())
+        return key
+
+    def _table(self, key: tuple[str, str], session: SessionView, privilege: str) -> Table:
+        table = self.tables[key]
+        if table.temporary and privilege in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            return self._private.setdefault((session.sid, *key), table.empty_copy())
         return table
+
+    def forbid_same_name(self, key: tuple[str, str]) -> None:
+        """Raises ORA-00955."""
+        if key in self.tables or key in self.sequences or key in self.synonyms:
+            raise OraError(955)
 
     def clear_temporary(self, session: SessionView, closing: bool = False) -> None:
         """Empties or drops the temporary tables of a session when its transaction (with ``closing``: it) ends."""
@@ -156,7 +177,7 @@ class Database:
         """Runs DDL; plans and parse trees made before are discarded."""
         assert statement.what is What.DDL
         try:
-            ddl.execute(self, session, statement)
+            commands.execute(self, session, statement.text)
         finally:
             self._plans.clear()
             self._statements.clear()

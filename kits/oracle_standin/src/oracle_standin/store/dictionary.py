@@ -82,8 +82,15 @@ def _cons_columns(database: Database, session: SessionView) -> Iterable[Row]:
 
 def _indexes(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
+        found = {unique.name: unique for unique in table.uniques}
         for name, uniqueness, _ in _index_list(table):
-            yield table.schema, name, "NORMAL", table.schema, table.name, uniqueness, "VALID", "NO"
+            unique = found.get(name)
+            partitioned = unique is not None and unique.local and table.partitioning is not None
+            kind = "NORMAL/REV" if unique is not None and unique.reverse else "NORMAL"
+            # the partitions of a partitioned index have a status, the index itself has none
+            status = "N/A" if partitioned else "UNUSABLE" if unique is not None and unique.unusable else "VALID"
+            partitions = "YES" if partitioned else "NO"
+            yield table.schema, name, kind, table.schema, table.name, uniqueness, status, partitions
 
 
 def _ind_columns(database: Database, session: SessionView) -> Iterable[Row]:
@@ -103,7 +110,30 @@ def _index_list(table: Table) -> Iterable[tuple[str, str, Sequence[str]]]:
 def _tables(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
         temporary = "Y" if table.temporary else "N"
-        yield table.schema, table.name, "USERS", "VALID", "NO", temporary, table.count(None)
+        partitioned = "NO" if table.partitioning is None else "YES"
+        tablespace = "USERS" if table.partitioning is None else None
+        yield table.schema, table.name, tablespace, "VALID", partitioned, temporary, table.count(None)
+
+
+def _tab_partitions(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for i, partition in enumerate(table.partitioning.partitions if table.partitioning is not None else ()):
+            text, automatic = partition.high_value, "YES" if partition.automatic else "NO"
+            yield table.schema, table.name, "NO", partition.name, 0, text, len(text), i + 1, "USERS", None, automatic
+
+
+def _part_tables(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        if (by := table.partitioning) is not None:
+            count = len(by.partitions) if by.interval is None else 1048575
+            width = by.interval.text if by.interval is not None else None
+            yield table.schema, table.name, by.kind, "NONE", count, 0, len(by.columns), "VALID", "USERS", width, "NO"
+
+
+def _part_key_columns(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for i, column in enumerate(table.partitioning.columns if table.partitioning is not None else ()):
+            yield table.schema, table.name, "TABLE", table.columns[column].name, i + 1
 
 
 def _tab_privs(database: Database, session: SessionView) -> Iterable[Row]:
@@ -147,6 +177,17 @@ _OWNED = {
     "CONS_COLUMNS": ("CONSTRAINT_NAME TABLE_NAME COLUMN_NAME POSITION:n", _cons_columns),
     "INDEXES": ("INDEX_NAME INDEX_TYPE TABLE_OWNER TABLE_NAME UNIQUENESS STATUS PARTITIONED", _indexes),
     "IND_COLUMNS": ("INDEX_NAME TABLE_OWNER TABLE_NAME COLUMN_NAME COLUMN_POSITION:n DESCEND", _ind_columns),
+    "TAB_PARTITIONS": (
+        """TABLE_NAME COMPOSITE PARTITION_NAME SUBPARTITION_COUNT:n HIGH_VALUE HIGH_VALUE_LENGTH:n PARTITION_POSITION:n
+        TABLESPACE_NAME NUM_ROWS:n INTERVAL""",
+        _tab_partitions,
+    ),
+    "PART_TABLES": (
+        """TABLE_NAME PARTITIONING_TYPE SUBPARTITIONING_TYPE PARTITION_COUNT:n DEF_SUBPARTITION_COUNT:n
+        PARTITIONING_KEY_COUNT:n STATUS DEF_TABLESPACE_NAME INTERVAL AUTOLIST""",
+        _part_tables,
+    ),
+    "PART_KEY_COLUMNS": ("NAME OBJECT_TYPE COLUMN_NAME COLUMN_POSITION:n", _part_key_columns),
     "SEQUENCES": ("SEQUENCE_NAME", lambda database, session: database.sequences),
 }
 _FIXED = {
@@ -185,16 +226,23 @@ _FIXED = {
 }  # fmt: skip
 
 
-def _owned(scope: str, names: str, rows: Callable[[Database, SessionView], Iterable[Sequence[Value]]]) -> View:
+_OWNER = {"TAB_PARTITIONS": "TABLE_OWNER", "SEQUENCES": "SEQUENCE_OWNER"}
+
+
+def _owned(
+    scope: str, owner: str, names: str, rows: Callable[[Database, SessionView], Iterable[Sequence[Value]]]
+) -> View:
     if scope == "ALL":
-        return View(_columns("OWNER " + names), rows)
+        return View(_columns(f"{owner} {names}"), rows)
     return View(
         _columns(names),
         lambda database, session: [row[1:] for row in rows(database, session) if row[0] == session.user],
     )
 
 
-_VIEWS = _FIXED | {f"{s}_{name}": _owned(s, *what) for s in ("USER", "ALL") for name, what in _OWNED.items()}
+_VIEWS = _FIXED | {
+    f"{s}_{name}": _owned(s, _OWNER.get(name, "OWNER"), *what) for s in ("USER", "ALL") for name, what in _OWNED.items()
+}
 
 
 def view(name: str) -> View | None:

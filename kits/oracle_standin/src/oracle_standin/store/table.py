@@ -12,6 +12,7 @@ from oracle_standin.sql.datatype import Datatype, Raw, Row
 if TYPE_CHECKING:
     from sqlglot import exp
 
+    from oracle_standin.store.partition import Partitioning
     from oracle_standin.store.transaction import Transaction
 
 Key: TypeAlias = Raw | Row
@@ -31,13 +32,16 @@ class Column:
 class Unique:
     """A primary key, a unique constraint or a unique index: ``rids`` maps each key to its row number."""
 
-    __slots__ = ("columns", "constraint", "key", "name", "primary", "rids")
+    __slots__ = ("columns", "constraint", "key", "local", "name", "primary", "reverse", "rids", "unusable")
 
     def __init__(self, name: str, columns: tuple[int, ...], primary: bool, constraint: bool) -> None:
         self.name = name
         self.columns = columns
         self.primary = primary
         self.constraint = constraint
+        self.local = False  # its index is partitioned as the table is
+        self.reverse = False
+        self.unusable = False  # DML fails with ORA-01502 until the index is rebuilt
         self.rids: dict[Key, int] = {}
         self.key = _key_function(columns)
 
@@ -79,6 +83,7 @@ class Trigger:
     condition: exp.Expr
     code: int
     message: str
+    enabled: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -97,12 +102,15 @@ class Table:
     reclaimed: set[Transaction] = field(default_factory=set)  # they have freed a key and used it again
     next_rid: int = 0
     counted: int = 0  # rows in count-only mode
+    partitioning: Partitioning | None = None
     temporary: str = ""  # "delete" or "preserve" (rows at commit), "drop" (the definition at commit)
 
     def empty_copy(self) -> Table:
         """The same definition without rows: a temporary table as one session has it."""
         uniques = [Unique(u.name, u.columns, u.primary, u.constraint) for u in self.uniques]
-        return Table(self.schema, self.name, self.columns, uniques, self.checks, temporary=self.temporary)
+        return Table(
+            self.schema, self.name, self.columns, uniques, self.checks, self.triggers, temporary=self.temporary
+        )
 
     def position(self, name: str) -> int:
         """Raises ORA-00904."""
@@ -113,6 +121,14 @@ class Table:
 
     def qualified(self, i: int) -> str:
         return f'"{self.schema}"."{self.name}"."{self.columns[i].name}"'
+
+    def remove(self, rid: int) -> None:
+        """Takes a committed row out of the table and its keys."""
+        row = self.rows.pop(rid)
+        for unique in self.uniques:
+            key = None if row is None else unique.key(row)
+            if key is not None and unique.rids.get(key) == rid:
+                del unique.rids[key]
 
     def scan(self, reader: Transaction) -> Iterator[tuple[int, Row]]:
         """What ``reader`` sees: committed rows and its own changes."""
