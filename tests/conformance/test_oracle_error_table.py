@@ -1,58 +1,104 @@
-"""The whole table of Oracle's codes: what the sink does about each, and which state the core enters for it.
+"""The whole table of Oracle's codes: what the sink does about each, which state the core enters, and the next step.
 
 Written out from the database's and the driver's documentation, not from the sink's own table.
 """
 
 import pytest
-from oracle_sink.session.errors import Action, action_of, failure
+from oracle_sink.session.codes import Action
+from oracle_sink.session.errors import action_of, failure
 
 from agent_core.api import SinkState
 from agent_core.runtime.delivery.sink_gate import ProbeIntervals
 
-ROWS = (12899, 1401, 1438, 1722, 1400, 1407, 2290, 2291, 1830, 1841, 1843, 1847, 1858, 1861, 14400, 14300, 14401, 1461)
+ROWS = (
+    12899, 1401, 1402, 1438, 1426, 1722, 1400, 1407, 2290, 2291, 1830, 1841, 1843, 1847, 1858, 1861, 12713, 14300,
+    14401, 1461, 28115,
+)  # fmt: skip
 ROWS_DRIVER = (3002, 3003, 3013, 4003, 4004, 4009, 4010)
 LOST_DRIVER = (4011, 4033, 1001, 5000, 5001, 5002, 5003, 5004, 5005, 5006)
-LOST = (12571, 28, 603, 609, 1012, 1092, 2396, 3113, 3114, 3135)
+LOST = (
+    12571, 12572, 12573, 22, 31, 1000, 1041, 2390, 2392, 2394, 2396, 2397, 2399, 4036, 56600, 28, 600, 603, 609, 1012,
+    1092, 3113, 3114, 3135, 7445,
+)  # fmt: skip
 AWAY_DRIVER = (6005, 6000, 6001, 6003, 6004, 4005)
 AWAY = (
-    1033, 1034, 1035, 1089, 1090, 1109, 12170, 12514, 12516, 12518, 12519, 12520, 12521, 12526, 12527, 12528, 12535,
-    12537, 12541, 12543, 12545, 12547, 12560, 12757, 28547, 18, 20, 2391,
+    1033, 1034, 1035, 1089, 1090, 1109, 12170, 12500, 12504, 12505, 12506, 12514, 12516, 12518, 12519, 12520, 12521,
+    12526, 12527, 12528, 12529, 12535, 12537, 12540, 12541, 12543, 12545, 12547, 12549, 12560, 12599, 12637, 12650,
+    12660, 12757, 28547, 18, 20, 2391,
 )  # fmt: skip
 BUSY_DRIVER = (4024,)
-BUSY = (1013, 60, 54, 2049, 4020, 4021, 8177, 4061, 4065, 4068, 1555, 25402, 25408)
-FULL = (1653, 1654, 1652, 1658, 1688, 1691, 1631, 1632, 1536, 30036, 257, 19809, 4030, 4031, 16000)
-REFUSED = (1017, 28000, 28001, 1045, 28003, 1031, 1950)
+BUSY = (
+    1013, 40, 51, 54, 55, 60, 1555, 1574, 1591, 2049, 2393, 2395, 4020, 4021, 4022, 4025, 4027, 4061, 4065, 4068, 8177,
+    12805, 14403, 25402, 25408, 29771, 30006,
+)  # fmt: skip
+FULL = (
+    1536, 1562, 1565, 1628, 1631, 1632, 1650, 1652, 1653, 1654, 1655, 1658, 1659, 1680, 1683, 1684, 1685, 1688, 1691,
+    1692, 3233, 3234, 30032, 30036, 60019, 65114, 257, 19809, 4030, 4031,
+)  # fmt: skip
+DAMAGED = (
+    372, 376, 1110, 1114, 1115, 1410, 1502, 1578, 1647, 8102, 8103, 12081, 14466, 16000, 16397, 16456, 19502, 26026,
+    27072, 28365, 28374,
+)  # fmt: skip
+REFUSED = (1017, 1005, 28000, 28001, 1045, 28003, 28150)
 REFUSED_DRIVER = (4001, 3015, 2033)
-WRONG = (942, 904, 913, 947, 12154, 38913)
-WRONG_DRIVER = (4000, 4017, 4018, 4026, 4027, 6002, 6006, 2018, 3001, 3010)
+WRONG = (
+    942, 904, 913, 947, 1031, 1950, 41900, 12154, 38913, 1732, 1733, 1747, 1779, 30657, 439, 32795, 54013, 2289, 4063,
+    4091, 4098, 6508, 8004, 12008, 14400, 28030, 28040, 28043, 46952, 65162,
+)  # fmt: skip
+WRONG_DRIVER = (4000, 4017, 4018, 4021, 4026, 4027, 6002, 6006, 2017, 2018, 2019, 2049, 2053, 3001, 3010)
 TRIGGERS = (4088, 20000, 20001, 20500, 20999)
 UNKNOWN = (1, 21000, 19999, 99999)
+WRAPPERS = (604, 2002, 8243, 12801)
 
 TABLE: list[tuple[tuple[int, ...], tuple[int, ...], Action, SinkState]] = [
     (ROWS, ROWS_DRIVER, Action.REJECT, SinkState.DOWN),
     (LOST, LOST_DRIVER, Action.RECONNECT, SinkState.DOWN),
     ((*AWAY, *BUSY), (*AWAY_DRIVER, *BUSY_DRIVER), Action.BACK_OFF, SinkState.DOWN),
-    (FULL, (), Action.THROTTLE, SinkState.THROTTLED),
+    ((*FULL, *DAMAGED, *WRAPPERS), (), Action.THROTTLE, SinkState.THROTTLED),
     (REFUSED, REFUSED_DRIVER, Action.LOCK_OUT, SinkState.LOCKED_OUT),
     (WRONG, WRONG_DRIVER, Action.MISCONFIGURED, SinkState.MISCONFIGURED),
     (TRIGGERS, (), Action.TRIGGER, SinkState.DOWN),
     (UNKNOWN, (), Action.UNKNOWN, SinkState.DOWN),
 ]
 CASES = [
-    pytest.param(code, action, state, id=f"{code}-{action.name.lower()}")
+    (code, action, state)
     for database, driver, action, state in TABLE
     for code in [*(f"ORA-{number:05}" for number in database), *(f"DPY-{number:04}" for number in driver)]
 ]
+PERSON_NEEDED = {SinkState.THROTTLED, SinkState.LOCKED_OUT, SinkState.MISCONFIGURED}
 
 
-@pytest.mark.parametrize(("code", "action", "state"), CASES)
-def test_each_code_has_its_action_and_leads_to_its_state(code: str, action: Action, state: SinkState) -> None:
-    """The state is the one entered when the retries are used up and no single row is to blame."""
-    assert action_of(code) is action
-    entered, _ = ProbeIntervals(normal=30, slow=60).after(failure(code, "message", "insert"))
-    assert entered is state
+def state_after(code: str, message: str = "message") -> SinkState:
+    """The state when the retries are used up and no single row is to blame."""
+    return ProbeIntervals(normal=30, slow=60).after(failure(code, message, "insert"))[0]
+
+
+def test_each_code_has_its_action_leads_to_its_state_and_where_a_person_is_needed_says_the_next_step() -> None:
+    wrong = [
+        (code, action_of(code).name, state_after(code).name)
+        for code, action, state in CASES
+        if action_of(code) is not action or state_after(code) is not state
+    ]
+    assert wrong == []
+    silent = {code for code, _, state in CASES if state in PERSON_NEEDED and failure(code, "x", "y").next_step is None}
+    assert silent == {f"ORA-{number:05}" for number in WRAPPERS}  # what is inside knows the next step
 
 
 def test_no_code_stands_in_two_rows() -> None:
-    codes = [case.values[0] for case in CASES]
-    assert len(codes) == len(set(codes)) > 120
+    codes = [code for code, _, _ in CASES]
+    assert len(codes) == len(set(codes)) > 220
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_code_that_wraps_another_is_judged_by_the_one_inside(wrapper: int) -> None:
+    outer = f"ORA-{wrapper:05}"
+    wrong = []
+    for code, action, state in CASES:
+        if code in {f"ORA-{number:05}" for number in (*WRAPPERS, 21000, 19999, 99999)}:
+            continue
+        message = f"{outer}: error occurred at recursive SQL level 1\n{code}: something"
+        expected = Action.TRIGGER if action is Action.REJECT or code == "ORA-00001" else action
+        if action_of(outer, message) is not expected or state_after(outer, message) is not state:
+            wrong.append((code, action_of(outer, message).name))
+    assert wrong == []
+    assert action_of(outer, f"{outer}: error\nORA-99999: what nobody knows") is Action.THROTTLE

@@ -21,12 +21,10 @@ from agent_core.api import (
 )
 from oracle_sink.config import OnConflict, OracleSinkConfig
 from oracle_sink.session.address import addresses_of, reach
+from oracle_sink.session.codes import EXPIRES_SOON, NO_TABLE, Action
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
     DOUBTFUL,
-    EXPIRES_SOON,
-    NO_TABLE,
-    Action,
     action_of,
     code_of,
     next_step,

@@ -6,8 +6,8 @@ import ssl
 
 import oracledb
 import pytest
+from oracle_sink.session.codes import Action
 from oracle_sink.session.errors import (
-    Action,
     action_of,
     code_of,
     connection_is_lost,
@@ -26,7 +26,7 @@ from agent_core.api import AuthenticationError, ConfigurationError, RetryableErr
     [
         ("ORA-12899", Action.REJECT),
         ("ORA-01438", Action.REJECT),
-        ("ORA-14400", Action.REJECT),
+        ("ORA-14400", Action.MISCONFIGURED),
         ("DPY-4004", Action.REJECT),
         ("DPY-4011", Action.RECONNECT),
         ("ORA-03113", Action.RECONNECT),
@@ -41,7 +41,7 @@ from agent_core.api import AuthenticationError, ConfigurationError, RetryableErr
         ("ORA-16000", Action.THROTTLE),
         ("ORA-01017", Action.LOCK_OUT),
         ("ORA-28000", Action.LOCK_OUT),
-        ("ORA-01950", Action.LOCK_OUT),
+        ("ORA-01950", Action.MISCONFIGURED),
         ("ORA-00942", Action.MISCONFIGURED),
         ("DPY-4000", Action.MISCONFIGURED),
         ("ORA-04088", Action.TRIGGER),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent_core.api import ComponentContext, ConfigError, Finding, Log, RateLimit, Secret, Severity
-from oracle_sink.session.errors import EXPIRES_SOON, one_line
+from oracle_sink.session.codes import EXPIRES_SOON
+from oracle_sink.session.errors import one_line
 
 _DAY_SECONDS: Final = 86_400.0
 _LOOK_SECONDS: Final = 60.0

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import AuthenticationError, Clock, RetryableError
-from oracle_sink.session.errors import WRONG_CREDENTIALS, next_step
+from oracle_sink.session.codes import WRONG_CREDENTIALS
+from oracle_sink.session.errors import next_step
 from oracle_sink.session.refusal_file import LoginRefusal, RefusalFile
 
 LONGEST_PAUSE_SECONDS: Final = 900.0

@@ -16,8 +16,9 @@ import oracledb
 
 from agent_core.api import AuthenticationError, Clock, ConfigError, ConfigurationError, RetryableError
 from oracle_sink.config import OracleSinkConfig
+from oracle_sink.session.codes import NO_CONNECTION
 from oracle_sink.session.driver import DRIVER_ERRORS
-from oracle_sink.session.errors import NO_CONNECTION, translate
+from oracle_sink.session.errors import translate
 from oracle_sink.session.peer import LOGIN_BYTES, Peer
 
 SDU_BYTES: Final = 8192

@@ -11,7 +11,8 @@ from typing import Final
 import oracledb
 
 from agent_core.api import ConfigurationError
-from oracle_sink.session.errors import NO_TABLE, code_of
+from oracle_sink.session.codes import NO_TABLE
+from oracle_sink.session.errors import code_of
 from oracle_sink.table.identifiers import TableName
 
 

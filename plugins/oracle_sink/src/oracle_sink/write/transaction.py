@@ -18,15 +18,11 @@ from typing import Final, NamedTuple
 
 from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteOutcome
 from oracle_sink.config import OnConflict
+from oracle_sink.session.codes import CLIENT_ENCODING, DUPLICATE, NULL_REFUSED, ROLLED_BACK, Action
 from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
-    CLIENT_ENCODING,
     DOUBTFUL,
-    DUPLICATE,
-    NULL_REFUSED,
-    ROLLED_BACK,
-    Action,
     action_of,
     code_of,
     connection_is_lost,
@@ -156,11 +152,11 @@ class Transaction:
             if error.code == DUPLICATE:
                 taken.append(error)
                 continue
-            match action_of(error.code):
+            match action_of(error.code, error.message):
                 case Action.REJECT:
                     self._expect_mapped(error)
                 case action if action not in DOUBTFUL:
-                    if connection_is_lost(error.code):
+                    if connection_is_lost(error.code, error.message):
                         self._session.lost = True
                     raise failure(error.code, one_line(error.message), self._doing)
             rejected[error.row] = Refusal(error.code, one_line(error.message))
@@ -183,7 +179,7 @@ class Transaction:
             self._doubt.clear()
             return
         for error in errors:
-            if error.code != DUPLICATE and action_of(error.code) in DOUBTFUL:
+            if error.code != DUPLICATE and action_of(error.code, error.message) in DOUBTFUL:
                 if self._doubt.table_is_broken():
                     raise failure(
                         error.code, f"on every row of several batches: {one_line(error.message)}", self._doing
@@ -269,11 +265,11 @@ class Transaction:
             self._session.connection.commit()
         except DRIVER_ERRORS as error:
             self._session.lost = True
-            ambiguous = code_of(error) != ROLLED_BACK
+            ambiguous = code_of(error) not in ROLLED_BACK
             raise translate(error, f"commit to {self._layout.table}", ambiguous=ambiguous) from error
 
     def _raise(self, error: BaseException) -> None:
-        if connection_is_lost(code_of(error)):
+        if connection_is_lost(code_of(error), text_of(error)):
             self._session.lost = True
         raise translate(error, self._doing) from error
 
