@@ -7,9 +7,11 @@ sequence TAGFERRY_TEST_SEQ, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import cast
 
 import oracledb
 import pytest
@@ -36,7 +38,7 @@ DEFAULTS: dict[str, object] = {
     "true_text": "1",
     "false_text": "0",
     "max_future": 86_400.0 * 365 * 200,
-    "pool": {"min": 1, "max": 5},
+    "pool": {"min": 1, "max": 5, "max_age": 3600.0},
     "timeouts": PATIENT,
     "login_interval": 5.0,
     "config_dir": None,
@@ -46,6 +48,7 @@ DEFAULTS: dict[str, object] = {
     "program": "tagferry",
     "module": None,
     "thick": None,
+    "session": [],
 }
 
 MakeSink = Callable[..., OracleSink]
@@ -88,14 +91,20 @@ def _drop(database: Standin) -> None:
 
 @pytest.fixture
 def make_sink(database: Standin, tmp_path: Path) -> Iterator[MakeSink]:
-    """``make_sink(clock=..., latches=..., **config)``: a sink that is closed at the end."""
+    """``make_sink(clock=..., latches=..., pool=..., **config)``: a sink that is closed at the end."""
     sinks: list[OracleSink] = []
 
-    def make(clock: Clock | None = None, latches: Latches | None = None, **config: object) -> OracleSink:
+    def make(
+        clock: Clock | None = None,
+        latches: Latches | None = None,
+        pool: Mapping[str, object] = MappingProxyType({}),
+        **config: object,
+    ) -> OracleSink:
         account: Config = {
             "dsn": database.dsn,
             "user": database.user,
             "password": Secret(lambda: database.password),
+            "pool": cast("dict[str, object]", DEFAULTS["pool"]) | dict(pool),
         }
         typed = settings(OracleSinkConfig, DEFAULTS | dict(account) | config)
         context = ComponentContext("warehouse", "line-1", tmp_path, "oracle_sink", clock or SystemClock())

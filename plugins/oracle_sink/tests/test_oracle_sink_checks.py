@@ -10,13 +10,16 @@ from oracle_sink import plugin
 
 from agent_core.api import ComponentContext, Config, ConfigError, Secret, load_schema
 
+SCHEMA = "ALTER SESSION SET CURRENT_SCHEMA = PLANT NLS_DATE_FORMAT = 'HH24:MI;SS'"
+
 
 def sink(**config: object) -> dict[str, Any]:
     properties = cast("dict[str, dict[str, object]]", load_schema("oracle_sink")["properties"])
     defaults = {key: rules["default"] for key, rules in properties.items() if "default" in rules}
     seconds = {"connect": 5.0, "login": 15.0, "call": 10.0, "wait": 5.0}
     given = {"dsn": "db/x", "user": "u", "password": Secret(lambda: "p"), "timeouts": seconds, "max_future": 1.0}
-    return {"type": "oracle_sink", "config": defaults | given | {"login_interval": 5.0} | config}
+    pool = {"min": 2, "max": 5, "max_age": 3600.0}
+    return {"type": "oracle_sink", "config": defaults | given | {"login_interval": 5.0, "pool": pool} | config}
 
 
 def check(*sinks: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...], bool]]:
@@ -25,7 +28,9 @@ def check(*sinks: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...], bool
 
 
 def test_the_defaults_and_other_sinks_are_fine() -> None:
+    enabled = "ALTER SESSION ENABLE RESUMABLE TIMEOUT 60 NAME 'tag''ferry'"
     assert check(sink(), {"type": "csv_sink", "config": {}}) == []
+    assert check(sink(session=[SCHEMA, enabled])) == []
     assert plugin.agent_check_config({}) == []
 
 
@@ -62,7 +67,20 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
             ("columns", "S"),
             "not an Oracle name",
         ),
-        ({"pool": {"min": 3, "max": 2}}, ("pool", "min"), "more than max"),
+        ({"pool": {"min": 3, "max": 2, "max_age": 0.0}}, ("pool", "min"), "more than max"),
+        ({"session": ["SELECT 1 FROM dual"]}, ("session", 0), "not an ALTER SESSION statement"),
+        ({"session": ["BEGIN x; END;"]}, ("session", 0), "not an ALTER SESSION statement"),
+        ({"session": [SCHEMA, "ALTER SESSION SET NLS_LANGUAGE = 'x';"]}, ("session", 1), "semicolon"),
+        ({"session": ["alter session set a = 1 -- b"]}, ("session", 0), "comment"),
+        ({"session": ["alter session set a = :b"]}, ("session", 0), "bind variable"),
+        ({"session": ["alter session set a = 'b"]}, ("session", 0), "quote without an end"),
+        (
+            {"session": ["alter session set a=p\ntime_zone='+09:00'"]},
+            ("session", 0),
+            "TIME_ZONE cannot be",
+        ),
+        ({"session": ["ALTER SESSION SET COMMIT_WRITE = 'BATCH,NOWAIT'"]}, ("session", 0), "on disk"),
+        ({"session": ["ALTER SESSION SET CONSTRAINTS=DEFERRED"]}, ("session", 0), "refusal of a row"),
         (
             {"timeouts": {"connect": 5.0, "login": 15.0, "call": 0.0, "wait": 5.0}},
             ("timeouts", "call"),

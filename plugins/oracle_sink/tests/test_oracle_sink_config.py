@@ -129,7 +129,8 @@ def test_the_factory_makes_sinks_without_a_network(tmp_path: Path) -> None:
     assert (factory.kind, factory.type) == ("sink", "oracle_sink")
     defaults = {key: rules["default"] for key, rules in PROPERTIES.items() if "default" in rules}
     seconds = {"connect": 5.0, "login": 15.0, "call": 10.0, "wait": 5.0}
-    converted = {"timeouts": seconds, "max_future": 86400.0, "login_interval": 30.0}
+    pool = {"min": 2, "max": 5, "max_age": 3600.0}
+    converted = {"timeouts": seconds, "pool": pool, "max_future": 86400.0, "login_interval": 30.0}
     config = defaults | converted | {"dsn": "nowhere/x", "user": "u", "password": Secret(lambda: "p")}
     context = ComponentContext("warehouse", "line-1", tmp_path, "oracle_sink")
     sink = factory.create(config, context)

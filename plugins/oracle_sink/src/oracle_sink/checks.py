@@ -8,6 +8,7 @@ from typing import cast
 from agent_core.api import Config, ConfigProblem, settings
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.dsn import dsn_mistake
+from oracle_sink.session.setup import statement_mistakes
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.mapping import read_mapping
 
@@ -56,6 +57,9 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
     for mistake in read_mapping(config.columns)[1]:
         where = (*path, "columns") if mistake.column is None else (*path, "columns", mistake.column)
         yield ConfigProblem(str(mistake), where)
+    for wrong_statement in statement_mistakes(config.session):
+        where = (*path, "session", wrong_statement.position)
+        yield ConfigProblem(wrong_statement.message, where, wrong_statement.hint)
     if config.pool.min > config.pool.max:
         yield ConfigProblem(f"min {config.pool.min} is more than max {config.pool.max}", (*path, "pool", "min"))
     for key, seconds in (("connect", config.timeouts.connect_seconds), ("login", config.timeouts.login_seconds)):

@@ -24,6 +24,7 @@ class PoolConfig:
 
     min: int
     max: int
+    max_age_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,4 @@ class OracleSinkConfig:
     program: str
     module: str | None
     thick: ThickConfig | None
+    session: tuple[str, ...]

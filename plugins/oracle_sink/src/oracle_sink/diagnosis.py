@@ -34,6 +34,7 @@ from oracle_sink.session.errors import (
 )
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
+from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.facts import read_facts
 from oracle_sink.table.identifiers import parse_table
@@ -108,13 +109,14 @@ class _Examination:
 
     def findings(self) -> Iterator[Finding]:
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute("ALTER SESSION SET TIME_ZONE = '+00:00'")
+            prepare(self._connection, self._config.session)
             yield self._release()
             yield self._clock()
             yield from self._account()
             yield from self._quota()
             yield from self._table_findings()
+        except ConfigurationError as error:
+            yield _failed(self._subject, error)
         except DRIVER_ERRORS as error:
             yield _failed(self._subject, translate(error, "ask the database"))
 

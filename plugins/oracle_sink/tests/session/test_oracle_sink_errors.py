@@ -10,13 +10,13 @@ from oracle_sink.session.codes import Action
 from oracle_sink.session.errors import (
     action_of,
     code_of,
-    connection_is_lost,
     failure,
     refused_column,
     text_of,
     translate,
     violated_constraint,
 )
+from oracle_sink.session.soundness import connection_is_lost
 
 from agent_core.api import AuthenticationError, ConfigurationError, RetryableError
 
@@ -87,8 +87,6 @@ def test_an_error_without_a_code_means_the_connection_is_gone() -> None:
     assert isinstance(error, RetryableError)
     assert error.code is None
     assert connection_is_lost(code_of(OSError(9, "bad descriptor")))
-    assert connection_is_lost("DPY-4024")
-    assert not connection_is_lost("ORA-01653")
 
 
 def test_a_certificate_that_is_not_trusted_is_a_fault_of_the_configuration() -> None:

@@ -38,7 +38,7 @@ CONFIG = OracleSinkConfig(
     true_text="1",
     false_text="0",
     max_future_seconds=0.0,
-    pool=PoolConfig(1, 1),
+    pool=PoolConfig(1, 1, 0.0),
     timeouts=TimeoutsConfig(1.0, 1.0, 1.0, 1.0),
     login_interval_seconds=1.0,
     config_dir=None,
@@ -48,6 +48,7 @@ CONFIG = OracleSinkConfig(
     program="p",
     module=None,
     thick=None,
+    session=(),
 )
 
 

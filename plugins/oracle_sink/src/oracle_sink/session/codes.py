@@ -53,10 +53,6 @@ WRAPPERS: Final = frozenset(_ora(604, 2002, 2091, 8243, 12801))
 """Name no cause: the message goes on with the code of the statement that failed inside (recursive SQL, the audit
 trail, a new interval partition, a parallel server, a constraint that is checked at COMMIT)."""
 
-ENDED: Final = frozenset((CALL_TIMEOUT, *_ora(16000, 16456)))
-"""The session may answer, but is not used again: it may be busy with the old call, or the database is no longer the
-primary and a new log-in finds the one that is."""
-
 _TABLE: Final[dict[Action, tuple[str, ...]]] = {
     Action.REJECT: (
         *_ora(1400, 1401, 1402, 1407, 1426, 1438, 1461, 1722, 1830, 1841, 1843, 1847, 1858, 1861),

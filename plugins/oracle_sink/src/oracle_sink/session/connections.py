@@ -10,6 +10,8 @@ A worker keeps its session between batches, so a batch needs no round trip to ge
 
 from __future__ import annotations
 
+import math
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,25 +28,30 @@ from oracle_sink.session.expiry import Expiry
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
 from oracle_sink.session.peer import ANSWER_BYTES, Peer
-
-_SETUP: Final = "ALTER SESSION SET TIME_ZONE = '+00:00'"
-"""The driver sets the offset of the client, in which TIMESTAMP WITH LOCAL TIME ZONE columns are read and written."""
+from oracle_sink.session.setup import prepare
 
 _ROLLBACKS: Final = 3
 _PING_AFTER_SECONDS: Final = 60.0
 _PING_TIMEOUT_MS: Final = 2000
+_RENEWAL_PAUSE_SECONDS: Final = 300.0
+"""How long old sessions are used after a log-in that should replace one has failed."""
+
+_AGE_SPREAD: Final = 0.2
+"""By which share a session may end before its time, so that those that began together do not log in together."""
 
 
 class Session:
     """One database session, used by one thread at a time."""
 
-    def __init__(self, connection: oracledb.Connection, peer: Peer) -> None:
+    def __init__(self, connection: oracledb.Connection, peer: Peer, ends_at: float) -> None:
+        """``ends_at``: when it is to be replaced (monotonic seconds)."""
         self.connection = connection
         self.peer = peer
         self.cursor = connection.cursor()
         self.lost = False
         """Set by the code that finds out that the connection cannot be used again."""
         self.idle_since = 0.0
+        self.ends_at = ends_at
 
 
 class Connections:
@@ -71,6 +78,8 @@ class Connections:
         self._live = 0  # idle, lent or being created
         self._inspected = False
         self._is_open = False
+        self._randomness = random.Random()  # noqa: S311 - to spread log-ins, not secrecy
+        self._renew_from = -math.inf
         self.expiry = Expiry(config.user, context)
 
     def open(self) -> None:
@@ -151,12 +160,54 @@ class Connections:
                 if not self._idle:
                     self._live += 1
                     break
-                session = self._idle.pop()
+                session = self._idle.pop(self._next_idle())
+            session = self._renewed(session)
             if self._answers(session):
                 return session
             session.lost = True
             self._put_back(session)
         return self._made()
+
+    def _next_idle(self) -> int:
+        """Which idle session to lend: one that is to be replaced, else the one that was used last."""
+        return next((index for index, session in enumerate(self._idle) if self._is_old(session)), -1)
+
+    def _is_old(self, session: Session) -> bool:
+        now = self._clock.monotonic()
+        return now >= session.ends_at and now >= self._renew_from
+
+    def _end_of_life(self) -> float:
+        age = self._config.pool.max_age_seconds
+        if age <= 0:
+            return math.inf
+        return self._clock.monotonic() + age * (1 - _AGE_SPREAD * self._randomness.random())
+
+    def _renewed(self, session: Session) -> Session:
+        """The session, or a new one in its place if it is old.
+
+        It is closed only once there is a new one: with an expired password, or a listener that is away, it still works.
+        """
+        with self._changed:
+            if not self._is_old(session):
+                return session
+            self._renew_from = self._clock.monotonic() + _RENEWAL_PAUSE_SECONDS  # for the other workers, too
+        try:
+            fresh = self._logged_in()
+        except SinkError as error:
+            self._log.warning(
+                "session not renewed",
+                sink=self._sink_id,
+                error=error,
+                next_step=error.next_step or "see the error; the old session is used until a log-in succeeds",
+                every=self._sink_id,
+            )
+            return session
+        except BaseException:
+            self._put_back(session)
+            raise
+        self._renew_from = -math.inf
+        close_quietly(partial(_give_up, session))
+        return fresh
 
     def _answers(self, session: Session) -> bool:
         """Check a session that has long been idle: a firewall may have dropped its connection."""
@@ -208,13 +259,12 @@ class Connections:
                 peer.allow(ANSWER_BYTES)
                 connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
                 connection.module = self._module
-                with connection.cursor() as cursor:
-                    cursor.execute(_SETUP)
+                prepare(connection, config.session)
                 self.expiry.learn(connection.warning, password)
                 if not self._inspected:
                     self._inspect(connection)
                     self._inspected = True
-                return Session(connection, peer)
+                return Session(connection, peer, self._end_of_life())
             except BaseException as error:
                 close_quietly(connection.close)
                 if isinstance(error, DRIVER_ERRORS):

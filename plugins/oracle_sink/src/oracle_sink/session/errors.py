@@ -11,7 +11,7 @@ import ssl
 from typing import Final
 
 from agent_core.api import AuthenticationError, ConfigurationError, RetryableError, SinkError
-from oracle_sink.session.codes import ACTIONS, DUPLICATE, ENDED, NEXT_STEPS, NO_CONNECTION, WRAPPERS, Action
+from oracle_sink.session.codes import ACTIONS, DUPLICATE, NEXT_STEPS, NO_CONNECTION, WRAPPERS, Action
 
 DOUBTFUL: Final = frozenset({Action.TRIGGER, Action.UNKNOWN})
 """Codes of which nobody knows whether they will come again for the same row: it is retried before it is rejected."""
@@ -51,6 +51,11 @@ def one_line(text: str) -> str:
     return "; ".join(line.strip() for line in _NOISE.sub("", text).splitlines() if line.strip())
 
 
+def codes_in(text: str) -> list[str]:
+    """All codes that a message names, in their order."""
+    return _CODE.findall(text)
+
+
 def action_of(code: str | None, text: str = "") -> Action:
     """What is done about a code.
 
@@ -58,7 +63,7 @@ def action_of(code: str | None, text: str = "") -> Action:
     database is to blame. A refusal inside never blames the row alone: it may be the audit trail's row.
     """
     if code in WRAPPERS:
-        inner = next((a for c in _CODE.findall(text) if (a := _INSIDE.get(c)) is not None), Action.THROTTLE)
+        inner = next((a for c in codes_in(text) if (a := _INSIDE.get(c)) is not None), Action.THROTTLE)
         return Action.TRIGGER if inner is Action.REJECT else inner
     return ACTIONS.get(code, Action.UNKNOWN) if code is not None else Action.UNKNOWN
 
@@ -90,7 +95,7 @@ def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False)
 
 def next_step(code: str | None, text: str = "") -> str | None:
     """What to do about a code, or about the first known code in a message that contains others."""
-    return NEXT_STEPS.get(code or "") or next((s for c in _CODE.findall(text) if (s := NEXT_STEPS.get(c))), None)
+    return NEXT_STEPS.get(code or "") or next((s for c in codes_in(text) if (s := NEXT_STEPS.get(c))), None)
 
 
 def violated_constraint(message: str) -> str | None:
@@ -103,11 +108,3 @@ def refused_column(message: str) -> str | None:
     """The column in ``cannot insert NULL into ("OWNER"."TABLE"."COLUMN")``."""
     found = _COLUMN.search(message)
     return found[1] if found else None
-
-
-def connection_is_lost(code: str | None, text: str = "") -> bool:
-    """True if the session is not used again: it is lost, or answers to an old call may still come, or it has ended.
-
-    It is lost if there is no code (an OSError).
-    """
-    return code is None or code in ENDED or action_of(code, text) is Action.RECONNECT

@@ -25,7 +25,6 @@ from oracle_sink.session.errors import (
     DOUBTFUL,
     action_of,
     code_of,
-    connection_is_lost,
     failure,
     one_line,
     refused_column,
@@ -33,6 +32,7 @@ from oracle_sink.session.errors import (
     translate,
     violated_constraint,
 )
+from oracle_sink.session.soundness import connection_is_lost
 from oracle_sink.table.binding import Bind, InputSize, Refusal
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout
 from oracle_sink.write.doubt import Doubt
