@@ -7,14 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import oracledb
 import pytest
-from oracle_standin.process import Standin, StandinError
+from oracle_standin.process import Standin
 from oracle_standin.real_database import RealDatabase, database_under_test
 from plant.process import ModbusPlant
 from plant.tcp_gate import TcpGate
@@ -129,8 +129,7 @@ class Database:
 
     def drop(self) -> None:
         """Leave no table behind."""
-        with suppress(oracledb.DatabaseError, StandinError):
-            self.server.sql("DROP TABLE TAG_DATA PURGE")
+        self.server.drop("TABLE TAG_DATA")
 
     @contextmanager
     def behind_a_gate(self) -> Iterator[tuple[TcpGate, Mapping[str, str]]]:

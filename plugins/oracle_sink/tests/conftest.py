@@ -8,17 +8,15 @@ sequence TAGFERRY_TEST_SEQ, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-import oracledb
 import pytest
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
-from oracle_standin.process import Standin, StandinError
+from oracle_standin.process import Standin
 from oracle_standin.real_database import database_under_test
 
 from agent_core.api import Clock, ComponentContext, Config, Secret, SystemClock, settings
@@ -84,9 +82,8 @@ def recreate(database: Standin) -> Recreate:
 
 
 def _drop(database: Standin) -> None:
-    for statement in ("DROP TABLE tagferry_test", "DROP SEQUENCE tagferry_test_seq"):
-        with suppress(oracledb.DatabaseError, StandinError):
-            database.sql(statement)
+    for what in ("TABLE tagferry_test", "SEQUENCE tagferry_test_seq"):
+        database.drop(what)
 
 
 @pytest.fixture

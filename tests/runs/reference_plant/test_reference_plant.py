@@ -6,6 +6,7 @@ from runs.conftest import Case, Database
 from runs.reference_plant.verdict import verdict
 
 from agent_core.testing.agent_process import wait_until
+from agent_core.testing.suite.patience import PROCESS_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,11 @@ def test_every_collected_value_is_in_the_table_once_as_the_plant_served_it(
 ) -> None:
     plant.tags_csv(case.folder / "tags.csv")
     with case.agent({"PLANT_ADDRESS": plant.address}, database.environ) as agent:
-        wait_until(lambda: database.count() >= scans * 3491, seconds=scans * 2 + 20, what=f"{scans} scans in the table")
+        wait_until(
+            lambda: database.count() >= scans * 3491,
+            seconds=scans * 2 + PROCESS_SECONDS,
+            what=f"{scans} scans in the table",
+        )
         assert agent.stop() == 0, agent.output
 
     found = verdict(case, database, plant)

@@ -209,6 +209,14 @@ class Standin:
         ISO text, numbers as int or float), or the number of rows changed. It sees committed rows only."""
         return self._ask("POST", "/sql", {"sql": text, "user": user})["result"]
 
+    def drop(self, what: str) -> None:
+        """``DROP what``, for example ``TABLE t``, unless there is none."""
+        try:
+            self.sql(f"DROP {what}{' PURGE' if what.upper().startswith('TABLE ') else ''}")
+        except Exception as error:
+            if not re.search("ORA-00942|ORA-02289", str(error)):
+                raise
+
     def counters(self) -> dict[str, int]:
         """connections refused logons bad_logons closed dropped requests parses executes queries rows rows_failed
         rows_fetched commits rollbacks pings errors breaks bytes_in bytes_out sessions."""
