@@ -19,7 +19,7 @@ import oracledb
 from oracle_sink.config import OnConflict, OracleSinkConfig
 from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
-from oracle_sink.table.facts import read_facts
+from oracle_sink.table.dictionary import read_facts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import plan_layout
 from oracle_sink.write.rows import encode

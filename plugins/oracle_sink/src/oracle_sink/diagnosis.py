@@ -36,7 +36,7 @@ from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
 from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
-from oracle_sink.table.facts import read_facts
+from oracle_sink.table.dictionary import read_facts
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.layout import Layout, plan_layout, warnings_of
 from oracle_sink.table.mapping import read_mapping

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Final
-
-import oracledb
 
 from agent_core.api import (
     Batch,
@@ -23,18 +20,15 @@ from oracle_sink.session.errors import translate
 from oracle_sink.session.latch import Latch
 from oracle_sink.table.binding import CONFLICT
 from oracle_sink.table.ddl import Storage, render
-from oracle_sink.table.facts import read_facts
 from oracle_sink.table.identifiers import parse_table
-from oracle_sink.table.layout import Layout, plan_layout, warnings_of
+from oracle_sink.table.known_table import KnownTable
+from oracle_sink.table.layout import Layout
 from oracle_sink.write.doubt import Doubt
 from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
 from oracle_sink.write.transaction import Transaction
 
 _NS: Final = 1_000_000_000
-
-_FACTS_SECONDS: Final = 60.0
-"""No record is rejected because of facts older than this: the column may have been widened since."""
 
 
 class OracleSink:
@@ -50,16 +44,15 @@ class OracleSink:
         self._clock = context.clock
         self._latch = latch
         self._table = parse_table(config.table)
-        self._layout: Layout | None = None
-        self._layout_read_at = 0.0
-        self._table_changed = False  # then its columns are read again before the next batch
+        self._known_table = KnownTable(config, context)
         self._known = KnownSpan()
         self._doubt = Doubt()
-        self._connections = Connections(config, context, latch, self._inspect)
+        self._connections = Connections(config, context, latch, self._known_table.read)
 
     @property
     def idempotent(self) -> bool:
-        return self._layout is not None and self._layout.key is not None
+        layout = self._known_table.layout
+        return layout is not None and layout.key is not None
 
     def open(self) -> None:
         """Log in and read the columns and keys of the table. Raises SinkError; then it may be called again."""
@@ -87,7 +80,7 @@ class OracleSink:
                     code=CONFLICT,
                 ) from None
             except ConfigurationError:
-                self._table_changed = True
+                self._known_table.suspect()
                 raise
             except RetryableError as error:
                 if error.ambiguous:
@@ -114,41 +107,18 @@ class OracleSink:
         return render(self._config, Storage.HEAP)
 
     def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
-        layout = self._layout
-        if layout is None or self._table_changed:
-            layout = self._read_layout(session)
-        rows = self._encode(batch, layout)
-        if rows.refusals and self._clock.monotonic() - self._layout_read_at > _FACTS_SECONDS:
-            known, layout = layout, self._read_layout(session)
-            if layout.facts != known.facts:
-                rows = self._encode(batch, layout)
+        try:
+            layout = self._known_table.for_batch(session.connection)
+            rows = self._encode(batch, layout)
+            if rows.refusals:
+                fresh = self._known_table.for_refused(session.connection)
+                if fresh is not layout:
+                    layout, rows = fresh, self._encode(batch, fresh)
+        except DRIVER_ERRORS as error:
+            session.lost = True
+            raise translate(error, f"read the columns of table {self._table}") from error
         return layout, rows
 
     def _encode(self, batch: Batch, layout: Layout) -> Rows:
         latest_ns = self._clock.time_ns() + round(self._config.max_future_seconds * _NS)
         return encode(batch, layout, self._config.on_conflict, latest_ns)
-
-    def _read_layout(self, session: Session) -> Layout:
-        try:
-            return self._inspect(session.connection)
-        except DRIVER_ERRORS as error:
-            session.lost = True
-            raise translate(error, f"read the columns of table {self._table}") from error
-
-    def _inspect(self, connection: oracledb.Connection) -> Layout:
-        """Read the facts about the table; the log says what is remarkable about them when they are new."""
-        known = self._layout
-        layout = plan_layout(self._config, read_facts(connection, self._table), self._context.agent_name)
-        self._layout_read_at = self._clock.monotonic()
-        self._layout, self._table_changed = layout, False
-        if known is None or known.facts != layout.facts:
-            self._announce(layout)
-        return layout
-
-    def _announce(self, layout: Layout) -> None:
-        sink = self._context.component_id
-        key = layout.key.constraint if layout.key else None
-        self._log.info("table read", sink=sink, table=layout.table, key=key, character_set=layout.facts.character_set)
-        now = datetime.fromtimestamp(self._clock.time_ns() / _NS, UTC)
-        for warning in warnings_of(layout, now):
-            self._log.warning("table warning", sink=sink, table=layout.table, problem=warning)

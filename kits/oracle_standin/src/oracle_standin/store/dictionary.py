@@ -57,6 +57,12 @@ def _tab_columns(database: Database, session: SessionView) -> Iterable[Row]:
             )  # fmt: skip
 
 
+def _tab_cols(database: Database, session: SessionView) -> Iterable[Row]:
+    for row in _tab_columns(database, session):
+        default = row[9]
+        yield (*row, len(default) if isinstance(default, str) else None, "NO", "NO")
+
+
 def _constraints(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
         for unique in table.uniques:
@@ -170,6 +176,15 @@ _OWNED = {
         DATA_DEFAULT CHAR_LENGTH:n CHAR_USED""",
         _tab_columns,
     ),
+    "TAB_COLS": (
+        """TABLE_NAME COLUMN_NAME DATA_TYPE DATA_LENGTH:n DATA_PRECISION:n DATA_SCALE:n NULLABLE COLUMN_ID:n
+        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED DEFAULT_LENGTH:n HIDDEN_COLUMN VIRTUAL_COLUMN""",
+        _tab_cols,
+    ),
+    "TAB_IDENTITY_COLS": (
+        "TABLE_NAME COLUMN_NAME GENERATION_TYPE SEQUENCE_NAME IDENTITY_OPTIONS",
+        lambda database, session: (),
+    ),
     "CONSTRAINTS": (
         "CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION",
         _constraints,
@@ -226,7 +241,7 @@ _FIXED = {
 }  # fmt: skip
 
 
-_OWNER = {"TAB_PARTITIONS": "TABLE_OWNER", "SEQUENCES": "SEQUENCE_OWNER"}
+_OWNER = {"IND_COLUMNS": "INDEX_OWNER", "TAB_PARTITIONS": "TABLE_OWNER", "SEQUENCES": "SEQUENCE_OWNER"}
 
 
 def _owned(

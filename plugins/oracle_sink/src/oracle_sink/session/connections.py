@@ -255,21 +255,22 @@ class Connections:
         password = password_of(config)
         with self._latch.turn(password, self._clock, config.login_interval_seconds, config.timeouts.login_seconds):
             connection, peer = self._logins.connect(password)
-            try:
-                peer.allow(ANSWER_BYTES)
-                connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
-                connection.module = self._module
-                prepare(connection, config.session)
-                self.expiry.learn(connection.warning, password)
-                if not self._inspected:
-                    self._inspect(connection)
-                    self._inspected = True
-                return Session(connection, peer, self._end_of_life())
-            except BaseException as error:
-                close_quietly(connection.close)
-                if isinstance(error, DRIVER_ERRORS):
-                    raise translate(error, f"prepare a session of {config.dsn}") from error
-                raise
+        # Outside the latch: a slow dictionary must not keep others from logging in.
+        try:
+            peer.allow(ANSWER_BYTES)
+            connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
+            connection.module = self._module
+            prepare(connection, config.session)
+            self.expiry.learn(connection.warning, password)
+            if not self._inspected:
+                self._inspect(connection)
+                self._inspected = True
+            return Session(connection, peer, self._end_of_life())
+        except BaseException as error:
+            close_quietly(connection.close)
+            if isinstance(error, DRIVER_ERRORS):
+                raise translate(error, f"prepare a session of {config.dsn}") from error
+            raise
 
 
 def _give_up(session: Session) -> None:

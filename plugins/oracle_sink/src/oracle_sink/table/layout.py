@@ -12,7 +12,7 @@ from typing import Final
 from agent_core.api import BAD, GOOD, QUALITY_NAMES, UNCERTAIN, Batch, ConfigurationError, Value
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.table.binding import Bind, Encoder, InputSize, Refusals
-from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, ColumnKind, Key, TableFacts
+from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, ColumnKind, Generated, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.mapping import Mapped, RecordField, read_mapping
 from oracle_sink.table.numbers import NumberColumn, NumberRefused, Numbers
@@ -49,6 +49,9 @@ _KINDS: Final = {
     RecordField.GROUP: TEXTS,
     RecordField.AGENT: TEXTS,
 }
+
+_GENERATED_CODES: Final = {Generated.VIRTUAL: "ORA-54013", Generated.ALWAYS: "ORA-32795"}
+"""What the database would answer."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,12 @@ class Layout:
 
     def _read_sql(self, position: int) -> str:
         column = self.encoders[position].column
-        return f"SYS_EXTRACT_UTC({column.sql})" if column.kind is ColumnKind.TIMESTAMP_TZ else column.sql
+        if column.kind is ColumnKind.TIMESTAMP_TZ:
+            return f"SYS_EXTRACT_UTC({column.sql})"
+        if column.kind is ColumnKind.TIMESTAMP_LTZ:
+            # It would be sent in the time zone of the database; the cast is in that of the session, which is UTC.
+            return f"CAST({column.sql} AS TIMESTAMP)"
+        return column.sql
 
 
 class Constant:
@@ -221,11 +229,16 @@ def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
             f"the key {layout.key.constraint} has no timestamp, so the table holds one row per tag: with on_conflict: "
             "keep, the first value stays and all others are rejected; update keeps the value written last"
         )
+    if layout.key is not None and not layout.key.validated:
+        yield (
+            f"the key {layout.key.constraint} is NOVALIDATE: rows from before it may be there twice; a record is a "
+            "duplicate if one of them has its content"
+        )
     if codec_of(facts.character_set) != "utf-8":
         yield f"the character set is {facts.character_set}: texts with characters that it does not have are rejected"
     filled = {encoder.column.name for encoder in layout.encoders} | {name for name, _ in layout.expressions}
     for column in facts.columns:
-        if not column.nullable and not column.has_default and column.name not in filled:
+        if not (column.nullable or column.has_default or column.generated or column.name in filled):
             yield f"{column.name} is NOT NULL, has no DEFAULT and is not in columns:, so only a trigger can fill it"
     for encoder in layout.encoders:
         if isinstance(encoder, Times) and encoder.zone is not None:
@@ -244,6 +257,11 @@ def _column(mapped: Mapped, facts: TableFacts) -> Column:
         raise ConfigurationError(
             f"columns: table {facts.table} has no column {mapped.name}; it has {has}: correct columns:",
             code="ORA-00904",
+        )
+    if column.generated is not None:
+        raise ConfigurationError(
+            f"columns: {column} is {column.generated.value}, which only the database fills: remove it from columns:",
+            code=_GENERATED_CODES[column.generated],
         )
     if column.kind is None and mapped.expression is None:
         raise ConfigurationError(f"columns: {column} is {column.data_type}, which this sink cannot fill")

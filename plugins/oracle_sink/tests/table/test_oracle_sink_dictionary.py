@@ -1,0 +1,168 @@
+"""The dictionary is read in time, through synonyms, and again when it may have changed. On the stand-in, not Oracle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+import oracledb
+import pytest
+from oracle_sink.sink import OracleSink
+from oracle_sink.table import dictionary
+from oracle_sink.table.dictionary import read_facts
+from oracle_sink.table.facts import Generated, Key
+from oracle_sink.table.identifiers import parse_table
+from oracle_sink.table.known_table import KnownTable
+from oracle_standin.process import Standin
+
+from agent_core.api import Batch, ConfigurationError, Origin, Secret, WriteOutcome
+from agent_core.testing.clock import ManualClock
+
+MakeSink = Callable[..., OracleSink]
+COLUMNS = "tag_name VARCHAR2(50) NOT NULL, tag_value VARCHAR2(50), timestamp TIMESTAMP NOT NULL, quality VARCHAR2(20)"
+ORIGIN = Origin("s", "d", "g")
+
+
+@pytest.fixture
+def connection(database: Standin) -> Iterator[oracledb.Connection]:
+    with oracledb.connect(user=database.user, password=database.password, dsn=database.dsn) as connection:
+        connection.call_timeout = 12_345
+        yield connection
+
+
+def batch(*values: str) -> Batch:
+    names = [f"T{number}" for number in range(len(values))]
+    return Batch.of(ORIGIN, names, values, 1_767_225_600_000_000_000)
+
+
+JOINS = [sql for name, sql in vars(dictionary).items() if isinstance(sql, str) and "JOIN" in sql and name[0] == "_"]
+
+
+@pytest.mark.parametrize("sql", JOINS)
+def test_a_join_of_the_dictionary_names_table_and_owner_on_both_sides(sql: str) -> None:
+    bound = set(re.findall(r"(\w+)\.(?:table_)?(owner|name) = :\d", sql))
+    assert len(bound) == 4
+    assert {alias for alias, part in bound if part == "owner"} == {alias for alias, part in bound if part == "name"}
+
+
+def test_reading_puts_the_call_timeout_back_whatever_happens(
+    connection: oracledb.Connection, database: Standin
+) -> None:
+    table = parse_table("TAGFERRY_TEST")
+    assert read_facts(connection, table).keys == (Key("SCOTT.PK_TAGFERRY_TEST", ("TAG_NAME", "TIMESTAMP"), True),)
+    assert connection.call_timeout == 12_345
+    database.fault("query", "hang", match="all_cons_columns")
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
+        read_facts(connection, table, limit_seconds=0.2)
+    assert connection.call_timeout == 12_345
+    database.fault("query", "drop", match="all_cons_columns")
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4011"):
+        read_facts(connection, table)
+
+
+def test_a_slow_dictionary_does_not_keep_a_known_table_from_working(
+    make_sink: MakeSink, database: Standin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("oracle_sink.sink.KnownTable", partial(KnownTable, limit_seconds=0.2))
+    clock = ManualClock()
+    sink = make_sink(clock=clock)
+    sink.open()
+    database.sql("DROP TABLE tagferry_test")
+    database.sql(
+        f"CREATE TABLE tagferry_test ({COLUMNS}, CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp))"
+    )
+    database.fault("query", "hang", match="all_tab_cols", times=0)
+    clock.advance(61)
+    too_long = batch("1.0", "x" * 256)
+    assert sink.write(too_long).inserted == 1  # a record does not fit: the dictionary is asked, and does not answer
+    assert "table not read again" in caplog.text
+    caplog.clear()
+    assert sink.write(too_long).duplicates == 1
+    database.kill_sessions()
+    with pytest.raises(Exception, match="DPY-4011"):
+        sink.write(batch("1.0"))
+    assert sink.write(batch("1.0")).duplicates == 1  # a new session, and soon after: it is not asked
+    assert caplog.text == ""
+    database.clear_faults()
+    clock.advance(61)
+    assert sink.write(too_long).rejected[0].message.endswith("maximum: 50)")
+
+
+def test_the_first_reading_must_succeed(
+    make_sink: MakeSink, database: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oracle_sink.sink.KnownTable", partial(KnownTable, limit_seconds=0.2))
+    sink = make_sink()
+    database.fault("query", "hang", match="all_tab_cols")
+    with pytest.raises(Exception, match="DPY-4024"):
+        sink.open()
+    sink.open()
+    assert sink.write(batch("1.0")) == WriteOutcome(inserted=1)
+
+
+@pytest.fixture(scope="module")
+def plant() -> Iterator[Standin]:
+    """A database with synonyms, which the tests of a real one would have to drop."""
+    chain = [f"CREATE SYNONYM tags{number} FOR tags{number + 1}" for number in range(1, 8)]
+    ddl = [
+        f"CREATE TABLE tags ({COLUMNS}, PRIMARY KEY (tag_name, timestamp))",
+        *chain, "CREATE SYNONYM tags8 FOR tags", "CREATE SYNONYM tags0 FOR tags1",
+        "CREATE SYNONYM ring1 FOR ring2", "CREATE SYNONYM ring2 FOR ring1", "CREATE SYNONYM nowhere FOR gone",
+        "CREATE PUBLIC SYNONYM shared FOR tags", "CREATE SYNONYM mine FOR shared",
+    ]  # fmt: skip
+    with Standin(ddl=ddl) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tags1", "SCOTT.TAGS"),
+        ("shared", "SCOTT.TAGS"),
+        ("mine", "SCOTT.TAGS"),
+        ("scott.mine", "SCOTT.TAGS"),
+        ("tags0", "more than 8 synonyms"),
+        ("ring1", "a loop of them"),
+        ("nowhere", "which leads to SCOTT.GONE"),
+        ("scott.shared", "not found as SCOTT.SHARED;"),
+    ],
+)
+def test_synonyms_lead_to_the_table(name: str, found: str, plant: Standin) -> None:
+    with oracledb.connect(user=plant.user, password=plant.password, dsn=plant.dsn) as connection:
+        if found == "SCOTT.TAGS":
+            assert str(read_facts(connection, parse_table(name)).table) == found
+        else:
+            with pytest.raises(ConfigurationError, match=found):
+                read_facts(connection, parse_table(name))
+
+
+def test_a_sink_writes_through_synonyms_of_synonyms(make_sink: MakeSink, plant: Standin) -> None:
+    sink = make_sink(table="tags2", dsn=plant.dsn, user=plant.user, password=Secret(lambda: plant.password))
+    sink.open()
+    assert [sink.write(batch("1.0")) for _ in range(2)] == [WriteOutcome(1), WriteOutcome(0, 1)]
+    sink.close()
+
+
+def test_a_release_without_identity_columns_is_read(make_sink: MakeSink, database: Standin) -> None:
+    sink = make_sink()
+    database.fault("query", "ora", code=942, match="all_tab_identity_cols")
+    sink.open()
+    assert sink.write(batch("1.0")) == WriteOutcome(inserted=1)
+
+
+@pytest.mark.parametrize("generated", Generated)
+def test_a_column_that_only_the_database_fills_is_a_fault_of_the_configuration(
+    generated: Generated, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*arguments: object) -> object:
+        facts = read_facts(*arguments)  # type: ignore[arg-type]
+        columns = tuple(replace(c, generated=generated if c.name == "QUALITY" else None) for c in facts.columns)
+        return replace(facts, columns=columns)
+
+    monkeypatch.setattr("oracle_sink.table.known_table.read_facts", read)
+    with pytest.raises(ConfigurationError, match=r"QUALITY is .*remove it from columns:"):
+        make_sink().open()
+    mapping = {"TAG_NAME": "name", "TAG_VALUE": "value", "TIMESTAMP": "timestamp"}
+    make_sink(columns=mapping).open()
