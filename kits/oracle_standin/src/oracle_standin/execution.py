@@ -241,6 +241,8 @@ class Cursors:
                 session.transaction.rollback_to(savepoints[statement.savepoint or ""])
         elif statement.what is What.SAVEPOINT:
             session.transaction.savepoints[statement.savepoint or ""] = session.transaction.mark
+        elif statement.what is What.CONSTRAINTS:
+            session.set_constraints(statement.constraints, statement.deferred)
         else:
             session.fire("execute", "before", statement.text)
             if statement.what is What.SESSION:

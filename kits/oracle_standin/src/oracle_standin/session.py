@@ -70,6 +70,9 @@ class Session:
             if name == "CURRENT_SCHEMA":
                 self.schema = value.upper()
             else:
+                if name in ("CONSTRAINT", "CONSTRAINTS") and value.upper() == "IMMEDIATE":
+                    with self.database.locks.lock:
+                        self.transaction.deferral.verify()
                 self.settings.alter(name, value)
 
     def context(self, name: str) -> str | None:
@@ -93,14 +96,25 @@ class Session:
     # ------------------------------------------------------------------ transactions
 
     def end_transaction(self, commit: bool) -> None:
-        """Ends the transaction and begins the next one."""
+        """Ends the transaction and begins the next one. Raises ORA-02091 if it had to be rolled back instead."""
         with self.database.locks.lock:
-            if commit:
-                self.transaction.commit()
-            else:
-                self.transaction.rollback()
-            self.transaction = Transaction(self.database.locks, self.check)
-            self.database.clear_temporary(self)
+            try:
+                if commit:
+                    self.transaction.commit()
+                else:
+                    self.transaction.rollback()
+            finally:
+                if self.transaction.ended:
+                    self.transaction = Transaction(self.database.locks, self.check)
+                    self.database.clear_temporary(self)
+
+    def set_constraints(self, names: Sequence[str], deferred: bool) -> None:
+        """SET CONSTRAINTS. Raises ORA-02447 and 02448, and what a constraint raises that can no longer wait."""
+        with self.database.locks.lock:
+            for name in names:
+                if not self.database.constraint(self.schema, name).deferrable:
+                    raise OraError(2447, "cannot defer a constraint that is not deferrable")
+            self.transaction.deferral.set(list(names), deferred)
 
     def commit(self) -> None:
         self.fire("commit", "before", "")

@@ -72,7 +72,7 @@ def constrain(database: Database, table: Table, made: Constraint) -> None:
     name = made.name or f"SYS_C{next(_constraint_numbers):03}"
     if made.kind == "CHECK":
         assert made.condition is not None
-        table.checks.append(Check(name, made.condition))
+        table.checks.append(Check(name, made.condition, made.deferrable, made.deferred))
         return
     positions = tuple(table.position(column) for column in made.columns)
     primary = made.kind == "PRIMARY KEY"
@@ -80,7 +80,9 @@ def constrain(database: Database, table: Table, made: Constraint) -> None:
         raise OraError(2260)
     forbid_index_name(database, table, name)
     unique = Unique(name, positions, primary, True)
-    unique.local, unique.reverse = made.local, made.reverse
+    unique.local, unique.reverse, unique.validated = made.local, made.reverse, made.validated
+    unique.deferrable, unique.deferred = made.deferrable, made.deferred
+    table.deferrable = table.deferrable or made.deferrable
     require_partition_key(table, unique)
     if primary:
         for i in positions:

@@ -23,11 +23,12 @@ _WIDE = decimal.Context(prec=80)
 
 
 class Settings:
-    """What ALTER SESSION changes: the time zone and the NLS formats."""
+    """What ALTER SESSION changes: the time zone, the NLS formats, and when deferrable constraints are checked."""
 
-    __slots__ = ("nls", "zone")
+    __slots__ = ("constraints", "nls", "zone")
 
     def __init__(self) -> None:
+        self.constraints = "DEFAULT"  # or IMMEDIATE or DEFERRED
         self.zone: dt.timezone = UTC
         self.nls = {
             "NLS_DATE_FORMAT": "DD-MON-RR",
@@ -39,6 +40,8 @@ class Settings:
         """Applies one ``ALTER SESSION SET name = value``."""
         if name == "TIME_ZONE":
             self.zone = parse_zone(value)
+        elif name in ("CONSTRAINT", "CONSTRAINTS"):
+            self.constraints = value.upper()
         elif name.startswith("NLS_"):
             self.nls[name] = value
 

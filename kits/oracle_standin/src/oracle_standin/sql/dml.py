@@ -18,7 +18,7 @@ from oracle_standin.sql.expression import Compiler, Condition, Function, conjunc
 from oracle_standin.sql.probe import candidates, find_probe
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import name_of
-from oracle_standin.store.table import Table
+from oracle_standin.store.table import Check, Table
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
@@ -53,8 +53,9 @@ class Target:
     def encode(self, i: int, value: Value, session: SessionView) -> Raw:
         return self.table.columns[i].type.encode(value, self._names[i], session.settings)
 
-    def check(self, row: Row, session: SessionView, updating: bool = False) -> None:
-        """Raises ORA-01400 (or, updating, ORA-01407) and ORA-02290."""
+    def check(self, row: Row, session: SessionView, updating: bool = False) -> list[Check]:
+        """Raises ORA-01400 (or, updating, ORA-01407) and ORA-02290; returns the violated checks that can wait."""
+        late: list[Check] = []
         for i, column in enumerate(self.table.columns):
             if row[i] is None and not column.nullable:
                 raise OraError(1407 if updating else 1400, name=self._names[i])
@@ -63,7 +64,24 @@ class Target:
             frame.rows[0] = row
             for check, condition in self._checks:
                 if condition(frame) is False:
+                    if not session.transaction.deferral.defers(check, session.settings):
+                        raise OraError(2290, name=f"{self.table.schema}.{check.name}")
+                    late.append(check)
+        return late
+
+    def _check_later(self, rid: int, session: SessionView) -> None:
+        """For a row that violates deferred checks: they are made again at the end of the transaction."""
+
+        def check() -> None:
+            frame = Frame(session, (), 1)
+            if (row := self.table.rows.get(rid)) is None:
+                return
+            frame.rows[0] = row
+            for check, condition in self._checks:
+                if condition(frame) is False:
                     raise OraError(2290, name=f"{self.table.schema}.{check.name}")
+
+        session.transaction.deferral.add(check)
 
     def place(self, row: Row, old: Row | None = None) -> None:
         """Raises ORA-14400 for a row of no partition, ORA-14402 for one that may not move to another."""
@@ -117,17 +135,21 @@ class Target:
             ]
         )
         self.fire_triggers(row, session)
-        self.check(row, session)
+        late = self.check(row, session)
         self.place(row)
-        session.transaction.insert(self.table, row, session.settings)
+        rid = session.transaction.insert(self.table, row, session.settings)
+        if late:
+            self._check_later(rid, session)
 
     def update_row(self, rid: int, row: Row, sets: Sequence[tuple[int, Function]], frame: Frame) -> None:
         new = list(row)
         for i, function in sets:
             new[i] = self.encode(i, function(frame), frame.session)
-        self.check(tuple(new), frame.session, updating=True)
+        late = self.check(tuple(new), frame.session, updating=True)
         self.place(tuple(new), row)
         frame.session.transaction.change(self.table, rid, tuple(new), frame.session.settings)
+        if late:
+            self._check_later(rid, frame.session)
 
 
 class Insert:

@@ -114,7 +114,7 @@ def candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tupl
     """Number and content of the rows that the session of the frame sees and the probe, if any, does not exclude."""
     reader = frame.session.transaction
     # a key that a transaction has freed and used again leads to its new row; others must still see the old one
-    if probe is None or table.reclaimed - {reader}:
+    if probe is None or table.doubled or table.reclaimed - {reader}:
         yield from table.scan(reader)
         return
     for rid in probe.rids(frame):

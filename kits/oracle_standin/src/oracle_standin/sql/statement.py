@@ -22,6 +22,7 @@ _TOKEN = re.compile(
 )
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*([A-Za-z]+)", re.S)
 _SET = re.compile(r"(\w+)\s*=\s*('(?:[^']|'')*'|[\w.:+-]+|\"[^\"]+\")")
+_CONSTRAINTS = re.compile(r"\s*SET\s+CONSTRAINTS?\s+([\w\s,.\"$#]+?)\s+(IMMEDIATE|DEFERRED)\s*$", re.I)
 _DDL = frozenset({"CREATE", "ALTER", "DROP", "TRUNCATE", "GRANT", "REVOKE", "COMMENT"})
 
 
@@ -32,6 +33,7 @@ class What(enum.Enum):
     DML = enum.auto()
     DDL = enum.auto()
     SESSION = enum.auto()  # ALTER SESSION
+    CONSTRAINTS = enum.auto()  # SET CONSTRAINTS
     COMMIT = enum.auto()
     ROLLBACK = enum.auto()
     SAVEPOINT = enum.auto()
@@ -46,6 +48,8 @@ class Statement:
         self.tree: exp.Expr | None = None
         self.settings: list[tuple[str, str]] = []  # of ALTER SESSION
         self.savepoint: str | None = None
+        self.constraints: list[str] = []  # of SET CONSTRAINTS; none: ALL
+        self.deferred = False
         leading = _LEADING.match(text)
         keyword = leading[1].upper() if leading else ""
         if keyword in ("COMMIT", "ROLLBACK", "SAVEPOINT"):
@@ -55,6 +59,11 @@ class Statement:
         elif re.match(r"\s*ALTER\s+SESSION\b", text, re.I):
             self.what = What.SESSION
             self.settings = [(n.upper(), v.strip("'\"")) for n, v in _SET.findall(text)]
+        elif (constraints := _CONSTRAINTS.match(text)) is not None:
+            self.what = What.CONSTRAINTS
+            names = [name.strip().split(".")[-1] for name in constraints[1].split(",")]
+            self.constraints = [n.strip('"') if '"' in n else n.upper() for n in names if n.upper() != "ALL"]
+            self.deferred = constraints[2].upper() == "DEFERRED"
         elif keyword in _DDL:
             self.what = What.DDL
         else:

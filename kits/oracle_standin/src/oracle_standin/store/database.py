@@ -18,6 +18,7 @@ from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import Statement, What, name_of, table_name
 from oracle_standin.store import dictionary
 from oracle_standin.store.accounts import Accounts
+from oracle_standin.store.deferral import Deferrable
 from oracle_standin.store.table import Sequence as NumberSequence
 from oracle_standin.store.table import Table
 from oracle_standin.store.transaction import Locks
@@ -92,6 +93,14 @@ class Database:
         if table.temporary and privilege in ("SELECT", "INSERT", "UPDATE", "DELETE"):
             return self._private.setdefault((session.sid, *key), table.empty_copy())
         return table
+
+    def constraint(self, schema: str, name: str) -> Deferrable:
+        """Raises ORA-02448."""
+        for table in self.tables.values():
+            for constraint in (*table.uniques, *table.checks):
+                if table.schema == schema and constraint.name == name:
+                    return constraint
+        raise OraError(2448, "constraint does not exist")
 
     def forbid_same_name(self, key: tuple[str, str]) -> None:
         """Raises ORA-00955."""

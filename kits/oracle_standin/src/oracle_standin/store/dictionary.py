@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.sql.scope import SessionView
+from oracle_standin.store.deferral import Deferrable
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
@@ -68,14 +69,26 @@ def _constraints(database: Database, session: SessionView) -> Iterable[Row]:
         for unique in table.uniques:
             if unique.constraint:
                 kind = "P" if unique.primary else "U"
-                yield table.schema, unique.name, kind, table.name, "ENABLED", "VALIDATED", unique.name, None
+                valid = "VALIDATED" if unique.validated else "NOT VALIDATED"
+                when = _deferral(unique)
+                yield table.schema, unique.name, kind, table.name, "ENABLED", valid, unique.name, None, *when
         for check in table.checks:
             text = check.condition.sql("oracle")
-            yield table.schema, check.name, "C", table.name, "ENABLED", "VALIDATED", None, text
+            yield table.schema, check.name, "C", table.name, "ENABLED", "VALIDATED", None, text, *_deferral(check)
         for i, column in enumerate(table.columns):
             if not column.nullable and not any(u.primary and i in u.columns for u in table.uniques):
                 text = f'"{column.name}" IS NOT NULL'
-                yield table.schema, f"SYS_CNN{i}_{table.name}", "C", table.name, "ENABLED", "VALIDATED", None, text
+                name = f"SYS_CNN{i}_{table.name}"
+                when = "NOT DEFERRABLE", "IMMEDIATE"
+                yield table.schema, name, "C", table.name, "ENABLED", "VALIDATED", None, text, *when
+
+
+def _deferral(constraint: Deferrable) -> tuple[str, str]:
+    """DEFERRABLE and DEFERRED of ALL_CONSTRAINTS."""
+    return (
+        "DEFERRABLE" if constraint.deferrable else "NOT DEFERRABLE",
+        "DEFERRED" if constraint.deferred else "IMMEDIATE",
+    )
 
 
 def _cons_columns(database: Database, session: SessionView) -> Iterable[Row]:
@@ -108,7 +121,12 @@ def _ind_columns(database: Database, session: SessionView) -> Iterable[Row]:
 
 def _index_list(table: Table) -> Iterable[tuple[str, str, Sequence[str]]]:
     for unique in table.uniques:
-        yield unique.name, "UNIQUE", [table.columns[c].name for c in unique.columns]
+        # a deferrable constraint has an index that lets doubles in
+        yield (
+            unique.name,
+            "NONUNIQUE" if unique.deferrable else "UNIQUE",
+            [table.columns[c].name for c in unique.columns],
+        )
     for name, columns in table.indexes.items():
         yield name, "NONUNIQUE", columns
 
@@ -186,7 +204,7 @@ _OWNED = {
         lambda database, session: (),
     ),
     "CONSTRAINTS": (
-        "CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION",
+        "CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION DEFERRABLE DEFERRED",
         _constraints,
     ),
     "CONS_COLUMNS": ("CONSTRAINT_NAME TABLE_NAME COLUMN_NAME POSITION:n", _cons_columns),

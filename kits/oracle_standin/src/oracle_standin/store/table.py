@@ -32,18 +32,39 @@ class Column:
 class Unique:
     """A primary key, a unique constraint or a unique index: ``rids`` maps each key to its row number."""
 
-    __slots__ = ("columns", "constraint", "key", "local", "name", "primary", "reverse", "rids", "unusable")
+    __slots__ = (
+        "columns",
+        "constraint",
+        "deferrable",
+        "deferred",
+        "key",
+        "local",
+        "name",
+        "primary",
+        "reverse",
+        "rids",
+        "unusable",
+        "validated",
+    )
 
     def __init__(self, name: str, columns: tuple[int, ...], primary: bool, constraint: bool) -> None:
         self.name = name
         self.columns = columns
         self.primary = primary
         self.constraint = constraint
+        self.deferrable = self.deferred = False
+        self.validated = True
         self.local = False  # its index is partitioned as the table is
         self.reverse = False
         self.unusable = False  # DML fails with ORA-01502 until the index is rebuilt
         self.rids: dict[Key, int] = {}
         self.key = _key_function(columns)
+
+    def empty_copy(self) -> Unique:
+        copy = Unique(self.name, self.columns, self.primary, self.constraint)
+        for name in ("deferrable", "deferred", "local", "reverse", "unusable", "validated"):
+            setattr(copy, name, getattr(self, name))
+        return copy
 
 
 def _key_function(columns: tuple[int, ...]) -> Callable[[Row], Key]:
@@ -73,6 +94,8 @@ class Check:
 
     name: str
     condition: exp.Expr
+    deferrable: bool = False
+    deferred: bool = False
 
 
 @dataclass(slots=True)
@@ -100,6 +123,8 @@ class Table:
     rows: dict[int, Row | None] = field(default_factory=dict)
     pending: dict[int, Pending] = field(default_factory=dict)
     reclaimed: set[Transaction] = field(default_factory=set)  # they have freed a key and used it again
+    doubled: set[Transaction] = field(default_factory=set)  # they have rows whose key is another row's, to be checked
+    deferrable: bool = False  # one of its keys is
     next_rid: int = 0
     counted: int = 0  # rows in count-only mode
     partitioning: Partitioning | None = None
@@ -107,7 +132,7 @@ class Table:
 
     def empty_copy(self) -> Table:
         """The same definition without rows: a temporary table as one session has it."""
-        uniques = [Unique(u.name, u.columns, u.primary, u.constraint) for u in self.uniques]
+        uniques = [u.empty_copy() for u in self.uniques]
         return Table(
             self.schema, self.name, self.columns, uniques, self.checks, self.triggers, temporary=self.temporary
         )

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Settings, number_text
 from oracle_standin.sql.datatype import Row
+from oracle_standin.store.deferral import Deferral, rolled_back
 from oracle_standin.store.table import Key, Pending, Table, Unique
 
 # rows first .. first+count-1 were inserted | a row was changed: what it and its lock were before
@@ -39,11 +40,16 @@ class Transaction:
         self._undo: list[_Undo] = []
         self._waits_for: Transaction | None = None
         self._ended = False
+        self.deferral = Deferral()
         self.savepoints: dict[str, int] = {}
 
     @property
     def active(self) -> bool:
         return bool(self._undo)
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
 
     @property
     def mark(self) -> int:
@@ -77,9 +83,10 @@ class Transaction:
 
     # ------------------------------------------------------------------ changes
 
-    def insert(self, table: Table, row: Row, settings: Settings) -> None:
-        """Inserts one checked row. Raises ORA-00001; may wait for another transaction's key."""
+    def insert(self, table: Table, row: Row, settings: Settings) -> int:
+        """Inserts one checked row; returns its number. Raises ORA-00001; may wait for another transaction's key."""
         keys = [(unique, unique.key(row)) for unique in table.uniques]
+        later = self._set_aside(table, keys, settings) if table.deferrable else ()
         waited = True
         while waited:  # a wait releases the lock, so every key must be checked again
             waited = any(key is not None and self._claim(table, u, key, settings) for u, key in keys)
@@ -91,6 +98,9 @@ class Transaction:
         table.rows[rid] = row
         table.pending[rid] = Pending(self, None)
         self._undo.append((table, rid, 1))
+        for unique in later:
+            self._check_later(table, unique, rid, settings)
+        return rid
 
     def insert_many(self, table: Table, rows: Sequence[Row]) -> bool:
         """Inserts checked rows at C speed; False, with nothing changed, if any key exists or is null."""
@@ -118,6 +128,7 @@ class Transaction:
         if before is None:
             table.pending[rid] = Pending(self, old)  # first, because it is the row lock and claiming a key may wait
         keys = [(u, u.key(new)) for u in table.uniques if new is not None and (old is None or u.key(old) != u.key(new))]
+        later = self._set_aside(table, keys, settings) if table.deferrable else ()
         waited = True
         while waited:
             waited = any(key is not None and self._claim(table, u, key, settings) for u, key in keys)
@@ -125,6 +136,31 @@ class Transaction:
             if key is not None:
                 unique.rids[key] = rid
         table.rows[rid] = new
+        for unique in later:
+            self._check_later(table, unique, rid, settings)
+
+    # ------------------------------------------------------------------ deferred keys
+
+    def _set_aside(self, table: Table, keys: list[tuple[Unique, Key]], settings: Settings) -> list[Unique]:
+        """Takes out of ``keys`` those that exist and are checked at the end of the transaction."""
+        later = [u for u, key in keys if key is not None and key in u.rids and self.deferral.defers(u, settings)]
+        keys[:] = [(u, key) for u, key in keys if u not in later]
+        return later
+
+    def _check_later(self, table: Table, unique: Unique, rid: int, settings: Settings) -> None:
+        """Until then the row is not in the index, so this table is scanned."""
+        table.doubled.add(self)
+
+        def check() -> None:
+            row = table.rows.get(rid)
+            key = None if row is None else unique.key(row)
+            if key is None or unique.rids.get(key) == rid:
+                return
+            while self._claim(table, unique, key, settings):
+                pass
+            unique.rids[key] = rid
+
+        self.deferral.add(check)
 
     def _claim(self, table: Table, unique: Unique, key: Key, settings: Settings) -> bool:
         """True if it had to wait and must be called again. Raises ORA-00001 if the key exists."""
@@ -175,7 +211,11 @@ class Transaction:
             table.rows[rid] = old
             if old is not None:
                 for unique in table.uniques:
-                    if (key := unique.key(old)) is not None:
+                    if (key := unique.key(old)) is None:
+                        continue
+                    if unique.deferrable:  # it may be another row's, too
+                        unique.rids.setdefault(key, rid)
+                    else:
                         unique.rids[key] = rid
             if before is None:
                 del table.pending[rid]
@@ -188,6 +228,13 @@ class Transaction:
                 del unique.rids[key]
 
     def commit(self) -> None:
+        """Raises ORA-02091, after a rollback, if a deferred constraint does not hold."""
+        if self.deferral.pending:
+            try:
+                self.deferral.verify()
+            except OraError as error:
+                self.rollback()
+                raise rolled_back(error) from None
         for entry in self._undo:
             table, rid = entry[0], entry[1]
             if len(entry) == 3:
@@ -212,12 +259,16 @@ class Transaction:
         tables = {entry[0] for entry in self._undo}
         self.rollback_to(0)
         for table in tables:
-            table.reclaimed.discard(self)
+            self._leave(table)
         self._end()
+
+    def _leave(self, table: Table) -> None:
+        table.reclaimed.discard(self)
+        table.doubled.discard(self)
 
     def _end(self) -> None:
         for entry in self._undo:
-            entry[0].reclaimed.discard(self)
+            self._leave(entry[0])
         self._undo = []
         self._ended = True
         self._locks.ended.notify_all()
