@@ -51,6 +51,7 @@ class Control:
             "POST /latency": self._latency,
             "POST /sql": lambda body: {"result": server.sql(**body)},
             "POST /users": self._user,
+            "POST /policies": lambda body: server.protect(**body),
         }
 
     def act(self, method: str, path: str, body: Body) -> object:

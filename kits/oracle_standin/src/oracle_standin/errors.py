@@ -87,6 +87,7 @@ MESSAGES: dict[int, str] = {
     28000: "The account is locked.",
     28001: "the password has expired",
     28002: "the password will expire within {days} days",
+    28115: "policy with check option violation",
     30926: "unable to get a stable set of rows in the source tables",
     38104: "Columns referenced in the ON Clause cannot be updated: {name}",
 }

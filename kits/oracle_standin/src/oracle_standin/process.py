@@ -178,7 +178,7 @@ class Standin:
         return dropped
 
     def reset(self) -> None:
-        """Between two tests: no faults, listening, no sessions, the initial accounts, counters at 0. Tables stay."""
+        """Between two tests: no faults, policies or sessions, the initial accounts, counters at 0. Tables stay."""
         self._ask("POST", "/reset")
 
     # ------------------------------------------------------------------ accounts
@@ -201,6 +201,25 @@ class Standin:
     def change_password(self, password: str, user: str | None = None) -> None:
         """Changes it on the server only; :attr:`password` is still the old one."""
         self._account(user, password=password)
+
+    # ------------------------------------------------------------------ row-level security
+
+    def policy(
+        self,
+        table: str,
+        predicate: str | None,
+        *,
+        statements: Iterable[str] = ("SELECT", "INSERT", "UPDATE", "DELETE"),
+        check: bool = False,
+        name: str = "POLICY",
+    ) -> None:
+        """Hides the rows of a table that do not meet ``predicate`` from ``statements``; keys still collide with them.
+
+        With ``check``, a new row that does not meet it is refused with ORA-28115. A policy of the same name is
+        replaced; without a predicate all of the table's are removed. :meth:`sql` sees all rows.
+        """
+        fields = {"statements": list(statements), "check": check, "name": name}
+        self._ask("POST", "/policies", {"table": table, "predicate": predicate, **fields})
 
     # ------------------------------------------------------------------ inspection
 

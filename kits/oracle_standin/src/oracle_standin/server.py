@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from oracle_standin.counters import Counters
+from oracle_standin.ddl.clauses import condition
 from oracle_standin.errors import OraError
 from oracle_standin.faults import Faults
 from oracle_standin.session import Session
@@ -19,6 +21,7 @@ from oracle_standin.sql.scope import Frame
 from oracle_standin.sql.statement import What
 from oracle_standin.store.accounts import Accounts
 from oracle_standin.store.database import Database
+from oracle_standin.store.policy import STATEMENTS, Policy
 from oracle_standin.store.transaction import Transaction
 from oracle_standin.wire.release import RELEASES
 
@@ -162,6 +165,7 @@ class Server:
         self.start()
         self.drop_sessions()
         self.database.accounts.restore()
+        self.database.unprotect()
         self.reset_counters()
 
     # ------------------------------------------------------------------ inspection
@@ -208,6 +212,24 @@ class Server:
             session.transaction.commit()
             return changed
 
+    def protect(
+        self,
+        table: str,
+        predicate: str | None,
+        name: str = "POLICY",
+        statements: Iterable[str] = STATEMENTS,
+        check: bool = False,
+        user: str | None = None,
+    ) -> None:
+        """Adds a row-level security policy (see :class:`Policy`); without a predicate it removes all of the table."""
+        session = _Insider(self.database, (user or self.database.accounts.names()[0]).upper())
+        chosen = frozenset(statement.upper() for statement in statements)
+        if not chosen <= STATEMENTS:
+            raise ValueError(f"statements are {', '.join(sorted(STATEMENTS))}")
+        policy = None if predicate is None else Policy(name.upper(), condition(predicate), chosen, check)
+        with self.database.locks.lock:
+            self.database.protect(session, table, policy)
+
     def log_failure(self, text: str) -> None:
         self.failures.append(text)
 
@@ -216,6 +238,7 @@ class _Insider:
     """A session without a socket."""
 
     sid = 0
+    exempt = True  # it sees the rows that policies hide
 
     def __init__(self, database: Database, user: str) -> None:
         self.user = self.schema = user

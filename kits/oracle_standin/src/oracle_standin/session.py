@@ -32,6 +32,8 @@ _HANG_SECONDS = 3600.0
 class Session:
     """A connection, from accept to close; it runs in its own thread."""
 
+    exempt = False
+
     def __init__(self, server: Server, sock: socket.socket, sid: int) -> None:
         self.server = server
         self.database = server.database

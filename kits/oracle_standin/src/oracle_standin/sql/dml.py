@@ -15,10 +15,11 @@ from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Raw, Row, WireType
 from oracle_standin.sql.expression import Compiler, Condition, Function, conjuncts
+from oracle_standin.sql.firing import Triggers
 from oracle_standin.sql.probe import candidates, find_probe
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import name_of
-from oracle_standin.store.table import Check, Table
+from oracle_standin.store.table import Check
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
@@ -28,19 +29,19 @@ class Target:
     """The table a statement changes, with its checks."""
 
     def __init__(
-        self, database: Database, session: SessionView, node: exp.Expr, types: list[Datatype], privilege: str
+        self, database: Database, session: SessionView, node: exp.Expr, types: list[Datatype], statement: str
     ) -> None:
         reference = node.this if isinstance(node, exp.Schema) else node
-        self.table: Table = database.table(reference, session, privilege)
-        table = self.table
+        self.relation = database.relation(reference, session, statement)
+        table = self.table = self.relation.table
         alias = reference.args.get("alias")
-        columns = [(c.name, c.type, c.nullable) for c in table.columns]
-        self.source = Source(name_of(alias) if alias is not None else table.name, columns, table)
+        label = name_of(alias) if alias is not None else table.name
+        self.source = Source(label, self.relation.columns, table, self.relation.filter)
         self.compiler = Compiler(database, session, types, Scope([self.source]))
         self.session = session
         self._modern = database.release.modern
-        new = Compiler(database, session, [], Scope([Source("NEW", columns, table)]))
-        self._triggers = [(trigger, new.condition(trigger.condition)) for trigger in table.triggers if trigger.enabled]
+        self._inserting = Triggers(database, session, table, "INSERT", self.encode)
+        self._updating = Triggers(database, session, table, "UPDATE", self.encode)
         self._checks = [(check, self.compiler.condition(check.condition)) for check in table.checks]
         for unique in table.uniques:
             if unique.unusable:
@@ -99,22 +100,10 @@ class Target:
         if old is not None and not partitioning.row_movement and partition is not partitioning.place(old):
             raise OraError(14402)
 
-    def fire_triggers(self, row: Row, session: SessionView) -> None:
-        """Raises what a trigger before INSERT raises."""
-        if not self._triggers:
-            return
-        frame = Frame(session, (), 1)
-        frame.rows[0] = row
-        for trigger, condition in self._triggers:
-            if condition(frame):
-                name = f"{self.table.schema}.{trigger.name}"
-                trace = f"ORA-06512: at \"{name}\", line 1\nORA-04088: error during execution of trigger '{name}'"
-                raise OraError(trigger.code, f"{trigger.message}\n{trace}")
-
     @property
     def looks_at_rows(self) -> bool:
-        """A CHECK or a trigger needs each row."""
-        return bool(self._checks or self._triggers)
+        """A CHECK, a trigger or a policy needs each row."""
+        return bool(self._checks or self._inserting or self.relation.demanding)
 
     def columns(self, nodes: Sequence[exp.Expr] | None) -> list[int]:
         """Column numbers of an explicit list, or all. Raises ORA-00904 and ORA-00957."""
@@ -134,22 +123,30 @@ class Target:
                 for i in range(len(self.table.columns))
             ]
         )
-        self.fire_triggers(row, session)
+        if self._inserting:
+            row = self._inserting.fire(row, session)
         late = self.check(row, session)
+        if self.relation.demanding:
+            self.relation.demand(row, session)
         self.place(row)
         rid = session.transaction.insert(self.table, row, session.settings)
         if late:
             self._check_later(rid, session)
 
-    def update_row(self, rid: int, row: Row, sets: Sequence[tuple[int, Function]], frame: Frame) -> None:
-        new = list(row)
+    def update_row(self, rid: int, old: Row, sets: Sequence[tuple[int, Function]], frame: Frame) -> None:
+        session, values = frame.session, list(old)
         for i, function in sets:
-            new[i] = self.encode(i, function(frame), frame.session)
-        late = self.check(tuple(new), frame.session, updating=True)
-        self.place(tuple(new), row)
-        frame.session.transaction.change(self.table, rid, tuple(new), frame.session.settings)
+            values[i] = self.encode(i, function(frame), session)
+        row = tuple(values)
+        if self._updating:
+            row = self._updating.fire(row, session, old)
+        late = self.check(row, session, updating=True)
+        if self.relation.demanding:
+            self.relation.demand(row, session)
+        self.place(row, old)
+        session.transaction.change(self.table, rid, row, session.settings)
         if late:
-            self._check_later(rid, frame.session)
+            self._check_later(rid, session)
 
 
 class Insert:
@@ -284,7 +281,7 @@ class Update:
         table, transaction = self.target.table, frame.session.transaction
         inner = Frame(frame.session, frame.binds, 1)
         hits: list[int] = []
-        for rid, row in candidates(table, self._probe, inner):
+        for rid, row in candidates(self.target.source, self._probe, inner):
             inner.rows[0] = row
             inner.rownum = len(hits) + 1
             if self._where is None or self._where(inner):
@@ -321,7 +318,7 @@ class Merge:
     """MERGE with one WHEN MATCHED (UPDATE) and one WHEN NOT MATCHED (INSERT) branch, each optional."""
 
     def __init__(self, database: Database, session: SessionView, node: exp.Merge, types: list[Datatype]) -> None:
-        self.target = Target(database, session, node.this, types, "INSERT")
+        self.target = Target(database, session, node.this, types, "MERGE")
         using, self._rows = database.source(node.args["using"], session, types, None)
         # the source comes first: a probe of the target may use its columns
         both = Compiler(database, session, types, Scope([using, self.target.source]))
@@ -360,7 +357,7 @@ class Merge:
         for row in list(self._source_rows(frame)):
             inner.rows[0] = row
             hits = []
-            for rid, candidate in candidates(table, self._probe, inner):
+            for rid, candidate in candidates(self.target.source, self._probe, inner):
                 inner.rows[1] = candidate
                 if self._on(inner):
                     hits.append(rid)
@@ -387,8 +384,7 @@ class Merge:
     def _source_rows(self, frame: Frame) -> Sequence[Sequence[Value]]:
         if self._rows is not None:
             return list(self._rows(frame))
-        assert self._using.table is not None
-        return [row for _, row in self._using.table.scan(frame.session.transaction)]
+        return [row for _, row in candidates(self._using, None, frame)]
 
 
 Plan = Insert | Update | Merge

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
@@ -142,10 +143,38 @@ def _substr(session: SessionView, value: Value, start: Value, length: Value = No
 
 
 def _round(session: SessionView, value: Value, digits: Value = 0) -> Value:
+    """A number to digits, or a date to a unit of :data:`_UNITS`."""
     if value is None:
         return None
+    if isinstance(value, dt.datetime):
+        unit = str(digits) if digits else "DD"
+        lower = _cut(value, unit)
+        half = {"DD": 43200, "HH24": 1800, "MI": 30, "SS": 0.5}[_unit(unit)]
+        return lower if (value - lower).total_seconds() < half else lower + dt.timedelta(seconds=half * 2)
     step = Decimal(1).scaleb(-int(to_number(digits)))
     return plain(Decimal(to_number(value)).quantize(step, rounding=ROUND_HALF_UP))
+
+
+_UNITS = {"DD": "DD", "DDD": "DD", "J": "DD", "HH": "HH24", "HH12": "HH24", "HH24": "HH24", "MI": "MI", "SS": "SS"}
+
+
+def _unit(text: str) -> str:
+    """Raises ORA-01821."""
+    try:
+        return _UNITS[text.upper()]
+    except KeyError:
+        raise OraError(1821, "date format not recognized") from None
+
+
+def _cut(moment: dt.datetime, unit: str) -> dt.datetime:
+    match _unit(unit):
+        case "DD":
+            return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        case "HH24":
+            return moment.replace(minute=0, second=0, microsecond=0)
+        case "MI":
+            return moment.replace(second=0, microsecond=0)
+    return moment.replace(microsecond=0)
 
 
 def _absolute(session: SessionView, value: Value) -> Value:
@@ -155,10 +184,28 @@ def _absolute(session: SessionView, value: Value) -> Value:
     return -number if number < 0 else number
 
 
-def _trunc(session: SessionView, value: Value, unit: Value = "DD") -> Value:
-    return None if value is None else to_datetime(value, session.settings).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )  # fmt: skip
+def _trunc(session: SessionView, value: Value, unit: Value = None) -> Value:
+    """A date to a unit of :data:`_UNITS`, or a number to digits."""
+    if value is None:
+        return None
+    if isinstance(value, int | float | Decimal):
+        step = Decimal(1).scaleb(-int(to_number(unit or 0)))
+        return plain(Decimal(to_number(value)).quantize(step, rounding=ROUND_DOWN))
+    return _cut(to_datetime(value, session.settings), str(unit or "DD"))
+
+
+def _trim(session: SessionView, value: Value, letters: Value = None, side: Value = "BOTH") -> Value:
+    if value is None:
+        return None
+    text, gone = to_text(value, session.settings), str(letters or " ")
+    text = text.lstrip(gone) if side in ("BOTH", "LEADING") else text
+    return (text.rstrip(gone) if side in ("BOTH", "TRAILING") else text) or None
+
+
+def _replace(session: SessionView, value: Value, old: Value, new: Value = None) -> Value:
+    if value is None or old is None:
+        return value
+    return to_text(value, session.settings).replace(str(old), str(new or "")) or None
 
 
 def _extract(session: SessionView, value: Value, part: Value) -> Value:
@@ -183,7 +230,7 @@ def _local(session: SessionView) -> dt.datetime:
 _NODES: dict[type[exp.Expr], tuple[Call, Datatype]] = {
     exp.Systimestamp: (now, TIMESTAMP_TZ),
     exp.Localtimestamp: (lambda session: _local(session).replace(tzinfo=None), TIMESTAMP),
-    exp.CurrentDate: (lambda session: _trunc(session, _local(session)), DATE),
+    exp.CurrentDate: (lambda session: _cut(_local(session), "SS").replace(tzinfo=None), DATE),
     exp.Upper: (_text(str.upper), VARCHAR),
     exp.Lower: (_text(str.lower), VARCHAR),
     exp.Length: (_text(len), NUMBER),
@@ -193,6 +240,11 @@ _NODES: dict[type[exp.Expr], tuple[Call, Datatype]] = {
     exp.Abs: (_absolute, NUMBER),
     exp.Round: (_round, NUMBER),
     exp.DateTrunc: (_trunc, DATE),
+    exp.Trunc: (_trunc, NUMBER),
+    exp.Trim: (_trim, VARCHAR),
+    exp.Replace: (_replace, VARCHAR),
+    exp.Floor: (lambda session, value: None if value is None else math.floor(to_number(value)), NUMBER),
+    exp.Ceil: (lambda session, value: None if value is None else math.ceil(to_number(value)), NUMBER),
 }
 _NAMED: dict[str, tuple[Call, Datatype]] = {
     "SYS_CONTEXT": (_context, VARCHAR),
@@ -224,10 +276,13 @@ def lookup(node: exp.Expr) -> tuple[Call, Datatype, list[exp.Expr]] | None:
         return _read_datetime, DATE, [node.this, exp.Literal.string("YYYY-MM-DD")]
     if isinstance(node, exp.Extract):
         return _extract, NUMBER, [node.expression, exp.Literal.string(node.this.name)]
+    if isinstance(node, exp.Trim):
+        letters, side = node.args.get("expression") or exp.Null(), str(node.args.get("position") or "BOTH")
+        return *_NODES[exp.Trim], [node.this, letters, exp.Literal.string(side)]
     found = _NAMED.get(node.name.upper()) if isinstance(node, exp.Anonymous) else _NODES.get(type(node))
     if found is None:
         return None
-    keys = ("this", "expression", "expressions", "start", "length", "format", "decimals", "unit")
+    keys = ("this", "expression", "expressions", "start", "length", "format", "decimals", "unit", "replacement")
     arguments: list[exp.Expr] = []
     for key in keys if not isinstance(node, exp.Anonymous) else ("expressions",):
         argument = node.args.get(key)

@@ -10,7 +10,7 @@ from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import ANY_SCALE, TEXT, Datatype, Raw, WireType
 from oracle_standin.sql.expression import Compiler, Function, conjuncts, row_parts
-from oracle_standin.sql.scope import Frame
+from oracle_standin.sql.scope import Frame, Source
 from oracle_standin.store.table import Key, Table, Unique
 
 
@@ -110,8 +110,17 @@ def _fixed(
     return (function, Datatype(target.kind, scale=ANY_SCALE if target.kind is WireType.NUMBER else 9)) if same else None
 
 
-def candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:
+def candidates(source: Source, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:
     """Number and content of the rows that the session of the frame sees and the probe, if any, does not exclude."""
+    assert source.table is not None
+    found = _candidates(source.table, probe, frame)
+    if (shows := source.filter) is None:
+        return found
+    session = frame.session
+    return ((rid, row) for rid, row in found if shows(row, session))
+
+
+def _candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:
     reader = frame.session.transaction
     # a key that a transaction has freed and used again leads to its new row; others must still see the old one
     if probe is None or table.doubled or table.reclaimed - {reader}:

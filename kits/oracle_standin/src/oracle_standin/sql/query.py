@@ -158,13 +158,12 @@ class Select:
 
     def _frames(self, frame: Frame, i: int = 0) -> Iterator[Frame]:
         """The same frame repeatedly, with each combination of rows that meets the conditions."""
-        table, rows, on, found = self._sources[i].table, self._rows[i], self._on[i], False
+        rows, on, found = self._rows[i], self._on[i], False
         last = i == len(self._sources) - 1
         if rows is not None:
             pairs: Iterable[tuple[int | None, Sequence[Value]]] = ((None, row) for row in rows(frame))
         else:
-            assert table is not None
-            pairs = candidates(table, self._probes[i], frame)
+            pairs = candidates(self._sources[i], self._probes[i], frame)
         for rid, row in pairs:
             frame.rows[i], frame.rids[i] = row, rid
             if on and not all(condition(frame) for condition in on):
@@ -230,7 +229,7 @@ class Select:
         """``SELECT COUNT(*) FROM table`` and nothing else, which needs no scan."""
         only_count = len(self._aggregates) == 1 and self._aggregates[0].kind is exp.Count
         bare = self._where is None and self._having is None and not self._group and len(self._sources) == 1
-        return only_count and bare and self._aggregates[0].operand is None
+        return only_count and bare and self._aggregates[0].operand is None and self._sources[0].filter is None
 
     def _run(self, outer: Frame, project: Callable[[Frame], Output]) -> list[Output]:
         frame = Frame(outer.session, outer.binds, len(self._sources), outer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
@@ -25,6 +25,7 @@ class SessionView(Protocol):
     sid: int
     user: str
     schema: str
+    exempt: bool  # from row-level security
 
     def context(self, name: str) -> str | None: ...
 
@@ -45,15 +46,25 @@ class Frame:
 
 
 class Source:
-    """One item of a FROM clause: its name and columns; ``table`` when its rows are stored bytes."""
+    """One item of a FROM clause: its name and columns.
 
-    __slots__ = ("columns", "name", "positions", "table")
+    ``table`` when its rows are stored bytes; ``filter``, if any, tells which of those are there.
+    """
 
-    def __init__(self, name: str, columns: list[tuple[str, Datatype, bool]], table: Table | None = None) -> None:
+    __slots__ = ("columns", "filter", "name", "positions", "table")
+
+    def __init__(
+        self,
+        name: str,
+        columns: list[tuple[str, Datatype, bool]],
+        table: Table | None = None,
+        filter: Callable[[Sequence[Value], SessionView], bool] | None = None,  # noqa: A002
+    ) -> None:
         self.name = name
         self.columns = columns  # name, type, nullable
         self.positions = {column[0]: i for i, column in enumerate(columns)}
         self.table = table
+        self.filter = filter
 
 
 class Scope:

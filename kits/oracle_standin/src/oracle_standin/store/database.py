@@ -14,11 +14,13 @@ from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import Datatype
 from oracle_standin.sql.dml import Insert, Merge, Plan, Update
 from oracle_standin.sql.query import Query, Rows, Select, UnionAll
+from oracle_standin.sql.relation import Relation
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import Statement, What, name_of, table_name
 from oracle_standin.store import dictionary
 from oracle_standin.store.accounts import Accounts
 from oracle_standin.store.deferral import Deferrable
+from oracle_standin.store.policy import Policy
 from oracle_standin.store.table import Sequence as NumberSequence
 from oracle_standin.store.table import Table
 from oracle_standin.store.transaction import Locks
@@ -67,6 +69,11 @@ class Database:
         schema, name = table_name(reference)
         return self._table(self._locate(schema, name, session, privilege), session, privilege)
 
+    def relation(self, reference: exp.Expr, session: SessionView, statement: str) -> Relation:
+        """What a statement (SELECT, INSERT, UPDATE, DELETE or MERGE) meets under a name. Raises as ``table`` does."""
+        table = self.table(reference, session, "INSERT" if statement == "MERGE" else statement)
+        return Relation(self, session, table, statement)
+
     def find_table(self, name: str, session: SessionView, privilege: str) -> Table:
         """The same by its name in DDL."""
         return self._table(self.locate(name, session, privilege), session, privilege)
@@ -97,7 +104,8 @@ class Database:
     def constraint(self, schema: str, name: str) -> Deferrable:
         """Raises ORA-02448."""
         for table in self.tables.values():
-            for constraint in (*table.uniques, *table.checks):
+            constraints: list[Deferrable] = [*table.uniques, *table.checks]
+            for constraint in constraints:
                 if table.schema == schema and constraint.name == name:
                     return constraint
         raise OraError(2448, "constraint does not exist")
@@ -141,8 +149,8 @@ class Database:
                 return view.rows(self, frame.session)
 
             return Source(label or name, columns), rows
-        table = self.table(item, session, "SELECT")
-        return Source(label or name, [(c.name, c.type, c.nullable) for c in table.columns], table), None
+        found = self.relation(item, session, "SELECT")
+        return Source(label or name, found.columns, found.table, found.filter), None
 
     # ------------------------------------------------------------------ plans
 
@@ -161,7 +169,7 @@ class Database:
     def plan(self, statement: Statement, session: SessionView, types: list[Datatype]) -> Plan | Query:
         """A compiled query or DML statement; cached until the next DDL."""
         private = session.sid if any(t.temporary for t in self.tables.values()) else 0
-        key = (statement.text, private, session.user, session.schema, *types)
+        key = (statement.text, private, session.user, session.schema, session.exempt, *types)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._compile(statement, session, types)
@@ -181,6 +189,20 @@ class Database:
             case exp.Query() as node:
                 return self.query(node, session, types, None)
         raise OraError(900)
+
+    def protect(self, session: SessionView, table: str, policy: Policy | None) -> None:
+        """Adds a row-level security policy, or replaces the one of its name; None removes all of the table."""
+        found = self.find_table(table, session, "POLICY")
+        kept = [p for p in found.policies if policy is not None and p.name != policy.name]
+        found.policies[:] = kept if policy is None else [*kept, policy]
+        self._plans.clear()
+
+    def unprotect(self) -> None:
+        """Removes all policies."""
+        with self.locks.lock:
+            for table in self.tables.values():
+                table.policies.clear()
+            self._plans.clear()
 
     def define(self, statement: Statement, session: SessionView) -> None:
         """Runs DDL; plans and parse trees made before are discarded."""

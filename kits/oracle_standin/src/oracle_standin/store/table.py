@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from oracle_standin.store.partition import Partitioning
+    from oracle_standin.store.policy import Policy
     from oracle_standin.store.transaction import Transaction
+    from oracle_standin.store.trigger import Trigger
 
 Key: TypeAlias = Raw | Row
 
@@ -98,17 +100,6 @@ class Check:
     deferred: bool = False
 
 
-@dataclass(slots=True)
-class Trigger:
-    """Before INSERT: raises ``code`` with ``message`` for a row that meets the condition on NEW."""
-
-    name: str
-    condition: exp.Expr
-    code: int
-    message: str
-    enabled: bool = True
-
-
 @dataclass(slots=True, eq=False)
 class Table:
     """A heap of rows by row number. A deleted row stays as None until its transaction ends."""
@@ -119,6 +110,7 @@ class Table:
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # not unique: accepted, not used
     rows: dict[int, Row | None] = field(default_factory=dict)
     pending: dict[int, Pending] = field(default_factory=dict)
