@@ -113,7 +113,7 @@ def agent_batch_failed(
 
 @hookspec
 def agent_batch_diverted(sink_id: str, fallback_id: str, batch: Batch, reason: DivertReason) -> None:
-    """``batch`` is durable in the fallback. Called in the thread that handed it over (a worker's or a source's)."""
+    """``batch`` is durable in the fallback. Called in the thread that handed it over."""
 
 
 @hookspec

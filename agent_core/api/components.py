@@ -20,11 +20,11 @@ from agent_core.api.batch import Batch
 Emit = Callable[[Batch], None]
 """Hand a batch to the agent. Thread-safe. Once it has returned, every record is in a place that the ledger names.
 
-It blocks only for a buffer with ``when_full: block`` (at most that limit) and for the write of evicted records to a
-fallback. It never raises for reasons that lie downstream. It raises ValueError for what is not a Batch, or whose
-columns do not fit together. A record that is none (a value that is not a ``Value``, a name that is not a text, an
-unknown quality) is set aside alone: it goes to the fallback as rejected, with its reason. An empty batch is a sign of
-life, and nothing else.
+It blocks only for a buffer with ``when_full: block`` (at most that limit), and for records that a durable buffer
+evicted, until the fallback has them (at most ten seconds). It never raises for reasons that lie downstream. It raises
+ValueError for what is not a Batch, or whose columns do not fit together. A record that is none (a value that is not a
+``Value``, a name that is not a text, an unknown quality) is set aside alone: it goes to the fallback as rejected, with
+its reason. An empty batch is a sign of life, and nothing else.
 """
 
 

@@ -15,6 +15,7 @@ from agent_core.api import (
     BacklogFile,
     Clock,
     ConfigError,
+    DropReason,
     Extension,
     Log,
     PluginError,
@@ -44,8 +45,8 @@ SPILLED_BY = 0.9
 EVENT_SHARE = 0.05
 """How much of it the observers of the stop may have."""
 
-SPILL_SECONDS = 1.0
-"""The least time in which records go to the fallback, where ``shutdown_timeout`` has it: the drain ends earlier."""
+GIVEN_UP = frozenset({DropReason.SHUTDOWN, DropReason.FALLBACK_FAILED, DropReason.BUFFER_FULL})
+"""Why records are lost by a stop that should have brought them to a safe place."""
 
 
 class _Late(AgentError):
@@ -276,6 +277,7 @@ class Agent:
     def shutdown(self) -> bool:
         """Stop within ``shutdown_timeout``; True when every part ended in time and every value is accounted for."""
         parts, began = self._parts, self._clock.monotonic()
+        lost_before = {sink_id: self._lost(sink_id) for sink_id in parts.deliveries}
 
         def share(of_timeout: float) -> float:
             return began + of_timeout * self._config.shutdown_timeout_seconds
@@ -305,7 +307,8 @@ class Agent:
             in_time = False
         deliveries = parts.deliveries.items()
         spilled = share(SPILLED_BY)
-        drained = max(share(SOURCES_STOPPED_BY), min(share(DRAINED_BY), spilled - SPILL_SECONDS))
+        spill_seconds = max((delivery.spill_seconds() for delivery in parts.deliveries.values()), default=0.0)
+        drained = max(self._clock.monotonic(), min(share(DRAINED_BY), spilled - spill_seconds))
         # The drain ends at its deadline; only one that hangs costs the spill a third of its time.
         in_time &= self._step(
             "sink", drained + (spilled - drained) / 3, {key: _bound(d.drain, drained) for key, d in deliveries}
@@ -313,7 +316,8 @@ class Agent:
         in_time &= self._step("sink", spilled, {key: _bound(d.spill, spilled) for key, d in deliveries})
         parts.pipeline.close(spilled)  # a source may be inside the fallback with records that the buffer evicted
         for sink_id, delivery in deliveries:
-            in_time &= not self._give_up(sink_id, delivery)
+            delivery.give_up()
+            in_time &= not self._name_lost(sink_id, self._lost(sink_id) - lost_before[sink_id])
         in_time &= self._close(share(1.0))
         self._log.info("agent stopped", reason=self._stop_reason)
         return in_time and all(parts.ledger.snapshot(sink_id).balanced for sink_id in parts.deliveries)
@@ -417,16 +421,19 @@ class Agent:
         self._state_lock.release()
         return in_time
 
-    def _give_up(self, sink_id: str, delivery: Delivery) -> int:
-        """Count what the deadline left behind as dropped; how many records these are."""
-        if lost := delivery.give_up():
-            self._stop_problems.append(f"sink {sink_id}: {lost} records dropped, which are in no sink and no fallback")
-            self._log.error(
-                "records given up",
-                sink=sink_id,
-                records=lost,
-                next_step="raise agent.shutdown_timeout, or look why the disk of the fallback is slow",
-            )
+    def _lost(self, sink_id: str) -> int:
+        reasons = self._parts.ledger.snapshot(sink_id).dropped_by_reason
+        return sum(reasons.get(reason, 0) for reason in GIVEN_UP)
+
+    def _name_lost(self, sink_id: str, lost: int) -> int:
+        """Say how many records the stop has lost."""
+        if lost:
+            records = "1 record" if lost == 1 else f"{lost:,} records"
+            self._stop_problems.append(f"sink {sink_id}: {records} dropped, in no sink and no fallback")
+            step = "raise agent.shutdown_timeout, or find out why the disk of the fallback is slow"
+            if ("fallback", sink_id) not in self._parts.names:
+                step = "give the sink a fallback: what it does not take before the stop has no other place"
+            self._log.error("records given up", sink=sink_id, records=lost, next_step=step)
         return lost
 
     def _step(self, what: str, deadline: float, calls: Mapping[str, Callable[[], object]]) -> bool:

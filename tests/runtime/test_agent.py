@@ -435,8 +435,21 @@ def test_a_fallback_that_does_not_return_costs_records_that_the_stop_names(
     [ledger] = given_up
     assert (ledger.pending, ledger.dropped_by_reason) == (0, {"shutdown": 50})
     assert ledger.balanced
-    assert "sink sink: 50 records dropped, which are in no sink and no fallback" in run.agent.stop_problems
+    assert "sink sink: 50 records dropped, in no sink and no fallback" in run.agent.stop_problems
     assert "records given up: sink=sink records=50" in caplog.text
+
+
+def test_a_stop_that_loses_records_for_want_of_a_fallback_is_not_clean(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(tmp_path)
+    run.agent.start()
+    run.agent.pause_sink("sink")
+    run.emit(batch_of(1))
+    assert not run.agent.shutdown()
+    assert run.agent.status().sinks[0].ledger.dropped_by_reason == {"shutdown": 1}
+    assert run.agent.stop_problems == ("sink sink: 1 record dropped, in no sink and no fallback",)
+    assert "records given up: sink=sink records=1; give the sink a fallback" in caplog.text
 
 
 def test_nothing_is_requested_nothing_stops(tmp_path: Path) -> None:

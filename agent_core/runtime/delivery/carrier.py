@@ -171,6 +171,9 @@ class Carrier:
             reason = DivertReason.AMBIGUOUS_COMMIT
         elif flight.exhausted:
             reason = DivertReason.RETRIES_EXHAUSTED
+        if self._diverter.hangs:
+            flight.divert_at = self._clock.monotonic() + self._settings.probe_intervals.normal
+            return False
         if not self._gate.begin_divert(flight):
             return True
         stored = self._diverter.store(flight.batch, reason, flight.attempted_at_ns or self._clock.time_ns(), None)

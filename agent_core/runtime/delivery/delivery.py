@@ -32,6 +32,7 @@ from agent_core.api import (
 )
 from agent_core.config.model import SinkConfig
 from agent_core.runtime.delivery.diverter import Diverter
+from agent_core.runtime.delivery.overflow import Overflow, Parcel
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import SinkGate
@@ -41,6 +42,11 @@ from agent_core.runtime.error_words import repr_of, text_of
 
 SPILL_RECORDS: Final = 100_000
 """How many records go to the fallback at once in a stop: about 10 MB as CSV."""
+
+
+SPILL_SECONDS: Final = 1.0
+SPILL_RATE: Final = 50_000
+"""A stop keeps so much time for the fallback: the seconds, and one more for so many records (per second) that wait."""
 
 
 class BacklogReplay(Protocol):
@@ -91,10 +97,15 @@ class Delivery:
         self._given_up = False
         retried = workers.diverts
         limits = Limits(config.write_limit_seconds, config.divert_after_seconds if retried else None)
-        self._watch = Watch(context, buffer, gate, diverter, workers, limits, config.breaker.probe_interval_seconds)
+        self._overflow = Overflow(context, diverter, gate)
+        probe_seconds = config.breaker.probe_interval_seconds
+        self._watch = Watch(context, buffer, gate, diverter, self._overflow, workers, limits, probe_seconds)
 
     def accept(self, batch: Batch) -> None:
-        """Take the records; on return each is in the buffer, durable in the fallback, or counted as dropped."""
+        """Take the records; on return each is in the buffer, on its way to the fallback, or counted as dropped.
+
+        Nobody waits here for the fallback, except for records that a durable buffer evicted: they would be volatile.
+        """
         self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
         try:
             evicted = self.buffer.append(batch)
@@ -106,10 +117,10 @@ class Delivery:
                 every=self.sink_id,
                 exc_info=None if isinstance(error, OSError) else error,
             )
-            self._diverter.divert_or_drop(batch, DivertReason.BUFFER_FAILED, DropReason.BUFFER_FAILED)
+            self._send(Parcel(batch, DivertReason.BUFFER_FAILED), DropReason.BUFFER_FAILED)
             return
         if evicted:
-            self._diverter.divert_or_drop(evicted, DivertReason.BUFFER_FULL, DropReason.BUFFER_FULL)
+            self._send(Parcel(evicted, DivertReason.BUFFER_FULL), DropReason.BUFFER_FULL)
 
     def refuse(self, batch: Batch, divert: DivertReason | None, drop: DropReason) -> None:
         """Account for records that never reach the buffer: a transform failed, or the agent has stopped its sources."""
@@ -117,18 +128,18 @@ class Delivery:
         if divert is None:
             self._diverter.drop(batch, drop)
         else:
-            self._diverter.divert_or_drop(batch, divert, drop)
+            self._send(Parcel(batch, divert), drop)
 
     def set_aside(self, batch: Batch, reasons: tuple[str, ...]) -> None:
         """Keep records that are none in the fallback, as rejected, with a reason for each; the sink never sees them."""
-        diverter, context = self._diverter, self._context
-        context.move(Account.COLLECTED, Account.PENDING, len(batch))
-        if not diverter.available:
-            diverter.drop(batch, DropReason.REJECTED)
-        elif stored := diverter.store(batch, DivertReason.REJECTED, context.clock.time_ns(), reasons):
-            diverter.count_rejected(stored)
+        self._context.move(Account.COLLECTED, Account.PENDING, len(batch))
+        self._send(Parcel(batch, DivertReason.REJECTED, reasons), DropReason.REJECTED)
+
+    def _send(self, parcel: Parcel, without_fallback: DropReason) -> None:
+        if self._diverter.available:
+            self._overflow.put(parcel, until_stored=self.buffer.durable)
         else:
-            diverter.drop(batch, DropReason.FALLBACK_FAILED)
+            self._diverter.drop(parcel.batch, without_fallback)
 
     def open(self) -> None:
         """Open the fallback and the buffer. The sink opens in its first attempt: a database may be away at start."""
@@ -167,7 +178,15 @@ class Delivery:
         safe_elsewhere = self._diverter.available or self.buffer.durable
         if not safe_elsewhere:
             self._gate.probe_now()
-        return self._workers.drain(deadline, safe_elsewhere)
+        drained = self._workers.drain(deadline, safe_elsewhere)
+        self._overflow.wake()
+        return drained
+
+    def spill_seconds(self) -> float:
+        """How long ``spill`` may take: the time that a stop keeps for it."""
+        if self.buffer.durable or not self._diverter.available:
+            return SPILL_SECONDS
+        return SPILL_SECONDS + self._pending() / SPILL_RATE
 
     def spill(self, deadline: float) -> None:
         """After ``drain``: account for the rest. A durable buffer keeps its records; others go to the fallback.
@@ -177,6 +196,7 @@ class Delivery:
         is its own to count, until ``deadline``. Rejected records that wait for the fallback get a last try.
         """
         clock = self._context.clock
+        self._overflow.store(last_try=True)
         if self.buffer.durable:
             self._workers.end(deadline)
             return
@@ -193,9 +213,9 @@ class Delivery:
 
         Returns how many records these are. Those that find their place later are counted there instead.
         """
-        if self.buffer.durable:
-            return 0
         self._given_up = True
+        if self.buffer.durable:
+            return self._overflow.give_up()
         lost = self._context.ledger.give_up(self.sink_id)
         if lost:
             self._context.events.records_dropped(self.sink_id, lost, DropReason.SHUTDOWN)

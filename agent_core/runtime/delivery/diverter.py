@@ -30,9 +30,13 @@ FAILING_NEXT_STEP: Final = (
 )
 
 HANGING_SECONDS: Final = 10.0
-"""A call of the fallback that has not returned for so long is named: sources and workers that need it wait."""
+"""A call of the fallback that has not returned for so long is named, and until it does, no other is made."""
 
 HANGING_NEXT_STEP: Final = "check the disk or mount behind it; if it stays, restart the agent"
+
+UNAVAILABLE_NEXT_STEP: Final = (
+    "end the tagferry replay that holds it, or fix what the message says; it opens when the next records need it"
+)
 
 
 class Stored(NamedTuple):
@@ -69,14 +73,15 @@ class Diverter:
 
     def _log_unavailable(self, error: BaseException) -> None:
         sink_id = self._context.sink_id
-        self._context.log.warning("fallback unavailable", sink=sink_id, error=error, every=sink_id)
+        step = error.next_step if isinstance(error, SinkError) and error.next_step else UNAVAILABLE_NEXT_STEP
+        self._context.log.warning("fallback unavailable", sink=sink_id, error=error, next_step=step, every=sink_id)
 
     def advice(self) -> Sequence[Finding]:
         """That the fallback hangs, or fails until one call has worked; else what it has to say itself."""
         if self._fallback is None:
             return ()
         if (seconds := self.hanging_seconds()) > 0:
-            message = f"a call has not returned for {seconds:.0f} s, and what needs it waits"
+            message = f"a call has not returned for {seconds:.0f} s; records for it wait in memory while there is room"
             subject = f"fallback {self._fallback.fallback_id}"
             return (Finding(Severity.CRITICAL, subject, message, HANGING_NEXT_STEP),)
         failure, sink = self._fallback.failure, self._fallback.sink
@@ -91,6 +96,16 @@ class Diverter:
         began = min(tuple(self._calls.values()), default=None)
         seconds = 0.0 if began is None else self._context.clock.monotonic() - began
         return seconds if seconds >= HANGING_SECONDS else 0.0
+
+    @property
+    def hangs(self) -> bool:
+        """True while a call has taken so long that nobody should make another."""
+        return bool(self._calls) and self.hanging_seconds() > 0
+
+    def hanging_threads(self) -> frozenset[int]:
+        """The threads inside a call that has taken so long."""
+        limit = self._context.clock.monotonic() - HANGING_SECONDS
+        return frozenset(thread for thread, began in tuple(self._calls.items()) if began <= limit)
 
     def name_hanging(self) -> None:
         """Log a call of the fallback that does not return."""

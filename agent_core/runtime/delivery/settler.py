@@ -64,7 +64,7 @@ class Settler:
         A durable buffer keeps them, with their batch, if the sink will recognise the records of that batch it has.
         """
         while (flight := self._next(math.inf)) is not None:
-            if self._keep(flight):
+            if self._keep(flight, last_try=True):
                 continue
             if self._buffer.durable and self._sink.idempotent:
                 self._buffer.release(flight.lease)
@@ -75,9 +75,9 @@ class Settler:
         self._buffer.settle(flight.lease)
         self._context.announce_delivery(flight, replayed_file=None)
 
-    def _keep(self, flight: LeaseFlight) -> bool:
-        """One try to make rejected records durable in the fallback."""
-        stored = self._diverter.store_rejected(flight)
+    def _keep(self, flight: LeaseFlight, *, last_try: bool = False) -> bool:
+        """One try to make rejected records durable in the fallback; the last one is made even if that hangs."""
+        stored = None if self._diverter.hangs and not last_try else self._diverter.store_rejected(flight)
         with self._lock:
             self._failures = 0 if stored is not None else self._failures + 1
             delay = self._backoff.delay_seconds(self._failures, self._randomness) if self._failures else 0.0

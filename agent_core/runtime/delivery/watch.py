@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from agent_core.api import Buffer, DivertReason, RetryableError, SinkState
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.delivery.overflow import Overflow
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import PROBED, WRITABLE, SinkGate
 from agent_core.runtime.delivery.workers import Workers
@@ -48,6 +50,7 @@ class Watch:
         buffer: Buffer,
         gate: SinkGate,
         diverter: Diverter,
+        overflow: Overflow,
         workers: Workers,
         limits: Limits,
         probe_seconds: float,
@@ -57,20 +60,29 @@ class Watch:
         self._buffer = buffer
         self._gate = gate
         self._diverter = diverter
+        self._overflow = overflow
         self._workers = workers
         self._limits = limits
         self._probe_seconds = probe_seconds
 
     def run(self) -> None:
         """Look at the calls until the gate closes; the body of a thread."""
-        self._each_second(self.look_at_calls)
+        self._each_time(partial(self._gate.sleep, LOOK_SECONDS), self.look_at_calls)
 
     def run_relief(self) -> None:
-        """Relieve the buffer until the gate closes; the body of another, since the fallback may hang as well."""
-        self._each_second(self.relieve)
+        """Empty the overflow and relieve the buffer until the gate closes; the body of another thread.
 
-    def _each_second(self, look: Callable[[], None]) -> None:
-        while self._gate.sleep(LOOK_SECONDS):
+        It is the only one besides the workers' that waits for the fallback, which may hang.
+        """
+        with self._overflow.attended():
+            self._each_time(partial(self._overflow.wait, LOOK_SECONDS), self._relieve_all)
+
+    def _relieve_all(self) -> None:
+        self._overflow.store()
+        self.relieve()
+
+    def _each_time(self, wait: Callable[[], bool], look: Callable[[], None]) -> None:
+        while wait():
             try:
                 look()
             except BaseException as error:
@@ -88,6 +100,7 @@ class Watch:
     def look_at_calls(self) -> None:
         """A write that hangs, or no worker, makes the sink ``down``; a fallback that hangs is named."""
         self._diverter.name_hanging()
+        self._workers.make_up_for(self._diverter.hanging_threads())
         if self._gate.state in WRITABLE:
             if self._workers.all_lost:
                 self._down("no worker is left to write", "restart the agent; its log says why they ended")
@@ -114,7 +127,7 @@ class Watch:
         has waited too long.
         """
         after, state = self._limits.divert_after, self._gate.state
-        if after is None or state is SinkState.PAUSED or self._gate.closed:
+        if after is None or state is SinkState.PAUSED or self._gate.closed or self._diverter.hangs:
             return False
         if state in PROBED:
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 
 from agent_core.api import Buffer, Lease, SinkState
@@ -45,6 +45,8 @@ class Workers:
         self._draining = False
         self._started = False
         self._running = 0
+        self._threads: set[int] = set()
+        self._stuck = 0
 
     @property
     def running(self) -> int:
@@ -72,13 +74,32 @@ class Workers:
         """Start them all."""
         self._started = True
         for number in range(1, self._count + 1):
-            with self._gate.changed:
-                self._running += 1
-            try:
-                threading.Thread(target=self._work, name=f"{self._context.sink_id}-{number}", daemon=True).start()
-            except BaseException:  # no thread to be had: a stop must not wait for this one
-                self._ended()
-                raise
+            self._start(number)
+
+    def _start(self, number: int) -> None:
+        with self._gate.changed:
+            self._running += 1
+        try:
+            threading.Thread(target=self._work, name=f"{self._context.sink_id}-{number}", daemon=True).start()
+        except BaseException:  # no thread to be had: a stop must not wait for this one
+            self._ended()
+            raise
+
+    def make_up_for(self, hanging: Set[int]) -> None:
+        """Have a worker for each whose thread is ``hanging`` in the fallback; one too many ends once they return."""
+        with self._gate.changed:
+            self._stuck = len(self._threads & hanging)
+            missing = min(self._stuck, self._count + self._stuck - self._running)
+            if self._draining or not self._started:
+                return
+        for number in range(missing):
+            self._start(self._count + number + 1)
+
+    def _is_one_too_many(self) -> bool:
+        if self._running <= self._count:
+            return False
+        with self._gate.changed:
+            return self._running > self._count + self._stuck and threading.get_ident() == max(self._threads)
 
     def drain(self, deadline: float, safe_elsewhere: bool) -> bool:
         """Let them write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
@@ -141,8 +162,10 @@ class Workers:
     def _work(self) -> None:
         """One worker. After a defect it carries the same flight again, which knows what was tried before."""
         flight: LeaseFlight | None = None
+        with self._gate.changed:
+            self._threads.add(threading.get_ident())
         try:
-            while not self._gate.closed:
+            while not self._gate.closed and (flight is not None or not self._is_one_too_many()):
                 try:
                     flight = flight or self._take_off()
                     if flight is not None:
@@ -166,6 +189,7 @@ class Workers:
 
     def _ended(self) -> None:
         with self._gate.changed:
+            self._threads.discard(threading.get_ident())
             self._running -= 1
             self._gate.changed.notify_all()
 

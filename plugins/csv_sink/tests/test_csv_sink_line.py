@@ -6,17 +6,19 @@ import csv
 import enum
 import io
 from array import array
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 from csv_sink.format.field import parse_value, split_line, text_field, value_fields
-from csv_sink.format.line import COLUMNS, HEADER, LineWriter
+from csv_sink.format.line import COLUMNS, HEADER, LONGEST_RECORD_BYTES, UNWRITABLE, LineWriter
 from csv_sink.format.reader import Reader, replay_batches
 from csv_sink.format.timestamp import parse_timestamp, timestamp_text
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_core.api import BAD, GOOD, MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, UNCERTAIN, Batch, Origin, Value
+from agent_core.testing.fakes import batch_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 AWKWARD = st.text("\"',=+-@\t\r\n 운a1", max_size=8)
@@ -175,3 +177,31 @@ def test_the_header_is_that_of_the_format() -> None:
         HEADER == b"timestamp,tag_name,tag_value,value_type,quality,source,device,group,insertion_attempt_time,reason\n"
     )
     assert len(COLUMNS) == 10
+
+
+class CountingWriter(LineWriter):
+    """Counts how often it makes lines: once for a piece, or once for each record of it."""
+
+    calls = 0
+
+    def lines(self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]) -> bytes:
+        self.calls += 1
+        return super().lines(batch, attempted_at_ns, reasons)
+
+
+@pytest.mark.parametrize("reasons", ["shutdown", [f"reason {number}" for number in range(50_000)]], ids=["one", "each"])
+def test_a_large_batch_of_ordinary_records_is_written_in_pieces_not_one_by_one(reasons: str | list[str]) -> None:
+    batch, writer = batch_of(*range(50_000)), CountingWriter()
+    data, refused = writer.write(batch, 0, reasons)
+    assert len(data) > LONGEST_RECORD_BYTES, "all of it is longer than a record may be"
+    assert (writer.calls, refused) == (7, ())
+    assert data == LineWriter().lines(batch, 0, reasons)
+
+
+def test_a_record_that_makes_no_line_is_looked_for_in_its_piece_alone() -> None:
+    values: list[Value] = list(range(20_000))
+    values[9_000] = "x" * LONGEST_RECORD_BYTES
+    writer = CountingWriter()
+    data, [refused] = writer.write(batch_of(*values), 0, "shutdown")
+    assert (refused.position, refused.code, data.count(b"\n")) == (9_000, UNWRITABLE, 19_999)
+    assert writer.calls < 9_000

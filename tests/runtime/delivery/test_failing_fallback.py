@@ -20,7 +20,7 @@ from agent_core.api import ComponentContext, RetryableError, Severity
 from agent_core.testing.fakes import batch_of
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
-from ..conftest import MakeRig, Rig
+from ..conftest import PROBE_SECONDS, MakeRig, Rig
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
 
@@ -129,6 +129,7 @@ def test_records_that_should_leave_the_buffer_stay_in_it_while_the_fallback_fail
     folder.lose()
     rig.start().accept(batch_of(*range(10)))
     rig.observer.wait_for("batch_failed")
+    rig.clock.wait_for_a_wait_of(PROBE_SECONDS)  # the worker's own try is over
     rig.clock.advance(20)
     for _ in range(6):
         rig.delivery.watch.look()

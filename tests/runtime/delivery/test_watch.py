@@ -198,7 +198,7 @@ def test_a_fallback_that_hangs_is_named_and_hides_no_write_that_hangs(
     [advice] = status.advice
     assert (advice.severity, advice.message) == (
         Severity.CRITICAL,
-        "a call has not returned for 50 s, and what needs it waits",
+        "a call has not returned for 50 s; records for it wait in memory while there is room",
     )
     assert "fallback hangs: sink=sink elapsed_seconds=50" in caplog.text
     stuck.go_on.set()

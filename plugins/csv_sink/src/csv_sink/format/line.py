@@ -33,6 +33,9 @@ HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 LONGEST_RECORD_BYTES: Final = 4 * 1024 * 1024
 """A longer record is refused, and a longer line of a file is damaged: so a file can be read in bounded memory."""
 
+_RECORDS_AT_A_TIME: Final = 8_192
+"""About 1 MB of ordinary records."""
+
 UNWRITABLE: Final = "UNWRITABLE"
 """Code of a record that makes no line."""
 
@@ -52,7 +55,25 @@ class LineWriter:
     def write(
         self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]
     ) -> tuple[bytes, tuple[Rejection, ...]]:
-        """The lines, and the records that make none: these cost no other record its line."""
+        """The lines, and the records that make none: these cost no other record its line.
+
+        In pieces, so that such a record is looked for among few, and a long batch is no longer than a record may be.
+        """
+        if len(batch) <= _RECORDS_AT_A_TIME:
+            return self._piece(batch, attempted_at_ns, reasons)
+        pieces: list[bytes] = []
+        refused: list[Rejection] = []
+        for start in range(0, len(batch), _RECORDS_AT_A_TIME):
+            stop = min(start + _RECORDS_AT_A_TIME, len(batch))
+            why = reasons if isinstance(reasons, str) else reasons[start:stop]
+            data, without = self._piece(batch.slice(start, stop), attempted_at_ns, why)
+            pieces.append(data)
+            refused += [rejection._replace(position=rejection.position + start) for rejection in without]
+        return b"".join(pieces), tuple(refused)
+
+    def _piece(
+        self, batch: Batch, attempted_at_ns: int, reasons: str | Sequence[str]
+    ) -> tuple[bytes, tuple[Rejection, ...]]:
         try:
             data = self.lines(batch, attempted_at_ns, reasons)
         except MemoryError:

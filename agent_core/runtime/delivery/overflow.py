@@ -1,0 +1,172 @@
+"""Overflow: records that leave ``emit`` for the fallback, so that no source waits for a disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from agent_core.api import Batch, DivertReason, DropReason, Lease
+from agent_core.runtime.delivery.diverter import HANGING_SECONDS, Diverter
+from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.delivery.sink_context import SinkContext
+from agent_core.runtime.delivery.sink_gate import SinkGate
+
+OVERFLOW_RECORDS: Final = 100_000
+"""So many records may be on their way, those that are being stored included: half a minute at 3,000 a second."""
+
+NO_LEASE: Final = -1
+
+
+class Parcel:
+    """Records of one ``emit`` that go to the fallback for the same reason; ``details`` as in a Diversion."""
+
+    __slots__ = ("batch", "details", "ended", "reason")
+
+    def __init__(self, batch: Batch, reason: DivertReason, details: tuple[str, ...] | None = None) -> None:
+        self.batch = batch
+        self.reason = reason
+        self.details = details
+        self.ended = False
+
+
+class Overflow:
+    """A bounded queue between the sources and the fallback, and one thread that empties it. Thread-safe.
+
+    The records are pending until the fallback has them. What finds no room, because the fallback hangs or cannot keep
+    up, is dropped at once. While nobody attends to it (before the start, after the stop) the caller stores the records.
+    """
+
+    def __init__(self, context: SinkContext, diverter: Diverter, gate: SinkGate) -> None:
+        self._context = context
+        self._clock = context.clock
+        self._diverter = diverter
+        self._gate = gate
+        self._changed = threading.Condition()
+        self._parcels: deque[Parcel] = deque()
+        self._storing: set[Parcel] = set()
+        self._records = 0
+        self._attended = False
+
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        """The caller's thread calls ``store`` whenever ``wait`` returns, until the block ends."""
+        self._set_attended(True)
+        try:
+            yield
+        finally:
+            self._set_attended(False)
+            self.store()
+
+    def _set_attended(self, attended: bool) -> None:
+        with self._changed:
+            self._attended = attended
+
+    def wait(self, seconds: float) -> bool:
+        """Return when records wait, after so many ``seconds``, or on ``wake``; False once the gate is closed."""
+        with self._changed:
+            if not self._parcels and not self._gate.closed:
+                self._clock.wait(self._changed, seconds)
+        return not self._gate.closed
+
+    def wake(self) -> None:
+        """The gate was closed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def put(self, parcel: Parcel, *, until_stored: bool) -> None:
+        """Take the records. ``until_stored``: return when the fallback has them, or hangs."""
+        with self._changed:
+            attended = self._attended
+            fits = not self._records or self._records + len(parcel.batch) <= OVERFLOW_RECORDS
+            if attended and fits:
+                self._parcels.append(parcel)
+                self._records += len(parcel.batch)
+                self._changed.notify_all()
+                if until_stored:
+                    self._wait_until_stored(parcel)
+        if not attended:
+            self._store([parcel])
+        elif not fits:
+            self._diverter.drop(parcel.batch, DropReason.FALLBACK_FAILED)
+
+    def _wait_until_stored(self, parcel: Parcel) -> None:
+        until = self._clock.monotonic() + HANGING_SECONDS
+        while not (parcel.ended or self._diverter.hangs) and (left := until - self._clock.monotonic()) > 0:
+            self._clock.wait(self._changed, left)
+
+    def store(self, *, last_try: bool = False) -> None:
+        """Hand everything that waits to the fallback, unless that hangs; ``last_try``: even then."""
+        while last_try or not self._diverter.hangs:
+            with self._changed:
+                if not self._parcels:
+                    return
+                reason, mine = self._parcels[0].reason, []
+                while self._parcels and self._parcels[0].reason is reason:
+                    mine.append(self._parcels.popleft())
+            try:
+                self._store(mine)
+            finally:
+                with self._changed:
+                    self._records -= sum(len(parcel.batch) for parcel in mine)
+                    self._changed.notify_all()
+
+    def give_up(self) -> int:
+        """At the end of a stop: count what is still here as dropped; how many records.
+
+        A call that returns later counts nothing.
+        """
+        with self._changed:
+            left = [*self._parcels, *self._storing]
+            self._parcels.clear()
+            left = [parcel for parcel in left if not parcel.ended]
+            for parcel in left:
+                parcel.ended = True
+        for parcel in left:
+            self._diverter.drop(parcel.batch, DropReason.SHUTDOWN)
+        return sum(len(parcel.batch) for parcel in left)
+
+    def _store(self, parcels: Sequence[Parcel]) -> None:
+        """One append for all; if that fails, one for each as long as they fit. What does not is dropped."""
+        if self._stored(parcels):
+            return
+        fits = len(parcels) > 1
+        for parcel in parcels:
+            fits = fits and self._stored([parcel])
+            if not fits and self._end([parcel]):
+                self._diverter.drop(parcel.batch, DropReason.FALLBACK_FAILED)
+
+    def _stored(self, parcels: Sequence[Parcel]) -> bool:
+        batch = parcels[0].batch if len(parcels) == 1 else Batch.join([parcel.batch for parcel in parcels])
+        details = None
+        if parcels[0].details is not None:
+            details = tuple(detail for parcel in parcels for detail in parcel.details or ())
+        reason, flight = parcels[0].reason, LeaseFlight(Lease(batch, NO_LEASE))
+        self._gate.take_off(flight)
+        self._gate.begin_divert(flight)  # a stop waits for it
+        with self._changed:
+            self._storing.update(parcels)
+        try:
+            stored = self._diverter.store(batch, reason, self._clock.time_ns(), details)
+            if stored is None:
+                return False
+            if self._end(parcels):
+                if reason is DivertReason.REJECTED:
+                    self._diverter.count_rejected(stored)
+                else:
+                    self._diverter.count_diverted(stored, reason)
+            return True
+        finally:
+            with self._changed:
+                self._storing.difference_update(parcels)
+            self._gate.land(flight)
+
+    def _end(self, parcels: Sequence[Parcel]) -> bool:
+        """True when they are the caller's to count."""
+        with self._changed:
+            given_up = any(parcel.ended for parcel in parcels)
+            for parcel in parcels:
+                parcel.ended = True
+            return not given_up
