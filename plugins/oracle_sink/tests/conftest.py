@@ -25,7 +25,7 @@ TAG_DATA = """CREATE TABLE tagferry_test (
     tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp TIMESTAMP(6) NOT NULL,
     quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp))"""
 
-PATIENT = {"connect": 60.0, "login": 60.0, "call": 60.0, "wait": 60.0}
+PATIENT = {"connect": 60.0, "login": 240.0, "call": 60.0, "wait": 60.0}
 """Time-outs that a busy machine keeps."""
 
 DEFAULTS: dict[str, object] = {

@@ -105,6 +105,37 @@ def test_more_workers_than_sessions_is_a_warning() -> None:
     assert "9 workers" in text
 
 
+FIRST, SECOND = (
+    f"(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST={host})(PORT=1521))(CONNECT_DATA=(SERVICE_NAME=x)))" for host in "ab"
+)
+SITES = f"(DESCRIPTION_LIST={FIRST}{SECOND})"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "login", "least"),
+    [
+        ("db/x", 5.0, None),
+        ("plant-scan.example/x", 19.0, "20s"),
+        (SITES, 35.0, None),
+        (SITES, 15.0, "35s"),
+        (SITES, None, None),
+        (SITES.replace("HOST=b", "HOST=10.0.0.2"), 20.0, "25s"),
+        (FIRST.replace("(ADDRESS", "(RETRY_COUNT=1)(RETRY_DELAY=3)(ADDRESS"), 15.0, "18s"),
+        ("ALIAS", 1.0, None),
+    ],
+)
+def test_a_log_in_that_ends_before_the_last_address_is_tried_is_a_warning(
+    dsn: str, login: float | None, least: str | None
+) -> None:
+    limits = {"connect": 5.0, "login": login, "call": 10.0, "wait": 5.0}
+    found = plugin.agent_check_config(
+        cast(Config, {"sinks": [sink(dsn=dsn, timeouts=limits, config_dir=Path("wallet"))]})
+    )
+    assert [(problem.path[-1], problem.hint, problem.warning) for problem in found] == (
+        [] if least is None else [("login", f"remove it, or set at least {least}", True)]
+    )
+
+
 def test_thin_and_thick_sinks_do_not_mix() -> None:
     ((text, path, _),) = check(sink(), sink(thick={"lib_dir": None}))
     assert path == ("sinks", 1, "config", "thick")

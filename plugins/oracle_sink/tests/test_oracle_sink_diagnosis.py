@@ -12,7 +12,7 @@ from oracle_standin.process import Standin
 from agent_core.api import AuthenticationError, ConfigError, Finding, Secret, Severity
 
 MakeSink = Callable[..., OracleSink]
-SHORT = {"connect": 0.5, "login": 0.5, "call": 1.0, "wait": 0.5}
+SHORT = {"connect": 0.1, "login": 0.5, "call": 1.0, "wait": 0.5}
 
 
 def findings(sink: OracleSink) -> list[Finding]:

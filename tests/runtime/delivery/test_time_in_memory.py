@@ -41,7 +41,10 @@ DELAYS = [FIRST * FACTOR**n for n in range(int(RETRIES))]
 TIMEOUTS = {
     key: parse_duration(cast(str, value))
     for key, value in node(load_schema("oracle_sink"), "properties", "timeouts", "default").items()
+    if value is not None
 }
+LOGIN = TIMEOUTS["connect"] * (3 + 1)
+"""What ``oracle_sink`` makes of a dsn with one name, which counts as three addresses."""
 
 
 class SlowToFail(FakeSink):
@@ -101,9 +104,9 @@ def test_attempts_that_take_long_leave_within_divert_after_and_one_attempt(
 
 
 def test_the_page_has_the_figures_of_oracle_sink() -> None:
-    in_session, new_session = 2 * TIMEOUTS["call"], TIMEOUTS["wait"] + TIMEOUTS["login"]
+    in_session, new_session = 2 * TIMEOUTS["call"], TIMEOUTS["wait"] + LOGIN
     assert f"twice `timeouts.call` ({in_session:g} s) in an open session" in PAGE
-    assert f"`timeouts.wait` + `timeouts.login` ({new_session:g} s) for a new one" in PAGE
+    assert f"`timeouts.wait` + `timeouts.login` ({new_session:g} s, with one name in the dsn) for a new" in PAGE
     assert f"a batch has left memory {DIVERT_AFTER + max(in_session, new_session):g} s after its first" in PAGE
 
 

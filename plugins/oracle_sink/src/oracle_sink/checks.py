@@ -8,6 +8,7 @@ from typing import cast
 from agent_core.api import Config, ConfigProblem, settings
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.dsn import dsn_mistake
+from oracle_sink.session.login_limit import least_attempts
 from oracle_sink.session.setup import statement_mistakes
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.mapping import read_mapping
@@ -25,6 +26,7 @@ def problems(config: Config) -> Sequence[ConfigProblem]:
         typed = settings(OracleSinkConfig, cast(Config, sink["config"]))
         path = ("sinks", index, "config")
         found.extend(sink_problems(typed, path))
+        found.extend(_too_short_a_login(typed, path))
         workers = sink.get("workers", 1)
         if isinstance(workers, int) and workers > typed.pool.max:
             found.append(
@@ -63,8 +65,21 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
     if config.pool.min > config.pool.max:
         yield ConfigProblem(f"min {config.pool.min} is more than max {config.pool.max}", (*path, "pool", "min"))
     for key, seconds in (("connect", config.timeouts.connect_seconds), ("login", config.timeouts.login_seconds)):
-        if seconds <= 0:
+        if seconds is not None and seconds <= 0:
             yield ConfigProblem("must be longer than 0", (*path, "timeouts", key))
     if config.timeouts.call_seconds <= 0:
         # To the driver, 0 means no limit.
         yield ConfigProblem("must be longer than 0", (*path, "timeouts", "call"))
+
+
+def _too_short_a_login(config: OracleSinkConfig, path: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
+    login = config.timeouts.login_seconds
+    attempts = least_attempts(config)
+    if login is None or attempts is None or not attempts.several or login >= attempts.needed_seconds:
+        return
+    message = (
+        f"{login:g} s end before the last address of the dsn is tried: {attempts.addresses} addresses (a name may have "
+        f"three) take {attempts.connect_seconds:g} s each, and the log-in as long again"
+    )
+    hint = f"remove it, or set at least {attempts.needed_seconds:g}s"
+    yield ConfigProblem(message, (*path, "timeouts", "login"), hint, warning=True)

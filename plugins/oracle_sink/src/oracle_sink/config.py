@@ -32,7 +32,7 @@ class TimeoutsConfig:
     """``timeouts:``"""
 
     connect_seconds: float
-    login_seconds: float
+    login_seconds: float | None
     call_seconds: float
     wait_seconds: float
 

@@ -20,7 +20,7 @@ from agent_core.api import (
     SinkError,
 )
 from oracle_sink.config import OnConflict, OracleSinkConfig
-from oracle_sink.session.address import addresses_of, reach
+from oracle_sink.session.address import addresses_of, explore
 from oracle_sink.session.codes import EXPIRES_SOON, NO_TABLE, Action
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
@@ -34,6 +34,7 @@ from oracle_sink.session.errors import (
 )
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
+from oracle_sink.session.login_limit import attempts_of, login_seconds
 from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.dictionary import read_facts
@@ -72,17 +73,18 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
     except SinkError as error:
         yield _failed(subject, error)
         return
-    reached = [reach(address, config) for address in addresses]
+    reached = explore(addresses, config)
     if all(finding.severity is Severity.CRITICAL for finding in reached):
         yield from reached
         return
     for finding in reached:  # the driver tries the next address
         missed = finding.severity is Severity.CRITICAL
         yield replace(finding, severity=Severity.WARNING) if missed else finding
+    yield from _time_for(len(reached), config)
     start = time.monotonic()
     try:
         password = password_of(config)
-        with latch.turn(password, context.clock, config.login_interval_seconds, config.timeouts.login_seconds):
+        with latch.turn(password, context.clock, config.login_interval_seconds, login_seconds(config)):
             connection = Logins(config, context.clock).connect(password).connection
     except SinkError as error:
         yield _failed(f"{subject} log-in", error)
@@ -95,6 +97,16 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
         yield from _Examination(config, context, connection).findings()
     finally:
         close_quietly(connection.close)
+
+
+def _time_for(addresses: int, config: OracleSinkConfig) -> Iterator[Finding]:
+    """Whether a log-in may take long enough to try the last of so many addresses."""
+    attempts = attempts_of(config)._replace(addresses=addresses)
+    limit, needed = login_seconds(config), attempts.needed_seconds
+    if attempts.several and limit < needed:
+        message = f"{limit:g} s end before the last of {addresses} addresses is tried"
+        step = f"set timeouts: login: to at least {needed:g}s"
+        yield Finding(Severity.WARNING, "log-in time", message, step)
 
 
 class _Examination:

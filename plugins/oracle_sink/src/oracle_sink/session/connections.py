@@ -27,6 +27,7 @@ from oracle_sink.session.errors import translate
 from oracle_sink.session.expiry import Expiry
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
+from oracle_sink.session.login_limit import login_seconds
 from oracle_sink.session.peer import ANSWER_BYTES, Peer
 from oracle_sink.session.setup import prepare
 
@@ -253,7 +254,7 @@ class Connections:
     def _logged_in(self) -> Session:
         config = self._config
         password = password_of(config)
-        with self._latch.turn(password, self._clock, config.login_interval_seconds, config.timeouts.login_seconds):
+        with self._latch.turn(password, self._clock, config.login_interval_seconds, login_seconds(config)):
             connection, peer = self._logins.connect(password)
         # Outside the latch: a slow dictionary must not keep others from logging in.
         try:

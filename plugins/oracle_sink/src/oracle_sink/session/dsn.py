@@ -56,6 +56,16 @@ def dsn_mistake(config: OracleSinkConfig) -> DsnMistake | None:
     return _unreadable(text)
 
 
+def is_alias(dsn: str) -> bool:
+    """True if tnsnames.ora has the addresses."""
+    return _ALIAS.fullmatch(dsn.strip()) is not None
+
+
+def is_central(dsn: str) -> bool:
+    """True if a directory or a configuration server has the addresses."""
+    return _CENTRAL.match(dsn.strip()) is not None
+
+
 def _unreadable(text: str) -> DsnMistake | None:
     """What the driver cannot parse."""
     described = text.startswith("(")

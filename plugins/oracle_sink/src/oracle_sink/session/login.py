@@ -19,6 +19,7 @@ from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.codes import NO_CONNECTION
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import translate
+from oracle_sink.session.login_limit import login_seconds
 from oracle_sink.session.peer import LOGIN_BYTES, Peer
 
 SDU_BYTES: Final = 8192
@@ -132,7 +133,7 @@ class Logins:
             arguments = parameters(self._config, password)
         except ConfigError as error:
             raise ConfigurationError(f"wallet_password: {error}") from error
-        limit = self._config.timeouts.login_seconds
+        limit = login_seconds(self._config)
         results: queue.SimpleQueue[oracledb.Connection | BaseException] = queue.SimpleQueue()
         given_up = threading.Event()
         peer = Peer(LOGIN_BYTES)
