@@ -37,10 +37,12 @@ from oracle_sink.session.login import Logins, close_quietly, password_of
 from oracle_sink.session.login_limit import attempts_of, login_seconds
 from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
-from oracle_sink.table.dictionary import read_facts
+from oracle_sink.table.dictionary import read_facts, reading
 from oracle_sink.table.identifiers import parse_table
-from oracle_sink.table.layout import Layout, plan_layout, warnings_of
+from oracle_sink.table.layout import LOOKUP_SIZES, Layout, plan_layout, warnings_of
 from oracle_sink.table.mapping import read_mapping
+from oracle_sink.table.partitions import read_horizon
+from oracle_sink.table.space import headroom
 from oracle_sink.write.rows import Row, encode
 
 _OLDEST: Final = (12, 1)
@@ -204,7 +206,17 @@ class _Examination:
         now = datetime.fromtimestamp(self._context.clock.time_ns() / _NS, UTC)
         for warning in warnings_of(layout, now):
             yield Finding(Severity.WARNING, subject, warning, "see the README of oracle_sink, section The table")
+        yield from self._ahead(subject, layout, now)
+        yield from _statements(subject, layout, self._config.on_conflict)
         yield from self._trial(subject, layout)
+
+    def _ahead(self, subject: str, layout: Layout, now: datetime) -> Iterator[Finding]:
+        """What the table is going to run out of, as far as the account may see it."""
+        with reading(self._connection) as dictionary:
+            horizon = read_horizon(dictionary, layout)
+            if horizon is not None:
+                yield horizon.finding(now)
+            yield from headroom(dictionary, layout.table, f"{subject} space")
 
     def _misfit(self, subject: str, error: ConfigurationError) -> Finding:
         if error.code != NO_TABLE:
@@ -257,6 +269,21 @@ class _Examination:
         cursor.setinputsizes(*layout.key_sizes)
         found = cursor.execute(layout.lookup_sqls[1], layout.key_binds(row), fetch_decimals=True).fetchall()
         return len(found) == 1 and layout.same(row, found[0][1:])
+
+
+def _statements(subject: str, layout: Layout, on_conflict: OnConflict) -> Iterator[Finding]:
+    """What the sink runs, for a DBA to judge."""
+    shown = f"{subject} statement"
+    yield Finding(Severity.OK, shown, f"for each batch, as array DML: {layout.insert_sql}; then COMMIT")
+    if layout.key is not None:
+        sizes = ", ".join(map(str, LOOKUP_SIZES))
+        yield Finding(
+            Severity.OK,
+            shown,
+            f"for keys that are there already, {sizes} of them joined by UNION ALL: {layout.lookup_sqls[1]}",
+        )
+        if on_conflict is OnConflict.UPDATE and layout.compared:
+            yield Finding(Severity.OK, shown, f"for a key with other content: {layout.update_sql}")
 
 
 def _failed(subject: str, error: SinkError, default_step: str = _DEFAULT_STEP) -> Finding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import oracledb
+
 from agent_core.api import (
     Batch,
     ComponentContext,
@@ -23,6 +25,7 @@ from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.known_table import KnownTable
 from oracle_sink.table.layout import Layout
+from oracle_sink.table.partitions import PartitionWatch
 from oracle_sink.write.doubt import Doubt
 from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
@@ -47,7 +50,8 @@ class OracleSink:
         self._known_table = KnownTable(config, context)
         self._known = KnownSpan()
         self._doubt = Doubt()
-        self._connections = Connections(config, context, latch, self._known_table.read)
+        self._connections = Connections(config, context, latch, self._inspect)
+        self._partitions = PartitionWatch(context, self._connections.session)
 
     @property
     def idempotent(self) -> bool:
@@ -98,13 +102,17 @@ class OracleSink:
         return diagnose(self._config, self._context, self._latch)
 
     def advice(self) -> Sequence[Finding]:
-        """A warning while the password is about to expire."""
-        expiry = self._connections.expiry.finding()
-        return () if expiry is None else (expiry,)
+        """Warnings while the password is about to expire, or the table is about to run out of partitions."""
+        found = (self._connections.expiry.finding(), self._partitions.finding())
+        return tuple(finding for finding in found if finding is not None)
 
     def ddl(self) -> str:
         """The table as a heap with a primary key; the other forms of storage are in ``ddl/``."""
         return render(self._config, Storage.HEAP)
+
+    def _inspect(self, connection: oracledb.Connection) -> None:
+        """Of a first session, also after none was left: it may be another database."""
+        self._partitions.learn(connection, self._known_table.read(connection))
 
     def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from oracle_standin.sql.conversion import Value
@@ -231,6 +232,12 @@ _FIXED = {
     "USER_TS_QUOTAS": View(
         _columns("TABLESPACE_NAME BYTES:n MAX_BYTES:n BLOCKS:n MAX_BLOCKS:n DROPPED"),
         lambda database, session: [("USERS", 65536, -1, 8, -1, "NO")]),
+    "USER_FREE_SPACE": View(
+        _columns("TABLESPACE_NAME FILE_ID:n BLOCK_ID:n BYTES:n BLOCKS:n RELATIVE_FNO:n"),
+        lambda database, session: [("USERS", 4, 128, 104857600, 12800, 4)]),
+    "DBA_TABLESPACE_USAGE_METRICS": View(
+        _columns("TABLESPACE_NAME USED_SPACE:n TABLESPACE_SIZE:n USED_PERCENT:n"),
+        lambda database, session: [("USERS", 12800, 4194302, Decimal("0.3"))]),
     "USER_TAB_PRIVS": View(_columns("GRANTEE OWNER TABLE_NAME GRANTOR PRIVILEGE GRANTABLE"), _tab_privs),
     "ALL_TAB_PRIVS": View(
         _columns("GRANTOR GRANTEE TABLE_SCHEMA TABLE_NAME PRIVILEGE GRANTABLE"),
@@ -280,4 +287,4 @@ _VIEWS = _FIXED | {
 
 def view(name: str) -> View | None:
     """A view by name; DBA_ views are those of ALL_."""
-    return _VIEWS.get(name.replace("DBA_", "ALL_", 1) if name.startswith("DBA_") else name)
+    return _VIEWS.get(name) or _VIEWS.get(name.replace("DBA_", "ALL_", 1) if name.startswith("DBA_") else name)

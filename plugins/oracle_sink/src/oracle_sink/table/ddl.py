@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.table.identifiers import TableName, parse_table
 from oracle_sink.table.mapping import Mapped, RecordField, read_mapping
+
+RECOMMENDED: Final = MappingProxyType(
+    {
+        "TAG_NAME": "name",
+        "VALUE_NUMBER": "value_number",
+        "TAG_VALUE": "value_text",
+        "TIMESTAMP": "timestamp",
+        "QUALITY": "quality",
+    }
+)
+"""``columns:`` for a new table: numbers as numbers, which need no conversion here, in a report or in a model. The
+scripts in ``ddl/`` are rendered for it; their tables also take the default of ``columns:``, all values as text."""
+
+_INDEX_NOTE: Final = """\
+-- Optional: an index on the time alone, for reports on all tags of a period. Every session inserts into its last block,
+-- the right-hand one, and they wait for each other there (buffer busy waits; on RAC, gc buffer busy). The primary key
+-- begins with the tag, so its inserts are spread."""
 
 _SHORT: Final = 30
 """Bytes of a name before 12.2."""
@@ -46,7 +64,7 @@ class Storage(StrEnum):
 
 
 def render(config: OracleSinkConfig, storage: Storage) -> str:
-    """The statements, each ended by a semicolon.
+    """The statements, each ended by a semicolon; what is optional is a comment.
 
     Raises ValueError for ``partitioned`` without a column for the field ``timestamp``, and for ``columns:`` that
     ``checks`` reports.
@@ -75,7 +93,8 @@ def _statements(table: TableName, mapping: tuple[Mapped, ...], storage: Storage)
     if stamp is not None:
         owner = f'"{table.owner}".' if table.owner else ""
         index = f'{owner}"{_short("IX_" + table.name + "_TIME")}"'
-        yield f"CREATE INDEX {index} ON {table.sql} ({_quoted([stamp])}){' LOCAL' if partitioned else ''};"
+        yield _INDEX_NOTE
+        yield f"-- CREATE INDEX {index} ON {table.sql} ({_quoted([stamp])}){' LOCAL' if partitioned else ''};"
 
 
 def _tail(storage: Storage, time: str | None) -> str:

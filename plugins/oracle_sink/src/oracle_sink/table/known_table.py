@@ -89,7 +89,7 @@ class KnownTable:
             return self._read(connection)
         except DRIVER_ERRORS as error:
             self._not_before = max(self._not_before, self._clock.monotonic() + _FACTS_SECONDS)
-            if not _works_again(connection, error):
+            if not works_again(connection, error):
                 raise
             self._log.warning(
                 "table not read again",
@@ -131,7 +131,7 @@ class KnownTable:
             self._log.warning("table warning", sink=sink, table=layout.table, problem=warning)
 
 
-def _works_again(connection: oracledb.Connection, error: BaseException) -> bool:
+def works_again(connection: oracledb.Connection, error: BaseException) -> bool:
     """True if the session can be used after the error. After a call time-out, its break may hit the next call."""
     code = code_of(error)
     if code != CALL_TIMEOUT:

@@ -60,6 +60,7 @@ class Layout:
 
     ``compared`` are the positions of the columns whose content distinguishes a duplicate from a conflict: fields
     outside the key; constants and expressions are not compared. ``key`` is None if nothing makes a row unique.
+    ``time_columns`` hold the record's time.
     """
 
     facts: TableFacts
@@ -67,7 +68,11 @@ class Layout:
     expressions: tuple[tuple[str, str], ...]
     key: Key | None
     compared: tuple[int, ...]
-    time_in_key: bool
+    time_columns: frozenset[str]
+
+    @property
+    def time_in_key(self) -> bool:
+        return self.key is not None and not self.time_columns.isdisjoint(self.key.columns)
 
     @property
     def table(self) -> TableName:
@@ -205,14 +210,14 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
     first = key.columns if key is not None else ()
     ordered = (*first, *(name for name in encoders if name not in first))
     compared = tuple(i for i, name in enumerate(ordered) if name in fields and name not in first)
-    times = {mapped.name for mapped in mapping if mapped.field in (RecordField.TIMESTAMP, RecordField.TIMESTAMP_NS)}
+    times = (RecordField.TIMESTAMP, RecordField.TIMESTAMP_NS)
     return Layout(
         facts,
         tuple(encoders[name] for name in ordered),
         tuple(expressions),
         key,
         compared,
-        time_in_key=not times.isdisjoint(first),
+        frozenset(mapped.name for mapped in mapping if mapped.field in times),
     )
 
 
