@@ -246,6 +246,52 @@ def test_a_request_with_two_ends_is_refused_and_nothing_after_it_is_read(served:
     assert text.count(b"HTTP/1.1 ") == 1
 
 
+def chunks(path: str, *sizes: int) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    return head + b"".join(b"%x\r\n%s\r\n" % (size, b"x" * size) for size in sizes)
+
+
+@pytest.mark.parametrize("path", ["/api/polling/stop-all", "/api/polling/groups/nobody/stop", "/healthz"])
+def test_a_body_in_chunks_has_the_same_limit(served: Served, path: str) -> None:
+    body = chunks(path, *[1024] * 17)  # it has no end: nobody may wait for one
+    with closing(connected(served.port, first=body)) as one, one.makefile("rb") as answers:
+        text = answers.read()
+    assert text.startswith(b"HTTP/1.1 413 ")
+    assert text.count(b"HTTP/1.1 ") == 1
+    assert served.agent.polling.calls == []
+
+
+def test_a_body_in_chunks_that_do_not_end_has_no_more_time_for_being_in_chunks(strict: Served) -> None:
+    first = chunks("/api/polling/stop-all", 1)
+    with closing(connected(strict.port, first=first)) as client, suppress(ConnectionError):
+        client.settimeout(0.01)
+        for _ in range(int(PATIENCE_SECONDS / 0.01)):
+            client.sendall(b"1\r\nx\r\n")
+            with suppress(TimeoutError):
+                if not client.recv(1):
+                    break
+        else:
+            pytest.fail("it went on for ever")
+    assert strict.agent.polling.calls == [], "nothing is done before the request is whole"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/live", "/", "/assets/dom.js"])
+def test_head_is_answered_as_get_without_the_body(served: Served, path: str) -> None:
+    get = served.client.get(path)
+    with closing(connected(served.port)) as one:
+        one.sendall(f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        with one.makefile("rb") as answers:
+            head, _, body = answers.read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b""
+    assert f"content-type: {get.headers['content-type']}".encode() in head
+
+
+def test_head_changes_nothing(served: Served) -> None:
+    assert served.client.request("HEAD", "/api/polling/stop-all").status == 405
+    assert served.agent.polling.calls == []
+
+
 def test_an_answer_is_not_held_back_until_its_head_is_acknowledged() -> None:
     at_once: list[int] = []
 

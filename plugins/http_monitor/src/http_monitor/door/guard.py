@@ -29,10 +29,6 @@ _HEADERS: Final = (
 )
 
 
-class BodyTooLarge(Exception):
-    """The body went on beyond the limit."""
-
-
 class Guard:
     """Wraps the application. Refusals are logged as often as ``log`` lets one line through."""
 
@@ -61,7 +57,15 @@ class Guard:
         if scope["type"] == "websocket":
             await self._app(inside, receive, send)
             return
-        await self._pass_on(inside, receive, send)
+        if scope["method"] == "HEAD":  # answered as GET: the server knows what was asked, and sends no body
+            inside["method"] = "GET"
+        if _has_body(request):
+            if not await _read_within_limit(receive):
+                self._note(request, TOO_LARGE)
+                await TOO_LARGE.answer(scope, receive, send)
+                return
+            receive = _already_read(receive)
+        await self._app(inside, receive, _with_headers(send))
 
     def _request(self, scope: Scope) -> AccessRequest:
         headers: dict[str, str] = {}
@@ -78,31 +82,6 @@ class Guard:
             subprotocols=tuple(scope.get("subprotocols", ())),
             websocket=scope["type"] == "websocket",
         )
-
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received, started = 0, False
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise BodyTooLarge
-            return message
-
-        async def with_headers(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message = {**message, "headers": [*message.get("headers", ()), *_missing(message.get("headers", ()))]}
-            await send(message)
-
-        try:
-            await self._app(scope, limited, with_headers)
-        except BodyTooLarge:
-            if started:
-                raise
-            await TOO_LARGE.answer(scope, receive, send)
 
     def _note(self, request: AccessRequest, refusal: Refusal) -> None:
         self._log.warning(
@@ -134,6 +113,41 @@ def _declared_length(request: AccessRequest) -> int:
     if not (text.isascii() and text.isdigit()):
         return 0  # the server's parser refuses it
     return int(text) if len(text) < 19 else MAX_BODY_BYTES + 1
+
+
+def _has_body(request: AccessRequest) -> bool:
+    return "transfer-encoding" in request.headers or _declared_length(request) > 0
+
+
+async def _read_within_limit(receive: Receive) -> bool:
+    """Takes in the body, which no path uses. False as soon as it is larger than allowed."""
+    received, more = 0, True
+    while more:
+        message = await receive()  # the outer Pace bounds the time
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            return False
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return True
+
+
+def _already_read(receive: Receive) -> Receive:
+    """As ``receive`` of a request without a body."""
+    unread: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def nothing_first() -> Message:
+        return unread.pop() if unread else await receive()
+
+    return nothing_first
+
+
+def _with_headers(send: Send) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *_missing(message.get("headers", ()))]}
+        await send(message)
+
+    return with_headers
 
 
 def _missing(present: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
