@@ -6,12 +6,30 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from agent_core.api import Config, ConfigProblem, did_you_mean
 from agent_core.api.document import Document, PathKey
 
 SECTIONS = ("sources", "sinks", "extensions")
+MAX_ENTRIES: Final = 1000
+"""Of a list whose entries are parts, or name some. What is checked per part costs a millisecond."""
+_MAX_GUESSED: Final = 20
+_MAX_NAMED: Final = 12
+
+
+def problems_of_size(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
+    """The first list that would take long to validate. ``root`` may have any shape."""
+    plugins = root.get("plugins")
+    lists: list[tuple[PathKey, object]] = [((section,), root.get(section)) for section in SECTIONS]
+    if isinstance(plugins, Mapping):
+        lists += [(("plugins", key), plugins.get(key)) for key in ("enabled", "disabled")]
+    for section, key in (("sinks", "inputs"), ("sources", "transforms")):
+        lists += [((section, index, key), entry.get(key)) for index, entry in _entries(root, section)]
+    for path, value in lists:
+        if isinstance(value, list) and len(value) > MAX_ENTRIES:
+            yield document.problem(f"more than {MAX_ENTRIES} entries", (*path, MAX_ENTRIES))
+            return
 
 
 def problems_of_names(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
@@ -40,6 +58,7 @@ def _duplicate_ids(document: Document, root: Mapping[str, object]) -> Iterator[C
 def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
     sources = [str(entry["id"]) for _, entry in _entries(root, "sources") if isinstance(entry.get("id"), str)]
     fed: set[object] = set()
+    guesses = 0
     for index, sink in _entries(root, "sinks"):
         inputs = sink.get("inputs")
         if not isinstance(inputs, list) or not inputs:
@@ -47,7 +66,10 @@ def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigPr
         fed.update(name for name in inputs if isinstance(name, str))
         for position, name in enumerate(inputs):
             if isinstance(name, str) and name not in sources:
-                hint = did_you_mean(name, sources) or f"known: {', '.join(sources)}"
+                guesses += 1
+                hint = did_you_mean(name, sources) if guesses <= _MAX_GUESSED else None
+                if hint is None and len(sources) <= _MAX_NAMED:
+                    hint = f"known: {', '.join(sources)}"
                 yield document.problem(f"no source has the id {name!r}", ("sinks", index, "inputs", position), hint)
     for index, source in _entries(root, "sources"):
         if isinstance(source.get("id"), str) and source["id"] not in fed:

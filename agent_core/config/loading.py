@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Final, cast
 
@@ -22,7 +23,7 @@ from agent_core.config.schema.applicable import SchemaWalk
 from agent_core.config.schema.conversion import adapt, convert
 from agent_core.config.schema.merged import core_schema, merged_schema
 from agent_core.config.schema.naming import NamedPlugins, Registry
-from agent_core.config.schema.validation import Validation
+from agent_core.config.schema.validation import MAX_PROBLEMS, Validation
 
 MAX_RESOLVED: Final = 16 * 1024 * 1024
 """Characters that all references of a file stand for at most."""
@@ -92,6 +93,10 @@ class _Loading:
             if not self._problems:
                 self._problems.append(document.problem("expected a mapping (key: value), such as sources: and sinks:"))
             raise self._error()
+        too_long = list(checks.problems_of_size(document, given))
+        if too_long:
+            self._problems.extend(too_long)
+            raise self._error()
         self._switch_plugins(given)
         root = cast("dict[str, object]", self._interpolate(given, ()))
         self._fill_in_buffer(root)
@@ -106,7 +111,7 @@ class _Loading:
         quiet = self._unresolved | self._plugins.failed
         found = Validation(document, self._templates).problems(schema, root)
         self._problems.extend(problem for problem in found if problem.path not in quiet)
-        names = checks.problems_of_names(document, root)
+        names = islice(checks.problems_of_names(document, root), MAX_PROBLEMS)
         self._problems.extend(problem for problem in names if problem.path not in quiet)
         if any(not problem.warning for problem in self._problems):
             raise self._error()

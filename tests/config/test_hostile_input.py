@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from config.conftest import VALID, Yaml
@@ -14,6 +15,9 @@ from agent_core.api.document import Document, read_document
 from agent_core.api.document.nodes import MAX_BYTES
 from agent_core.api.whole_file import read_whole
 from agent_core.config.document.interpolation import MAX_NESTED, ResolveError, Resolver
+from agent_core.config.schema.applicable import SchemaWalk
+from agent_core.config.schema.conversion import adapt
+from agent_core.config.schema.validation import Validation
 
 pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
@@ -66,15 +70,13 @@ def test_merges_that_grow_are_counted(tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_aliases_cannot_nest_without_end(tmp_path: Path, lines: list[str]) -> None:
-    assert "the aliases of this file make more than 100 nested lists and mappings" in problem(
-        tmp_path, "\n".join(lines)
-    )
+    assert "the aliases of this file make more than 32 nested lists and mappings" in problem(tmp_path, "\n".join(lines))
 
 
 @pytest.mark.parametrize("mark", ["-", "?", "- -"])
 def test_nesting_is_counted_however_it_is_written(tmp_path: Path, mark: str) -> None:
     text = "sources:\n" + "".join(" " * (2 * n) + f"{mark}\n" for n in range(500))
-    assert "more than 100 nested lists and mappings" in problem(tmp_path, text)
+    assert "more than 32 nested lists and mappings" in problem(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,52 @@ def test_what_references_stand_for_has_a_limit(tmp_path: Path, yaml: Yaml, monke
 def test_what_a_message_repeats_is_cut(yaml: Yaml, make: Callable[[str], str]) -> None:
     for line in yaml.problems(make("x" * 1000)):
         assert len(line) < 1500
+
+
+class Untouchable(dict[str, object]):
+    """A mapping that may be carried, but not looked into."""
+
+    def items(self) -> object:  # type: ignore[override]
+        raise AssertionError("looked into")
+
+
+def test_what_no_schema_speaks_of_is_not_looked_into() -> None:
+    root = {"sources": 1, "x": Untouchable(a=1)}
+    schema = {"properties": {"sources": {"type": "integer"}}}
+    assert adapt(SchemaWalk(schema), root, {}) == root
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("sinks:\n" + "  - {}\n" * 1500, "1002:5: sinks[1000]"),
+        ("sources:\n" + "  - 1\n" * 1500, "1002:5: sources[1000]"),
+        ("t: &t {id: x, type: csv_sink}\nsinks:\n" + "  - *t\n" * 1500, "1:4: sinks[1000]"),
+        ("sinks:\n  - id: x\n    inputs:\n" + "    - {a: 1}\n" * 1500, "1004:7: sinks[0].inputs[1000]"),
+        ("plugins:\n  enabled:\n" + "  - x\n" * 1500, "1003:5: plugins.enabled[1000]"),
+        ("plugins:\n  disabled:\n" + "  - x\n" * 1500, "1003:5: plugins.disabled[1000]"),
+    ],
+)
+def test_parts_without_end_are_refused_before_any_is_validated(yaml: Yaml, text: str, place: str) -> None:
+    assert yaml.problems(text) == [f"agent.yaml:{place}: more than 1000 entries"]
+
+
+def test_of_the_problems_of_many_parts_the_first_thousand_are_shown(yaml: Yaml) -> None:
+    found = yaml.problems(VALID + "".join(f"  - {{id: {n}}}\n" for n in range(900)))
+    assert sum("more than 1000 problems; the others are not shown" in line for line in found) == 1
+    assert len(found) < 1100
+
+
+def test_entries_that_cannot_be_sorted_are_not_compared_pair_by_pair(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("jsonschema._keywords.uniq", lambda _: pytest.fail("compared"))
+    document = read(tmp_path, "\n".join(f"- {{a{n}: 1}}" for n in range(50)))
+    validation, entries = Validation(document, {}), cast("list[object]", document.root)
+    assert validation.problems({"uniqueItems": True}, entries) == []
+    assert [str(one.message) for one in validation.problems({"uniqueItems": True}, [*entries, {"a7": 1}])] == [
+        "contains an entry twice"
+    ]
 
 
 def test_problems_without_end_are_not_collected_to_the_end(tmp_path: Path, yaml: Yaml) -> None:

@@ -69,7 +69,7 @@ def read_document(path: Path, *, as_texts: bool = False) -> Document:
     """Read a YAML file. Never raises for what is in the file, or for a file that cannot be read: see ``problems``.
 
     ``as_texts``: every scalar is the text that was written. Time and memory are limited: 16 MiB, half a million keys
-    and values (those behind aliases, too), a depth of 100.
+    and values (those behind aliases, too), a depth of 32.
     """
     document = Document(str(path))
     try:

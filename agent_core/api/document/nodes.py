@@ -19,8 +19,9 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_VALUES: Final = 500_000
 """Of keys and values: as many as 60,000 tags have. Aliases multiply them ("billion laughs")."""
 
-MAX_DEPTH: Final = 100
-"""PyYAML's fast composer recurses in C without a limit: a deeper file would crash the process."""
+MAX_DEPTH: Final = 32
+"""PyYAML's fast composer recurses in C without a limit: a deeper file would crash the process. What is done per value
+is done per level above it, too, and no setting is even half as deep."""
 
 MAX_PROBLEMS: Final = 1000
 """More are not of use to anybody."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import yaml
 
 from agent_core.api.errors import ConfigProblem
@@ -22,6 +24,14 @@ def syntax_problem(file: str, error: yaml.MarkedYAMLError, text: str) -> ConfigP
         return ConfigProblem(
             "the file contains a second document", hint="remove ---", file=file, line=line, column=column
         )
+    bracket = None
+    if "did not find expected ',' or" in what or "expected ',' or" in what or "node content" in what:
+        bracket = _innermost_open_bracket(text, line, column)
+    if bracket is not None and _is_behind(bracket, lines, line, column):
+        sign, at_line, at_column = bracket
+        hint = f"noticed on line {line}" if line <= len(lines) and source.strip() else None
+        message = f"the {sign} that opens here is not closed"
+        return ConfigProblem(message, hint=hint, file=file, line=at_line, column=at_column)
     hint = None
     if "mapping values are not allowed" in what:
         what, hint = "a second ':' on one line", "put the value in quotes, or start a new line"
@@ -40,3 +50,39 @@ def syntax_problem(file: str, error: yaml.MarkedYAMLError, text: str) -> ConfigP
         what = "the indentation is wrong here" if not before.strip() else "this is not allowed here"
         hint = f"it belongs to what begins on line {error.context_mark.line + 1}" if error.context_mark else None
     return ConfigProblem(what, hint=hint, file=file, line=line, column=column)
+
+
+class _Bracket(NamedTuple):
+    sign: str
+    line: int
+    column: int
+
+
+def _innermost_open_bracket(text: str, line: int, column: int) -> _Bracket | None:
+    """The last ``[`` or ``{`` before the place that is still open there."""
+    opened: list[_Bracket] = []
+    try:
+        for token in yaml.scan(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            mark = token.start_mark
+            if (mark.line + 1, mark.column + 1) >= (line, column):
+                break
+            if isinstance(token, (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)):
+                sign = "[" if isinstance(token, yaml.FlowSequenceStartToken) else "{"
+                opened.append(_Bracket(sign, mark.line + 1, mark.column + 1))
+            elif isinstance(token, (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)) and opened:
+                opened.pop()
+    except yaml.YAMLError:
+        pass  # the scanner may look further than the parser
+    return opened[-1] if opened else None
+
+
+def _is_behind(bracket: _Bracket, lines: list[str], line: int, column: int) -> bool:
+    """Whether what stands at the place is nothing, or a line that is not inside the bracket to a human eye."""
+    rest = [lines[line - 1][column - 1 :], *lines[line:]] if line <= len(lines) else []
+    if not any(one.strip() for one in rest):
+        return True
+    return line > bracket.line and _indent(lines[line - 1]) <= _indent(lines[bracket.line - 1])
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())

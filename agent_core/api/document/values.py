@@ -24,26 +24,27 @@ class Values:
         self.merged: dict[int, dict[str, Pair]] = {}
         """By the identity of each mapping node met: its pairs, with those behind ``<<``."""
         self._file = file
-        self._open: list[yaml.Node] = []
+        self._open: set[int] = set()
+        """The identities of the lists and mappings that are being built or merged."""
         self._count = 0
 
     def build(self, node: yaml.Node, path: PathKey = ()) -> object:
         """Raises Refused when the aliases multiply or nest too much."""
         self._step(node, path)
-        if any(node is above for above in self._open):
+        if id(node) in self._open:
             self._problem(node, path, "an alias cannot contain itself")
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         self._check_tag(node, path)
         pairs = self._pairs(node, path) if isinstance(node, yaml.MappingNode) else {}
-        self._open.append(node)
+        self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
                 return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
             return {key: self.build(pair.value, (*path, key)) for key, pair in pairs.items()}
         finally:
-            self._open.pop()
+            self._open.discard(id(node))
 
     def _pairs(self, node: yaml.MappingNode, path: PathKey) -> dict[str, Pair]:
         """Each mapping is worked out once, however often it is merged: ``<<`` inside ``<<`` would double each time."""
@@ -67,18 +68,18 @@ class Values:
                 self._problem(key_node, (*path, key), f"key {key!r} appears twice", first)
                 continue
             found[key] = Pair(key_node, value_node)
-        self._open.append(node)
+        self._open.add(id(node))
         try:
             for source in behind:
                 self._step(source, path)
-                if not isinstance(source, yaml.MappingNode) or any(source is above for above in self._open):
+                if not isinstance(source, yaml.MappingNode) or id(source) in self._open:
                     self._problem(source, path, "<< must name a mapping")
                     continue
                 for key, pair in self._pairs(source, path).items():
                     self._step(source, path)
                     found.setdefault(key, pair)
         finally:
-            self._open.pop()
+            self._open.discard(id(node))
         self.merged[id(node)] = found
         return found
 

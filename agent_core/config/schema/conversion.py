@@ -23,6 +23,8 @@ def adapt(walk: SchemaWalk, root: object, interpolated: Mapping[PathKey, str]) -
     """
 
     def visit(value: object, subschemas: list[Subschema], path: PathKey) -> object:
+        if not subschemas:  # nothing is said about it, nor about what is inside
+            return value
         if isinstance(value, dict):
             return {
                 key: visit(inner, walk.property(subschemas, key, inner), (*path, key)) for key, inner in value.items()

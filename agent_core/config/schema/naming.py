@@ -94,6 +94,8 @@ class NamedPlugins:
         self.cause = self.cause or error
 
     def _references(self, walk: SchemaWalk, value: object, subschemas: list[Subschema], path: PathKey) -> None:
+        if not subschemas:
+            return
         if isinstance(value, Mapping):
             for key, inner in self._with_named_defaults(walk, value, subschemas):
                 inner_schemas = walk.property(subschemas, key, inner)

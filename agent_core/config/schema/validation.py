@@ -26,6 +26,8 @@ _GLUED: Final = re.compile(r"([\w.-]*[:=]).")
 _MAX_SHOWN = 60
 _MAX_KNOWN = 12
 _MAX_UNKNOWN = 100
+MAX_PROBLEMS: Final = 1000
+"""More are not of use to anybody."""
 
 _TYPE_NAMES: Final = {
     "object": "a mapping (key: value)",
@@ -60,6 +62,16 @@ def _bound(fits: Callable[[float, float], bool]) -> Callable[..., Iterator[Valid
     return check
 
 
+def _unique(_: Validator, wanted: bool, instance: object, __: Mapping[str, object]) -> Iterator[ValidationError]:
+    """As ``uniqueItems``, but not in quadratic time where entries cannot be sorted."""
+    if (
+        wanted
+        and isinstance(instance, list)
+        and len({json.dumps(item, sort_keys=True) for item in instance}) < len(instance)
+    ):
+        yield ValidationError("contains an entry twice")
+
+
 _FORMATS = FormatChecker(formats=())
 
 
@@ -83,6 +95,7 @@ _Validator: type[Validator] = extend(  # type: ignore[no-untyped-call]
     {
         "formatMinimum": _bound(lambda value, bound: value >= bound),
         "formatMaximum": _bound(lambda v, bound: v <= bound),
+        "uniqueItems": _unique,
     },
 )
 
@@ -95,12 +108,15 @@ class Validation:
         self._templates = templates
 
     def problems(self, schema: Mapping[str, object], root: object) -> list[ConfigProblem]:
-        """Everything in ``root`` that ``schema`` does not allow, each once."""
+        """Everything in ``root`` that ``schema`` does not allow, each once, but no more than ``MAX_PROBLEMS``."""
         validator = _Validator(dict(schema), format_checker=_FORMATS)
         found: dict[ConfigProblem, None] = {}
         for error in validator.iter_errors(cast(Any, root)):
             for problem in self._translate(error):
                 found.setdefault(problem)
+            if len(found) >= MAX_PROBLEMS:
+                more = f"more than {MAX_PROBLEMS} problems; the others are not shown"
+                return [*found, self._document.problem(more, tuple(error.absolute_path))]
         return list(found)
 
     def _translate(self, error: ValidationError) -> Iterator[ConfigProblem]:
