@@ -30,6 +30,7 @@ def check(*sinks: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...], bool
 def test_the_defaults_and_other_sinks_are_fine() -> None:
     enabled = "ALTER SESSION ENABLE RESUMABLE TIMEOUT 60 NAME 'tag''ferry'"
     assert check(sink(), {"type": "csv_sink", "config": {}}) == []
+    assert check(sink(user="proxy[target]")) == []
     assert check(sink(session=[SCHEMA, enabled])) == []
     assert plugin.agent_check_config({}) == []
 
@@ -42,6 +43,7 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
         ({"dsn": "(DESCRIPTION=(SECURITY=(WALLET_PASSWORD = tiger)))"}, ("dsn",), "contains a password"),
         ({"user": "scott/tiger"}, ("user",), "contains a password"),
         ({"user": "scott@db"}, ("user",), "contains an address"),
+        ({"user": "proxy[target"}, ("user",), "neither an account nor a proxy"),
         ({"table": "a.b.c"}, ("table",), "3 parts"),
         ({"columns": {"A B": "name", "V": "value"}}, ("columns", "A B"), "not an Oracle name"),
         ({"columns": {"T": "name", "t": "value"}}, ("columns", "t"), "listed twice"),

@@ -65,7 +65,7 @@ class Control:
         self._server.faults.latency_seconds = float(body["seconds"])
 
     def _user(self, body: Body) -> None:
-        """``{"name", "password"?, "locked"?, "expired"?, "expires_in_days"?}``: creates or changes a user."""
+        """``{"name", "password"?, "locked"?, "expired"?, "expires_in_days"?, "proxies"?}``: creates or changes one."""
         accounts = self._server.database.accounts
         name = str(body.pop("name"))
         password = body.pop("password", None)
@@ -75,7 +75,7 @@ class Control:
             accounts.change_password(name, password)
         account = accounts[name]
         for field in body:
-            if field not in ("locked", "expired", "expires_in_days"):
+            if field not in ("locked", "expired", "expires_in_days", "proxies"):
                 raise ValueError(f"unknown field {field}")
             setattr(account, field, body[field])
         if body.get("locked") is False:

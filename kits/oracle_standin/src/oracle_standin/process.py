@@ -198,6 +198,10 @@ class Standin:
         """Log-ons fail with ORA-28000, as after 10 wrong passwords in a row."""
         self._account(user, locked=locked)
 
+    def grant_connect_through(self, *proxies: str, user: str | None = None) -> None:
+        """Which users may log on as ``user``, as ``proxy[user]`` with their own passwords; others get ORA-28150."""
+        self._account(user, proxies=[proxy.upper() for proxy in proxies])
+
     def change_password(self, password: str, user: str | None = None) -> None:
         """Changes it on the server only; :attr:`password` is still the old one."""
         self._account(user, password=password)

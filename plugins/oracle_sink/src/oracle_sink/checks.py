@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -14,6 +15,7 @@ from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.mapping import read_mapping
 
 _TYPE = "oracle_sink"
+_USER = re.compile(r"[^\[\]]+(?:\[[^\[\]]+\])?")
 
 
 def problems(config: Config) -> Sequence[ConfigProblem]:
@@ -52,6 +54,9 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
         for sign, what, key in (("/", "a password", "password:"), ("@", "an address", "dsn:")):
             if sign in config.user:
                 yield ConfigProblem(f"contains {what}", (*path, "user"), f"use the key {key}")
+        if not _USER.fullmatch(config.user):
+            hint = 'write "proxy[target]", with the password of proxy'
+            yield ConfigProblem("is neither an account nor a proxy for one", (*path, "user"), hint)
     try:
         parse_table(config.table)
     except ValueError as error:

@@ -115,6 +115,8 @@ def test_a_statement_that_hangs_ends_after_the_call_timeout(sink_in_silence: Ora
     with within(SILENT["call"]), pytest.raises(RetryableError) as raised:
         sink_in_silence.write(numbered(3))
     assert (raised.value.code, raised.value.ambiguous) == ("DPY-4024", False)
+    for cause in ("row locks", "RESUMABLE_TIMEOUT", "archive log"):
+        assert cause in (raised.value.next_step or "")
     assert sink_in_silence.write(numbered(3)) == WriteOutcome(inserted=3)
 
 

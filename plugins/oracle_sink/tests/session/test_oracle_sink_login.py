@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from oracle_sink.session.latch import LONGEST_PAUSE_SECONDS, Latches
@@ -248,3 +249,44 @@ def test_a_password_file_that_is_away_for_a_moment_is_a_refused_log_in_without_a
     vault.text = "tiger"
     sink.open()
     assert sink.write(batch()) == WriteOutcome(inserted=1)
+
+
+def test_a_proxy_logs_in_with_its_own_password_and_works_as_its_target(
+    make_sink: MakeSink, database: Standin, account: str
+) -> None:
+    clock = ManualClock()
+    sink = make_sink(clock, user=f"{account}[{database.user}]", password=Secret(lambda: "right"))
+    with pytest.raises(AuthenticationError, match="GRANT CONNECT THROUGH") as raised:
+        sink.open()
+    assert raised.value.code == "ORA-28150"
+    database.grant_connect_through(account)
+    clock.advance(5.0)
+    assert sink.write(batch()) == WriteOutcome(inserted=1)  # only its target has the table
+
+
+def test_all_that_a_proxy_works_as_share_the_latch_of_its_password() -> None:
+    latches, folder = Latches(), Path("state")
+    assert latches.of("host/x", "proxy[a]", folder) is latches.of("host/x", "PROXY[b]", folder)
+    assert latches.of("host/x", "proxy[a]", folder) is not latches.of("host/x", "a", folder)
+
+
+@pytest.mark.parametrize(
+    ("fault", "step"),
+    [
+        ({"point": "connect", "action": "refuse", "code": 12660}, "set thick:"),
+        ({"point": "connect", "action": "drop"}, "Native Network Encryption (set thick:"),
+        ({"point": "auth", "action": "drop"}, "Native Network Encryption (set thick:"),
+        ({"point": "connect", "action": "refuse", "code": 12506}, "access control list"),
+        ({"point": "auth", "action": "ora", "code": 28040}, "ALLOWED_LOGON_VERSION_SERVER"),
+        ({"point": "auth", "action": "ora", "code": 28043}, "directory"),
+        ({"point": "auth", "action": "ora", "code": 1045}, "CREATE SESSION"),
+    ],
+)
+def test_a_log_in_that_fails_says_what_may_be_behind_it(
+    fault: dict[str, Any], step: str, make_sink: MakeSink, database: Standin
+) -> None:
+    database.fault(**fault)
+    with pytest.raises(SinkError) as raised:
+        make_sink().open()
+    assert step in (raised.value.next_step or "")
+    assert step in str(raised.value)

@@ -22,6 +22,7 @@ class Account:
     expired: bool = False
     expires_in_days: int | None = None  # in the grace period: log-on works and warns with ORA-28002
     failed_logons: int = 0
+    proxies: tuple[str, ...] = ()  # who may connect as this user, with their own passwords
     created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
 
     @property

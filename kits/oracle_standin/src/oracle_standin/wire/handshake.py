@@ -175,12 +175,13 @@ class Handshake:
             if "AUTH_NEWPASSWORD" in pairs:
                 accounts.change_password(self._name, exchange.password(pairs["AUTH_NEWPASSWORD"]))
             account.forbid_expired()
+            client = self._client(pairs)
         except OraError:
             session.counters.bad_logons += 1
             session.closing = True
             raise
         session.fire("auth", "after", self._name)
-        session.log_on(self._name)
+        session.log_on(client)
         zone = re.search(r"TIME_ZONE\s*=\s*'?([^'\0]+)", pairs.get("AUTH_ALTER_SESSION", ""), re.IGNORECASE)
         if zone:
             session.alter([("TIME_ZONE", zone[1].strip())])
@@ -205,6 +206,16 @@ class Handshake:
             ]
         )
         session.reply.status(False)
+
+    def _client(self, pairs: dict[str, str]) -> str:
+        """The user that the session works as: the one who logged on, or whom it is a proxy for. Raises ORA-28150."""
+        name = pairs.get("PROXY_CLIENT_NAME")
+        if name is None:
+            return self._name
+        client = self._session.database.accounts.get(name.strip('"') if name.startswith('"') else name.upper())
+        if client is None or self._name not in client.proxies:
+            raise OraError(28150, "proxy not authorized to connect as client")
+        return client.name
 
     def _change_password(self, pairs: dict[str, str]) -> None:
         session, exchange = self._session, self._exchange

@@ -110,6 +110,10 @@ _KEYSTORE: Final = "ask the DBA to open the keystore (wallet) of the database"
 _PARTITIONS: Final = (
     "add partitions to the table (INTERVAL creates them automatically); the records wait and go in then"
 )
+_ENCRYPTION: Final = (
+    "the database demands Native Network Encryption or checksums, which only Thick mode has: set thick:, or ask "
+    "the DBA for a tcps address"
+)
 _PRIMARY: Final = "the database is open read-only: point dsn: at the primary"
 _QUOTA: Final = "ask the DBA for quota on the tablespace"
 _REDO: Final = "free or enlarge the archive log destination"
@@ -173,6 +177,7 @@ NEXT_STEPS: Final = {
     "ORA-12081": "table: is a read-only table or materialized view: ask the DBA to make it READ WRITE",
     "ORA-12154": "check dsn: and config_dir: (tnsnames.ora)",
     "ORA-12506": "ask the DBA to let this host and service through the listener's access control list",
+    **dict.fromkeys(_ora(12599, 12637, 12650, 12660), _ENCRYPTION),
     "ORA-14400": _PARTITIONS,
     "ORA-14466": "ask the DBA to make the partition READ WRITE",
     "ORA-16000": _PRIMARY,
@@ -186,9 +191,12 @@ NEXT_STEPS: Final = {
     "ORA-28001": "change the password in the database and in password:",
     "ORA-28003": "choose a password that the account's profile accepts",
     "ORA-28030": "ask the DBA: the account is authenticated by a directory that refuses it",
-    "ORA-28040": "the database demands another log-in protocol: ask the DBA about ALLOWED_LOGON_VERSION",
+    "ORA-28040": (
+        "the database demands newer clients: ask the DBA about SQLNET.ALLOWED_LOGON_VERSION_SERVER and the account's "
+        "password versions, or set thick: with a newer Oracle Client"
+    ),
     "ORA-28043": "ask the DBA: the database cannot reach the directory that authenticates accounts",
-    "ORA-28150": "ask the DBA to let this account connect through the proxy user",
+    "ORA-28150": "ask the DBA for ALTER USER target GRANT CONNECT THROUGH proxy (user: proxy[target])",
     "ORA-28365": _KEYSTORE,
     "ORA-28374": _KEYSTORE,
     "ORA-30032": "ask the DBA to extend the undo tablespace",
@@ -218,6 +226,10 @@ NEXT_STEPS: Final = {
     "DPY-4017": "write dsn: as host:port/service",
     "DPY-4018": "correct dsn:, or the entry in tnsnames.ora",
     "DPY-4021": "correct the protocol in dsn: (tcp or tcps)",
+    CALL_TIMEOUT: (
+        "the statement waited: ask the DBA about row locks (V$SESSION.BLOCKING_SESSION), a full tablespace under "
+        "RESUMABLE_TIMEOUT (DBA_RESUMABLE) and a full archive log destination, or raise timeouts: call:"
+    ),
     "DPY-4026": "tnsnames.ora was not found: check config_dir:",
     "DPY-4027": "set config_dir: to the folder of tnsnames.ora, or write dsn: as host:port/service",
     "DPY-6001": "check the service name in dsn:; a starting database registers it within a minute",

@@ -127,7 +127,8 @@ class Latches:
 
     def of(self, dsn: str, user: str, state_dir: Path) -> Latch:
         """The latch of an account, always the same one. Its refusals are stored in ``state_dir``."""
-        key = (state_dir, dsn.strip().upper(), user if user.startswith('"') else user.upper())
+        account = user.partition("[")[0]  # of proxy[target]: the password is that of the proxy, which could be locked
+        key = (state_dir, dsn.strip().upper(), account if account.startswith('"') else account.upper())
         with self._lock:
             if key not in self._latches:
                 self._latches[key] = Latch(f"{dsn} as {user}", RefusalFile(*key))

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypedDict
 
 import oracledb
 
-from agent_core.api import AuthenticationError, Clock, ConfigError, ConfigurationError, RetryableError
+from agent_core.api import AuthenticationError, Clock, ConfigError, ConfigurationError, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.codes import NO_CONNECTION
 from oracle_sink.session.driver import DRIVER_ERRORS
@@ -30,6 +30,12 @@ _LONGEST_HOLD_SECONDS: Final = 600.0
 _FIRST_HOLD_SECONDS: Final = 15.0
 _CUT_SECONDS: Final = 1.0
 """How long a log-in that was cut off may take to end."""
+
+_CLOSED: Final = frozenset({"DPY-4011", "ORA-12547", "ORA-12537", "ORA-03113"})
+_CLOSED_STEP: Final = (
+    "if it stays: the database may demand Native Network Encryption (set thick:, or ask the DBA for a tcps address), "
+    "the address may be one for tcps, or a firewall or the listener's access control list may close the connection"
+)
 
 
 class Login(NamedTuple):
@@ -161,10 +167,18 @@ class Logins:
             message = f"{doing}: more than {LOGIN_BYTES // 2**20} MiB arrived, and no answer among it ({step})"
             raise RetryableError(message, code=NO_CONNECTION, next_step=step)
         if isinstance(result, DRIVER_ERRORS):
-            raise translate(result, doing) from result
+            raise _refused(result, doing) from result
         if isinstance(result, BaseException):
             raise result
         return Login(result, peer)
+
+
+def _refused(error: BaseException, doing: str) -> SinkError:
+    """What ``translate`` says; of a connection that was closed without a word, also what may be behind it."""
+    refused = translate(error, doing)
+    if not isinstance(refused, RetryableError) or refused.code not in _CLOSED or refused.next_step is not None:
+        return refused
+    return RetryableError(f"{refused} ({_CLOSED_STEP})", code=refused.code, next_step=_CLOSED_STEP)
 
 
 def _log_in(
