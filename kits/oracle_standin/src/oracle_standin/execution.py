@@ -210,7 +210,7 @@ class Cursors:
             binds = [kind.decode(raw) for kind, raw in zip(cursor.binds, row, strict=True)]
             try:
                 if rule is not None and _hits(rule, number, binds):
-                    raise session.injected(rule)
+                    session.act(rule)
                 counts.append(plan.execute(Frame(session, binds)))
             except OraError as error:
                 session.transaction.rollback_to(mark)

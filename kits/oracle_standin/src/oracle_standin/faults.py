@@ -20,7 +20,8 @@ _ids = itertools.count(1)
 class Rule:
     """One fault rule. Raises ValueError if a field makes no sense.
 
-    * ``drop``/``rst``: close the connection (cleanly, or by a TCP reset) ``before`` or ``after`` the work.
+    * ``drop``/``rst``: close the connection (cleanly, or by a TCP reset) ``before`` or ``after`` the work; with
+      ``row`` or ``value``, at such a row of an array.
     * ``hang``/``latency``: wait ``seconds`` (default: an hour, or one second); a client's break ends the wait.
     * ``freeze``: like ``hang``, but it notices neither a break nor a lost client, and locks stay held. It ends, with
       the connection, when the rules are cleared.

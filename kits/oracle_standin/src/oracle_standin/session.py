@@ -138,10 +138,11 @@ class Session:
         """Applies a fault rule; returns it if it is for single rows of an array."""
         rule = self.server.faults.pick(point, when, text)
         if rule is not None:
-            self._act(rule)
+            self.act(rule)
         return self.server.faults.pick(point, when, text, by_row=True)
 
-    def _act(self, rule: Rule) -> None:
+    def act(self, rule: Rule) -> None:
+        """What the rule says; raises if it ends the call."""
         if rule.action in ("drop", "rst"):
             raise DropConnection(rst=rule.action == "rst")
         if rule.action in ("hang", "latency"):

@@ -30,6 +30,7 @@ from oracle_sink.write.doubt import Doubt
 from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
 from oracle_sink.write.transaction import Transaction
+from oracle_sink.write.trials import Trials
 
 _NS: Final = 1_000_000_000
 
@@ -50,6 +51,7 @@ class OracleSink:
         self._known_table = KnownTable(config, context)
         self._known = KnownSpan()
         self._doubt = Doubt()
+        self._trials = Trials()
         self._connections = Connections(config, context, latch, self._inspect)
         self._partitions = PartitionWatch(context, self._connections.session)
 
@@ -73,10 +75,11 @@ class OracleSink:
         """
         if not batch:
             return WriteOutcome(inserted=0)
+        trial = self._trials.of(batch)
         with self._connections.session() as session:
             try:
                 layout, rows = self._encoded(batch, session)
-                write = Transaction(session, layout, self._config.on_conflict, rows, self._doubt)
+                write = Transaction(session, layout, self._config.on_conflict, rows, self._doubt, trial)
                 outcome = write.run(look_up_first=self._known.expects(batch))
             except ConflictError as error:
                 raise ConfigurationError(
@@ -87,11 +90,13 @@ class OracleSink:
                 self._known_table.suspect()
                 raise
             except RetryableError as error:
+                self._trials.failed(batch, trial)
                 if error.ambiguous:
                     self._known.suspect(batch)
                 raise
         if outcome.total != len(batch):
             raise RuntimeError(f"{outcome.total} of {len(batch)} records are accounted for: {outcome}")
+        self._trials.went_in(batch, outcome.inserted + outcome.duplicates)
         self._known.learn(batch, outcome.duplicates)
         return outcome
 

@@ -13,6 +13,7 @@ from oracle_sink.config import OnConflict
 from oracle_sink.sink import OracleSink
 from oracle_sink.write.doubt import Doubt
 from oracle_sink.write.transaction import Transaction
+from oracle_sink.write.trials import Trials
 from oracle_standin.process import Standin
 
 from agent_core.api import (
@@ -413,7 +414,8 @@ def test_a_statement_that_fails_as_a_whole_is_halved_until_the_row_is_found(
 def test_a_bind_that_the_driver_refuses_is_found_by_halves(sink: OracleSink) -> None:
     with sink._connections.session() as session:
         layout, encoded = sink._encoded(numbered(8), session)
+        trial = Trials().of(numbered(8))
         poisoned = list(encoded.rows)
         poisoned[5] = (poisoned[5][0], poisoned[5][1], 1j, "GOOD")  # type: ignore[assignment]
-        outcome = Transaction(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned), Doubt()).run()
+        outcome = Transaction(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned), Doubt(), trial).run()
     assert (outcome.inserted, codes(outcome)) == (7, [(5, "DPY-3002")])

@@ -38,6 +38,9 @@ INEXACT = "INEXACT"
 UNFIT = "UNFIT"
 """Code of a value of which no column value can be made at all."""
 
+HIDDEN = "HIDDEN"
+"""Code of a record whose key is taken in the table by a row that cannot be found."""
+
 CONFLICT = "CONFLICT"
 """Code of a record whose key is in the table with other content."""
 

@@ -5,7 +5,7 @@
     rows -- insert --> stored -----------------------------------------> inserted
                   \\--> ORA-00001 --> look up --> same content ---------> duplicate
                   |                         \\--> other content --------> on_conflict
-                  |                          \\-> not found: another unique index, rejected
+                  |                         \\--> not found ------------> rejected: another unique index, or hidden
                   |--> a code that blames the row --------------------> rejected
                   |--> a code that may blame either (a trigger) ------> rejected, unless the table seems broken
                   '--> a code that blames the database ---> roll back, raise for the whole batch
@@ -14,11 +14,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteOutcome
 from oracle_sink.config import OnConflict
-from oracle_sink.session.codes import CLIENT_ENCODING, DUPLICATE, NULL_REFUSED, ROLLED_BACK, Action
+from oracle_sink.session.codes import DUPLICATE, NULL_REFUSED, ROLLED_BACK, Action
 from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
@@ -33,36 +33,33 @@ from oracle_sink.session.errors import (
     violated_constraint,
 )
 from oracle_sink.session.soundness import connection_is_lost
-from oracle_sink.table.binding import Bind, InputSize, Refusal
+from oracle_sink.table.binding import HIDDEN, Bind, Refusal
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout
+from oracle_sink.write.array_dml import ArrayDml, RowError
 from oracle_sink.write.doubt import Doubt
-from oracle_sink.write.rows import ConflictError, Row, Rows, conflict
+from oracle_sink.write.rows import ConflictError, Rows, conflict
+from oracle_sink.write.trials import Trial
 
-_ROWS_PER_CALL: Final = 20_000
-"""The driver takes at most 65,535 errors per call."""
-
-_NOT_SENT: Final = (TypeError, ValueError, OverflowError)
-"""What the driver raises, besides its own errors, for a value that it cannot encode."""
-
-
-class RowError(NamedTuple):
-    """Row number ``row`` of the bound rows was refused."""
-
-    row: int
-    code: str
-    message: str
+_HIDDEN_TEXT: Final = (
+    "{row}: {key} refuses the key as taken, but several attempts found no row with it. A trigger may store another "
+    "key, or row-level security, archiving or a valid time hide the row. Ask the DBA, then replay this record"
+)
 
 
 class Transaction:
     """Writes the rows of one batch with one session. Raises SinkError; the owner of the session rolls back."""
 
-    def __init__(self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt) -> None:
+    def __init__(
+        self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt, trial: Trial
+    ) -> None:
         self._session = session
         self._layout = layout
         self._on_conflict = on_conflict
         self._rows = rows
         self._doubt = doubt
-        self._doing = f"insert into {layout.table}"
+        self._trial = trial
+        self._dml = ArrayDml(session, layout, rows, trial)
+        self._doing = self._dml.doing
 
     def run(self, *, look_up_first: bool = False) -> WriteOutcome:
         """Insert, sort the errors, commit. ``look_up_first``: most rows are probably in the table already."""
@@ -71,10 +68,13 @@ class Transaction:
         conflicts: dict[int, Sequence[Bind]] = {}
         rejected: dict[int, Refusal] = {}
         wanted: Sequence[int] = range(len(rows))
+        if self._trial.condemned:
+            rejected = self._condemned()
+            wanted = [i for i in wanted if i not in rejected]
         if look_up_first and self._layout.key is not None:
             self._sort_known(wanted, duplicates, conflicts)
             wanted = [i for i in wanted if i not in duplicates and i not in conflicts]
-        errors = self._insert(wanted)
+        errors = self._dml.insert(wanted)
         taken = self._sort_errors(errors, rejected)
         if taken:
             self._sort_taken(taken, duplicates, conflicts, rejected)
@@ -83,65 +83,6 @@ class Transaction:
         self._resolve(conflicts, rejected)
         self._commit()
         return self._outcome(duplicates, rejected)
-
-    # ---- insert
-
-    def _insert(self, wanted: Sequence[int]) -> list[RowError]:
-        errors: list[RowError] = []
-        for start in range(0, len(wanted), _ROWS_PER_CALL):
-            part = wanted[start : start + _ROWS_PER_CALL]
-            errors.extend(self._array(self._layout.insert_sql, self._layout.input_sizes, part, self._bound(part)))
-        return errors
-
-    def _bound(self, indices: Sequence[int]) -> Sequence[Row]:
-        rows = self._rows.rows
-        return rows if len(indices) == len(rows) else [rows[i] for i in indices]
-
-    def _array(
-        self, sql: str, sizes: Sequence[InputSize], indices: Sequence[int], rows: Sequence[Row]
-    ) -> list[RowError]:
-        """Run array DML; each row either changes one row of the table or is among the errors."""
-        cursor = self._session.cursor
-        bound = rows if isinstance(rows, list) else list(rows)
-        try:
-            cursor.setinputsizes(*sizes)
-            cursor.executemany(sql, bound, batcherrors=True, arraydmlrowcounts=True)
-            failed = sorted(cursor.getbatcherrors(), key=lambda error: int(error.offset))
-            counts = cursor.getarraydmlrowcounts()
-        except (*DRIVER_ERRORS, *_NOT_SENT) as error:
-            return self._halve(error, sql, sizes, indices, rows)
-        errors = [RowError(indices[e.offset], e.full_code, e.message or "") for e in failed]
-        offsets = {int(e.offset) for e in failed}
-        changed_one = counts.count(1) == len(rows) - len(failed) and len(counts) == len(rows)
-        if not changed_one or len(offsets) != len(failed) or any(counts[offset] for offset in offsets):
-            self._session.lost = True
-            raise RetryableError(
-                f"{self._doing}: the driver's row counts ({sum(counts)} of {len(rows)}) and errors ({len(failed)}) "
-                "contradict each other"
-            )
-        return errors
-
-    def _halve(
-        self,
-        error: BaseException,
-        sql: str,
-        sizes: Sequence[InputSize],
-        indices: Sequence[int],
-        rows: Sequence[Row],
-    ) -> list[RowError]:
-        """The call failed as a whole. If a row is to blame, find it by halving: no offset says which one it was."""
-        code = code_of(error)
-        blames_a_row = isinstance(error, _NOT_SENT) and not isinstance(error, OSError)
-        if not blames_a_row and code not in CLIENT_ENCODING and action_of(code) is not Action.REJECT:
-            self._raise(error)
-        # Nothing of this call is in the transaction: the driver sent nothing, or the statement was rolled back.
-        if len(indices) == 1:
-            return [RowError(indices[0], code or type(error).__name__, text_of(error))]
-        middle = len(indices) // 2
-        return [
-            *self._array(sql, sizes, indices[:middle], rows[:middle]),
-            *self._array(sql, sizes, indices[middle:], rows[middle:]),
-        ]
 
     # ---- errors
 
@@ -201,18 +142,24 @@ class Transaction:
         either. If its key is in the table with the same content, it is a duplicate under any name.
         """
         key = self._layout.key
+        gone: list[str] = []
         if key is not None:
             self._sort_known([error.row for error in taken], duplicates, conflicts)
         for error in taken:
             if error.row in duplicates or error.row in conflicts:
                 continue
-            if key is not None and violated_constraint(error.message) == key.constraint:
-                raise RetryableError(
-                    f"{self._doing}: the row of {self._layout.shown(self._rows.rows[error.row])} was in the "
-                    "table and no longer is",
-                    code=DUPLICATE,
-                )
-            rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
+            if key is None or violated_constraint(error.message) != key.constraint:
+                rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
+                continue
+            shown = self._layout.shown(self._rows.rows[error.row])
+            if not self._trial.is_hidden(self._rows.positions[error.row]):
+                gone.append(shown)
+            rejected[error.row] = Refusal(HIDDEN, _HIDDEN_TEXT.format(row=shown, key=key.constraint))
+        if gone:
+            raise RetryableError(
+                f"{self._doing}: the row of {gone[0]} was in the table and no longer is ({len(gone)} such rows)",
+                code=DUPLICATE,
+            )
 
     def _sort_known(self, indices: Sequence[int], duplicates: set[int], conflicts: dict[int, Sequence[Bind]]) -> None:
         """Look up the keys of rows; note those that exist. The last key is repeated to fill a look-up."""
@@ -231,7 +178,9 @@ class Transaction:
                 cursor.prefetchrows = size + 1
                 found = cursor.execute(layout.lookup_sqls[size], binds, fetch_decimals=True).fetchall()
             except DRIVER_ERRORS as error:
-                self._raise(error)
+                if connection_is_lost(code_of(error), text_of(error)):
+                    self._session.lost = True
+                raise translate(error, self._doing) from error
             for number, *stored in found:
                 if number < len(part):
                     index = part[int(number)]
@@ -240,6 +189,11 @@ class Transaction:
                     else:
                         conflicts[index] = stored
             done += len(part)
+
+    def _condemned(self) -> dict[int, Refusal]:
+        """The rows that have lost their sessions, by index."""
+        found = ((i, self._trial.condemned.get(position)) for i, position in enumerate(self._rows.positions))
+        return {i: refusal for i, refusal in found if refusal is not None}
 
     def _resolve(self, conflicts: dict[int, Sequence[Bind]], rejected: dict[int, Refusal]) -> None:
         """Apply ``on_conflict``."""
@@ -254,7 +208,7 @@ class Transaction:
             return
         indices = sorted(refusals)
         changes = [(*layout.content(rows[i]), *layout.key_binds(rows[i])) for i in indices]
-        errors = self._array(layout.update_sql, layout.update_sizes, indices, changes)
+        errors = self._dml.run(layout.update_sql, layout.update_sizes, indices, changes)
         for error in self._sort_errors(errors, rejected):
             rejected[error.row] = Refusal(error.code, one_line(error.message))
 
@@ -267,11 +221,6 @@ class Transaction:
             self._session.lost = True
             ambiguous = code_of(error) not in ROLLED_BACK
             raise translate(error, f"commit to {self._layout.table}", ambiguous=ambiguous) from error
-
-    def _raise(self, error: BaseException) -> None:
-        if connection_is_lost(code_of(error), text_of(error)):
-            self._session.lost = True
-        raise translate(error, self._doing) from error
 
     def _outcome(self, duplicates: set[int], rejected: dict[int, Refusal]) -> WriteOutcome:
         """Account for every record of the batch, including those that were not bound."""
