@@ -75,6 +75,7 @@ MESSAGES: dict[int, str] = {
     3135: "connection lost contact",
     4088: "error during execution of trigger '{name}'",
     8177: "can't serialize access for this transaction",
+    12081: "update operation not allowed on table {name}",
     12514: "TNS:listener does not currently know of service requested in connect descriptor",
     12899: "value too large for column {name} (actual: {actual}, maximum: {maximum})",
     14039: "partitioning columns must form a subset of key columns of a UNIQUE index",

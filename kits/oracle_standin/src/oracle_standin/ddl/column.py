@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from oracle_standin.ddl.clauses import closing, condition, expression, inside, parse, pattern, split, word
 from oracle_standin.errors import OraError
-from oracle_standin.sql.datatype import Datatype, WireType, column_type
+from oracle_standin.sql.datatype import Datatype, WireType, column_type, number_type
 from oracle_standin.store.table import Column
 
 _TYPE = pattern(
@@ -57,8 +57,7 @@ def read_datatype(text: str) -> Datatype:
     """The type of a column. Raises ORA-00902 for an unknown one, and what nonsense precisions raise."""
     number = _NUMBER.match(text)
     if number is not None:
-        scale = int(number[2]) if number[2] else 0
-        return Datatype(WireType.NUMBER, precision=38 if number[1] == "*" else int(number[1]), scale=scale)
+        return number_type(38 if number[1] == "*" else int(number[1]), int(number[2] or 0))
     try:
         found: Datatype = column_type(parse(f"SELECT CAST(a AS {text}) FROM dual").expressions[0].args["to"])
     except OraError as error:
@@ -82,7 +81,47 @@ def read_column(item: str) -> tuple[Column, list[Constraint]]:
     constraints, pos = _constraints(column, item, pos)
     if item[pos:].strip():
         raise OraError(907, "missing right parenthesis")
-    return column, constraints
+    for constraint in constraints:
+        if constraint.kind in ("NULL", "NOT NULL"):
+            column.not_null = constraint.kind == "NOT NULL" and constraint.enabled
+            column.nullable = not column.not_null
+    return column, [c for c in constraints if c.kind not in ("NULL", "NOT NULL")]
+
+
+@dataclass(slots=True)
+class Change:
+    """What ALTER TABLE MODIFY changes of a column; None: nothing."""
+
+    name: str
+    type: Datatype | None = None
+    nullable: bool | None = None
+    default: exp.Expr | None = None
+    default_text: str | None = None
+    constraints: list[Constraint] = field(default_factory=list)
+
+
+def read_change(item: str) -> Change:
+    """A column of MODIFY, whose parts are all optional."""
+    head = pattern(r"(WORD)\s*").match(item)
+    if head is None:
+        raise OraError(904, name=item)
+    change, pos = Change(word(head[1])), head.end()
+    if not (_DEFAULT.match(item, pos) or _KIND.match(item, pos) or _NAMED.match(item, pos)):
+        typed = _TYPE.match(item, pos)
+        if typed is None:
+            raise OraError(905, "missing keyword")
+        change.type, pos = read_datatype(typed[0].strip()), typed.end()
+    column = Column(change.name, Datatype(WireType.VARCHAR))
+    pos = _value(column, item, pos)
+    change.default, change.default_text = column.default, column.default_text
+    constraints, pos = _constraints(column, item, pos)
+    if item[pos:].strip():
+        raise OraError(907, "missing right parenthesis")
+    for constraint in constraints:
+        if constraint.kind in ("NULL", "NOT NULL"):
+            change.nullable = constraint.kind == "NULL"
+    change.constraints = [c for c in constraints if c.kind not in ("NULL", "NOT NULL")]
+    return change
 
 
 def _value(column: Column, item: str, pos: int) -> int:
@@ -132,11 +171,7 @@ def _constraints(column: Column | None, item: str, pos: int) -> tuple[list[Const
         while (state := _STATE.match(item, pos)) is not None:
             _apply(made, re.sub(r"\s+", " ", state[1].upper()))
             pos = state.end()
-        if kind in ("NULL", "NOT NULL"):
-            assert column is not None
-            column.nullable = kind == "NULL" or not made.enabled
-        else:
-            out.append(made)
+        out.append(made)
 
 
 def _apply(made: Constraint, state: str) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from oracle_standin.ddl.clauses import closing, qualified, split, word
-from oracle_standin.ddl.table import forbid_index_name, require_partition_key
+from oracle_standin.ddl.constraint import fill, forbid_index_name, forbid_long_key, require_partition_key
 from oracle_standin.errors import OraError
 from oracle_standin.sql.scope import SessionView
 from oracle_standin.store.table import Table, Unique
@@ -28,6 +28,7 @@ def create(database: Database, session: SessionView, match: re.Match[str]) -> No
     unique = Unique(name, tuple(table.position(c) for c in columns), False, False)
     if unique.columns in [u.columns for u in table.uniques] or columns in table.indexes.values():
         raise OraError(1408)
+    forbid_long_key(table, unique)
     if not match[1]:
         table.indexes[name] = columns
         return
@@ -37,16 +38,6 @@ def create(database: Database, session: SessionView, match: re.Match[str]) -> No
     if fill(table, unique):
         raise OraError(1452)
     table.uniques.append(unique)
-
-
-def fill(table: Table, unique: Unique) -> bool:
-    """Indexes the rows that are there; True if a key is there twice."""
-    twice = False
-    unique.rids.clear()
-    for rid, row in table.rows.items():
-        key = None if row is None else unique.key(row)
-        twice |= key is not None and unique.rids.setdefault(key, rid) != rid
-    return twice
 
 
 def _find(database: Database, key: tuple[str, str]) -> tuple[Table, Unique | None]:

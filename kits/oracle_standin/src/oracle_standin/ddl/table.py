@@ -1,22 +1,20 @@
-"""CREATE TABLE, and the constraints that it and ALTER TABLE add."""
+"""CREATE TABLE."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import TYPE_CHECKING
 
 from oracle_standin.ddl.clauses import closing, qualified, split
 from oracle_standin.ddl.column import Constraint, is_constraint, read_column, read_constraint
+from oracle_standin.ddl.constraint import constrain
 from oracle_standin.ddl.partition import read_partitioning
 from oracle_standin.errors import OraError
 from oracle_standin.sql.scope import SessionView
-from oracle_standin.store.table import Check, Column, Table, Unique
+from oracle_standin.store.table import Column, Table
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
-
-_constraint_numbers = itertools.count(8)
 
 
 def create(database: Database, session: SessionView, match: re.Match[str]) -> None:
@@ -65,39 +63,3 @@ def add_column(table: Table, column: Column) -> None:
     if any(c.name == column.name for c in table.columns):
         raise OraError(957)
     table.columns.append(column)
-
-
-def constrain(database: Database, table: Table, made: Constraint) -> None:
-    """Adds a constraint. Raises ORA-02260, 00955, 14039, and of the rows that are there 02293, 02299 or 02437."""
-    name = made.name or f"SYS_C{next(_constraint_numbers):03}"
-    if made.kind == "CHECK":
-        assert made.condition is not None
-        table.checks.append(Check(name, made.condition, made.deferrable, made.deferred))
-        return
-    positions = tuple(table.position(column) for column in made.columns)
-    primary = made.kind == "PRIMARY KEY"
-    if primary and any(u.primary for u in table.uniques):
-        raise OraError(2260)
-    forbid_index_name(database, table, name)
-    unique = Unique(name, positions, primary, True)
-    unique.local, unique.reverse, unique.validated = made.local, made.reverse, made.validated
-    unique.deferrable, unique.deferred = made.deferrable, made.deferred
-    table.deferrable = table.deferrable or made.deferrable
-    require_partition_key(table, unique)
-    if primary:
-        for i in positions:
-            table.columns[i].nullable = False
-    table.uniques.append(unique)
-
-
-def require_partition_key(table: Table, unique: Unique) -> None:
-    """Raises ORA-14039 for a local index without the partitioning columns."""
-    if unique.local and table.partitioning is not None and not set(table.partitioning.columns) <= set(unique.columns):
-        raise OraError(14039)
-
-
-def forbid_index_name(database: Database, table: Table, name: str) -> None:
-    """Raises ORA-00955."""
-    for other in [*database.tables.values(), table]:
-        if other.schema == table.schema and (name in other.indexes or any(u.name == name for u in other.uniques)):
-            raise OraError(955)

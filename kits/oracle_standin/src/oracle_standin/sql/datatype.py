@@ -18,11 +18,11 @@ from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Settings, Value, to_datetime, to_float, to_number, to_text, type_name
 from oracle_standin.wire import formats
 from oracle_standin.wire.formats import UTC
-from oracle_standin.wire.release import MAX_STRING_BYTES
 
 Raw: TypeAlias = bytes | None
 Row: TypeAlias = tuple[Raw, ...]
 
+MAX_COLUMN_BYTES = 4000  # of VARCHAR2; of CHAR and RAW half of it
 ANY_SCALE = -127  # NUMBER without precision and scale
 _WIDE = decimal.Context(prec=80, rounding=decimal.ROUND_HALF_UP)
 
@@ -76,7 +76,8 @@ class Datatype:
     @property
     def byte_length(self) -> int:
         """DATA_LENGTH: what the column can hold in AL32UTF8, at most 4 bytes per character."""
-        return _FIXED_BYTES.get(self.kind) or min(self.size * (4 if self.characters else 1), MAX_STRING_BYTES)
+        size = min(self.size * 4, MAX_COLUMN_BYTES) if self.characters else self.size
+        return _FIXED_BYTES.get(self.kind) or size
 
     def decode(self, raw: Raw) -> Value:
         """Stored bytes to a value."""
@@ -187,14 +188,14 @@ def column_type(node: exp.DataType) -> Datatype:
         case exp.DType.VARCHAR | exp.DType.CHAR:
             kind = WireType.CHAR if node.this is exp.DType.CHAR else WireType.VARCHAR
             unit = node.expressions[0].args.get("expression") if node.expressions else None
-            size = numbers[0] if numbers else 1
-            if size > MAX_STRING_BYTES:
-                raise OraError(910, "specified length too long for its datatype")
-            return Datatype(kind, size=size, characters=unit is not None and unit.name.upper() == "CHAR")
+            if not numbers and kind is WireType.VARCHAR:
+                raise OraError(906, "missing left parenthesis")
+            characters = unit is not None and unit.name.upper() == "CHAR"
+            return _checked_size(Datatype(kind, size=numbers[0] if numbers else 1, characters=characters))
         case exp.DType.DECIMAL:
             if not numbers:
                 return NUMBER
-            return Datatype(WireType.NUMBER, precision=numbers[0] or 38, scale=numbers[1] if len(numbers) > 1 else 0)
+            return number_type(numbers[0] or 38, numbers[1] if len(numbers) > 1 else 0)
         case exp.DType.INT:
             return Datatype(WireType.NUMBER, precision=38)
         case exp.DType.DOUBLE:
@@ -205,7 +206,27 @@ def column_type(node: exp.DataType) -> Datatype:
             return DATE
         case exp.DType.TIMESTAMP | exp.DType.TIMESTAMPTZ | exp.DType.TIMESTAMPLTZ:
             names = {exp.DType.TIMESTAMPTZ: WireType.TIMESTAMP_TZ, exp.DType.TIMESTAMPLTZ: WireType.TIMESTAMP_LTZ}
+            if numbers and numbers[0] > 9:
+                raise OraError(30088, "datetime/interval precision is out of range")
             return Datatype(names.get(node.this, WireType.TIMESTAMP), scale=numbers[0] if numbers else 6)
         case exp.DType.USERDEFINED if str(node.args.get("kind")).upper() == "RAW" and numbers:
-            return Datatype(WireType.RAW, size=numbers[0])
+            return _checked_size(Datatype(WireType.RAW, size=numbers[0]))
     raise OraError(902)
+
+
+def number_type(precision: int, scale: int) -> Datatype:
+    """NUMBER(precision, scale). Raises ORA-01727 and ORA-01728."""
+    if not 1 <= precision <= 38:
+        raise OraError(1727, "numeric precision specifier is out of range (1 to 38)")
+    if not -84 <= scale <= 127:
+        raise OraError(1728, "numeric scale specifier is out of range (-84 to 127)")
+    return Datatype(WireType.NUMBER, precision=precision, scale=scale)
+
+
+def _checked_size(kind: Datatype) -> Datatype:
+    """Raises ORA-01723 and, with MAX_STRING_SIZE = STANDARD, ORA-00910."""
+    if kind.size == 0:
+        raise OraError(1723, "zero-length columns are not allowed")
+    if kind.size > (MAX_COLUMN_BYTES if kind.kind is WireType.VARCHAR else MAX_COLUMN_BYTES // 2):
+        raise OraError(910, "specified length too long for its datatype")
+    return kind

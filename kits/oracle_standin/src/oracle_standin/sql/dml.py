@@ -43,6 +43,8 @@ class Target:
         self._inserting = Triggers(database, session, table, "INSERT", self.encode)
         self._updating = Triggers(database, session, table, "UPDATE", self.encode)
         self._checks = [(check, self.compiler.condition(check.condition)) for check in table.checks]
+        if table.read_only:
+            raise OraError(12081, name=f'"{table.schema}"."{table.name}"')
         for unique in table.uniques:
             if unique.unusable:
                 raise OraError(1502, name=f"{table.schema}.{unique.name}")

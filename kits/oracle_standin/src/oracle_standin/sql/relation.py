@@ -35,7 +35,10 @@ class Relation:
         if table.policies and not session.exempt:
             compiler = Compiler(database, session, [], Scope([Source(table.name, self.columns, table)]))
             for policy in table.policies:
-                predicate = compiler.condition(policy.predicate)
+                try:
+                    predicate = compiler.condition(policy.predicate)
+                except OraError:  # a column was dropped or renamed since
+                    raise OraError(28113, "policy predicate has error") from None
                 if privilege == "MERGE" and 0 < len(policy.statements & (STATEMENTS - {"SELECT"})) < 3:
                     raise OraError(28132, "The MERGE INTO syntax does not support the security policy.")
                 if privilege in policy.statements or (privilege == "MERGE" and "UPDATE" in policy.statements):

@@ -16,10 +16,10 @@ from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.sql.scope import SessionView
 from oracle_standin.store.deferral import Deferrable
+from oracle_standin.store.table import Check, Table, Unique
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
-    from oracle_standin.store.table import Table
 
 Row: TypeAlias = tuple[Value, ...]
 _TEXT = Datatype(WireType.VARCHAR, size=4000)
@@ -67,15 +67,20 @@ def _tab_cols(database: Database, session: SessionView) -> Iterable[Row]:
 
 def _constraints(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
-        for unique in table.uniques:
+        disabled = [d for d in table.disabled if isinstance(d, Unique)]
+        for unique in (*table.uniques, *disabled):
             if unique.constraint:
+                state = "DISABLED" if unique in disabled else "ENABLED"
+                index = unique.name if unique not in disabled else None
                 kind = "P" if unique.primary else "U"
                 valid = "VALIDATED" if unique.validated else "NOT VALIDATED"
                 when = _deferral(unique)
-                yield table.schema, unique.name, kind, table.name, "ENABLED", valid, unique.name, None, *when
-        for check in table.checks:
+                yield table.schema, unique.name, kind, table.name, state, valid, index, None, *when
+        for check in (*table.checks, *[d for d in table.disabled if isinstance(d, Check)]):
+            state = "ENABLED" if check in table.checks else "DISABLED"
+            valid = "VALIDATED" if check.validated else "NOT VALIDATED"
             text = check.condition.sql("oracle")
-            yield table.schema, check.name, "C", table.name, "ENABLED", "VALIDATED", None, text, *_deferral(check)
+            yield table.schema, check.name, "C", table.name, state, valid, None, text, *_deferral(check)
         for i, column in enumerate(table.columns):
             if not column.nullable and not any(u.primary and i in u.columns for u in table.uniques):
                 text = f'"{column.name}" IS NOT NULL'
@@ -94,8 +99,8 @@ def _deferral(constraint: Deferrable) -> tuple[str, str]:
 
 def _cons_columns(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
-        for unique in table.uniques:
-            if unique.constraint:
+        for unique in (*table.uniques, *table.disabled):
+            if isinstance(unique, Unique) and unique.constraint:
                 for position, column in enumerate(unique.columns):
                     yield table.schema, unique.name, table.name, table.columns[column].name, position + 1
 

@@ -29,6 +29,7 @@ class Column:
     nullable: bool = True
     default: exp.Expr | None = None
     default_text: str | None = None
+    not_null: bool = False  # declared so; a column of a primary key is not nullable without
 
 
 class Unique:
@@ -61,6 +62,10 @@ class Unique:
         self.unusable = False  # DML fails with ORA-01502 until the index is rebuilt
         self.rids: dict[Key, int] = {}
         self.key = _key_function(columns)
+
+    def move(self, columns: tuple[int, ...]) -> None:
+        """Its columns have other numbers now."""
+        self.columns, self.key = columns, _key_function(columns)
 
     def empty_copy(self) -> Unique:
         copy = Unique(self.name, self.columns, self.primary, self.constraint)
@@ -98,6 +103,7 @@ class Check:
     condition: exp.Expr
     deferrable: bool = False
     deferred: bool = False
+    validated: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -109,6 +115,7 @@ class Table:
     columns: list[Column]
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    disabled: list[Unique | Check] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # not unique: accepted, not used
@@ -117,6 +124,7 @@ class Table:
     reclaimed: set[Transaction] = field(default_factory=set)  # they have freed a key and used it again
     doubled: set[Transaction] = field(default_factory=set)  # they have rows whose key is another row's, to be checked
     deferrable: bool = False  # one of its keys is
+    read_only: bool = False
     next_rid: int = 0
     counted: int = 0  # rows in count-only mode
     partitioning: Partitioning | None = None
