@@ -47,12 +47,12 @@ def _add(database: Database, session: SessionView, table: Table, match: re.Match
     text = match[1].strip()
     for item in split(inside(text)) if text.startswith("(") else [text]:
         if is_constraint(item):
-            constrain(database, table, read_constraint(item))
+            constrain(database, session, table, read_constraint(item))
             continue
         column, constraints = read_column(item)
         add_to_rows(database, session, table, column)
         for constraint in constraints:
-            constrain(database, table, constraint)
+            constrain(database, session, table, constraint)
 
 
 def add_to_rows(database: Database, session: SessionView, table: Table, column: Column) -> None:
@@ -89,7 +89,7 @@ def _modify(database: Database, session: SessionView, table: Table, match: re.Ma
                 forbid_nulls(table, i, 2296)
             column.nullable = change.nullable
         for constraint in change.constraints:
-            constrain(database, table, constraint)
+            constrain(database, session, table, constraint)
 
 
 def _forbid_loss(table: Table, i: int, new: Datatype) -> None:

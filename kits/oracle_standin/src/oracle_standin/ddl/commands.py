@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from oracle_standin.ddl import alter, index, objects, table, trigger
+from oracle_standin.ddl import alter, index, objects, table, trigger, view
 from oracle_standin.ddl.clauses import pattern
 from oracle_standin.errors import OraError
 from oracle_standin.sql.scope import SessionView
@@ -23,12 +23,19 @@ _COMMANDS: list[tuple[re.Pattern[str], Command]] = [
     (pattern(r"CREATE (UNIQUE )?INDEX (NAME) ON (NAME)\s*(\(.*)$"), index.create),
     (pattern(r"CREATE SEQUENCE (IF NOT EXISTS )?(NAME)(.*)$"), objects.create_sequence),
     (pattern(r"CREATE (OR REPLACE )?(PUBLIC )?SYNONYM (NAME) FOR (NAME)\s*$"), objects.create_synonym),
+    (
+        pattern(
+            r"CREATE (OR REPLACE )?(?:(?:NO)?(FORCE) )?(?:(?:NON)?EDITIONABLE )?VIEW (NAME)\s*(\([^()]*\))?\s*AS (.+)$"
+        ),
+        view.create,
+    ),
     (pattern(r"ALTER TABLE (NAME) (.*)$"), alter.alter_table),
     (pattern(r"ALTER INDEX (NAME) (REBUILD|UNUSABLE)\b.*$"), index.alter),
     (pattern(r"ALTER TRIGGER (NAME) (ENABLE|DISABLE|COMPILE)\s*$"), trigger.alter),
     (pattern(r"DROP TABLE (IF EXISTS )?(NAME)(?: CASCADE CONSTRAINTS)?(?: PURGE)?\s*$"), objects.drop_table),
     (pattern(r"DROP INDEX (NAME)\s*$"), index.drop),
     (pattern(r"DROP TRIGGER (NAME)\s*$"), trigger.drop),
+    (pattern(r"DROP VIEW (NAME)(?: CASCADE CONSTRAINTS)?\s*$"), view.drop),
     (pattern(r"DROP SEQUENCE (NAME)\s*$"), objects.drop_sequence),
     (pattern(r"DROP (PUBLIC )?SYNONYM (NAME)\s*$"), objects.drop_synonym),
     (pattern(r"TRUNCATE TABLE (NAME)\b.*$"), objects.truncate),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from oracle_standin.ddl.column import Constraint
 from oracle_standin.errors import OraError
-from oracle_standin.sql.conversion import Settings
 from oracle_standin.sql.datatype import WireType
 from oracle_standin.sql.expression import Compiler
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
@@ -20,14 +19,14 @@ _LONGEST_KEY = 6398
 _numbers = itertools.count(8)
 
 
-def constrain(database: Database, table: Table, made: Constraint) -> None:
+def constrain(database: Database, session: SessionView, table: Table, made: Constraint) -> None:
     """Adds a constraint. Raises ORA-02260, 00955, 14039, and of the rows that are there 02293, 02299 or 02437."""
     name = made.name or f"SYS_C{next(_numbers):03}"
     if made.kind == "CHECK":
         assert made.condition is not None
         check = Check(name, made.condition, made.deferrable, made.deferred, made.validated)
         if table.rows and made.validated:
-            _validate(database, table, check)
+            _validate(database, session, table, check)
         (table.checks if made.enabled else table.disabled).append(check)
         return
     positions = tuple(table.position(column) for column in made.columns)
@@ -79,8 +78,7 @@ def forbid_nulls(table: Table, i: int, code: int) -> None:
         raise OraError(code, f"cannot enable ({table.schema}.{table.columns[i].name}) - null values found")
 
 
-def _validate(database: Database, table: Table, check: Check) -> None:
-    session = _Nobody(table.schema)
+def _validate(database: Database, session: SessionView, table: Table, check: Check) -> None:
     source = Source(table.name, [(c.name, c.type, c.nullable) for c in table.columns], table)
     condition = Compiler(database, session, [], Scope([source])).condition(check.condition)
     frame = Frame(session, (), 1)
@@ -88,17 +86,6 @@ def _validate(database: Database, table: Table, check: Check) -> None:
         frame.rows[0] = row or ()
         if condition(frame) is False:
             raise OraError(2293, f"cannot validate ({table.schema}.{check.name}) - check constraint violated")
-
-
-class _Nobody(SessionView):
-    """A session in which a condition of a constraint is looked at."""
-
-    def __init__(self, schema: str) -> None:
-        self.settings = Settings()
-        self.sid, self.user, self.schema, self.exempt = 0, schema, schema, True
-
-    def context(self, name: str) -> str | None:
-        return None
 
 
 def find(table: Table, name: str | None) -> Unique | Check:

@@ -33,7 +33,7 @@ def create(database: Database, session: SessionView, match: re.Match[str]) -> No
     constraints = add_items(table, split(rest[1 : end - 1]))
     table.partitioning = read_partitioning(table, tail, database, session)
     for constraint in constraints:
-        constrain(database, table, constraint)
+        constrain(database, session, table, constraint)
     database.tables[key] = table
 
 

@@ -17,7 +17,7 @@ from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Raw, Row, WireType
 from oracle_standin.sql.expression import Compiler, Condition, Function, conjuncts
 from oracle_standin.sql.firing import Triggers
 from oracle_standin.sql.probe import candidates, find_probe
-from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
+from oracle_standin.sql.scope import Frame, Scope, SessionView
 from oracle_standin.sql.statement import name_of
 from oracle_standin.store.table import Check
 
@@ -36,13 +36,15 @@ class Target:
         table = self.table = self.relation.table
         alias = reference.args.get("alias")
         label = name_of(alias) if alias is not None else table.name
-        self.source = Source(label, self.relation.columns, table, self.relation.filter)
+        self.source = self.relation.source(label)
         self.compiler = Compiler(database, session, types, Scope([self.source]))
         self.session = session
         self._modern = database.release.modern
         self._inserting = Triggers(database, session, table, "INSERT", self.encode)
         self._updating = Triggers(database, session, table, "UPDATE", self.encode)
         self._checks = [(check, self.compiler.condition(check.condition)) for check in table.checks]
+        if self.relation.read_only:
+            raise OraError(42399, "cannot perform a DML operation on a read-only view")
         if table.read_only:
             raise OraError(12081, name=f'"{table.schema}"."{table.name}"')
         for unique in table.uniques:
@@ -108,10 +110,10 @@ class Target:
         return bool(self._checks or self._inserting or self.relation.demanding)
 
     def columns(self, nodes: Sequence[exp.Expr] | None) -> list[int]:
-        """Column numbers of an explicit list, or all. Raises ORA-00904 and ORA-00957."""
+        """Column numbers of an explicit list, or all that show. Raises ORA-00904 and ORA-00957."""
         if nodes is None:
-            return list(range(len(self.table.columns)))
-        found = [self.table.position(name_of(node)) for node in nodes]
+            return list(self.relation.positions.values())
+        found = [self.relation.position(name_of(node)) for node in nodes]
         if len(set(found)) != len(found):
             raise OraError(957)
         return found
@@ -312,7 +314,7 @@ def assignments(target: Target, compiler: Compiler, nodes: Sequence[exp.Expr]) -
     for node in nodes:
         if isinstance(node.expression, exp.Column) and name_of(node.expression) == "DEFAULT":
             raise OraError(3001)
-        out.append((target.table.position(name_of(node.this)), compiler.compile(node.expression)[0]))
+        out.append((target.relation.position(name_of(node.this)), compiler.compile(node.expression)[0]))
     return out
 
 

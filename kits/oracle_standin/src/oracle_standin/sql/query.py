@@ -88,7 +88,7 @@ class Select:
                 only = name_of(target.args["table"]) if isinstance(target, exp.Column) else None
                 for source in self._sources:
                     if only in (None, source.name):
-                        for name, _, _ in source.columns:
+                        for name in source.names:
                             self._add(exp.column(exp.to_identifier(name, quoted=True), _quoted(source.name)), name)
                 continue
             plain = plain or isinstance(target, exp.Column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
@@ -30,6 +30,16 @@ class SessionView(Protocol):
     def context(self, name: str) -> str | None: ...
 
 
+class Owner:
+    """A session that resolves names as the owner of a view does."""
+
+    def __init__(self, session: SessionView, owner: str) -> None:
+        self.settings, self.transaction = session.settings, session.transaction
+        self.sid, self.exempt = session.sid, session.exempt
+        self.user = self.schema = owner
+        self.context = session.context
+
+
 class Frame:
     """The rows that an expression reads."""
 
@@ -48,10 +58,11 @@ class Frame:
 class Source:
     """One item of a FROM clause: its name and columns.
 
-    ``table`` when its rows are stored bytes; ``filter``, if any, tells which of those are there.
+    ``table`` when its rows are stored bytes. Then ``columns`` are those of the table's rows, ``names`` the ones that
+    show, in their order, and ``positions`` where each name is; ``filter``, if any, tells which rows are there.
     """
 
-    __slots__ = ("columns", "filter", "name", "positions", "table")
+    __slots__ = ("columns", "filter", "name", "names", "positions", "table")
 
     def __init__(
         self,
@@ -59,10 +70,12 @@ class Source:
         columns: list[tuple[str, Datatype, bool]],
         table: Table | None = None,
         filter: Callable[[Sequence[Value], SessionView], bool] | None = None,  # noqa: A002
+        positions: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
         self.columns = columns  # name, type, nullable
-        self.positions = {column[0]: i for i, column in enumerate(columns)}
+        self.positions = {c[0]: i for i, c in enumerate(columns)} if positions is None else positions
+        self.names = list(self.positions)
         self.table = table
         self.filter = filter
 

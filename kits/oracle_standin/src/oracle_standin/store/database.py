@@ -14,8 +14,8 @@ from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import Datatype
 from oracle_standin.sql.dml import Insert, Merge, Plan, Update
 from oracle_standin.sql.query import Query, Rows, Select, UnionAll
-from oracle_standin.sql.relation import Relation
-from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
+from oracle_standin.sql.relation import Relation, is_simple
+from oracle_standin.sql.scope import Frame, Owner, Scope, SessionView, Source
 from oracle_standin.sql.statement import Statement, What, name_of, table_name
 from oracle_standin.store import dictionary
 from oracle_standin.store.accounts import Accounts
@@ -24,12 +24,15 @@ from oracle_standin.store.policy import Policy
 from oracle_standin.store.table import Sequence as NumberSequence
 from oracle_standin.store.table import Table
 from oracle_standin.store.transaction import Locks
+from oracle_standin.store.view import View
 from oracle_standin.wire.release import Release
 
 if TYPE_CHECKING:
     from oracle_standin.session import Session
 
 _CACHED = 500
+_ROWS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
+_PRIVILEGES = {"MERGE": "INSERT"}
 
 
 class Database:
@@ -43,9 +46,8 @@ class Database:
         self.locks = Locks(release.modern)
         self.tables: dict[tuple[str, str], Table] = {}
         self.sequences: dict[tuple[str, str], NumberSequence] = {}
-        self.synonyms: dict[
-            tuple[str, str], tuple[str, str]
-        ] = {}  # schema (or PUBLIC) and name -> schema and name of a table
+        self.synonyms: dict[tuple[str, str], tuple[str, str]] = {}  # schema (or PUBLIC) and name -> schema and name
+        self.views: dict[tuple[str, str], View] = {}
         self.grants: set[tuple[str, str, str, str]] = set()  # grantee, owner, table, privilege
         self.sessions: set[Session] = set()
         self._statements: dict[str, Statement] = {}
@@ -64,42 +66,91 @@ class Database:
 
     # ------------------------------------------------------------------ names
 
-    def table(self, reference: exp.Expr, session: SessionView, privilege: str) -> Table:
-        """Finds a table. Raises ORA-00942 if it does not exist or is not visible, ORA-01031 without the privilege."""
-        schema, name = table_name(reference)
-        return self._table(self._locate(schema, name, session, privilege), session, privilege)
-
     def relation(self, reference: exp.Expr, session: SessionView, statement: str) -> Relation:
-        """What a statement (SELECT, INSERT, UPDATE, DELETE or MERGE) meets under a name. Raises as ``table`` does."""
-        table = self.table(reference, session, "INSERT" if statement == "MERGE" else statement)
-        return Relation(self, session, table, statement)
+        """The table, or the view of one, that a statement (SELECT, INSERT, UPDATE, DELETE or MERGE) names.
+
+        Raises ORA-00942 if it does not exist or is not visible, 00980 and 01775 for a synonym that leads nowhere, 01031
+        without the privilege, 01732 for a view that cannot be changed, 04063 for one whose query is not valid any more.
+        """
+        schema, name = table_name(reference)
+        return self._relation(
+            self._locate(schema, name, session, _PRIVILEGES.get(statement, statement)), session, statement
+        )
+
+    def _relation(self, key: tuple[str, str], session: SessionView, statement: str) -> Relation:
+        view = self.views.get(key)
+        if view is None:
+            return Relation(self, session, self._table(key, session, statement), statement)
+        if not is_simple(view):
+            raise OraError(1732)
+        owner = Owner(session, view.schema)
+        try:
+            found = self.relation(view.query.args["from_"].this, owner, statement)
+            found.narrow(self, owner, view)
+        except OraError as error:
+            raise OraError(4063, name=f'view "{key[0]}.{key[1]}"') if error.code in (904, 942, 980) else error from None
+        return found
+
+    def view_columns(self, view: View, session: SessionView) -> list[tuple[str, Datatype, bool]]:
+        """Names, types and nullability. Raises what its query raises."""
+        owner = Owner(session, view.schema)
+        if is_simple(view):
+            found = self.relation(view.query.args["from_"].this, owner, "SELECT")
+            found.narrow(self, owner, view)
+            return [(name, *found.columns[i][1:]) for name, i in found.positions.items()]
+        columns = self.query(view.query, owner, [], None).columns
+        return [
+            (name, *column[1:]) for name, column in zip(view.names or [c[0] for c in columns], columns, strict=True)
+        ]
 
     def find_table(self, name: str, session: SessionView, privilege: str) -> Table:
-        """The same by its name in DDL."""
-        return self._table(self.locate(name, session, privilege), session, privilege)
+        """A table by its name in DDL. Raises ORA-01702 for a view."""
+        key = self.locate(name, session, privilege)
+        if key in self.views:
+            raise OraError(1702)
+        return self._table(key, session, privilege)
 
     def locate(self, name: str, session: SessionView, privilege: str) -> tuple[str, str]:
-        """Owner and name of the object that a name in DDL means. Raises as :meth:`table` does."""
+        """Owner and name of the table or view that a name in DDL means. Raises as :meth:`relation` does."""
         schema, plain = qualified(name, session)
         return self._locate(schema if "." in name else None, plain, session, privilege)
 
     def _locate(self, schema: str | None, name: str, session: SessionView, privilege: str) -> tuple[str, str]:
-        key = (schema or session.schema, name)
-        if key not in self.tables:
-            public = self.synonyms.get(("PUBLIC", name)) if schema is None else None
-            key = self.synonyms.get(key) or public or key
+        asked = key = (schema or session.schema, name)
+        passed: set[tuple[str, str]] = set()
+        while key not in self.tables and key not in self.views:
+            public = self.synonyms.get(("PUBLIC", name)) if schema is None and not passed else None
+            target = self.synonyms.get(key) or public
+            if target is None:
+                break
+            if target in passed:
+                raise OraError(1775)
+            passed.add(target)
+            key = target
+        if key not in self.tables and key not in self.views:
+            if passed:
+                raise OraError(980)
+            raise self._missing(asked)
         granted = {p for who, *what, p in self.grants if who == session.user and what == [*key]}
-        if key not in self.tables or (key[0] != session.user and not granted):
-            raise OraError(942, f'table or view "{key[0]}"."{key[1]}" does not exist' if self.release.modern else None)
+        if key[0] != session.user and not granted:
+            raise self._missing(key)
         if key[0] != session.user and privilege not in granted:
             raise OraError(1031)
         return key
 
+    def _missing(self, key: tuple[str, str]) -> OraError:
+        return OraError(942, f'table or view "{key[0]}"."{key[1]}" does not exist' if self.release.modern else None)
+
     def _table(self, key: tuple[str, str], session: SessionView, privilege: str) -> Table:
         table = self.tables[key]
-        if table.temporary and privilege in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+        if table.temporary and privilege in _ROWS:
             return self._private.setdefault((session.sid, *key), table.empty_copy())
         return table
+
+    def forbid_same_name(self, key: tuple[str, str]) -> None:
+        """Raises ORA-00955."""
+        if any(key in objects for objects in (self.tables, self.views, self.sequences, self.synonyms)):
+            raise OraError(955)
 
     def constraint(self, schema: str, name: str) -> Deferrable:
         """Raises ORA-02448."""
@@ -109,11 +160,6 @@ class Database:
                 if table.schema == schema and constraint.name == name:
                     return constraint
         raise OraError(2448, "constraint does not exist")
-
-    def forbid_same_name(self, key: tuple[str, str]) -> None:
-        """Raises ORA-00955."""
-        if key in self.tables or key in self.sequences or key in self.synonyms:
-            raise OraError(955)
 
     def clear_temporary(self, session: SessionView, closing: bool = False) -> None:
         """Empties or drops the temporary tables of a session when its transaction (with ``closing``: it) ends."""
@@ -149,8 +195,21 @@ class Database:
                 return view.rows(self, frame.session)
 
             return Source(label or name, columns), rows
-        found = self.relation(item, session, "SELECT")
-        return Source(label or name, found.columns, found.table, found.filter), None
+        key = self._locate(schema, name, session, "SELECT")
+        if key in self.views and not is_simple(self.views[key]):
+            return self._complex(self.views[key], session, label or name)
+        return self._relation(key, session, "SELECT").source(label or name), None
+
+    def _complex(self, view: View, session: SessionView, label: str) -> tuple[Source, Rows]:
+        """A view that is a query. Raises ORA-04063."""
+        try:
+            columns = self.view_columns(view, session)
+            query = self.query(view.query, Owner(session, view.schema), [], None)
+        except OraError as error:
+            if error.code in (904, 942, 980):
+                raise OraError(4063, name=f'view "{view.schema}.{view.name}"') from None
+            raise
+        return Source(label, columns), lambda frame: query.values(Frame(frame.session, ()))
 
     # ------------------------------------------------------------------ plans
 

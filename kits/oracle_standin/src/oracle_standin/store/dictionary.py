@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
+from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.sql.scope import SessionView
 from oracle_standin.store.deferral import Deferrable
-from oracle_standin.store.table import Check, Table, Unique
+from oracle_standin.store.table import Check, Column, Table, Unique
+from oracle_standin.store.view import View as UserView
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
@@ -44,19 +46,40 @@ def _visible(database: Database, session: SessionView) -> list[Table]:
     return [t for t in database.tables.values() if t.schema == session.user or (t.schema, t.name) in granted]
 
 
+def _visible_views(database: Database, session: SessionView) -> list[UserView]:
+    granted = {(owner, name) for who, owner, name, _ in database.grants if who == session.user}
+    return [v for v in database.views.values() if v.schema == session.user or (v.schema, v.name) in granted]
+
+
+def _view_columns(database: Database, session: SessionView, view: UserView) -> list[tuple[str, Datatype, bool]]:
+    """None for a view whose query is not valid any more."""
+    try:
+        return database.view_columns(view, session)
+    except OraError:
+        return []
+
+
 def _tab_columns(database: Database, session: SessionView) -> Iterable[Row]:
     for table in _visible(database, session):
-        for i, column in enumerate(table.columns):
-            kind = column.type
-            number = kind.kind is WireType.NUMBER
-            text = kind.kind in TEXT
-            precision = kind.precision or None if number else None
-            scale = kind.scale if (number and kind.scale != ANY_SCALE) or kind.kind in TIMESTAMPS else None
-            yield (
-                table.schema, table.name, column.name, kind.name, kind.byte_length, precision, scale,
-                "Y" if column.nullable else "N", i + 1, column.default_text,
-                kind.size if text else 0, ("C" if kind.characters else "B") if text else None,
-            )  # fmt: skip
+        yield from _columns_of(table)
+    for view in _visible_views(database, session):
+        yield from _columns_of(
+            Table(view.schema, view.name, [Column(*column) for column in _view_columns(database, session, view)])
+        )
+
+
+def _columns_of(table: Table) -> Iterable[Row]:
+    for i, column in enumerate(table.columns):
+        kind = column.type
+        number = kind.kind is WireType.NUMBER
+        text = kind.kind in TEXT
+        precision = kind.precision or None if number else None
+        scale = kind.scale if (number and kind.scale != ANY_SCALE) or kind.kind in TIMESTAMPS else None
+        yield (
+            table.schema, table.name, column.name, kind.name, kind.byte_length, precision, scale,
+            "Y" if column.nullable else "N", i + 1, column.default_text,
+            kind.size if text else 0, ("C" if kind.characters else "B") if text else None,
+        )  # fmt: skip
 
 
 def _tab_cols(database: Database, session: SessionView) -> Iterable[Row]:
@@ -87,6 +110,26 @@ def _constraints(database: Database, session: SessionView) -> Iterable[Row]:
                 name = f"SYS_CNN{i}_{table.name}"
                 when = "NOT DEFERRABLE", "IMMEDIATE"
                 yield table.schema, name, "C", table.name, "ENABLED", "VALIDATED", None, text, *when
+
+
+def _views(database: Database, session: SessionView) -> Iterable[Row]:
+    for view in _visible_views(database, session):
+        yield view.schema, view.name, len(view.text), view.text, "Y" if view.guard == "READ ONLY" else "N"
+
+
+def _objects(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        yield table.schema, table.name, "TABLE", "VALID"
+        for name, _, _ in _index_list(table):
+            yield table.schema, name, "INDEX", "VALID"
+        for trigger in table.triggers:
+            yield table.schema, trigger.name, "TRIGGER", "VALID"
+    for view in _visible_views(database, session):
+        yield view.schema, view.name, "VIEW", "VALID" if _view_columns(database, session, view) else "INVALID"
+    for kind, objects in (("SYNONYM", database.synonyms), ("SEQUENCE", database.sequences)):
+        for owner, name in objects:
+            if owner in (session.user, "PUBLIC"):
+                yield owner, name, kind, "VALID"
 
 
 def _deferral(constraint: Deferrable) -> tuple[str, str]:
@@ -227,6 +270,8 @@ _OWNED = {
         _part_tables,
     ),
     "PART_KEY_COLUMNS": ("NAME OBJECT_TYPE COLUMN_NAME COLUMN_POSITION:n", _part_key_columns),
+    "VIEWS": ("VIEW_NAME TEXT_LENGTH:n TEXT READ_ONLY", _views),
+    "OBJECTS": ("OBJECT_NAME OBJECT_TYPE STATUS", _objects),
     "SEQUENCES": ("SEQUENCE_NAME", lambda database, session: database.sequences),
 }
 _FIXED = {

@@ -134,7 +134,14 @@ class Table:
         """The same definition without rows: a temporary table as one session has it."""
         uniques = [u.empty_copy() for u in self.uniques]
         return Table(
-            self.schema, self.name, self.columns, uniques, self.checks, self.triggers, temporary=self.temporary
+            self.schema,
+            self.name,
+            self.columns,
+            uniques,
+            self.checks,
+            triggers=self.triggers,
+            deferrable=self.deferrable,
+            temporary=self.temporary,
         )
 
     def position(self, name: str) -> int:
