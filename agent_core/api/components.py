@@ -316,6 +316,17 @@ class Stocked(Protocol):
 
 
 @runtime_checkable
+class Completing(Protocol):
+    """Optional on a Replayable that collects records in an open file before it is part of the backlog."""
+
+    def complete(self) -> bool:
+        """Make the good records of the open file part of the backlog now; False when there are none.
+
+        Called by the replay when nothing else waits and no record has come for seconds. Raises OSError or SinkError.
+        """
+
+
+@runtime_checkable
 class Discarding(Protocol):
     """Optional on a Replayable: a person may delete what nobody can use."""
 

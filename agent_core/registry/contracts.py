@@ -12,6 +12,7 @@ from agent_core.api import (
     BlockDriver,
     Buffer,
     ClockReader,
+    Completing,
     DdlProvider,
     Diagnosable,
     Discarding,
@@ -44,7 +45,7 @@ OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
     "driver": (BlockDriver, ItemDriver, BitWriter, ClockReader),
     "transform": (Diagnosable,),
     "buffer": (Diagnosable,),
-    "sink": (Diagnosable, Advising, FallbackSink, Replayable, Stocked, Discarding, DdlProvider),
+    "sink": (Diagnosable, Advising, FallbackSink, Replayable, Stocked, Completing, Discarding, DdlProvider),
     "extension": (Diagnosable,),
 }
 """What a part of that kind may be besides; it is held to those whose members it has."""

@@ -159,8 +159,9 @@ class Agent:
         parts = self._parts
         for delivery in parts.deliveries.values():
             delivery.start()
-            threading.Thread(target=delivery.watch.run, name=f"{delivery.sink_id}-watch", daemon=True).start()
-            threading.Thread(target=delivery.watch.run_relief, name=f"{delivery.sink_id}-relief", daemon=True).start()
+            watch, sink_id, backlog = delivery.watch, delivery.sink_id, delivery.look_at_backlog
+            threading.Thread(target=watch.run, args=(backlog,), name=f"{sink_id}-watch", daemon=True).start()
+            threading.Thread(target=watch.run_relief, name=f"{sink_id}-relief", daemon=True).start()
         self._deaths.install()
         for source_id, source in parts.sources.items():
             if self._stop_wanted():

@@ -22,6 +22,7 @@ from agent_core.cli.signals import signal_handlers
 from agent_core.cli.streams.proxy import drained
 from agent_core.cli.streams.standard import streams_in_background
 from agent_core.cli.subcommand import DEFAULT_FILE, Subcommands, command_parser
+from agent_core.cli.text.amount import amount
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.error_report import report_error
 from agent_core.cli.text.replay_text import (
@@ -239,7 +240,7 @@ def _files(names: Sequence[str]) -> tuple[Path, tuple[Path, ...]]:
 
 
 def _confirmed(preview: ReplayPreview) -> bool:
-    print(f"write {preview.wanted:,} records {_target(preview)} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"write {amount(preview.wanted, 'record')} {_target(preview)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

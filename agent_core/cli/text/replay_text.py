@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from agent_core.cli.text.amount import amount
 from agent_core.cli.text.table import text_table
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def preview_lines(preview: ReplayPreview, *, filtered: bool) -> list[str]:
     if files:
         wanted = f", {preview.wanted:,} of them wanted" if filtered else ""
         size = f" ({sum(file.file.size_bytes for file in files):,} bytes)" if many else ""
-        lines.append(f"{preview.records:,} records in {_count(len(files), 'file')}{size}{wanted}")
+        lines.append(f"{amount(preview.records, 'record')} in {amount(len(files), 'file')}{size}{wanted}")
     return lines
 
 
@@ -59,9 +60,9 @@ def progress_text(progress: ReplayProgress, records_per_second: float | None) ->
     """
     where = f"{progress.file} ({progress.number} of {progress.files})"
     if progress.records_total is None:
-        return f"reading: {progress.records:,} records  {where}"
+        return f"reading: {amount(progress.records, 'record')}  {where}"
     share = progress.records / progress.records_total if progress.records_total else 1.0
-    parts = [f"{share:.0%}", f"{progress.records:,} of {progress.records_total:,} records"]
+    parts = [f"{share:.0%}", f"{progress.records:,} of {amount(progress.records_total, 'record')}"]
     if records_per_second:
         left = timedelta(seconds=round(max(0, progress.records_total - progress.records) / records_per_second))
         parts += [f"{records_per_second:,.0f} records/s", f"{left} left"]
@@ -82,14 +83,14 @@ def result_lines(result: ReplayResult) -> list[str]:
         where = f"; stored in {', '.join(result.rejected_files)}" if result.rejected_files else ""
         lines.append(f"rejected: {codes}{where}")
     if total.bad_lines:
-        lines.append(f"unreadable: {_count(total.bad_lines, 'line')}, listed above; the file keeps them as they are")
+        lines.append(f"unreadable: {amount(total.bad_lines, 'line')}, listed above; the file keeps them as they are")
         lines.append(_DAMAGED_FILES)
     moved = sum(file.moved for file in result.files)
     if moved:
-        lines.append(f"{_count(moved, 'file')} moved out of the backlog")
+        lines.append(f"{amount(moved, 'file')} moved out of the backlog")
     staying = [file for file in result.files if file.own and not file.moved and not file.remaining and file.skipped]
     if staying:
-        lines.append(f"{_count(len(staying), 'file')} left in the backlog: the filter skipped some of the records")
+        lines.append(f"{amount(len(staying), 'file')} left in the backlog: the filter skipped some of the records")
     unfinished = next((file for file in result.files if file.remaining), None)
     if unfinished is not None:
         lines.append(f"the same command resumes at record {unfinished.next_record:,} of {unfinished.file}")
@@ -150,7 +151,7 @@ def _note(file: FilePreview) -> str:
     if file.file.rejected:
         notes.append("rejected before for their content")
     if file.bad_line_count:
-        notes.append(f"{_count(file.bad_line_count, 'unreadable line')}")
+        notes.append(f"{amount(file.bad_line_count, 'unreadable line')}")
     if file.error is not None:
         notes.append(f"cannot be read: {file.error}")
     return ", ".join(notes)
@@ -173,7 +174,7 @@ def _middle_row(files: Sequence[FilePreview], *, filtered: bool) -> list[str]:
     newest = [file.newest_ns for file in files if file.newest_ns is not None]
     noted = sum(bool(_note(file)) for file in files)
     return [
-        f"... {_count(len(files), 'more file')}",
+        f"... {amount(len(files), 'more file')}",
         f"{sum(file.records for file in files):,}",
         *([f"{sum(file.wanted for file in files):,}"] if filtered else []),
         time_text(min(oldest, default=None)),
@@ -215,7 +216,3 @@ def _file_json(file: FilePreview) -> dict[str, object]:
 
 def _ledger_json(ledger: FileLedger) -> dict[str, object]:
     return {name: getattr(ledger, name) for name in ("read", *_ACCOUNTS, "bad_lines")}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

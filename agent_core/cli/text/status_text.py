@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent_core.api import Account, AgentStatus, LedgerSnapshot, SinkState, SinkStatus
+from agent_core.cli.text.amount import amount
 from agent_core.cli.text.table import text_table
 from agent_core.cli.text.whereabouts_text import PLACES, place_numbers, whereabouts_text
 
@@ -34,7 +35,7 @@ class StatusLine:
 def waiting_text(status: AgentStatus) -> str:
     """What a stop is still waiting for."""
     pending = [
-        f"{sink.ledger.pending:,} records of {sink.sink_id} ({sink.state})"
+        f"{amount(sink.ledger.pending, 'record')} of {sink.sink_id} ({sink.state})"
         for sink in status.sinks
         if sink.ledger.pending
     ]
@@ -49,7 +50,8 @@ def ledger_lines(status: AgentStatus) -> list[str]:
         places = sink.whereabouts
         if places.in_files:
             kept = "the next run writes them back" if sink.replay and sink.replay.automatic else "run: tagferry replay"
-            lines.append(f"{sink.sink_id}: {place_numbers(places)[2]} records are waiting in files; {kept}")
+            wait = "record is" if places.in_files == 1 else "records are"
+            lines.append(f"{sink.sink_id}: {place_numbers(places)[2]} {wait} waiting in files; {kept}")
     return [*lines, "", *_ledger_lines(status)]
 
 

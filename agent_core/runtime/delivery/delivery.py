@@ -61,6 +61,12 @@ class BacklogReplay(Protocol):
     def status(self) -> ReplayStatus:
         """A snapshot."""
 
+    def look(self) -> None:
+        """Compare the backlog with what it was; called about once a second."""
+
+    def advice(self) -> Sequence[Finding]:
+        """What an operator should know of the backlog; a snapshot."""
+
     def backlog(self) -> Sequence[BacklogFile]:
         """The files that wait; reads the disk."""
 
@@ -166,6 +172,11 @@ class Delivery:
     def watch(self) -> Watch:
         """Its ``run`` is for a thread that whoever starts the delivery gives it."""
         return self._watch
+
+    def look_at_backlog(self) -> None:
+        """For the watch's ``run``: see whether the backlog shrinks."""
+        if self._replay is not None:
+            self._replay.look()
 
     def drain(self, deadline: float) -> bool:
         """Write what is buffered until ``deadline`` (monotonic seconds); True when nothing is left.
@@ -318,7 +329,8 @@ class Delivery:
 
     def _advice(self) -> tuple[Finding, ...]:
         try:
-            return tuple(map(self._redacted, (*self._diverter.advice(), *self._sink.advice())))
+            of_backlog = () if self._replay is None else self._replay.advice()
+            return tuple(map(self._redacted, (*self._diverter.advice(), *of_backlog, *self._sink.advice())))
         except BaseException as error:  # a sink's defect must not hide the other sinks
             self._context.log.error(
                 "advice failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error

@@ -65,9 +65,14 @@ class Watch:
         self._limits = limits
         self._probe_seconds = probe_seconds
 
-    def run(self) -> None:
-        """Look at the calls until the gate closes; the body of a thread."""
-        self._each_time(partial(self._gate.sleep, LOOK_SECONDS), self.look_at_calls)
+    def run(self, look_elsewhere: Callable[[], None] = lambda: None) -> None:
+        """Look at the calls until the gate closes, and there as well; the body of a thread."""
+
+        def look() -> None:
+            self.look_at_calls()
+            look_elsewhere()
+
+        self._each_time(partial(self._gate.sleep, LOOK_SECONDS), look)
 
     def run_relief(self) -> None:
         """Empty the overflow and relieve the buffer until the gate closes; the body of another thread.

@@ -172,7 +172,16 @@ class FileReplay:
             file.finish()
             ledger.moved = True
             file.end()
-        self._log.info("replay finished", sink=sink_id, file=file.name, records=ledger.read, every="finished")
+        self._log.info(
+            "replay finished",
+            sink=sink_id,
+            file=file.name,
+            records=ledger.read,
+            inserted=ledger.inserted,
+            duplicates=ledger.duplicates,
+            rejected=ledger.rejected,
+            every="finished",
+        )
 
     def _deliver(self, file: ReplayFile, portion: Portion) -> WriteOutcome:
         if not portion.batches:

@@ -10,11 +10,14 @@ from agent_core.api import (
     AgentError,
     AuthenticationError,
     BacklogFile,
+    Completing,
     Discarding,
+    Finding,
     Replayable,
     ReplayRefused,
     ReplayStatus,
     RetryableError,
+    Severity,
     SinkState,
     Stock,
     Stocked,
@@ -40,6 +43,7 @@ from agent_core.runtime.replay.file_replay import (
 from agent_core.runtime.replay.position import ReplayPosition
 from agent_core.runtime.replay.rejected import RejectedRecords
 from agent_core.runtime.replay.suspects import Suspects
+from agent_core.runtime.replay.trend import Trend
 
 LOOK_INTERVAL_SECONDS = 5.0
 """How often the backlog is looked at, or every probe interval where that is shorter; listing a folder is cheap."""
@@ -47,6 +51,11 @@ LOOK_INTERVAL_SECONDS = 5.0
 BACKLOG_VALID_SECONDS = 30.0
 """How long the files that one look has found are replayed before the next look. The oldest come first, so what has come
 since can wait; what somebody asks for is looked for at once."""
+
+STUCK_NEXT_STEP = (
+    "look for replay failed in the log and fix what it says; if there is none, records come faster than they are "
+    "written back: raise replay_rate of the fallback, or the number of workers"
+)
 
 STRIKES = 3
 """After so many failures while the sink is up it is the file, not the sink."""
@@ -94,6 +103,8 @@ class Replayer:
         )
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, intervals.normal)
         self._stopped = False
+        self._diverted = 0
+        self._trend = Trend(context.clock)
         # Under the gate's lock:
         self._requested: list[str] = []
         """Files that somebody asked for, the first first."""
@@ -116,6 +127,30 @@ class Replayer:
                 rejected_records=max(0, stock.rejected_records),
                 counted=stock.counted,
             )
+
+    def look(self) -> None:
+        """See whether the backlog shrinks; called about once a second, whatever the replay does."""
+        status, sink_id = self.status(), self._context.sink_id
+        may_shrink = status.automatic and status.refusal is None and self._gate.state is SinkState.UP
+        self._trend.see(status.waiting_records, may_shrink=may_shrink)
+        if seconds := self._trend.stuck_seconds():
+            self._context.log.warning(
+                "backlog not shrinking",
+                sink=sink_id,
+                waiting_records=status.waiting_records,
+                elapsed_seconds=seconds,
+                next_step=STUCK_NEXT_STEP,
+                every=f"stuck {sink_id}",
+            )
+
+    def advice(self) -> Sequence[Finding]:
+        """That the backlog does not shrink although the sink is up."""
+        if not (seconds := self._trend.stuck_seconds()):
+            return ()
+        waiting = self.status().waiting_records
+        what = "1 record waits" if waiting == 1 else f"{waiting:,} records wait"
+        message = f"{what} in files, no fewer than {seconds / 60:.0f} minutes ago, although the sink is up"
+        return (Finding(Severity.WARNING, "backlog", message, STUCK_NEXT_STEP),)
 
     def _waiting(self) -> Stock:
         """What lies in the fallback, without what was written back of the files that are still in it.
@@ -249,7 +284,16 @@ class Replayer:
                 self._set_waiting(self._status.backlog_files - 1)
             if self._woken or self._clock.monotonic() >= look_again_at:
                 return True
-        return bool(wanted)
+        return bool(wanted) or self._complete_open_file(backlog)
+
+    def _complete_open_file(self, backlog: Sequence[BacklogFile]) -> bool:
+        """When the sink is up and no record has come since the last look, the open file need not become old first."""
+        diverted = self._context.ledger.snapshot(self._context.sink_id).diverted
+        unchanged, self._diverted = diverted == self._diverted, diverted
+        idle = unchanged and self._status.automatic and not any(not file.rejected for file in backlog)
+        if not idle or not self._sink.idempotent or self._gate.state is not SinkState.UP or self._stopped:
+            return False
+        return isinstance(self._replayable, Completing) and self._replayable.complete()
 
     def _set_waiting(self, files: int) -> None:
         with self._gate.changed:

@@ -28,6 +28,7 @@ from agent_core.api import (
     Severity,
 )
 from agent_core.testing.clock import START_NS, ManualClock
+from agent_core.testing.fakes import batch_of
 
 ORIGIN = Origin("line1", "PLC01", "LINE1_PROCESS1")
 BATCH = Batch.of(ORIGIN, ("TEMP_1", "RUN"), (21.5, True), START_NS)
@@ -563,3 +564,12 @@ def test_the_doctor_names_a_place_that_cannot_be_written(make_sink: Callable[...
     (tmp_path / "backup").write_text("", encoding="utf-8")
     (finding,) = make_sink().diagnose()
     assert (finding.severity, "cannot write" in finding.message) == (Severity.CRITICAL, True)
+
+
+def test_the_open_file_of_good_records_can_be_completed_early(sink: CsvSink) -> None:
+    assert not sink.complete()
+    sink.divert(batch_of(1), Diversion(DivertReason.SINK_DOWN, START_NS))
+    sink.divert(batch_of(2), Diversion(DivertReason.REJECTED, START_NS, ("no",)))
+    assert sink.complete()
+    assert not sink.complete()
+    assert [(file.records, file.rejected) for file in sink.backlog() if not file.rejected] == [(1, False)]

@@ -63,7 +63,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Ite
         sizes = [size for path, size in files if kind_of(path) is kind]
         if records:
             about = "about " if inventory.uncounted else ""
-            message = f"{about}{records:,} records {what} ({_files(len(sizes))}, {sum(sizes):,} bytes)"
+            message = f"{about}{_records(records)} {what} ({_files(len(sizes))}, {sum(sizes):,} bytes)"
             yield Finding(Severity.WARNING, subject, message, next_step)
     if damaged := folder.with_damage():
         message = f"{_files(len(damaged))} with damaged lines in {folder.damaged}; the other records were replayed"
@@ -72,7 +72,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Ite
 
 
 def _another_folder(folder: Folder, other: Remembered, subject: str) -> Finding:
-    waiting = f"{other.records:,} records waited"
+    waiting = f"{_records(other.records)} waited"
     if folder.path.is_dir() or other.folder != str(folder.path):
         message = f"not the folder that was used last ({other.folder}, where {waiting})"
         return Finding(Severity.WARNING, subject, message, REPLACED_NEXT_STEP)
@@ -105,6 +105,10 @@ def _room(free: int, replayed: int, min_free_disk_bytes: int, subject: str) -> F
     if room < min_free_disk_bytes:
         return Finding(Severity.WARNING, subject, f"{message}: room for {room // RECORD_BYTES:,} records", next_step)
     return Finding(Severity.OK, subject, f"writable, {free // _MIB} MiB free")
+
+
+def _records(number: int) -> str:
+    return "1 record" if number == 1 else f"{number:,} records"
 
 
 def _files(number: int) -> str:

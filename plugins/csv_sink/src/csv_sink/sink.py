@@ -43,7 +43,9 @@ class _Reading(NamedTuple):
 
 
 class CsvSink:
-    """A Sink, a FallbackSink, Replayable, Stocked and Advising. Thread-safe; records are formatted outside any lock.
+    """A Sink, a FallbackSink, Replayable, Stocked, Completing and Advising. Thread-safe.
+
+    Records are formatted outside any lock.
 
     ``write`` and ``divert`` append to one open file per kind and return when the records are on disk; an error leaves
     the file as it was, and the next call makes the folder, the lock and the file again where they are gone. A folder
@@ -115,6 +117,10 @@ class CsvSink:
             files = self._listing.files()
         self._claim.note()
         return files
+
+    def complete(self) -> bool:
+        """Complete the open file of good records early: nothing else waits to be written back."""
+        return self._appender.is_open and self._appender.complete()
 
     def stock(self) -> Stock:
         """The records in all files; those that an earlier run left are known from the first ``backlog`` on."""
@@ -190,7 +196,8 @@ class CsvSink:
         replaced = self._claim.replaced
         if replaced is None:
             return ()
-        message = f"not the folder that was used before ({replaced.folder}, where {replaced.records:,} records waited)"
+        waiting = "1 record" if replaced.records == 1 else f"{replaced.records:,} records"
+        message = f"not the folder that was used before ({replaced.folder}, where {waiting} waited)"
         return (Finding(Severity.WARNING, f"CSV {self._folder.path}", message, REPLACED_NEXT_STEP),)
 
     def diagnose(self) -> Iterable[Finding]:

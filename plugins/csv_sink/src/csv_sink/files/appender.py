@@ -148,6 +148,10 @@ class Appender:
         for kind in FileKind:
             self._complete_older(kind, self._longest_age(kind))
 
+    def complete(self) -> bool:
+        """Complete the open file of good records, whatever its age; False if there is none."""
+        return self._complete_older(FileKind.BACKUP, 0.0)
+
     def complete_rejected(self) -> bool:
         """Complete the open file of rejected records if it is as old as one of good records may become."""
         return self._complete_older(FileKind.REJECTED, self._config.max_file_age_seconds)

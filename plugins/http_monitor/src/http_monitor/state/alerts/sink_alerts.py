@@ -82,7 +82,7 @@ def sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown, *, sto
             severity,
             "buffer_filling",
             id_,
-            f"the buffer is {fill:.0f} % full ({sink.buffer.pending_records:,} records)",
+            f"the buffer is {fill:.0f} % full ({_records(sink.buffer.pending_records)})",
             "Bring the destination back, or give the buffer enough capacity for such outages.",
         )
     if dropped:
@@ -90,7 +90,7 @@ def sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown, *, sto
             Severity.CRITICAL,
             "records_dropped",
             id_,
-            f"{dropped:,} records were dropped in the last 5 minutes ({reasons(ledger.dropped_by_reason)})",
+            f"{_records(dropped)} dropped in the last 5 minutes ({reasons(ledger.dropped_by_reason)})",
             "Give the sink a fallback, such as csv_sink, or free space on the disk that its fallback writes to.",
         )
     if overflow:
@@ -98,7 +98,7 @@ def sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown, *, sto
             Severity.WARNING,
             "buffer_overflow",
             id_,
-            f"{overflow:,} records did not fit into the buffer in the last 5 minutes and went into files",
+            f"{_records(overflow)} did not fit into the buffer in the last 5 minutes and went into files",
             "They are written back later. If it happens often, raise the capacity or the number of workers.",
         )
     if rejected:
@@ -106,7 +106,7 @@ def sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown, *, sto
             Severity.WARNING,
             "records_rejected",
             id_,
-            f"{rejected:,} records were rejected for their content in the last 5 minutes",
+            f"{_records(rejected)} rejected for their content in the last 5 minutes",
             "The dashboard shows the reason for each record: fix the cause, then replay the file there.",
         )
     oldest = sink.buffer.oldest_age_seconds
@@ -156,6 +156,10 @@ def _write_alerts(sink: SinkStatus, *, stopping: bool) -> Iterator[Alert]:
             f"a write has not returned for {sink.write_seconds:.0f} s",
             "Look for locks, load or a network that swallows answers. Beyond its limit the sink counts as down.",
         )
+
+
+def _records(number: int) -> str:
+    return "1 record" if number == 1 else f"{number:,} records"
 
 
 def overflow_count(sink: SinkStatus) -> int:
