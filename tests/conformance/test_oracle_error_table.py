@@ -3,12 +3,25 @@
 Written out from the database's and the driver's documentation, not from the sink's own table.
 """
 
-import pytest
-from oracle_sink.session.codes import Action
-from oracle_sink.session.errors import action_of, failure
+from __future__ import annotations
 
-from agent_core.api import SinkState
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from oracle_sink.plugin import agent_register_sink
+from oracle_sink.session.codes import NO_PARTITION, Action
+from oracle_sink.session.errors import action_of, failure
+from oracle_sink.sink import OracleSink
+from oracle_standin.process import Standin
+
+from agent_core.api import Batch, ComponentContext, Config, Origin, Secret, SinkError, SinkState, WriteOutcome
+from agent_core.api.document import PathKey
+from agent_core.config.schema.applicable import SchemaWalk
+from agent_core.config.schema.conversion import convert
 from agent_core.runtime.delivery.sink_gate import ProbeIntervals
+from agent_core.testing.clock import START_NS, ManualClock
 
 ROWS = (
     12899, 1401, 1402, 1438, 1426, 1722, 1400, 1407, 2290, 2291, 1830, 1841, 1843, 1847, 1858, 1861, 12713, 14300,
@@ -102,3 +115,103 @@ def test_a_code_that_wraps_another_is_judged_by_the_one_inside(wrapper: int) -> 
             wrong.append((code, action_of(outer, message).name))
     assert wrong == []
     assert action_of(outer, f"{outer}: error\nORA-99999: what nobody knows") is Action.THROTTLE
+
+
+# ---- on the wire (stand-in, not Oracle)
+
+TAG_DATA = """CREATE TABLE tag_data (
+    tag_name VARCHAR2(100) NOT NULL, tag_value VARCHAR2(255) NOT NULL, timestamp TIMESTAMP(6) NOT NULL,
+    quality VARCHAR2(20) NOT NULL, CONSTRAINT pk_tag_data PRIMARY KEY (tag_name, timestamp))"""
+
+A_COLUMN = 'of ("SCOTT"."TAG_DATA"."TAG_VALUE")'
+ON_THE_WIRE = [(code, action, state) for code, action, state in CASES if code.startswith("ORA-")]
+"""The database's own codes; those of the driver come from no server."""
+
+
+@pytest.fixture(scope="module", params=["19", "23"])
+def database(request: pytest.FixtureRequest) -> Iterator[Standin]:
+    with Standin(profile=request.param, ddl=[TAG_DATA]) as standin:
+        yield standin
+
+
+@pytest.fixture
+def sink(database: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OracleSink]:
+    """It has stored a record, and keeps its session whatever the code is: hundreds of log-ins would take long."""
+    database.reset()
+    database.sql("TRUNCATE TABLE tag_data")
+    for module in ("array_dml", "transaction"):
+        monkeypatch.setattr(f"oracle_sink.write.{module}.connection_is_lost", lambda code, text="": False)
+
+    def secret(path: PathKey, text: str) -> Secret:
+        return Secret(lambda: text)
+
+    factory = agent_register_sink()
+    account = {"dsn": database.dsn, "user": database.user, "password": database.password}
+    config = cast(Config, convert(SchemaWalk(factory.schema), account, tmp_path, secret))
+    made = cast(OracleSink, factory.create(config, ComponentContext("s", "a", tmp_path, "oracle_sink", ManualClock())))
+    made.open()
+    made.write(batch(-1))
+    yield made
+    made.close()
+
+
+def batch(number: int) -> Batch:
+    return Batch.of(Origin("s", "d", "g"), ("A", "B", "C"), (1.0, 2.0, 3.0), START_NS + 1000 * number)
+
+
+def mistake(sink: OracleSink, number: int, code: str, state: SinkState) -> str | None:
+    """What is wrong when the batch fails as a whole and then goes in; None if nothing is."""
+    wrong = None
+    try:
+        return f"{code} did not fail: {sink.write(batch(number))}"
+    except SinkError as error:
+        entered, _ = ProbeIntervals(normal=30, slow=60).after(error)
+        step = failure(error.code or "", "", "").next_step
+        if entered is not state or (step and error.next_step != step) or not isinstance(error.code, str):
+            wrong = f"{code} leads to {entered.name}, {error.next_step}: {error}"
+    again = sink.write(batch(number))
+    return wrong if again == WriteOutcome(inserted=3) else f"{code} and then {again}"
+
+
+def test_each_code_of_a_statement_leads_to_its_state_and_costs_no_record(sink: OracleSink, database: Standin) -> None:
+    """A code that blames rows: halves of the batch are tried, and here go in."""
+    plan = [(int(code[4:]), 0, 0)[: 3 if action is Action.REJECT else 2] for code, action, _ in ON_THE_WIRE]
+    database.fault("execute", "ora", codes=sum(plan, ()), match="insert", times=0)
+    mistakes = []
+    for number, (code, action, state) in enumerate(ON_THE_WIRE):
+        if action is not Action.REJECT:
+            mistakes.append(mistake(sink, number, code, state))
+        elif (outcome := sink.write(batch(number))) != WriteOutcome(inserted=3):
+            mistakes.append(f"{code}: {outcome}")
+    assert [text for text in mistakes if text] == []
+    assert database.tables() == {"SCOTT.TAG_DATA": 3 * len(ON_THE_WIRE) + 3}
+
+
+def test_each_code_of_a_row_leads_to_its_state_or_rejects_that_row_alone(sink: OracleSink, database: Standin) -> None:
+    """ORA-00001 is another unique index here, and ORA-14400 a missing LIST partition: others of that time go in."""
+    of_rows = [c for c, action, _ in ON_THE_WIRE if action is Action.REJECT or c in ("ORA-00001", NO_PARTITION)]
+    plan = [(int(code[4:]), 0)[: 1 if code in of_rows else 2] for code, _, _ in ON_THE_WIRE]
+    database.fault("execute", "ora", codes=sum(plan, ()), match="insert", value="^B$", times=0, message=A_COLUMN)
+    mistakes = []
+    for number, (code, _, state) in enumerate(ON_THE_WIRE):
+        if code not in of_rows:
+            mistakes.append(mistake(sink, number, code, state))
+            continue
+        try:
+            outcome = sink.write(batch(number))
+        except SinkError as error:
+            mistakes.append(f"{code}: {error}")
+            continue
+        if [(rejection.position, rejection.code) for rejection in outcome.rejected] != [(1, code)]:
+            mistakes.append(f"{code}: {outcome}")
+    assert [text for text in mistakes if text] == []
+    assert database.tables() == {"SCOTT.TAG_DATA": 3 * len(ON_THE_WIRE) + 3 - len(of_rows)}
+
+
+def test_each_code_that_blames_rows_blames_the_table_when_it_takes_no_row(sink: OracleSink, database: Standin) -> None:
+    """It is the answer to the batch and to the witnesses."""
+    codes = [code for code, action, _ in ON_THE_WIRE if action in (Action.REJECT, Action.TRIGGER)] + [NO_PARTITION]
+    plan = [(int(code[4:]), int(code[4:]), 0) for code in codes]
+    database.fault("execute", "ora", codes=sum(plan, ()), match="insert", value=".", times=0, message=A_COLUMN)
+    mistakes = [mistake(sink, number, code, SinkState.MISCONFIGURED) for number, code in enumerate(codes)]
+    assert [text for text in mistakes if text] == []

@@ -25,8 +25,9 @@ class Rule:
     * ``hang``/``latency``: wait ``seconds`` (default: an hour, or one second); a client's break ends the wait.
     * ``freeze``: like ``hang``, but it notices neither a break nor a lost client, and locks stay held. It ends, with
       the connection, when the rules are cleared.
-    * ``ora``: answer with ``code``; with ``row``, only that row of an array fails; with ``value`` (a regular
-      expression for the bound values), each row that it matches, as with a trigger.
+    * ``ora``: answer with ``code``, or each time with the next of ``codes`` (0: nothing happens); with ``row``, only
+      that row of an array fails; with ``value`` (a regular expression for the bound values), each row that it matches,
+      as with a trigger.
     * ``midpacket``: send half of the reply, then close.
     * ``refuse``: at ``connect``, the listener refuses with ``code`` (default 12514).
     """
@@ -38,6 +39,7 @@ class Rule:
     times: int = 1
     match: str | None = None
     code: int | None = None
+    codes: list[int] = field(default_factory=list)
     message: str | None = None
     row: int | None = None
     value: str | None = None
@@ -53,7 +55,7 @@ class Rule:
             raise ValueError(f"action must be one of {', '.join(ACTIONS)}")
         if self.when not in ("before", "after"):
             raise ValueError("when must be before or after")
-        if self.action == "ora" and self.code is None:
+        if self.action == "ora" and self.code is None and not self.codes:
             raise ValueError("action ora needs a code")
         for pattern in (self.match, self.value):
             re.compile(pattern or "")
@@ -108,6 +110,8 @@ class Faults:
                     continue
                 rule.seen += 1
                 if due is None and rule.seen >= rule.nth and (not rule.times or rule.fired < rule.times):
+                    if rule.codes:
+                        rule.code = rule.codes[rule.fired % len(rule.codes)]
                     rule.fired += 1
-                    due = rule
+                    due = rule if rule.code != 0 else None
         return due

@@ -130,9 +130,9 @@ class Standin:
     # ------------------------------------------------------------------ faults
 
     def fault(self, point: str, action: str, **fields: Any) -> None:
-        """Adds a fault rule: ``when="after"``, ``nth=2``, ``times=0`` (forever), ``match``, ``code``, ``message``,
-        ``row``, ``value``, ``seconds``. Points: connect auth execute query fetch commit rollback ping. Actions: drop
-        rst hang freeze latency ora midpacket refuse."""
+        """Adds a fault rule: ``when="after"``, ``nth=2``, ``times=0`` (forever), ``match``, ``code``, ``codes``,
+        ``message``, ``row``, ``value``, ``seconds``. Points: connect auth execute query fetch commit rollback ping.
+        Actions: drop rst hang freeze latency ora midpacket refuse."""
         self._ask("POST", "/faults", {"point": point, "action": action, **fields})
 
     def clear_faults(self) -> None:

@@ -27,10 +27,11 @@ from oracle_sink.table.known_table import KnownTable
 from oracle_sink.table.layout import Layout
 from oracle_sink.table.partitions import PartitionWatch
 from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.judge import FactsDoubted, Judge
 from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
 from oracle_sink.write.transaction import Transaction
-from oracle_sink.write.trials import Trials
+from oracle_sink.write.trials import Trial, Trials
 
 _NS: Final = 1_000_000_000
 
@@ -50,7 +51,7 @@ class OracleSink:
         self._table = parse_table(config.table)
         self._known_table = KnownTable(config, context)
         self._known = KnownSpan()
-        self._doubt = Doubt()
+        self._doubt = Doubt(context.clock)
         self._trials = Trials()
         self._connections = Connections(config, context, latch, self._inspect)
         self._partitions = PartitionWatch(context, self._connections.session)
@@ -78,9 +79,11 @@ class OracleSink:
         trial = self._trials.of(batch)
         with self._connections.session() as session:
             try:
-                layout, rows = self._encoded(batch, session)
-                write = Transaction(session, layout, self._config.on_conflict, rows, self._doubt, trial)
-                outcome = write.run(look_up_first=self._known.expects(batch))
+                try:
+                    outcome = self._transact(batch, session, trial, doubt_facts=True)
+                except FactsDoubted:
+                    self._read_again(session)
+                    outcome = self._transact(batch, session, trial, doubt_facts=False)
             except ConflictError as error:
                 raise ConfigurationError(
                     f"table {self._table}: {error}; nothing of the batch was written (on_conflict: fail)",
@@ -98,6 +101,8 @@ class OracleSink:
             raise RuntimeError(f"{outcome.total} of {len(batch)} records are accounted for: {outcome}")
         self._trials.went_in(batch, outcome.inserted + outcome.duplicates)
         self._known.learn(batch, outcome.duplicates)
+        if outcome.inserted or outcome.duplicates:
+            self._doubt.stored(batch, outcome)
         return outcome
 
     def diagnose(self) -> Iterable[Finding]:
@@ -118,6 +123,22 @@ class OracleSink:
     def _inspect(self, connection: oracledb.Connection) -> None:
         """Of a first session, also after none was left: it may be another database."""
         self._partitions.learn(connection, self._known_table.read(connection))
+
+    def _transact(self, batch: Batch, session: Session, trial: Trial, *, doubt_facts: bool) -> WriteOutcome:
+        layout, rows = self._encoded(batch, session)
+        old = doubt_facts and self._known_table.is_old(layout)
+        judge = Judge(batch, self._doubt, trial, self._clock.time_ns(), facts_are_old=old)
+        write = Transaction(session, layout, self._config.on_conflict, rows, judge, trial)
+        return write.run(look_up_first=self._known.expects(batch))
+
+    def _read_again(self, session: Session) -> None:
+        """Undo the transaction, then read the table."""
+        try:
+            session.connection.rollback()
+            self._known_table.for_refused(session.connection)
+        except DRIVER_ERRORS as error:
+            session.lost = True
+            raise translate(error, f"read the columns of table {self._table}") from error
 
     def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
         try:

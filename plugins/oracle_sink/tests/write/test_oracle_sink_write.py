@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ import pytest
 from oracle_sink.config import OnConflict
 from oracle_sink.sink import OracleSink
 from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.judge import Judge
 from oracle_sink.write.transaction import Transaction
 from oracle_sink.write.trials import Trials
 from oracle_standin.process import Standin
@@ -196,78 +196,18 @@ def test_with_fail_nothing_of_the_batch_is_written(batch: Batch, make_sink: Make
 
 
 def test_rejections_have_the_positions_in_the_batch(sink: OracleSink, database: Standin) -> None:
-    database.fault("execute", "ora", code=20001, value="^M$", match="insert", times=0)
+    database.fault("execute", "ora", code=2290, value="^M$", match="insert", times=0)
     names = list("ZYXMCBA")
     outcome = sink.write(Batch.of(ORIGIN, names, [1.0] * 7, START))
     assert outcome.inserted == 6
-    assert codes(outcome) == [(names.index("M"), "ORA-20001")]
+    assert codes(outcome) == [(names.index("M"), "ORA-02290")]
 
 
 def test_twins_of_a_rejected_record_are_rejected_with_it(sink: OracleSink, database: Standin) -> None:
-    database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
+    database.fault("execute", "ora", code=2290, value="^B$", match="insert", times=0)
     outcome = sink.write(rows(("B", 1.0), ("A", 1.0), ("B", 1.0)))
     assert (outcome.inserted, outcome.duplicates) == (1, 0)
-    assert codes(outcome) == [(0, "ORA-20001"), (2, "ORA-20001")]
-
-
-@pytest.mark.parametrize("code", [20001, 4088, 29999])
-def test_a_record_that_a_trigger_refuses_is_rejected_even_if_it_is_alone(
-    code: int, sink: OracleSink, database: Standin
-) -> None:
-    database.fault("execute", "ora", code=code, value="^B", match="insert", times=0)
-    for second in range(9):
-        outcome = sink.write(rows(("B1", 1.0), at=START + second))
-        assert codes(outcome) == [(0, f"ORA-{code:05}")]
-        outcome = sink.write(rows(("B1", 2.0), ("B2", 2.0), at=START + second))
-        assert len(outcome.rejected) == 2
-        assert sink.write(rows(("A", 1.0), at=START + 1000 * second)).inserted == 1
-    assert count(database) == 9
-
-
-@pytest.mark.parametrize("code", [20001, 4088, 29999])
-def test_when_no_record_of_several_batches_is_stored_the_table_is_broken_and_the_records_are_good(
-    code: int, sink: OracleSink, database: Standin
-) -> None:
-    database.fault("execute", "ora", code=code, value=".", match="insert", times=0)
-    batches = [numbered(500, at=START + 1000 * second) for second in range(20)]
-    assert [len(sink.write(batch).rejected) for batch in batches[:2]] == [500, 500]
-    for batch in batches[2:]:
-        with pytest.raises(RetryableError, match="on every row of several batches") as raised:
-            sink.write(batch)
-        assert raised.value.code == f"ORA-{code:05}"
-    database.clear_faults()
-    assert [sink.write(batch) for batch in batches[2:]] == [WriteOutcome(inserted=500)] * 18
-
-
-def test_several_workers_together_reject_no_more_than_one(sink: OracleSink, database: Standin) -> None:
-    database.fault("execute", "ora", code=20001, value=".", match="insert", times=0)
-
-    def write(second: int) -> int:
-        try:
-            return len(sink.write(numbered(10, at=START + 1000 * second)).rejected)
-        except RetryableError:
-            return 0
-
-    with ThreadPoolExecutor(5) as pool:
-        assert sum(pool.map(write, range(20))) == 20
-
-
-@pytest.mark.parametrize("success", [rows(("OLD", 1.0)), rows(("OLD", 1.0), ("B", 1.0))], ids=["known", "mixed"])
-def test_known_records_prove_that_the_table_is_not_broken(success: Batch, sink: OracleSink, database: Standin) -> None:
-    sink.write(rows(("OLD", 1.0)))
-    database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
-    for second in range(5):
-        assert len(sink.write(rows(("B", 1.0), at=START + 1000 * second)).rejected) == 1
-        assert sink.write(success).duplicates == 1
-
-
-def test_records_that_do_not_fit_their_columns_prove_nothing(sink: OracleSink, database: Standin) -> None:
-    database.fault("execute", "ora", code=20001, value="^B$", match="insert", times=0)
-    for second in range(2):
-        assert len(sink.write(rows(("B", 1.0), at=START + 1000 * second)).rejected) == 1
-        assert codes(sink.write(rows(("A", "x" * 300)))) == [(0, "ORA-12899")]
-    with pytest.raises(RetryableError, match="on every row"):
-        sink.write(rows(("B", 1.0), ("A", "x" * 300), at=START + 1000 * 2))
+    assert codes(outcome) == [(0, "ORA-02290"), (2, "ORA-02290")]
 
 
 @pytest.mark.parametrize("code", [4098, 2289])
@@ -417,5 +357,7 @@ def test_a_bind_that_the_driver_refuses_is_found_by_halves(sink: OracleSink) -> 
         trial = Trials().of(numbered(8))
         poisoned = list(encoded.rows)
         poisoned[5] = (poisoned[5][0], poisoned[5][1], 1j, "GOOD")  # type: ignore[assignment]
-        outcome = Transaction(session, layout, OnConflict.KEEP, replace(encoded, rows=poisoned), Doubt(), trial).run()
+        judge = Judge(numbered(8), Doubt(ManualClock()), trial, START, facts_are_old=False)
+        encoded = replace(encoded, rows=poisoned)
+        outcome = Transaction(session, layout, OnConflict.KEEP, encoded, judge, trial).run()
     assert (outcome.inserted, codes(outcome)) == (7, [(5, "DPY-3002")])

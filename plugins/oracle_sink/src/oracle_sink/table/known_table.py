@@ -61,6 +61,11 @@ class KnownTable:
         """The database refuses what fits the known layout: read it again before the next batch."""
         self._suspected = True
 
+    def is_old(self, layout: Layout) -> bool:
+        """True if ``for_refused`` may find a newer one."""
+        now = self._clock.monotonic()
+        return layout is not self._layout or now > max(self._read_at + _FACTS_SECONDS, self._not_before)
+
     def for_batch(self, connection: oracledb.Connection) -> Layout:
         """The layout for the next batch. Raises as ``read``."""
         if self._layout is None or self._suspected:

@@ -58,7 +58,7 @@ class ArrayDml:
         errors: list[RowError] = []
         done = 0
         for part in self._trial.pieces(wanted, self._rows.positions, _ROWS_PER_CALL):
-            undo = self._mark() if done else _UNDO_ALL
+            undo = self.mark() if done else _UNDO_ALL
             try:
                 found = self.run(sql, sizes, part, self._bound(part), undo)
             except SinkError as error:
@@ -82,12 +82,13 @@ class ArrayDml:
         positions = [self._rows.positions[index] for index in part]
         self._trial.lost(positions, ending, one_line(text), others_went_in=others_went_in)
 
-    def _mark(self) -> str:
+    def mark(self, name: str = "tagferry") -> str:
         """Begin what the returned statement undoes."""
-        self._execute("SAVEPOINT tagferry")
-        return "ROLLBACK TO SAVEPOINT tagferry"
+        self.execute(f"SAVEPOINT {name}")
+        return f"ROLLBACK TO SAVEPOINT {name}"
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
+        """Run what has no rows. Raises SinkError."""
         try:
             with self._session.connection.cursor() as cursor:
                 cursor.execute(statement)
@@ -147,11 +148,11 @@ class ArrayDml:
         if len(indices) == 1:
             return [RowError(indices[0], code or type(error).__name__, text_of(error))]
         if undo is not None:  # rows before the one that failed may have gone in, and a large call is sent in parts
-            self._execute(undo)
+            self.execute(undo)
         middle = len(indices) // 2
         errors: list[RowError] = []
         for half in (slice(middle), slice(middle, None)):
-            mark = None if undo is None else self._mark()
+            mark = None if undo is None else self.mark()
             errors += self.run(sql, sizes, indices[half], rows[half], mark)
         return errors
 

@@ -1,36 +1,71 @@
-"""Doubt: whether the records or the table are to blame if no record of a batch was stored.
+"""Doubt: what earlier batches say about the question whether rows or the table are to blame.
 
-A code that a plant's trigger raises, or one that the table of errors does not have, does not tell which. While other
-records are stored, the record is to blame. If no record of a batch is, it may be the records (the batch may have only
-one) or the table (a trigger that refuses everything). The records of the first few such batches in succession are
-rejected: they are in the file of rejected records with their codes, and nothing waits for them. After that the table
-counts as broken, and records wait until one of any batch is stored or is found in the table.
+The judge asks it. It keeps the last batch of which a record is in the table (its records are the witnesses), the codes
+that have come again for the same row, and how often no witness could decide.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Final
 
-_BATCHES: Final = 2
-"""How many batches are rejected before the table counts as broken. It limits how many good records a broken table sends
-to the file of rejected records."""
+from agent_core.api import EMPTY, Batch, Clock, WriteOutcome
+
+_WITNESSES: Final = 16
+"""Records that are tried in the table's favour: some of them may be of tags that it no longer takes."""
+
+_FAMILIAR_SECONDS: Final = 3600.0
+_FIRST_WAIT: Final = 16
+"""Attempts without a decision before a batch is given up; with a probe each minute, a quarter of an hour."""
 
 
 class Doubt:
-    """Counts successive batches of which no record was stored. Thread-safe."""
+    """The memory of one sink. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._batches = 0
+        self._last: tuple[Batch, WriteOutcome] = EMPTY, WriteOutcome(inserted=0)
+        self._undecided = 0
+        self._familiar: dict[str, float] = {}
 
-    def clear(self) -> None:
-        """The table has a record of a batch, so it is not broken."""
-        with self._lock:
-            self._batches = 0
+    def stored(self, batch: Batch, outcome: WriteOutcome) -> None:
+        """Records of the batch are in the table. Costs two assignments."""
+        self._last = batch, outcome
+        self._undecided = 0
 
-    def table_is_broken(self) -> bool:
-        """Count a batch of which no record was stored; True if there were too many to blame the records."""
+    def witnesses(self, at_ns: int) -> Batch:
+        """Records that the table has taken, spread over the last batch, with another time; EMPTY if there are none."""
+        batch, outcome = self._last
+        refused = {rejection.position for rejection in outcome.rejected}
+        positions = [position for position in range(len(batch)) if position not in refused]
+        return with_time(batch, positions, at_ns)
+
+    def gives_up(self) -> bool:
+        """Count an attempt that nobody could decide. True for the 16th in succession, the 32nd, the 64th and so on.
+
+        So the rows of no batch keep others waiting forever, and if the table is to blame after all, a month of probes
+        sets a dozen batches aside.
+        """
         with self._lock:
-            self._batches += 1
-            return self._batches > _BATCHES
+            self._undecided += 1
+            count = self._undecided
+        return count >= _FIRST_WAIT and count & (count - 1) == 0
+
+    def is_familiar(self, code: str) -> bool:
+        """True if within the last hour the code has come again for a row that was retried."""
+        return self._clock.monotonic() - self._familiar.get(code, -_FAMILIAR_SECONDS) < _FAMILIAR_SECONDS
+
+    def came_again(self, code: str) -> None:
+        """A row was refused with the code, retried, and refused with it again."""
+        with self._lock:
+            self._familiar[code] = self._clock.monotonic()
+
+
+def with_time(batch: Batch, positions: list[int], at_ns: int) -> Batch:
+    """A few of the records at ``positions``, evenly spread, all with the same time."""
+    if not positions:
+        return EMPTY
+    step = -(-len(positions) // _WITNESSES)
+    return replace(batch.select(positions[::step]), timestamps_ns=at_ns)

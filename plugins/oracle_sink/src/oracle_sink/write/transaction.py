@@ -6,8 +6,7 @@
                   \\--> ORA-00001 --> look up --> same content ---------> duplicate
                   |                         \\--> other content --------> on_conflict
                   |                         \\--> not found ------------> rejected: another unique index, or hidden
-                  |--> a code that blames the row --------------------> rejected
-                  |--> a code that may blame either (a trigger) ------> rejected, unless the table seems broken
+                  |--> a code that may blame the row -----------------> rejected, unless the judge blames the table
                   '--> a code that blames the database ---> roll back, raise for the whole batch
 """
 
@@ -18,12 +17,10 @@ from typing import Final
 
 from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteOutcome
 from oracle_sink.config import OnConflict
-from oracle_sink.session.codes import DUPLICATE, NULL_REFUSED, ROLLED_BACK, Action
+from oracle_sink.session.codes import DUPLICATE, NULL_REFUSED, ROLLED_BACK
 from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
-    DOUBTFUL,
-    action_of,
     code_of,
     failure,
     one_line,
@@ -36,7 +33,7 @@ from oracle_sink.session.soundness import connection_is_lost
 from oracle_sink.table.binding import HIDDEN, Bind, Refusal
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout
 from oracle_sink.write.array_dml import ArrayDml, RowError
-from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.judge import Judge, may_be_the_rows
 from oracle_sink.write.rows import ConflictError, Rows, conflict
 from oracle_sink.write.trials import Trial
 
@@ -50,13 +47,13 @@ class Transaction:
     """Writes the rows of one batch with one session. Raises SinkError; the owner of the session rolls back."""
 
     def __init__(
-        self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, doubt: Doubt, trial: Trial
+        self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, judge: Judge, trial: Trial
     ) -> None:
         self._session = session
         self._layout = layout
         self._on_conflict = on_conflict
         self._rows = rows
-        self._doubt = doubt
+        self._judge = judge
         self._trial = trial
         self._dml = ArrayDml(session, layout, rows, trial)
         self._doing = self._dml.doing
@@ -78,8 +75,12 @@ class Transaction:
         taken = self._sort_errors(errors, rejected)
         if taken:
             self._sort_taken(taken, duplicates, conflicts, rejected)
-        known = len(duplicates) + len(conflicts)
-        self._judge_table(errors, went_in=len(wanted) - len(errors) + known)
+        if errors or rejected or self._rows.refusals:
+            refused = [error for error in errors if error.row in rejected and rejected[error.row].code != HIDDEN]
+            failed = {error.row for error in errors}
+            known = [row for row in failed if row in duplicates or row in conflicts]
+            stored = [*(i for i in wanted if i not in failed), *known]
+            self._judge.judge(self._dml, self._layout, self._rows, refused, stored)
         self._resolve(conflicts, rejected)
         self._commit()
         return self._outcome(duplicates, rejected)
@@ -93,13 +94,10 @@ class Transaction:
             if error.code == DUPLICATE:
                 taken.append(error)
                 continue
-            match action_of(error.code, error.message):
-                case Action.REJECT:
-                    self._expect_mapped(error)
-                case action if action not in DOUBTFUL:
-                    if connection_is_lost(error.code, error.message):
-                        self._session.lost = True
-                    raise failure(error.code, one_line(error.message), self._doing)
+            if not may_be_the_rows(error):
+                self._session.lost |= connection_is_lost(error.code, error.message)
+                raise failure(error.code, one_line(error.message), self._doing)
+            self._expect_mapped(error)
             rejected[error.row] = Refusal(error.code, one_line(error.message))
         return taken
 
@@ -110,22 +108,8 @@ class Transaction:
         column = refused_column(error.message)
         if column is not None and all(column != encoder.column.name for encoder in self._layout.encoders):
             text = one_line(error.message)
-            raise ConfigurationError(
-                f"{self._doing}: {text} (map {column} in columns:, or give it a DEFAULT)", code=error.code
-            )
-
-    def _judge_table(self, errors: Sequence[RowError], *, went_in: int) -> None:
-        """A code that may blame row or table, on every row of several batches, blames the table."""
-        if went_in:
-            self._doubt.clear()
-            return
-        for error in errors:
-            if error.code != DUPLICATE and action_of(error.code, error.message) in DOUBTFUL:
-                if self._doubt.table_is_broken():
-                    raise failure(
-                        error.code, f"on every row of several batches: {one_line(error.message)}", self._doing
-                    )
-                return
+            step = f"map {column} in columns:, or give it a DEFAULT"
+            raise ConfigurationError(f"{self._doing}: {text} ({step})", code=error.code, next_step=step)
 
     # ---- rows whose key is in the table
 
@@ -151,6 +135,7 @@ class Transaction:
             if key is None or violated_constraint(error.message) != key.constraint:
                 rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
                 continue
+            self._judge.doubt_facts(error.code)
             shown = self._layout.shown(self._rows.rows[error.row])
             if not self._trial.is_hidden(self._rows.positions[error.row]):
                 gone.append(shown)

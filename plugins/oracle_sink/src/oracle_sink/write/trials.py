@@ -59,6 +59,7 @@ class Trial:
         self._goings = goings
         self._went_in = goings.count
         self._hidden: Counter[int] = Counter()
+        self._refused: set[int] = set()
         self._lost = 0
         self._cleared: set[int] = set()
         """Rows that have gone in during the search."""
@@ -74,6 +75,13 @@ class Trial:
         self.worth_keeping = True
         self._hidden[position] += 1
         return self._hidden[position] >= _HIDDEN_ATTEMPTS
+
+    def comes_again(self, position: int) -> bool:
+        """Note that a row was refused with a code that may not come again; True if it was before."""
+        self.worth_keeping = True
+        before = position in self._refused
+        self._refused.add(position)
+        return before
 
     def pieces(self, wanted: Sequence[int], positions: Sequence[int], largest: int) -> Iterator[Sequence[int]]:
         """Cut the indices of rows into those of one call each; ``positions``: of the records, by index.
