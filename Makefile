@@ -66,7 +66,7 @@ chaos: develop  ## the fault tests at full length
 isolation: develop  ## every plugin and kit alone, with what its metadata names and nothing else
 	@$(BIN)/python -m pytest -m isolation tests/distributions -n $(WORKERS) --dist worksteal
 
-drivers: develop  ## the Oracle driver's published behaviour, on the oldest and the newest supported version
+drivers: develop  ## the Oracle driver's published behaviour on its oldest and newest version, and node-oracledb
 	@$(BIN)/python -m oracle_standin.check_drivers
 
 dist: setup  ## wheels and source distributions of the core, the plugins and the kits, into dist/

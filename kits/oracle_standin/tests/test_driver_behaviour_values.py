@@ -93,6 +93,23 @@ def test_the_columns_are_described_2220_2522_2606(cursor: oracledb.Cursor) -> No
     ]  # fmt: skip
 
 
+def test_float_is_a_number_of_so_many_bits_2220(cursor: oracledb.Cursor) -> None:
+    cursor.execute("CREATE TABLE behaviour_again (a FLOAT, b FLOAT(5), c REAL, d DOUBLE PRECISION)")
+    cursor.execute("INSERT INTO behaviour_again VALUES (:1, :2, :3, :4)", [123.456] * 4)
+    cursor.execute("SELECT * FROM behaviour_again")
+    assert cursor.fetchone() == (123.456, 120, 123.456, 123.456)
+    number = oracledb.DB_TYPE_NUMBER
+    assert [column[:6] for column in described(cursor)] == [
+        ("A", number, 127, None, 126, -127), ("B", number, 6, None, 5, -127), ("C", number, 64, None, 63, -127),
+        ("D", number, 127, None, 126, -127),
+    ]  # fmt: skip
+    query = "SELECT data_type, data_precision, data_scale FROM user_tab_columns WHERE table_name = 'BEHAVIOUR_AGAIN'"
+    assert cursor.execute(query + " ORDER BY column_id").fetchall() == [
+        ("FLOAT", 126, None), ("FLOAT", 5, None), ("FLOAT", 63, None), ("FLOAT", 126, None)
+    ]  # fmt: skip
+    cursor.execute("DROP TABLE behaviour_again PURGE")
+
+
 def one(cursor: oracledb.Cursor, value: object) -> Any:
     return cursor.execute("SELECT :1 FROM dual", [value]).fetchone()[0]
 

@@ -27,6 +27,39 @@ def test_a_wrong_password_is_refused_and_counted(db: Standin) -> None:
     assert db.counters()["logons"] == 0
 
 
+@pytest.mark.parametrize("password", ["p", "p" * 15, "p" * 16, "p" * 17, "한글 비밀번호", "p/q@r s", "é" * 15])
+def test_a_password_of_any_length_logs_on_and_its_like_do_not(db: Standin, password: str) -> None:
+    db.change_password(password)
+    oracledb.connect(user=db.user, password=password, dsn=db.dsn).close()
+    for wrong in (password + "p", password[:-1] or "x", password.swapcase() + " "):
+        with pytest.raises(oracledb.DatabaseError) as caught:
+            oracledb.connect(user=db.user, password=wrong, dsn=db.dsn)
+        assert error_code(caught) == "ORA-01017"
+
+
+@pytest.mark.parametrize("size", [1, 30, 31, 1024, 4000])
+def test_a_wrong_password_of_any_length_is_refused(db: Standin, size: int) -> None:
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        oracledb.connect(user=db.user, password="x" * size, dsn=db.dsn)
+    assert error_code(caught) == "ORA-01017"
+
+
+def test_a_password_as_long_as_the_release_allows_can_be_set_1137(db: Standin, profile: str) -> None:
+    longest, code = (1024, "ORA-28218") if profile == "23" else (30, "ORA-00972")
+    with connect(db) as opened:
+        opened.changepassword(db.password, "p" * longest)
+        with pytest.raises(oracledb.DatabaseError) as caught:
+            opened.changepassword("p" * longest, "p" * (longest + 1))
+    assert error_code(caught) == code
+    oracledb.connect(user=db.user, password="p" * longest, dsn=db.dsn).close()
+
+
+def test_who_connects_is_known_to_the_server_1148_1149(db: Standin) -> None:
+    with connect(db, osuser="operator", terminal="tty1", program="agent") as opened:
+        found = opened.cursor().execute("SELECT osuser, terminal, program FROM v$session").fetchall()
+        assert found == [("operator", "tty1", "agent")]
+
+
 def test_an_unknown_user_looks_like_a_wrong_password(db: Standin) -> None:
     with pytest.raises(oracledb.DatabaseError) as caught:
         oracledb.connect(user="nobody", password=db.password, dsn=db.dsn)

@@ -75,6 +75,11 @@ def cursor(connection: oracledb.Connection) -> oracledb.Cursor:
         ("SELECT TO_CHAR(timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF3') FROM tag_data WHERE tag_name = 'B'",
          [("2026-01-01T12:00:00.250",)]),
         ("SELECT TO_TIMESTAMP('2026-01-01 12:00:00.25', 'YYYY-MM-DD HH24:MI:SS.FF6') FROM dual", [(MOMENT,)]),
+        (("SELECT TO_DATE('01-JAN-26'), TO_TIMESTAMP('01-JAN-26 12.00.00.25 PM'), TO_DATE(NULL), TO_TIMESTAMP(NULL) "
+          "FROM dual"),
+         [(dt.datetime(2026, 1, 1), MOMENT, None, None)]),
+        (("SELECT SYS_EXTRACT_UTC(TO_TIMESTAMP_TZ('2026-01-01 21:00:00.25 +09:00', "
+          "'YYYY-MM-DD HH24:MI:SSXFF TZH:TZM')) FROM dual"), [(MOMENT,)]),
         ("SELECT TO_DATE('2026/01/02', 'YYYY/MM/DD') - DATE '2026-01-01' FROM dual", [(1,)]),
         ("SELECT TIMESTAMP '2026-01-01 12:00:00.25' + 1 FROM dual", [(MOMENT + dt.timedelta(days=1),)]),
         ("SELECT CAST('12' AS NUMBER) + TO_NUMBER('1'), CAST(1.5 AS VARCHAR2(9)), TO_CHAR(0.5) FROM dual",
@@ -108,6 +113,11 @@ def cursor(connection: oracledb.Connection) -> oracledb.Cursor:
 )  # fmt: skip
 def test_a_query(cursor: oracledb.Cursor, query: str, expected: list[tuple[Any, ...]]) -> None:
     assert cursor.execute(query).fetchall() == expected
+
+
+def test_what_would_be_answered_wrongly_is_refused(cursor: oracledb.Cursor) -> None:
+    with pytest.raises(oracledb.DatabaseError, match="ORA-03001"):
+        cursor.execute("SELECT ROWNUM FROM dual CONNECT BY ROWNUM <= 5")
 
 
 def test_many_keys_are_looked_up_by_row_values(cursor: oracledb.Cursor) -> None:

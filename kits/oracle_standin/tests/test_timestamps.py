@@ -72,3 +72,14 @@ def test_the_clock(cursor: oracledb.Cursor) -> None:
 def test_an_unknown_zone_is_refused(cursor: oracledb.Cursor) -> None:
     with pytest.raises(oracledb.DatabaseError, match="ORA-01882"):
         cursor.execute("ALTER SESSION SET TIME_ZONE = 'Mars/Olympus'")
+
+
+def test_the_session_may_be_in_a_region(cursor: oracledb.Cursor) -> None:
+    cursor.execute("ALTER SESSION SET TIME_ZONE = 'Europe/Berlin'")
+    for month in (1, 7):
+        cursor.setinputsizes(oracledb.DB_TYPE_TIMESTAMP)
+        cursor.execute("INSERT INTO moments (local) VALUES (:1)", [MOMENT.replace(month=month)])
+    cursor.execute("SELECT SESSIONTIMEZONE, TO_CHAR(local AT TIME ZONE '+00:00', 'HH24') FROM moments ORDER BY local")
+    assert cursor.fetchall() == [("Europe/Berlin", "11"), ("Europe/Berlin", "10")]
+    with pytest.raises(oracledb.DatabaseError, match="ORA-01882"):
+        cursor.execute("ALTER SESSION SET TIME_ZONE = 'Europe/Atlantis'")

@@ -33,6 +33,7 @@ MESSAGES: dict[int, str] = {
     947: "not enough values",
     955: "name is already used by an existing object",
     957: "duplicate column name",
+    972: "identifier is too long",
     980: "synonym translation is no longer valid",
     1001: "invalid cursor",
     1002: "fetch out of sequence",
@@ -95,6 +96,7 @@ MESSAGES: dict[int, str] = {
     28001: "the password has expired",
     28002: "the password will expire within {days} days",
     28115: "policy with check option violation",
+    28218: "password length more than 1024 bytes",
     30926: "unable to get a stable set of rows in the source tables",
     38104: "Columns referenced in the ON Clause cannot be updated: {name}",
 }

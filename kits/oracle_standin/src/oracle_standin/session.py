@@ -41,7 +41,7 @@ class Session:
         self.channel = Channel(sock, self.counters)
         self.sid, self.serial = sid, 20000 + sid
         self.user = self.schema = ""
-        self.program = self.machine = ""
+        self.program = self.machine = self.terminal = self.os_user = ""
         self.module: str | None = None
         self.action: str | None = None
         self.settings = Settings()

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from oracle_standin.ddl.clauses import closing, condition, expression, inside, parse, pattern, split, word
 from oracle_standin.errors import OraError
-from oracle_standin.sql.datatype import Datatype, WireType, column_type, number_type
+from oracle_standin.sql.datatype import ANY_SCALE, Datatype, WireType, column_type, number_type
 from oracle_standin.store.table import Column
 
 _TYPE = pattern(
@@ -17,6 +17,8 @@ _TYPE = pattern(
     r"(?: DAY\b.*? TO SECOND\s*(?:\(\d\))?))?"
 )
 _NUMBER = pattern(r"\s*NUMBER\s*\(\s*(\d+|\*)\s*(?:,\s*(-?\d+)\s*)?\)\s*$")
+_FLOAT = pattern(r"\s*(FLOAT|REAL|DOUBLE PRECISION)\s*(?:\(\s*(\d+)\s*\))?\s*$")
+_FLOAT_BITS = {"FLOAT": 126, "REAL": 63}  # what each is without a number
 _DEFAULT = pattern(r"\s*DEFAULT (?:ON NULL (FOR INSERT (?:ONLY|AND UPDATE) )?)?")
 _IDENTITY = pattern(r"\s*GENERATED (ALWAYS|BY DEFAULT)( ON NULL)? AS IDENTITY\s*")
 _VIRTUAL = pattern(r"\s*(?:GENERATED ALWAYS )?AS\s*(?=\()")
@@ -58,6 +60,12 @@ def read_datatype(text: str) -> Datatype:
     number = _NUMBER.match(text)
     if number is not None:
         return number_type(38 if number[1] == "*" else int(number[1]), int(number[2] or 0))
+    binary = _FLOAT.match(text)
+    if binary is not None:
+        bits = int(binary[2] or _FLOAT_BITS.get(binary[1].upper(), 126))
+        if not 1 <= bits <= 126:
+            raise OraError(1725, "invalid floating point precision (1 - 126)")
+        return Datatype(WireType.NUMBER, precision=bits, scale=ANY_SCALE)
     try:
         found: Datatype = column_type(parse(f"SELECT CAST(a AS {text}) FROM dual").expressions[0].args["to"])
     except OraError as error:

@@ -6,9 +6,11 @@ zone), ``bytes`` (RAW), ``bool`` (a bound BOOLEAN) or None; the empty string doe
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import re
+import zoneinfo
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -29,7 +31,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.constraints = "DEFAULT"  # or IMMEDIATE or DEFERRED
-        self.zone: dt.timezone = UTC
+        self.zone: dt.tzinfo = UTC
         self.nls = {
             "NLS_DATE_FORMAT": "DD-MON-RR",
             "NLS_TIMESTAMP_FORMAT": "DD-MON-RR HH.MI.SSXFF AM",
@@ -46,18 +48,22 @@ class Settings:
             self.nls[name] = value
 
 
-def parse_zone(text: str) -> dt.timezone:
-    """``+09:00``, ``UTC`` or ``LOCAL``; a region name is not known here. Raises ORA-01882."""
+def parse_zone(text: str) -> dt.tzinfo:
+    """``+09:00``, a region such as ``Asia/Seoul``, ``UTC`` or ``LOCAL``. Raises ORA-01882."""
     if text.upper() in ("UTC", "GMT", "LOCAL", "DBTIMEZONE", "ETC/UTC", "00:00"):
         return UTC
-    found = re.fullmatch(r"([+-]?)(\d{1,2}):(\d{2})", text.strip())
+    found = re.fullmatch(r"([+-]?)(\d{1,2}):(\d{1,2})", text.strip())
     if found is None:
+        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError):
+            return zoneinfo.ZoneInfo(text)
         raise OraError(1882, f"timezone region {text} not found")
     offset = dt.timedelta(hours=int(found[2]), minutes=int(found[3]))
     return dt.timezone(-offset if found[1] == "-" else offset)
 
 
 def zone_text(zone: dt.tzinfo) -> str:
+    if isinstance(zone, zoneinfo.ZoneInfo):
+        return zone.key
     minutes = int((zone.utcoffset(None) or dt.timedelta(0)).total_seconds()) // 60
     hours, rest = divmod(abs(minutes), 60)
     return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"

@@ -57,7 +57,10 @@ _NAMES = {WireType.VARCHAR: "VARCHAR2", WireType.DOUBLE: "BINARY_DOUBLE", WireTy
 
 @dataclass(frozen=True, slots=True)
 class Datatype:
-    """A type with its limits. ``size`` counts characters with ``characters``, else bytes; 0 is unlimited."""
+    """A type with its limits. ``size`` counts characters with ``characters``, else bytes; 0 is unlimited.
+
+    FLOAT is a NUMBER with a precision, in bits, and without a scale.
+    """
 
     kind: WireType
     size: int = 0
@@ -71,7 +74,11 @@ class Datatype:
         suffix = {WireType.TIMESTAMP_TZ: " WITH TIME ZONE", WireType.TIMESTAMP_LTZ: " WITH LOCAL TIME ZONE"}
         if self.kind in TIMESTAMPS:
             return f"TIMESTAMP({self.scale}){suffix.get(self.kind, '')}"
-        return _NAMES.get(self.kind, self.kind.name)
+        return "FLOAT" if self._is_float else _NAMES.get(self.kind, self.kind.name)
+
+    @property
+    def _is_float(self) -> bool:
+        return self.kind is WireType.NUMBER and self.precision > 0 and self.scale == ANY_SCALE
 
     @property
     def byte_length(self) -> int:
@@ -126,7 +133,10 @@ class Datatype:
         return raw + b" " * (self.size - actual) if self.kind is WireType.CHAR else raw
 
     def _encode_number(self, number: int | Decimal) -> bytes:
-        if self.scale != ANY_SCALE:
+        if self._is_float:  # as many decimal digits as the bits are worth, rounded up
+            digits = -int(-self.precision * 0.30103 // 1)
+            number = decimal.Context(prec=digits, rounding=decimal.ROUND_HALF_UP).create_decimal(number)
+        elif self.scale != ANY_SCALE:
             number = Decimal(number).quantize(Decimal(1).scaleb(-self.scale), context=_WIDE)
             if self.precision and abs(number) >= Decimal(10) ** (self.precision - self.scale):
                 raise OraError(1438)

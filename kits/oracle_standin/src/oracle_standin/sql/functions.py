@@ -130,8 +130,20 @@ def _to_char(session: SessionView, value: Value, model: Value = None) -> Value:
     return to_text(value, session.settings)
 
 
-def _read_datetime(session: SessionView, value: Value, model: Value) -> Value:
-    return None if value is None else parse_datetime(to_text(value, session.settings), str(model))
+def _read_datetime(session: SessionView, value: Value, model: Value = None) -> Value:
+    """Without a format model, by the session's."""
+    if value is None:
+        return None
+    if model is None:
+        return to_datetime(value, session.settings)
+    return parse_datetime(to_text(value, session.settings), str(model))
+
+
+def _read_instant(session: SessionView, value: Value, model: Value = None) -> Value:
+    read = _read_datetime(session, value, model)
+    if isinstance(read, dt.datetime) and read.tzinfo is None:
+        return read.replace(tzinfo=session.settings.zone)
+    return read
 
 
 def _substr(session: SessionView, value: Value, start: Value, length: Value = None) -> Value:
@@ -250,6 +262,8 @@ _NAMED: dict[str, tuple[Call, Datatype]] = {
     "SYS_CONTEXT": (_context, VARCHAR),
     "LENGTHB": (_text(lambda text: len(text.encode())), NUMBER),
     "SYS_EXTRACT_UTC": (_utc, TIMESTAMP),
+    "TO_TIMESTAMP": (_read_datetime, TIMESTAMP),
+    "TO_TIMESTAMP_TZ": (_read_instant, TIMESTAMP_TZ),
     "TRUNC": (_trunc, DATE),
 }
 _STRFTIME = (("%Y", "YYYY"), ("%m", "MM"), ("%d", "DD"), ("%H", "HH24"), ("%M", "MI"), ("%S", "SS"), ("%f", "FF6"),
@@ -270,8 +284,9 @@ def lookup(node: exp.Expr) -> tuple[Call, Datatype, list[exp.Expr]] | None:
             return (lambda session: now(session).replace(microsecond=0, tzinfo=None)), DATE, []
         return _local, TIMESTAMP_TZ, []
     if isinstance(node, exp.StrToTime | exp.StrToDate):
-        model = exp.Literal.string(_model(node.args["format"].name))
-        return _read_datetime, TIMESTAMP if isinstance(node, exp.StrToTime) else DATE, [node.this, model]
+        model = node.args.get("format")
+        models: list[exp.Expr] = [exp.Literal.string(_model(model.name))] if model is not None else []
+        return _read_datetime, TIMESTAMP if isinstance(node, exp.StrToTime) else DATE, [node.this, *models]
     if isinstance(node, exp.DateStrToDate):
         return _read_datetime, DATE, [node.this, exp.Literal.string("YYYY-MM-DD")]
     if isinstance(node, exp.Extract):

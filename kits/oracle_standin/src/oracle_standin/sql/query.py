@@ -41,6 +41,8 @@ class Select:
     def __init__(
         self, database: Database, session: SessionView, node: exp.Expr, types: list[Datatype], outer: Scope | None
     ) -> None:
+        if node.args.get("connect"):
+            raise OraError(3001, "unimplemented feature: the stand-in has no CONNECT BY")
         self._node = node
         self._sources: list[Source] = []
         self._rows: list[Rows | None] = []  # None: a table

@@ -233,7 +233,10 @@ def _nls_parameters(database: Database, session: SessionView) -> Iterable[Row]:
 def _sessions(database: Database, session: SessionView) -> Iterable[Row]:
     for other in list(database.sessions):
         status = "ACTIVE" if other is session else "INACTIVE"
-        yield other.sid, other.serial, other.user, status, other.program, other.machine, other.module, other.action
+        yield (
+            other.sid, other.serial, other.user, status, other.program, other.machine, other.module, other.action,
+            other.os_user, other.terminal,
+        )  # fmt: skip
 
 
 _OWNED = {
@@ -312,7 +315,9 @@ _FIXED = {
         _columns("INSTANCE_NUMBER:n INSTANCE_NAME HOST_NAME VERSION STATUS DATABASE_STATUS"),
         lambda database, session: [(1, "standin", os.uname().nodename if hasattr(os, "uname") else "standin",
                                     database.release.version_text, "OPEN", "ACTIVE")]),
-    "V$SESSION": View(_columns("SID:n SERIAL#:n USERNAME STATUS PROGRAM MACHINE MODULE ACTION"), _sessions),
+    "V$SESSION": View(
+        _columns("SID:n SERIAL#:n USERNAME STATUS PROGRAM MACHINE MODULE ACTION OSUSER TERMINAL"), _sessions
+    ),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from oracle_standin.errors import DropConnection, OraError
 from oracle_standin.wire.logon import Exchange
 from oracle_standin.wire.packets import ACCEPT, CONNECT, REFUSE
-from oracle_standin.wire.release import Release
+from oracle_standin.wire.release import CAP_TIME_ZONE, Release
 from oracle_standin.wire.reply import CHARSET_AL32UTF8, PARAMETER
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ AUTH_TWO, AUTH_ONE = 115, 118
 _CHANGE_PASSWORD = 0x2
 _FLAG_FAST_AUTH, _FLAG_END_OF_RESPONSE = 0x10000000, 0x02000000
 _MAX_SDU = 65535
+_UTC_INTERVAL = bytes((0x80, 0, 0, 0, 60, 60, 0x80, 0, 0, 0, 0))  # hours and minutes are biased by 60
 
 
 class Handshake:
@@ -91,16 +92,16 @@ class Handshake:
             self._read_protocol()
             self._write_protocol()
         elif kind == DATA_TYPES:
-            self._read_data_types()
-            session.reply.u8(DATA_TYPES, 0, 0)
+            zone = self._read_data_types()
+            session.reply.u8(DATA_TYPES).raw(zone).u8(0, 0)
         else:
             reader = session.reader
             reader.raw(4)
             self._read_protocol()
             reader.raw(7)
-            self._read_data_types()
+            zone = self._read_data_types()
             self._write_protocol()
-            session.reply.u8(DATA_TYPES, 0, 0)
+            session.reply.u8(DATA_TYPES).raw(zone).u8(0, 0)
             session.channel.end_of_response = self._end_of_response
             reader.raw(3)  # function, its code and sequence number: always the first half of the log-on
             self.authenticate(AUTH_ONE)
@@ -119,15 +120,20 @@ class Handshake:
         reply.raw(struct.pack(">H", len(fdo)) + fdo)
         reply.clr(self._release.compile_capabilities()).clr(self._release.runtime_capabilities())
 
-    def _read_data_types(self) -> None:
+    def _read_data_types(self) -> bytes:
+        """The time zone of the database, as an interval, for a client that has sent its own; else nothing."""
         reader = self._session.reader
         reader.raw(5)
         compile_caps = reader.chunked() or b""
-        reader.chunked()  # runtime capabilities
+        runtime_caps = reader.chunked() or b""
         self._session.fields = min(self._release.field_version, compile_caps[7])
+        zones = len(runtime_caps) > CAP_TIME_ZONE and bool(runtime_caps[CAP_TIME_ZONE] & 1)
+        if zones:
+            reader.raw(len(_UTC_INTERVAL))
         while reader.u16():
             if reader.u16():
                 reader.raw(4)
+        return _UTC_INTERVAL if zones else b""
 
     # ------------------------------------------------------------------ log-on
 
@@ -143,6 +149,7 @@ class Handshake:
             self._exchange = Exchange(session.database.accounts.verifier(self._name))
             session.program = pairs.get("AUTH_PROGRAM_NM", "")
             session.machine = pairs.get("AUTH_MACHINE", "")
+            session.terminal, session.os_user = pairs.get("AUTH_TERMINAL", ""), pairs.get("AUTH_SID", "")
             session.reply.parameters(self._exchange.challenge())
             session.reply.status(False)
             session.channel.end_of_response = self._end_of_response
@@ -173,7 +180,7 @@ class Handshake:
             account = accounts.admit(self._name, right, self._release.bad_logon)
             assert exchange is not None
             if "AUTH_NEWPASSWORD" in pairs:
-                accounts.change_password(self._name, exchange.password(pairs["AUTH_NEWPASSWORD"]))
+                self._set_password(self._name, exchange.password(pairs["AUTH_NEWPASSWORD"]))
             account.forbid_expired()
             client = self._client(pairs)
         except OraError:
@@ -196,6 +203,7 @@ class Handshake:
                 ("AUTH_SERIAL_NUM", str(session.serial), 0),
                 ("AUTH_SC_SERVER_HOST", "standin", 0),
                 ("AUTH_SC_DBUNIQUE_NAME", name, 0),
+                ("AUTH_SC_REAL_DBUNIQUE_NAME", name, 0),
                 ("AUTH_SC_INSTANCE_NAME", "standin", 0),
                 ("AUTH_SC_SERVICE_NAME", name, 0),
                 ("AUTH_SC_DB_DOMAIN", "", 0),
@@ -223,6 +231,13 @@ class Handshake:
         accounts = session.database.accounts
         if exchange.password(pairs["AUTH_PASSWORD"]) != accounts[session.user].verifier.password:
             raise OraError(28008, "invalid old password")
-        accounts.change_password(session.user, exchange.password(pairs["AUTH_NEWPASSWORD"]))
+        self._set_password(session.user, exchange.password(pairs["AUTH_NEWPASSWORD"]))
         session.reply.u8(PARAMETER).ub(0)
         session.reply.status(session.in_transaction)
+
+    def _set_password(self, name: str, password: str) -> None:
+        """Raises what a password beyond the release's limit raises."""
+        longest = self._release.password_bytes
+        if len(password.encode()) > longest:
+            raise OraError(28218) if self._release.modern else OraError(972)
+        self._session.database.accounts.change_password(name, password)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 FIELDS_12_2, FIELDS_12_2_EXT, FIELDS_20_1 = 8, 9, 14
 FIELDS_23_1, FIELDS_23_1_EXT1, FIELDS_23_1_EXT3, FIELDS_23_4 = 17, 18, 20, 24
 
+CAP_TIME_ZONE = 1  # of the runtime capabilities: time zones are exchanged with the data types
 MAX_STRING_BYTES = 32767
 
 
@@ -24,6 +25,7 @@ class Release:
     banner: str
     modern: bool  # 23ai: fast authentication, end-of-response marks, longer error texts
     bad_logon: str
+    password_bytes: int  # the longest password
 
     @property
     def version_number(self) -> int:
@@ -61,6 +63,7 @@ class Release:
     def runtime_capabilities() -> bytes:
         caps = bytearray(11)
         caps[0] = 2
+        caps[CAP_TIME_ZONE] = 1
         caps[6] = 0x01 | 0x04  # 0x04: strings up to 32,767 bytes
         return bytes(caps)
 
@@ -73,6 +76,7 @@ RELEASES = {
         "Oracle Database 19c Enterprise Edition Release 19.0.0.0.0 - Production (stand-in)",
         False,
         "invalid username/password; logon denied",
+        30,
     ),
     "23": Release(
         319,
@@ -81,5 +85,6 @@ RELEASES = {
         "Oracle Database 23ai Free Release 23.0.0.0.0 - Develop, Learn, and Run for Free (stand-in)",
         True,
         "invalid credential or not authorized; logon denied",
+        1024,
     ),
 }
