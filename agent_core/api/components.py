@@ -403,7 +403,8 @@ class Pulsing(Protocol):
     """Optional on a source: it knows how often it should show that it works.
 
     The core cannot tell a source that has nothing to say (values that do not change) from one that hangs. Without this,
-    a source is stale only after the ``stale_after`` that the YAML gives it, counted from its last batch.
+    a source is stale after the ``stale_after`` that the YAML gives it, else after a time that its own gaps between two
+    batches show, counted from its last batch. An empty batch is a sign of life, too.
     """
 
     def pulse(self) -> Pulse | None:

@@ -133,7 +133,7 @@ class SinkStatus:
     read back. ``advice`` is what the sink itself has to say (``Advising``). ``next_step``: what to do about
     ``last_error``, where the sink says so; the error ends in it, in brackets. ``workers_running``: threads that write
     to it; None when that is not known. ``write_seconds``: how long the oldest write under way has taken, None without
-    one.
+    one. ``divert_after_seconds``: after so long records leave for the fallback; None when they do not.
     """
 
     sink_id: str
@@ -150,6 +150,7 @@ class SinkStatus:
     next_step: str | None = None
     workers_running: int | None = None
     write_seconds: float | None = None
+    divert_after_seconds: float | None = None
 
     @property
     def whereabouts(self) -> Whereabouts:
@@ -177,7 +178,7 @@ class SourceStatus:
 
     ``problem`` and ``next_step`` say what is wrong and what to do, None while it runs. ``silent_seconds``: since its
     last sign of life (a batch, or whatever its ``pulse`` says), None while none is expected. ``stale_after_seconds``:
-    how long that may last; None when it has no rhythm and the YAML sets no limit.
+    how long that may last; None while no sign of life is expected.
 
     ``set_aside``: records that it emitted and no sink can be given, such as one whose value is not a ``Value``; they
     count as rejected. ``refused_batches``: batches that ``emit`` refused as a whole (it raised). ``failures``: how

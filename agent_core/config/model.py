@@ -70,7 +70,7 @@ class TransformConfig:
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One entry of ``sources``. ``stale_after`` is None when it is the source that says how long it may be silent."""
+    """One entry of ``sources``. ``stale_after`` None: the source says how long it may be silent, or its rhythm."""
 
     id: str
     type: str

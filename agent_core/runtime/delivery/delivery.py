@@ -101,8 +101,8 @@ class Delivery:
         self._workers = workers
         self._replay = replay
         self._given_up = False
-        retried = workers.diverts
-        limits = Limits(config.write_limit_seconds, config.divert_after_seconds if retried else None)
+        self._divert_after = config.divert_after_seconds if workers.diverts else None
+        limits = Limits(config.write_limit_seconds, self._divert_after)
         self._overflow = Overflow(context, diverter, gate)
         probe_seconds = config.breaker.probe_interval_seconds
         self._watch = Watch(context, buffer, gate, diverter, self._overflow, workers, limits, probe_seconds)
@@ -316,6 +316,7 @@ class Delivery:
             next_step=redact(str(error.next_step)) if isinstance(error, SinkError) and error.next_step else None,
             workers_running=self._workers.running,
             write_seconds=self._gate.longest_write_seconds() or None,
+            divert_after_seconds=self._divert_after,
         )
 
     def _buffer_stats(self) -> BufferStats:

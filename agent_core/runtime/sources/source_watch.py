@@ -62,8 +62,8 @@ class SourceWatch:
     """Says of each source which state it is in, and logs what changes. Thread-safe.
 
     A source has *failed* when an exception ended a thread of its own, whether begun by ``start`` or known from
-    ``emit``, or when every thread that emitted has ended and nothing was emitted for long. It is *stale* when its sign
-    of life is overdue: its ``pulse``, or its last batch with a limit from the YAML.
+    ``emit``, or when every thread of it has ended and nothing was emitted for long. It is *stale* when its sign of life
+    is overdue: its ``pulse``, or its last batch with a limit from the YAML, else from its own rhythm.
     """
 
     def __init__(
@@ -202,11 +202,16 @@ class SourceWatch:
             return self._pulse(source_id, life, life.pulsing)
         intake = life.intake
         silent = now - (began_at if intake.last_at is None else max(began_at, intake.last_at))
-        ended = bool(intake.threads) and not any(thread.is_alive() for thread in intake.threads)
+        learned = life.stale_after_seconds is None
+        limit = intake.limit_seconds(now) if life.stale_after_seconds is None else life.stale_after_seconds
+        threads = intake.threads or life.threads
+        ended = bool(threads) and not any(thread.is_alive() for thread in threads)
         if ended and silent >= max(LEAST_SILENT_SECONDS, SILENT_GAPS * intake.longest_gap_seconds):
             problem = f"each of its threads that emitted has ended, the last batch came {silent:.0f} s ago"
-            return _Verdict(SourceState.FAILED, problem, _restart(life), silent, life.stale_after_seconds)
-        return _stale_or_not(silent, life.stale_after_seconds, "no batch")
+            if not intake.threads:
+                problem = f"each of its threads has ended, and it has emitted nothing for {silent:.0f} s"
+            return _Verdict(SourceState.FAILED, problem, _restart(life), silent, limit)
+        return _stale_or_not(silent, limit, "no batch", learned=learned)
 
     def _pulse(self, source_id: str, life: _Life, pulsing: Pulsing) -> _Verdict:
         try:
@@ -228,9 +233,12 @@ def _restart(life: _Life) -> str:
     return f"restart the agent, and report it to whoever wrote {life.plugin}"
 
 
-def _stale_or_not(silent_seconds: float, limit_seconds: float | None, what: str) -> _Verdict:
-    if limit_seconds is None or silent_seconds < limit_seconds:
+def _stale_or_not(silent_seconds: float, limit_seconds: float, what: str, *, learned: bool = False) -> _Verdict:
+    if silent_seconds < limit_seconds:
         return _Verdict(SourceState.RUNNING, None, None, silent_seconds, limit_seconds)
-    problem = f"{what} for {silent_seconds:.0f} s (its limit is {limit_seconds:g} s)"
+    whose = ", from its own rhythm" if learned else ""
+    problem = f"{what} for {silent_seconds:.0f} s (its limit is {limit_seconds:.0f} s{whose})"
     step = "see what the log says of this source and its devices; if nothing, restart the agent"
+    if learned:
+        step += ". If it may be silent for so long, set stale_after of the source"
     return _Verdict(SourceState.STALE, problem, step, silent_seconds, limit_seconds)

@@ -88,6 +88,7 @@ def test_while_a_write_hangs_records_leave_for_the_fallback(make_rig: MakeRig, h
     rig.accept(batch_of(4, start_ns=20))
     rig.delivery.watch.look()
     assert not rig.fallback.diversions
+    assert rig.delivery.status().divert_after_seconds == 10, "from then on it is more than a slow write"
     rig.clock.advance(1)
     rig.delivery.watch.look()
     [(batch, why)] = rig.fallback.diversions

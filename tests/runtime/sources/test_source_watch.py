@@ -9,6 +9,7 @@ from agent_core.api import EMPTY, Pulse, SourceState, SourceStatus
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.pipeline import Pipeline, Route
+from agent_core.runtime.sources.intake import FIRST_LIMIT_SECONDS
 from agent_core.runtime.sources.source_watch import LEAST_SILENT_SECONDS, LOOK_SECONDS, SourceWatch, Watched
 from agent_core.runtime.sources.thread_deaths import ThreadDeaths
 from agent_core.testing.background import Background
@@ -86,10 +87,63 @@ def run_in_a_thread(call: Callable[[], object]) -> None:
     assert not thread.is_alive()
 
 
-def test_a_source_without_a_rhythm_is_never_stale(make: Make) -> None:
+def test_a_source_that_never_emits_is_stale_in_the_end(make: Make) -> None:
     rig = make()
-    rig.clock.advance(1e6)
-    assert (rig.status.state, rig.status.stale_after_seconds, rig.status.silent_seconds) == ("running", None, 1e6)
+    rig.clock.advance(FIRST_LIMIT_SECONDS - 1)
+    assert rig.status.state is SourceState.RUNNING
+    rig.clock.advance(1)
+    assert (rig.status.state, rig.status.stale_after_seconds) == ("stale", FIRST_LIMIT_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "limit"),
+    [
+        ([], 600),
+        ([1.0], 600),
+        ([1.0, 1.0], 60),
+        ([30.0] * 5, 90),
+        ([900.0], 2700),
+        ([900.0, 900.0], 2700),
+        ([0.125] * 50 + [600.0] + [0.125] * 50, 60),
+        ([0.125] * 50 + [600.0] + [0.125] * 50 + [600.0], 1800),
+        ([600.0, 600.0, 8 * 86_400.0, 1.0], 60),
+        ([300.0, 300.0, *[30.0] * 16], 90),
+    ],
+    ids=[
+        "one batch", "one pause", "fast", "slow", "slow from the start", "slow and known", "one outage",
+        "a pause that it makes again", "a week later", "long ago",
+    ],
+)  # fmt: skip
+def test_the_limit_of_a_source_that_says_nothing_is_three_of_its_pauses(
+    make: Make, gaps: list[float], limit: float
+) -> None:
+    rig = make()
+    rig.emit(batch_of(0))
+    for gap in gaps:
+        rig.clock.advance(gap)
+        rig.emit(batch_of(1))
+    rig.clock.advance(limit - 0.5)
+    assert rig.status.state is SourceState.RUNNING
+    rig.clock.advance(0.5)
+    assert rig.status.problem == f"no batch for {limit} s (its limit is {limit} s, from its own rhythm)"
+    assert "set stale_after" in str(rig.status.next_step)
+    assert rig.status.stale_after_seconds == limit
+    rig.emit(batch_of(2))
+    assert rig.status.state is SourceState.RUNNING
+
+
+def test_a_thread_that_returned_before_it_emitted_anything_is_noticed(make: Make) -> None:
+    rig = make(started=False)
+    monitor = threading.Event()
+    stays = threading.Thread(target=monitor.wait, args=(PATIENCE_SECONDS,), daemon=True)
+    stays.start()
+    rig.watch.started("line", rig.before)
+    rig.clock.advance(LEAST_SILENT_SECONDS)
+    assert rig.status.problem is None, "one is alive"
+    monitor.set()
+    stays.join(PATIENCE_SECONDS)
+    assert rig.status.state is SourceState.FAILED
+    assert rig.status.problem == "each of its threads has ended, and it has emitted nothing for 30 s"
 
 
 def test_a_source_that_emits_nothing_for_longer_than_the_yaml_says_is_stale(
@@ -220,8 +274,9 @@ def test_a_source_whose_threads_ended_without_a_word_has_failed_once_it_is_silen
 def test_a_source_that_lets_one_of_its_threads_end_runs(make: Make) -> None:
     rig = make()
     run_in_a_thread(lambda: rig.emit(batch_of(1)))
-    rig.emit(batch_of(2))
-    rig.clock.advance(10 * LEAST_SILENT_SECONDS)
+    for _ in range(9):
+        rig.emit(batch_of(2))
+        rig.clock.advance(10 * LEAST_SILENT_SECONDS)
     assert rig.status.state is SourceState.RUNNING
 
 

@@ -284,6 +284,8 @@ def test_a_sink_without_a_worker_is_critical_but_not_while_the_agent_stops(case:
 
 def test_a_write_that_takes_long_is_a_warning_before_it_counts_as_down(case: Case) -> None:
     assert case.judge(replace(sink_status(), write_seconds=9.0)) == ()
+    [alert] = case.judge(replace(sink_status(), write_seconds=2.0, divert_after_seconds=2.0))
+    assert alert.code == "write_hangs", "records leave for the fallback: that is more than catching up"
     [alert] = case.judge(replace(sink_status(), write_seconds=23.4))
     assert codes([alert]) == ["write_hangs"]
     assert "23 s" in alert.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -13,8 +14,8 @@ FILL_WARNING_PCT: Final = 70.0
 FILL_CRITICAL_PCT: Final = 95.0
 OLDEST_ROW_WARNING_SECONDS: Final = 60.0
 SLOW_WRITE_SECONDS: Final = 10.0
-"""A write under way for longer is worth a look: by then, records leave for the fallback if ``divert_after`` is at its
-default. One that is longer than its limit makes the sink ``down``."""
+"""A write under way for longer is worth a look, or earlier when records leave for the fallback earlier. One that is
+longer than its limit makes the sink ``down``."""
 
 _SINK_STATES: Final[Mapping[SinkState, tuple[Severity, str, str]]] = {
     SinkState.RETRYING: (
@@ -148,7 +149,7 @@ def _write_alerts(sink: SinkStatus, *, stopping: bool) -> Iterator[Alert]:
             "no worker is left to write to it",
             "Restart the agent; its log says why they ended.",
         )
-    elif (sink.write_seconds or 0.0) >= SLOW_WRITE_SECONDS and sink.state is not SinkState.DOWN:
+    elif (sink.write_seconds or 0.0) >= _slow_write_seconds(sink) and sink.state is not SinkState.DOWN:
         yield Alert(
             Severity.WARNING,
             "write_hangs",
@@ -156,6 +157,11 @@ def _write_alerts(sink: SinkStatus, *, stopping: bool) -> Iterator[Alert]:
             f"a write has not returned for {sink.write_seconds:.0f} s",
             "Look for locks, load or a network that swallows answers. Beyond its limit the sink counts as down.",
         )
+
+
+def _slow_write_seconds(sink: SinkStatus) -> float:
+    diverts_after = math.inf if sink.divert_after_seconds is None else sink.divert_after_seconds
+    return min(SLOW_WRITE_SECONDS, max(1.0, diverts_after))
 
 
 def _records(number: int) -> str:
