@@ -12,6 +12,7 @@ from agent_core import __version__
 from agent_core.cli import exit_code
 from agent_core.cli.commands import catalog, check, doctor, plugins, replay, run, schema, status, top, trigger, try_sink
 from agent_core.cli.logging.mask import masked_records
+from agent_core.cli.parser import CommandLineParser
 from agent_core.cli.streams.proxy import Proxy
 from agent_core.cli.text.error_report import report_error
 from agent_core.config import Redaction
@@ -74,7 +75,7 @@ def run_command(argv: Sequence[str] | None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLineParser(
         prog="tagferry",
         description=_DESCRIPTION,
         epilog=_EPILOG,

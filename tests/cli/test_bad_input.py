@@ -183,7 +183,14 @@ def test_a_file_that_cannot_be_read(agent: Command, arguments: list[str], messag
         (["rnu"], "invalid choice: 'rnu'"),
         (["run", "--status-every", "5"], "argument --status-every: expected a duration such as 500ms"),
         (["run", "--status-every", "1ms"], "argument --status-every: must be at least 100ms"),
-        (["check", "a", "b"], "unrecognized arguments: b"),
+        (["check", "a", "b"], "tagferry check: error: unrecognized arguments: b\n"),
+        (["chek"], "; did you mean check?\n"),
+        (["Doctor"], "; did you mean doctor?\n"),
+        (["replay", "--preveiw"], "unrecognized arguments: --preveiw; did you mean --preview?\n"),
+        (["doctor", "--time-out=5s"], "unrecognized arguments: --time-out=5s; did you mean --timeout?\n"),
+        (["check", "--debug"], "--debug; --debug comes before the command\n"),
+        (["catalog", "exprot"], "; did you mean export?\n"),
+        (["qqq"], "'schema')\n"),
     ],
 )
 def test_a_mistake_on_the_command_line(agent: Command, arguments: list[str], message: str) -> None:

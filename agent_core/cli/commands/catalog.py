@@ -11,6 +11,7 @@ from pathlib import Path
 from agent_core.api import ConfigError, Conversion, ConversionOptions
 from agent_core.cli import exit_code
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
+from agent_core.cli.text.amount import amount
 from agent_core.cli.text.duration import duration
 from agent_core.cli.text.problem_report import print_problems, problem_json
 from agent_core.config import load_config
@@ -140,7 +141,7 @@ def _report(done: Conversion, *, as_json: bool) -> int:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return exit_code.OK
     print_problems(done.problems, sys.stderr)
-    print(f"{done.groups:,} groups, {done.tags:,} tags -> {', '.join(map(str, done.written))}")
+    print(f"{amount(done.groups, 'group')}, {amount(done.tags, 'tag')} -> {', '.join(map(str, done.written))}")
     return exit_code.OK
 
 

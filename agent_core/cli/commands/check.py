@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from agent_core.api import ConfigError, ConfigProblem, SystemClock
 from agent_core.cli import exit_code
 from agent_core.cli.subcommand import Subcommands, add_file_argument, command_parser
+from agent_core.cli.text.amount import amount
 from agent_core.cli.text.plan_json import plan_json
 from agent_core.cli.text.problem_report import print_problems, problem_json, summary_line
 from agent_core.cli.text.table import text_table
@@ -94,7 +95,7 @@ def _sink_facts(sink: SinkConfig) -> str:
     facts = [
         f"from {', '.join(sink.inputs)}",
         sink.buffer.type,
-        f"{sink.batch.max_records} records or {sink.batch.max_wait_seconds:g} s",
+        f"{amount(sink.batch.max_records, 'record')} or {sink.batch.max_wait_seconds:g} s",
         f"{sink.retry.max_retries} retries",
         f"{sink.workers} worker{'s' if sink.workers > 1 else ''}",
     ]

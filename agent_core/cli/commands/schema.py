@@ -11,6 +11,7 @@ from pathlib import Path
 from agent_core.api.private import shared_opener
 from agent_core.cli import exit_code
 from agent_core.cli.subcommand import Subcommands, command_parser
+from agent_core.cli.text.amount import amount
 from agent_core.config import merged_schema
 from agent_core.registry import Registry
 
@@ -41,7 +42,7 @@ def schema(arguments: argparse.Namespace) -> int:
     else:
         with open(arguments.output, "w", encoding="utf-8", newline="\n", opener=shared_opener) as stream:
             stream.write(text + "\n")
-        print(f"wrote {arguments.output}: {len(catalog.plugins)} plugins", file=sys.stderr)
+        print(f"wrote {arguments.output}: {amount(len(catalog.plugins), 'plugin')}", file=sys.stderr)
     for broken in catalog.broken:
         print(f"warning: left out: {broken.reason}", file=sys.stderr)
     return exit_code.OK

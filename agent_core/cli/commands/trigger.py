@@ -31,7 +31,9 @@ def trigger(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     elif answer.get("success"):
-        print(f"{arguments.group}: {answer.get('tags_read')} tags read in {answer.get('duration_ms')} ms")
+        tags = answer.get("tags_read")
+        noun = "tag" if tags == 1 else "tags"
+        print(f"{arguments.group}: {tags} {noun} read in {answer.get('duration_ms')} ms")
     else:
         print(f"{arguments.group} was not polled: {answer.get('message')}")
     return exit_code.OK if answer.get("success") else exit_code.FAILED

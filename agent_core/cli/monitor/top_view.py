@@ -16,6 +16,7 @@ from rich.text import Text
 
 from agent_core.api import GroupState, Severity, SinkState
 from agent_core.cli.monitor.live_status import LiveAlert, LiveGroup, LiveSink, LiveStatus
+from agent_core.cli.text.amount import amount
 from agent_core.cli.text.span_text import span_text
 from agent_core.cli.text.whereabouts_text import PLACES, place_numbers
 
@@ -93,7 +94,7 @@ class TopView:
             (f"up for {span_text(status.uptime_seconds)}", "dim"),
             ("  Ctrl-C closes this view", "dim"), no_wrap=True, overflow="ellipsis",
         )  # fmt: skip
-        tags = f"{status.tags:,} tags" + (f", {status.tags_not_good:,} not good" if status.tags_not_good else "")
+        tags = amount(status.tags, "tag") + (f", {status.tags_not_good:,} not good" if status.tags_not_good else "")
         points = list(self._rates)[-max(10, width - len(tags) - 8) :]
         second = Text.assemble((_spark(points), "cyan"), "  ", (tags, _LOOK if status.tags_not_good else "dim"))
         return Panel(Group(first, second), box=box.ROUNDED, border_style=colour)

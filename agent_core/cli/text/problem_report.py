@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, TextIO
 
 from agent_core.api import ConfigProblem
+from agent_core.cli.text.amount import amount
 
 _MOST_LINES: Final = 1000
 
@@ -31,8 +32,8 @@ def problem_line(problem: ConfigProblem) -> str:
 def summary_line(problems: Sequence[ConfigProblem]) -> str:
     """``3 problems and 1 warning``."""
     warnings = sum(problem.warning for problem in problems)
-    parts = [_count(len(problems) - warnings, "problem"), _count(warnings, "warning")]
-    return " and ".join(part for part in parts if part) or "no problems"
+    counts = ((len(problems) - warnings, "problem"), (warnings, "warning"))
+    return " and ".join(amount(number, noun) for number, noun in counts if number) or "no problems"
 
 
 def problem_json(problem: ConfigProblem) -> dict[str, object]:
@@ -46,7 +47,3 @@ def problem_json(problem: ConfigProblem) -> dict[str, object]:
         "message": problem.message,
         "hint": problem.hint,
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -237,7 +238,28 @@ def test_the_doctor_finds_what_is_wrong(sink: SqliteSink, path: Path) -> None:
         assert (finding.severity, "locked" in finding.message) == (Severity.CRITICAL, True)
     (finding,) = make_sink(path, "FOREIGN_ONE").diagnose()
     assert (finding.severity, "has no column" in finding.message) == (Severity.CRITICAL, True)
-    beneath = path.parent / "file"
-    beneath.write_text("", encoding="utf-8")
-    (finding,) = make_sink(beneath / "data.db").diagnose()
-    assert (finding.severity, finding.next_step is not None) == (Severity.CRITICAL, True)
+
+
+def test_the_doctor_tries_whether_the_file_can_be_made_whoever_asks(tmp_path: Path, mocker: MockerFixture) -> None:
+    file, circle, lost = tmp_path / "file", tmp_path / "circle", tmp_path / "lost"
+    file.write_text("", encoding="utf-8")
+    circle.symlink_to(circle)
+    lost.symlink_to(file / "elsewhere.db")
+    for path, message in (
+        (file / "data.db", f"cannot be created: cannot write in {file}: Not a directory"),
+        (file / "deep" / "data.db", f"cannot be created: cannot write in {file}: Not a directory"),
+        (lost, f"cannot be created: cannot write in {file}: Not a directory"),
+        (circle, "cannot be created: "),
+        (tmp_path / ("x" * 300), "cannot be created: File name too long"),
+        (tmp_path, "this is a folder"),
+        (Path("/dev/null"), "this is not a file"),
+    ):
+        (finding,) = make_sink(path).diagnose()
+        assert (finding.severity, finding.next_step is not None) == (Severity.CRITICAL, True), path
+        assert finding.message.startswith(message), path
+    mocker.patch("agent_core.api.folder.tempfile.TemporaryFile", side_effect=OSError(errno.EROFS, "Read-only"))
+    (finding,) = make_sink(tmp_path / "new" / "data.db").diagnose()
+    assert (finding.severity, finding.message) == (
+        Severity.CRITICAL,
+        f"cannot be created: cannot write in {tmp_path}: Read-only",
+    )

@@ -94,3 +94,10 @@ def test_a_stop_says_what_it_waits_for() -> None:
     busy = sink_status(state=SinkState.RETRYING, ledger=LedgerSnapshot(collected=1234, pending=1234))
     assert waiting_text(agent_status(0, 0.0, [busy])) == "waiting for 1,234 records of warehouse (retrying)"
     assert waiting_text(agent_status(0, 0.0)) == "waiting for the parts to close"
+
+
+def test_one_record_is_said_as_one() -> None:
+    one = LedgerSnapshot(collected=2, pending=1, diverted=1)
+    sink = sink_status(ledger=one, state=SinkState.DOWN)
+    assert waiting_text(agent_status(2, 1.0, [sink])) == "waiting for 1 record of warehouse (down)"
+    assert "warehouse: 1 record is waiting in files; run: tagferry replay" in ledger_lines(agent_status(2, 1.0, [sink]))

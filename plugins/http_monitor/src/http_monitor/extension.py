@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from agent_core.api import ComponentContext, ConfigError, Log
+from agent_core.api import ComponentContext, ConfigError, Finding, Log
 from http_monitor.application import build
 from http_monitor.config import HttpMonitorConfig
+from http_monitor.diagnosis import diagnose
 from http_monitor.door.access_policy import AccessPolicy
 from http_monitor.door.certificate import Certificate
 from http_monitor.door.listen_address import ListenAddress
@@ -36,6 +37,7 @@ class HttpMonitor:
         self._limits = limits
         self._clock = context.clock
         self._log = context.log
+        self._agent_name = context.agent_name
         self._operator_log = Log(context.plugin, context.clock, interval_seconds=OPERATOR_LOG_SECONDS)
         self.state = MonitorState(context)
         self._observer = Observer(self.state)
@@ -75,6 +77,10 @@ class HttpMonitor:
         server, self._server = self._server, None
         if server is not None:
             server.stop()
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Whether the port can be had, and who has it. Takes a few seconds at most."""
+        return diagnose(self.address, self._agent_name, tls=self._config.tls is not None)
 
     def observers(self) -> Sequence[object]:
         """What hears the events."""

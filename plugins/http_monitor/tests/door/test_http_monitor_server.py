@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from http_monitor.config import HttpMonitorConfig, NamedToken, Protect, Role
+from http_monitor.config import HttpMonitorConfig, NamedToken, Protect, Role, Tls
+from http_monitor.diagnosis import diagnose
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.extension import HttpMonitor
 from monitored.http_client import HttpClient
@@ -19,7 +20,7 @@ from monitored.running import MakeServed, Served
 from monitored.web_socket import WebSocketClient
 from pytest_mock import MockerFixture
 
-from agent_core.api import AgentError, ComponentContext, ConfigError, Secret
+from agent_core.api import AgentError, ComponentContext, ConfigError, Secret, Severity
 
 
 def monitor(folder: Path, listen: str) -> HttpMonitor:
@@ -34,6 +35,31 @@ def test_a_port_in_use_is_a_clear_error_at_the_start(tmp_path: Path) -> None:
         with pytest.raises(AgentError, match=f"cannot listen on {listen}: address already in use; .*change listen:"):
             wanted.open()
         wanted.close()
+
+
+def test_the_doctor_says_whether_the_port_can_be_had_and_who_has_it(
+    make_served: MakeServed, certificate: Tls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("http_monitor.diagnosis.ASK_SECONDS", 0.2)
+
+    def said(port: int, *, name: str = "line-1", tls: bool = False) -> tuple[str, str]:
+        (finding,) = diagnose(ListenAddress("127.0.0.1", port), name, tls=tls)
+        assert finding.subject == f"port 127.0.0.1:{port}"
+        assert (finding.next_step is None) == (finding.severity is Severity.OK)
+        return str(finding.severity), finding.message
+
+    own, closed = make_served(), make_served(protect=Protect.EVERYTHING, token="0123456789abcdef")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert said(silent.getsockname()[1]) == ("critical", "another program uses it")
+    assert [finding.message for finding in monitor(tmp_path, "127.0.0.1:0").diagnose()] == ["free"]
+    monkeypatch.setattr("http_monitor.diagnosis.ASK_SECONDS", 60.0)
+    assert said(own.port) == ("ok", "this agent runs now and answers there")
+    assert said(own.port, name="line-2") == ("critical", "another agent uses it: 'line-1'")
+    severity, message = said(closed.port)
+    assert (severity, message.partition(",")[0]) == ("warning", "the monitor of an agent answers there")
+    assert said(make_served(tls=certificate).port, tls=True) == ("ok", "this agent runs now and answers there")
+    (elsewhere,) = diagnose(ListenAddress("192.0.2.1", 8080), "line-1", tls=False)
+    assert (elsewhere.severity, elsewhere.next_step) == (Severity.CRITICAL, "change listen:")
 
 
 def test_an_open_to_other_machines_without_a_token_is_refused_even_without_the_check(tmp_path: Path) -> None:

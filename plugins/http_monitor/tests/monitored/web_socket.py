@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -26,12 +27,21 @@ class WebSocketClient:
     """Connects when made; raises WebSocketRefused. ``subprotocol`` is the one that the server picked."""
 
     def __init__(
-        self, port: int, path: str, subprotocols: Sequence[str] = (), headers: Mapping[str, str] | None = None
+        self,
+        port: int,
+        path: str,
+        subprotocols: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), SECONDS)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=host)
         self._connection = WSConnection(ConnectionType.CLIENT)
         extra = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-        request = Request(f"127.0.0.1:{port}", path, subprotocols=list(subprotocols), extra_headers=extra)
+        request = Request(f"{host}:{port}", path, subprotocols=list(subprotocols), extra_headers=extra)
         self._socket.sendall(self._connection.send(request))
         self._pieces: list[str] = []
         self._messages: list[str] = []

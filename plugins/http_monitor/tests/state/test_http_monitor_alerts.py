@@ -155,6 +155,13 @@ def test_rejected_records_are_an_alert(case: Case) -> None:
     assert codes(case.judge(replace(sink_status(), ledger=ledger(delivered=10, rejected=3)))) == ["records_rejected"]
 
 
+def test_one_record_is_said_as_one(case: Case) -> None:
+    one = replace(sink_status(), ledger=ledger(dropped=1, rejected=1, diverted=1))
+    said = " ".join(alert.message for alert in case.judge(one))
+    assert said.count("1 record was ") == 2
+    assert "1 records" not in said
+
+
 def test_a_sink_that_cannot_keep_up_is_an_alert(case: Case) -> None:
     slow = replace(sink_status(), buffer=BufferStats(10_000, 100, 0, oldest_age_seconds=61.0))
     assert codes(case.judge(slow)) == ["sink_behind"]

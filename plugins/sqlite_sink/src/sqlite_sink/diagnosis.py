@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from agent_core.api import ConfigurationError, Finding, Severity
+from agent_core.api import ConfigurationError, Finding, Severity, probe_folder
 from sqlite_sink.config import SqliteSinkConfig
 from sqlite_sink.failure import translate
 from sqlite_sink.table import Table
@@ -17,8 +16,8 @@ from sqlite_sink.table import Table
 def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
     """Check folder, file, lock and table; changes nothing. Waits at most ``busy_timeout`` for a lock."""
     path, subject = config.path, f"SQLite {config.path}"
-    if not path.exists():
-        yield _folder(subject, path)
+    if (finding := _place(subject, path)) is not None:
+        yield finding
         return
     try:
         with closing(
@@ -40,10 +39,19 @@ def diagnose(config: SqliteSinkConfig, table: Table) -> Iterator[Finding]:
         yield Finding(Severity.OK, subject, f"writable, table {table.name} {state}")
 
 
-def _folder(subject: str, path: Path) -> Finding:
-    folder = next(parent for parent in path.parents if parent.exists())
-    if folder.is_dir() and os.access(folder, os.W_OK):
-        return Finding(Severity.OK, subject, "will be created")
-    return Finding(
-        Severity.CRITICAL, subject, f"cannot be created in {folder}", "give the agent's user permission to write there"
-    )
+def _place(subject: str, path: Path) -> Finding | None:
+    """What is to be said without a file that could be opened. It is tried, since root passes any look at rights."""
+    try:
+        real = path.resolve()  # SQLite, too, follows a link that leads to nothing
+        if real.is_dir():
+            return Finding(Severity.CRITICAL, subject, "this is a folder", "name a file: path: DATA.db")
+        if real.exists():
+            if not real.is_file():
+                return Finding(Severity.CRITICAL, subject, "this is not a file", "set another path:")
+            return None
+        probe_folder(real.parent)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        text = getattr(error, "strerror", None) or str(error)
+        step = "set another path:, or give the agent's user permission to write there"
+        return Finding(Severity.CRITICAL, subject, f"cannot be created: {text}", step)
+    return Finding(Severity.OK, subject, "will be created")

@@ -1,7 +1,7 @@
 // What is wrong, where the records are, and what happened: alerts, ledger, rejected records, events.
 
 import { attribute, byId, h, mark, sync, text } from "./dom.js";
-import { brief, count, moment, span } from "./format.js";
+import { brief, count, moment, several, span } from "./format.js";
 import { sign } from "./icons.js";
 
 /** Where a record can be, in the order in which every surface says it. */
@@ -64,7 +64,7 @@ export function drawLedger(sinks) {
     const places = { ...whereabouts, filtered: ledger.filtered };
     const total = BAR.reduce((sum, place) => sum + places[place], 0);
     text(element.querySelector("b"), sink_id);
-    text(element.querySelector(".in"), `${count(ledger.collected)} records collected since the start${ledger.recovered ? `, ${count(ledger.recovered)} recovered from the buffer` : ""}`);
+    text(element.querySelector(".in"), `${several(ledger.collected, "record")} collected since the start${ledger.recovered ? `, ${count(ledger.recovered)} recovered from the buffer` : ""}`);
     const pill = element.querySelector(".pill");
     mark(pill, ledger.balanced ? "is-ok" : "is-bad");
     text(pill.lastChild, ledger.balanced ? "every record is accounted for" : "records are unaccounted for");
@@ -85,7 +85,7 @@ export function drawLedger(sinks) {
       const found = Object.entries(by).filter(([, number]) => number);
       if (found.length) reasons.push(`${what} because of ${found.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${count(number)}`).join(", ")}`);
     }
-    if (replay?.deleted) reasons.push(`${count(replay.deleted)} rejected records deleted by operators`);
+    if (replay?.deleted) reasons.push(`${several(replay.deleted, "rejected record")} deleted by operators`);
     if (replay?.read) reasons.push(`read back from files ${count(replay.read)}: inserted ${count(replay.inserted)}, duplicates ${count(replay.duplicates)}, rejected ${count(replay.rejected)}`);
     text(element.querySelector(".reasons"), reasons.join(" · "));
   });
@@ -124,7 +124,7 @@ export function drawEvents(events) {
     const down = event.kind === "sink_state" && !/-> (up|paused)/.test(event.message);
     mark(element, SERIOUS[event.kind] ?? (down ? "is-bad" : ""));
     const times = event.count > 1 ? ` (${count(event.count)} times)` : "";
-    const records = event.records ? `, ${brief(event.records)} records` : "";
+    const records = event.records ? `, ${brief(event.records)} record${event.records === 1 ? "" : "s"}` : "";
     fillItem(element, event.subject, moment(event.last_time), `${event.message}${records}${times}`);
   });
 }

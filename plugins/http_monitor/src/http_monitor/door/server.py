@@ -90,7 +90,7 @@ class Server:
 
     def start(self) -> None:
         """Take the port and answer. Raises AgentError when the port cannot be had."""
-        self._socket = self._bind()
+        self._socket = self._address.bind()
         self._address = ListenAddress(self._address.host, self._socket.getsockname()[1])
         self._thread = threading.Thread(target=self._run, name="http_monitor", daemon=True)
         self._thread.start()
@@ -120,19 +120,6 @@ class Server:
             self._socket.close()
             self._socket = None
 
-    def _bind(self) -> socket.socket:
-        host, port = self._address.host, self._address.port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            # create_server sets SO_REUSEADDR on POSIX alone: on Windows it would let two programs share the port.
-            return socket.create_server((host, port), family=family, backlog=512)
-        except OSError as error:
-            reason = (error.strerror or str(error)).partition(" (while ")[0]
-            raise AgentError(
-                f"http_monitor cannot listen on {self._address}: {reason.lower()}; stop what uses the port, "
-                "or change listen:"
-            ) from error
-
     def _run(self) -> None:
         """Serve until stopped: years of answers must not end with one fault."""
         while not self._stopping.is_set():
@@ -156,7 +143,7 @@ class Server:
 
     async def _serve(self) -> None:
         if self._socket is None or self._socket.fileno() < 0:
-            self._socket = self._bind()
+            self._socket = self._address.bind()
         if not self._config.loaded:
             self._config.load()
         self._uvicorn = uvicorn.Server(self._config)

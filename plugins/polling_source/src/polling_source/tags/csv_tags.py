@@ -29,12 +29,13 @@ class CsvTags:
     """The rows of one file: ``(group, tag)``, where group is None when the file has no such column.
 
     ``problems`` holds what is wrong with the file as such, ``tag_problems`` what is wrong with single rows; the tags
-    are those of the good ones.
+    are those of the good ones. ``unread`` is why the file as a whole cannot be read.
     """
 
     rows: tuple[tuple[str | None, PlacedTag], ...]
     problems: tuple[ConfigProblem, ...] = ()
     tag_problems: tuple[ConfigProblem, ...] = ()
+    unread: str | None = None
 
     @classmethod
     def read(cls, file: Path) -> CsvTags:
@@ -45,7 +46,8 @@ class CsvTags:
         try:
             text = read_whole(file, MAX_BYTES).decode("utf-8-sig")
         except OSError as error:
-            return cls((), (ConfigProblem(f"cannot read the tag list: {error.strerror or error}", file=str(file)),))
+            unread = f"cannot read the tag list: {error.strerror or error}"
+            return cls((), (ConfigProblem(unread, file=str(file)),), unread=unread)
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             hint = "save it as CSV UTF-8"

@@ -42,13 +42,20 @@ class TagList:
             else:
                 if group.tags_from not in files:
                     files[group.tags_from] = CsvTags.read(group.tags_from)
-                    problems.extend(files[group.tags_from].problems)
+                    problems.extend(_of_the_file(files[group.tags_from], group.tags_from, place))
                     tag_problems.extend(files[group.tags_from].tag_problems)
                 found, missing = _from_csv(group, files[group.tags_from], place)
                 problems.extend(missing)
             tags[group.id] = tuple(found)
         problems.extend(_unclaimed(groups, files))
         return cls(tags, tuple(problems), tuple(tag_problems))
+
+
+def _of_the_file(file: CsvTags, name: Path, place: Place) -> Sequence[ConfigProblem]:
+    """A file that is not there has no line of its own: the place is where the YAML names it."""
+    if file.unread is None:
+        return file.problems
+    return [place.problem(f"{file.unread} ({name})", "relative paths start at the YAML's folder", key="tags_from")]
 
 
 def _from_yaml(entries: Sequence[Mapping[str, object]], path: YamlPath) -> tuple[list[PlacedTag], list[ConfigProblem]]:

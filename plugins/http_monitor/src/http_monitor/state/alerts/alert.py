@@ -51,3 +51,13 @@ def names(every: Sequence[str]) -> str:
 def reasons(counts: Mapping[str, int]) -> str:
     """Those that count anything."""
     return ", ".join(reason for reason, count in sorted(counts.items()) if count)
+
+
+def several(number: int, noun: str) -> str:
+    """``1 record``, ``1,234 records``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 record was``, ``1,234 records were``."""
+    return f"{several(number, noun)} {'was' if number == 1 else 'were'}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from agent_core.api import AgentStatus, GroupState, GroupStatus, Severity, SourceState, SourceStatus
-from http_monitor.state.alerts.alert import Alert, Grown, names, reasons, sentence, short
+from http_monitor.state.alerts.alert import Alert, Grown, names, reasons, sentence, several, short
 from http_monitor.state.alerts.growth import Growth
 from http_monitor.state.device_events import Device, device_of
 
@@ -106,12 +106,13 @@ def _poor_polls(device: Device, groups: Sequence[GroupStatus], missed: dict[str,
         ids = list(slow)
         longest = max(group.last_duration_seconds or 0.0 for group in slow.values())
         took = f"A poll takes up to {longest * 1000:.0f} ms: lengthen" if longest else "Polls take too long: lengthen"
+        skipped = sum(missed[one] for one in ids)
         of_several = f" of {len(ids)} groups ({names(ids)})" if len(ids) > 1 else ""
         yield Alert(
             Severity.WARNING,
             "polls_missed",
             ids[0] if len(ids) == 1 else device[1],
-            f"{sum(missed[one] for one in ids):,} polls{of_several} were skipped in the last 5 minutes",
+            f"{several(skipped, 'poll')}{of_several} {'was' if skipped == 1 else 'were'} skipped in the last 5 minutes",
             f"{took} the interval or poll fewer tags.",
         )
 
@@ -160,7 +161,8 @@ def _source_alerts(source: SourceStatus, grown: Grown, away: set[Device]) -> Ite
             Severity.CRITICAL,
             "batches_refused",
             id_,
-            f"{refused:,} batches were refused as a whole in the last 5 minutes: their records were not collected",
+            f"the source's batches were refused as a whole in the last 5 minutes ({refused:,}): "
+            "their records were not collected",
             "This is a defect of the source's plugin; the log says what was wrong with them.",
         )
     if failures := grown(f"transforms {id_}", sum(source.failures.values())):
@@ -168,6 +170,6 @@ def _source_alerts(source: SourceStatus, grown: Grown, away: set[Device]) -> Ite
             Severity.WARNING,
             "transform_failed",
             id_,
-            f"{reasons(source.failures)} raised {failures:,} times in the last 5 minutes",
+            f"{reasons(source.failures)} raised {several(failures, 'time')} in the last 5 minutes",
             "Fix the transform; the log has the error. The records are in the fallback as they were before it.",
         )
