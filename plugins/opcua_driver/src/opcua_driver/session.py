@@ -18,6 +18,7 @@ from asyncua.ua.uatypes import DataValue, NodeId, Variant, VariantType
 
 from opcua_driver.address import Identifier
 from opcua_driver.config import OpcuaDriverConfig
+from opcua_driver.meter import meter
 from opcua_driver.security import secure
 
 LONGEST_KEEPALIVE_SECONDS: Final = 10.0
@@ -33,6 +34,7 @@ class Session:
         keepalive = min(config.session_timeout / 3, LONGEST_KEEPALIVE_SECONDS)
         self._client = Client(config.address, timeout=config.timeout, watchdog_intervall=keepalive)
         self._client.name = self._client.description = name
+        meter(self._client.uaclient)
         self._client.session_timeout = round(config.session_timeout * 1000)
         self.namespaces: dict[str, int] = {}
         """The server's namespaces by URI."""
