@@ -42,7 +42,7 @@ def plant(agent: Command) -> Command:
 def test_what_a_configuration_polls_goes_into_each_form_and_comes_back(plant: Command) -> None:
     done = plant("catalog", "export", "--to", "groups.yaml")
     assert (done.code, done.err) == (0, "")
-    assert done.out == "1 groups, 2 tags -> groups.yaml\n"
+    assert done.out == "1 group, 2 tags -> groups.yaml\n"
     assert plant("catalog", "import", "groups.yaml", "--to", "again.csv").code == 0
     lines = (plant.folder / "again.csv").read_text(encoding="utf-8-sig").splitlines()
     assert lines == ["name,address,data_type,group", "속도,hr:1,uint16,LINE", "COUNT,hr:2,uint32,LINE"]
@@ -74,7 +74,7 @@ def test_every_row_that_is_wrong_is_named_and_nothing_is_written(plant: Command)
 def test_with_leave_out_the_good_rows_are_converted(plant: Command) -> None:
     plant.write(TAGS.replace("DWORD", "WORX"), "tags.csv")
     done = plant("catalog", "import", "tags.csv", "--leave-out", "--to", "out.csv")
-    assert (done.code, done.out) == (0, "1 groups, 1 tags -> out.csv\n")
+    assert (done.code, done.out) == (0, "1 group, 1 tag -> out.csv\n")
     assert done.err.startswith("tags.csv:3: warning: column data_type: unknown data type 'WORX'")
 
 
@@ -121,7 +121,7 @@ def test_any_source_may_bring_a_converter(plant: Command) -> None:
     assert done.code == 2
     assert done.err == "error: say with --type whose lists they are: polling_source, txt_source\n"
     assert plant("catalog", "import", "x.txt", "--type", "txt_source", "--to", "y.txt").out == (
-        "1 groups, 2 tags -> y.txt\n"
+        "1 group, 2 tags -> y.txt\n"
     )
     done = plant("catalog", "import", "x.txt", "--type", "plc_source", "--to", "y.txt")
     assert done.err.startswith("error: no source 'plc_source' converts lists of tags; known: polling_source, ")

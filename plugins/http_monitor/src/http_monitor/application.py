@@ -64,7 +64,16 @@ def build(
     application.add_exception_handler(UnknownSinkError, _problem(404))
     application.add_exception_handler(UnknownBackupError, _problem(404))
     application.add_exception_handler(AgentError, _problem(409, monitor.redact))
+    application.add_exception_handler(RuntimeError, _no_thread)
     return Guard(application, access, proxies, log)
+
+
+async def _no_thread(_: Request, error: Exception) -> JSONResponse:
+    """Where a limit allows no more threads, what needs one is refused; reading needs none."""
+    if "can't start new thread" not in str(error):
+        raise error
+    detail = "no thread can be started for this now: raise the limit of threads (TasksMax, pids, ulimit -u), try again"
+    return JSONResponse({"detail": detail}, 503, {"Retry-After": "5"})
 
 
 def _problem(status: int, redact: Callable[[str], str] = str) -> Handler:

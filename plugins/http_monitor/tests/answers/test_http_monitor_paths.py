@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from monitored.fake_agent import FakeAgent, group_status, sink_status
 from monitored.running import MakeMonitored, Monitored
+from pytest_mock import MockerFixture
 
 from agent_core.api import (
     BAD,
@@ -267,6 +268,20 @@ def test_refusals_are_logged_and_do_not_flood_the_log(
     assert "client=127.0.0.1" in refused[0]
     assert refused[1].endswith(" repeated=19")
     assert "guess-guess" not in caplog.text
+
+
+def test_without_a_thread_to_be_had_changing_is_refused_and_reading_works(
+    monitored: Monitored, mocker: MockerFixture
+) -> None:
+    mocker.patch("threading.Thread.start", side_effect=RuntimeError("can't start new thread"))
+    answer = monitored.client.post("/api/polling/stop-all")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"].startswith("no thread can be started for this now")
+    assert monitored.client.get("/api/live").status == 200
+    assert monitored.agent.polling.calls == []
+    mocker.patch("threading.Thread.start", side_effect=RuntimeError("another defect"))
+    with pytest.raises(RuntimeError, match="another defect"):
+        monitored.client.post("/api/polling/stop-all")
 
 
 def test_a_large_body_is_refused(monitored: Monitored) -> None:

@@ -181,7 +181,7 @@ def test_a_tag_list_alone_gets_the_device_and_interval_that_are_said(tmp_path: P
     ("name", "content", "message"),
     [
         ("tags.csv", "name,address,data_type\nA,hr:1,WORX\n", "tags.csv:2: column data_type: unknown"),
-        ("agent.yaml", "groups: [\n", "agent.yaml:2:1: "),
+        ("agent.yaml", "groups: [\n", "agent.yaml:1:9: "),
         ("agent.yaml", "sources: []", "agent.yaml: there are no groups"),
         (
             "agent.yaml",

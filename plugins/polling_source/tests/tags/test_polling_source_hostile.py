@@ -182,7 +182,7 @@ def test_a_pipe_is_no_catalogue(tmp_path: Path) -> None:
             "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
             "no groups",
         ),
-        ("groups:\n" + "".join(" " * n + "-\n" for n in range(500)), ":101:100: more than 100 nested"),
+        ("groups:\n" + "".join(" " * n + "-\n" for n in range(500)), ":33:32: more than 32 nested"),
         ("groups: [{id: G, tags: [1, [x]]}]", ":1:25: groups[0].tags[0]: expected a mapping (key: value)"),
         ("groups: [{id: *hunter2tiger}]", ":1:15: this alias (*...) refers to nothing"),
     ],
