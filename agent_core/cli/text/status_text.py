@@ -83,7 +83,9 @@ def _replayed(sink: SinkStatus) -> list[str]:
     replay = sink.replay
     if replay is None or not (replay.read or replay.deleted):
         return []
-    deleted = [f"{sink.sink_id} deleted by operators: {replay.deleted:,} rejected records"] if replay.deleted else []
+    deleted = []
+    if replay.deleted:
+        deleted.append(f"{sink.sink_id} deleted by operators: {amount(replay.deleted, 'rejected record')}")
     if not replay.read:
         return deleted
     parts = f"inserted {replay.inserted:,}, duplicates {replay.duplicates:,}, rejected {replay.rejected:,}"

@@ -56,8 +56,3 @@ def reasons(counts: Mapping[str, int]) -> str:
 def several(number: int, noun: str) -> str:
     """``1 record``, ``1,234 records``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 record was``, ``1,234 records were``."""
-    return f"{several(number, noun)} {'was' if number == 1 else 'were'}"
