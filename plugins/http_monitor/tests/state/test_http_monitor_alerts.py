@@ -158,7 +158,7 @@ def test_rejected_records_are_an_alert(case: Case) -> None:
 def test_one_record_is_said_as_one(case: Case) -> None:
     one = replace(sink_status(), ledger=ledger(dropped=1, rejected=1, diverted=1))
     said = " ".join(alert.message for alert in case.judge(one))
-    assert said.count("1 record ") == 2
+    assert said.count("1 record ") == 3
     assert "1 records" not in said
 
 

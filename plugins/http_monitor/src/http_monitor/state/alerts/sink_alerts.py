@@ -107,7 +107,7 @@ def sink_alerts(sink: SinkStatus, storage: StorageSnapshot, grown: Grown, *, sto
             Severity.WARNING,
             "records_rejected",
             id_,
-            f"{_records(rejected)} rejected for their content in the last 5 minutes",
+            f"{_records(rejected)} rejected for {'its' if rejected == 1 else 'their'} content in the last 5 minutes",
             "The dashboard shows the reason for each record: fix the cause, then replay the file there.",
         )
     oldest = sink.buffer.oldest_age_seconds
