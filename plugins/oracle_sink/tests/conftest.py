@@ -31,6 +31,7 @@ PATIENT = {"connect": 60.0, "login": 240.0, "call": 60.0, "wait": 60.0}
 DEFAULTS: dict[str, object] = {
     "table": "TAGFERRY_TEST",
     "columns": {"TAG_NAME": "name", "TAG_VALUE": "value", "TIMESTAMP": "timestamp", "QUALITY": "quality"},
+    "key": (),
     "on_conflict": "keep",
     "bad_value_text": "BAD",
     "true_text": "1",

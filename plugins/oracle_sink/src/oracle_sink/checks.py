@@ -12,7 +12,7 @@ from oracle_sink.session.dsn import dsn_mistake
 from oracle_sink.session.login_limit import least_attempts
 from oracle_sink.session.setup import statement_mistakes
 from oracle_sink.table.identifiers import parse_table
-from oracle_sink.table.mapping import read_mapping
+from oracle_sink.table.mapping import read_key, read_mapping
 
 _TYPE = "oracle_sink"
 _USER = re.compile(r"[^\[\]]+(?:\[[^\[\]]+\])?")
@@ -61,9 +61,13 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
         parse_table(config.table)
     except ValueError as error:
         yield ConfigProblem(str(error), (*path, "table"))
-    for mistake in read_mapping(config.columns)[1]:
+    mapping, mistakes = read_mapping(config.columns)
+    for mistake in mistakes:
         where = (*path, "columns") if mistake.column is None else (*path, "columns", mistake.column)
         yield ConfigProblem(str(mistake), where)
+    if not mistakes:
+        for position, text in read_key(config.key, mapping)[1]:
+            yield ConfigProblem(text, (*path, "key", position))
     for wrong_statement in statement_mistakes(config.session):
         where = (*path, "session", wrong_statement.position)
         yield ConfigProblem(wrong_statement.message, where, wrong_statement.hint)

@@ -46,13 +46,14 @@ class ThickConfig:
 
 @dataclass(frozen=True, slots=True)
 class OracleSinkConfig:
-    """Keys and meaning as in ``schema.json``, which owns the defaults; ``columns`` is for ``table.mapping``."""
+    """Keys and meaning as in ``schema.json``, which owns the defaults; ``table.mapping`` reads ``columns``, ``key``."""
 
     dsn: str
     user: str
     password: Secret
     table: str
     columns: Mapping[str, object]
+    key: tuple[str, ...]
     on_conflict: OnConflict
     bad_value_text: str
     true_text: str

@@ -21,7 +21,7 @@ from agent_core.api import (
 )
 from oracle_sink.config import OnConflict, OracleSinkConfig
 from oracle_sink.session.address import addresses_of, explore
-from oracle_sink.session.codes import EXPIRES_SOON, NO_TABLE, Action
+from oracle_sink.session.codes import DUPLICATE, EXPIRES_SOON, NO_TABLE, Action
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
     DOUBTFUL,
@@ -37,6 +37,7 @@ from oracle_sink.session.login import Logins, close_quietly, password_of
 from oracle_sink.session.login_limit import attempts_of, login_seconds
 from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
+from oracle_sink.table.declared_key import examine
 from oracle_sink.table.dictionary import read_facts, reading
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout, plan_layout, warnings_of
@@ -196,6 +197,8 @@ class _Examination:
         try:
             facts = read_facts(self._connection, self._table)
             layout = plan_layout(self._config, facts, self._context.agent_name)
+            declared = layout.key is not None and layout.key.declared
+            evidence = (examine(self._connection, layout),) if declared else ()
         except ConfigurationError as error:
             yield self._misfit(subject, error)
             return
@@ -204,7 +207,7 @@ class _Examination:
         key = f"key {layout.key.constraint}" if layout.key else "no key"
         yield Finding(Severity.OK, subject, f"{columns} fit; {key}; character set {facts.character_set}")
         now = datetime.fromtimestamp(self._context.clock.time_ns() / _NS, UTC)
-        for warning in warnings_of(layout, now):
+        for warning in (*warnings_of(layout, now), *evidence):
             yield Finding(Severity.WARNING, subject, warning, "see the README of oracle_sink, section The table")
         yield from self._ahead(subject, layout, now)
         yield from _statements(subject, layout, self._config.on_conflict)
@@ -248,6 +251,9 @@ class _Examination:
                 if layout.key is not None:
                     doing = "read a row back"
                     same = self._read_back(cursor, layout, rows.rows[0]) or only_parse
+                    if layout.key.declared and not only_parse:
+                        doing = "insert the row again"
+                        yield _proved(cursor, layout, rows.rows[0])
                     if self._config.on_conflict is OnConflict.UPDATE and layout.compared:
                         doing = "parse the UPDATE"
                         cursor.parse(layout.update_sql)
@@ -269,6 +275,21 @@ class _Examination:
         cursor.setinputsizes(*layout.key_sizes)
         found = cursor.execute(layout.lookup_sqls[1], layout.key_binds(row), fetch_decimals=True).fetchall()
         return len(found) == 1 and layout.same(row, found[0][1:])
+
+
+def _proved(cursor: oracledb.Cursor, layout: Layout, row: Row) -> Finding:
+    """Whether the database refuses a second row with a key that only ``key:`` names."""
+    subject = f"table {layout.table} {layout.key.constraint if layout.key else ''}"
+    cursor.setinputsizes(*layout.input_sizes)
+    try:
+        cursor.execute(layout.insert_sql, list(row))
+    except oracledb.DatabaseError as error:
+        if code_of(error) != DUPLICATE:
+            raise
+        return Finding(Severity.OK, subject, f"the database refuses a second row with the key ({text_of(error)})")
+    message = "the database takes a second row with the key: only the look-ups before each insert prevent doubles"
+    step = "let nothing else write the same keys, or ask the DBA for a unique index"
+    return Finding(Severity.WARNING, subject, message, step)
 
 
 def _statements(subject: str, layout: Layout, on_conflict: OnConflict) -> Iterator[Finding]:

@@ -129,7 +129,8 @@ class OracleSink:
         old = doubt_facts and self._known_table.is_old(layout)
         judge = Judge(batch, self._doubt, trial, self._clock.time_ns(), facts_are_old=old)
         write = Transaction(session, layout, self._config.on_conflict, rows, judge, trial)
-        return write.run(look_up_first=self._known.expects(batch))
+        unproved = layout.key is not None and layout.key.declared
+        return write.run(look_up_first=unproved or self._known.expects(batch))
 
     def _read_again(self, session: Session) -> None:
         """Undo the transaction, then read the table."""

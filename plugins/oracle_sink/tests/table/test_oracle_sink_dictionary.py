@@ -102,6 +102,32 @@ def test_the_first_reading_must_succeed(
     assert sink.write(batch("1.0")) == WriteOutcome(inserted=1)
 
 
+def test_a_novalidate_key_over_old_doubles_and_a_reverse_index_are_keys(
+    make_sink: MakeSink, database: Standin, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.sql("DROP TABLE tagferry_test")
+    database.sql(f"CREATE TABLE tagferry_test ({COLUMNS})")
+    keyless = make_sink()
+    keyless.open()
+    for values in (("1.0", "2.0"), ("1.0", "3.0")):
+        keyless.write(batch(*values))
+    unique = "UNIQUE (tag_name, timestamp) DEFERRABLE ENABLE NOVALIDATE"
+    database.sql(f"ALTER TABLE tagferry_test ADD CONSTRAINT uq_tagferry {unique}")
+    caplog.clear()
+    sink = make_sink()
+    sink.open()
+    assert "uq_tagferry is NOVALIDATE".upper() in caplog.text.upper()
+    outcome = sink.write(batch("1.0", "3.0", "4.0"))
+    assert (outcome.inserted, outcome.duplicates, outcome.rejected) == (1, 2, ())
+    assert [rejection.code for rejection in sink.write(batch("1.0", "9.0")).rejected] == ["CONFLICT"]
+    database.sql("DROP TABLE tagferry_test")
+    database.sql(f"CREATE TABLE tagferry_test ({COLUMNS})")
+    database.sql("CREATE UNIQUE INDEX ux_tagferry ON tagferry_test (timestamp, tag_name) REVERSE")
+    again = make_sink()
+    again.open()
+    assert [again.write(batch("1.0")) for _ in range(2)] == [WriteOutcome(1), WriteOutcome(0, 1)]
+
+
 @pytest.fixture(scope="module")
 def plant() -> Iterator[Standin]:
     """A database with synonyms, which the tests of a real one would have to drop."""

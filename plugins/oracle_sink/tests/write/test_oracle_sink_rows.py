@@ -33,6 +33,7 @@ CONFIG = OracleSinkConfig(
     password=Secret(lambda: "p"),
     table="T",
     columns={"TAG_NAME": "name", "TAG_VALUE": "value", "TS": "timestamp", "QUALITY": "quality"},
+    key=(),
     on_conflict=OnConflict.KEEP,
     bad_value_text="BAD",
     true_text="1",

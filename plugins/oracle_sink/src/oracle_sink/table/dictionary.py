@@ -15,9 +15,10 @@ from typing import Any, Final
 import oracledb
 
 from agent_core.api import ConfigurationError
-from oracle_sink.session.codes import NO_TABLE
+from oracle_sink.session.codes import CALL_TIMEOUT, NO_TABLE
 from oracle_sink.session.driver import DRIVER_ERRORS
-from oracle_sink.session.errors import code_of
+from oracle_sink.session.errors import code_of, text_of
+from oracle_sink.session.soundness import connection_is_lost
 from oracle_sink.table.facts import Column, ColumnKind, Generated, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 
@@ -29,6 +30,8 @@ _SYNONYMS: Final = 8
 
 _NOT_THERE: Final = frozenset({NO_TABLE, "ORA-00904", "ORA-01031"})
 """A view that this release does not have, or that the account may not read."""
+
+_ROLLBACKS: Final = 3
 
 _TIMESTAMP: Final = re.compile(r"TIMESTAMP\((\d)\)( WITH (?:LOCAL )?TIME ZONE)?")
 
@@ -92,16 +95,37 @@ class Dictionary:
 
 
 @contextmanager
-def reading(connection: oracledb.Connection, limit_seconds: float = DICTIONARY_SECONDS) -> Iterator[Dictionary]:
-    """Ask the dictionary; afterwards the connection has the call time-out that it had."""
+def limited(connection: oracledb.Connection, seconds: float) -> Iterator[None]:
+    """Limit each call in the block; afterwards the connection has the call time-out that it had."""
     before = connection.call_timeout
     try:
-        with connection.cursor() as cursor:
-            cursor.arraysize = cursor.prefetchrows = 1001
-            yield Dictionary(connection, cursor, limit_seconds)
+        connection.call_timeout = max(1, round(seconds * 1000))
+        yield
     finally:
         with suppress(*DRIVER_ERRORS, AttributeError):  # a lost connection has no time-out to set
             connection.call_timeout = before
+
+
+def works_again(connection: oracledb.Connection, error: BaseException) -> bool:
+    """True if the session can be used after the error. After a call time-out, its break may hit the next call."""
+    code = code_of(error)
+    if code != CALL_TIMEOUT:
+        return not connection_is_lost(code, text_of(error))
+    for _ in range(_ROLLBACKS):
+        try:
+            connection.rollback()
+        except DRIVER_ERRORS:
+            continue
+        return True
+    return False
+
+
+@contextmanager
+def reading(connection: oracledb.Connection, limit_seconds: float = DICTIONARY_SECONDS) -> Iterator[Dictionary]:
+    """Ask the dictionary; afterwards the connection has the call time-out that it had."""
+    with limited(connection, limit_seconds), connection.cursor() as cursor:
+        cursor.arraysize = cursor.prefetchrows = 1001
+        yield Dictionary(connection, cursor, limit_seconds)
 
 
 def read_facts(

@@ -72,13 +72,15 @@ class Column:
 class Key:
     """A primary key, unique constraint or unique index. ``constraint`` is what ORA-00001 calls it: OWNER.NAME.
 
-    Not ``validated`` (NOVALIDATE): rows that were there before it may have the same key twice.
+    Not ``validated`` (NOVALIDATE): rows that were there before it may have the same key twice. ``declared``: only
+    ``key:`` says so, not the dictionary.
     """
 
     constraint: str
     columns: tuple[str, ...]
     primary: bool
     validated: bool = True
+    declared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ import oracledb
 
 from agent_core.api import ComponentContext
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.codes import CALL_TIMEOUT
 from oracle_sink.session.driver import DRIVER_ERRORS
-from oracle_sink.session.errors import code_of, text_of
-from oracle_sink.session.soundness import connection_is_lost
-from oracle_sink.table.dictionary import DICTIONARY_SECONDS, read_facts
+from oracle_sink.session.errors import text_of
+from oracle_sink.table.declared_key import examine
+from oracle_sink.table.dictionary import DICTIONARY_SECONDS, read_facts, works_again
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.layout import Layout, plan_layout, warnings_of
 
@@ -26,8 +25,6 @@ _FACTS_SECONDS: Final = 60.0
 _SLOW_SECONDS: Final = 5.0
 _SHARE: Final = 20
 """A slow dictionary is read again after 20 times as long as it took: reading takes at most 5 % of the time."""
-
-_ROLLBACKS: Final = 3
 
 
 class KnownTable:
@@ -122,29 +119,16 @@ class KnownTable:
             layout = known
         else:
             layout = plan_layout(self._config, facts, self._context.agent_name)
-            self._announce(layout)
+            evidence = examine(connection, layout) if layout.key is not None and layout.key.declared else None
+            self._announce(layout, evidence)
         self._read_at = ended
         self._layout, self._suspected = layout, False
         return layout
 
-    def _announce(self, layout: Layout) -> None:
+    def _announce(self, layout: Layout, evidence: str | None) -> None:
         sink = self._context.component_id
         key = layout.key.constraint if layout.key else None
         self._log.info("table read", sink=sink, table=layout.table, key=key, character_set=layout.facts.character_set)
         now = datetime.fromtimestamp(self._clock.time_ns() / _NS, UTC)
-        for warning in warnings_of(layout, now):
+        for warning in (*warnings_of(layout, now), *(() if evidence is None else (evidence,))):
             self._log.warning("table warning", sink=sink, table=layout.table, problem=warning)
-
-
-def works_again(connection: oracledb.Connection, error: BaseException) -> bool:
-    """True if the session can be used after the error. After a call time-out, its break may hit the next call."""
-    code = code_of(error)
-    if code != CALL_TIMEOUT:
-        return not connection_is_lost(code, text_of(error))
-    for _ in range(_ROLLBACKS):
-        try:
-            connection.rollback()
-        except DRIVER_ERRORS:
-            continue
-        return True
-    return False

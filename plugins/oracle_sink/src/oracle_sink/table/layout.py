@@ -14,7 +14,7 @@ from oracle_sink.config import OracleSinkConfig
 from oracle_sink.table.binding import Bind, Encoder, InputSize, Refusals
 from oracle_sink.table.facts import NUMBERS, TEXTS, TIMES, Column, ColumnKind, Generated, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
-from oracle_sink.table.mapping import Mapped, RecordField, read_mapping
+from oracle_sink.table.mapping import Mapped, RecordField, read_key, read_mapping
 from oracle_sink.table.numbers import NumberColumn, NumberRefused, Numbers
 from oracle_sink.table.texts import (
     RepeatedText,
@@ -60,7 +60,7 @@ class Layout:
 
     ``compared`` are the positions of the columns whose content distinguishes a duplicate from a conflict: fields
     outside the key; constants and expressions are not compared. ``key`` is None if nothing makes a row unique.
-    ``time_columns`` hold the record's time.
+    ``time_columns`` hold the record's time; ``declared`` are the columns of ``key:``.
     """
 
     facts: TableFacts
@@ -69,6 +69,7 @@ class Layout:
     key: Key | None
     compared: tuple[int, ...]
     time_columns: frozenset[str]
+    declared: tuple[str, ...]
 
     @property
     def time_in_key(self) -> bool:
@@ -125,6 +126,12 @@ class Layout:
             for number in range(LOOKUP_SIZES[-1])
         ]
         return {size: " UNION ALL ".join(selects[:size]) for size in LOOKUP_SIZES}
+
+    @cached_property
+    def sample_sql(self) -> str:
+        """Reads the keys of some rows; the bind says of how many."""
+        columns = ", ".join(self._read_sql(position) for position in range(self.key_width))
+        return f"SELECT {columns} FROM {self.table.sql} WHERE ROWNUM <= :1"  # noqa: S608
 
     def same(self, row: Sequence[Bind], stored: Sequence[Bind]) -> bool:
         """True if what a look-up found has the content of a row. ``stored`` is in the order of ``compared``."""
@@ -194,6 +201,9 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
     mapping, mistakes = read_mapping(config.columns)
     if mistakes:
         raise ConfigurationError(f"columns: {mistakes[0]}")
+    declared, wrong = read_key(config.key, mapping)
+    if wrong:
+        raise ConfigurationError(f"key: {wrong[0][1]}")
     codec = codec_of(facts.character_set)
     encoders: dict[str, Encoder] = {}
     expressions: list[tuple[str, str]] = []
@@ -207,6 +217,8 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
             encoders[column.name] = _constant(column, mapped.constant, codec)
     fields = {mapped.name for mapped in mapping if mapped.field is not None}
     key = next((k for k in facts.keys if set(k.columns) <= set(encoders) and set(k.columns) & fields), None)
+    if key is None and declared:
+        key = Key(f"key: {', '.join(declared)}", declared, primary=False, declared=True)
     first = key.columns if key is not None else ()
     ordered = (*first, *(name for name in encoders if name not in first))
     compared = tuple(i for i, name in enumerate(ordered) if name in fields and name not in first)
@@ -218,6 +230,7 @@ def plan_layout(config: OracleSinkConfig, facts: TableFacts, agent_name: str) ->
         key,
         compared,
         frozenset(mapped.name for mapped in mapping if mapped.field in times),
+        declared,
     )
 
 
@@ -234,6 +247,9 @@ def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
             f"the key {layout.key.constraint} has no timestamp, so the table holds one row per tag: with on_conflict: "
             "keep, the first value stays and all others are rejected; update keeps the value written last"
         )
+    if layout.declared and layout.key is not None and set(layout.declared) != set(layout.key.columns):
+        columns = ", ".join(layout.key.columns)
+        yield f"key: has no effect, because the dictionary has the key {layout.key.constraint} ({columns})"
     if layout.key is not None and not layout.key.validated:
         yield (
             f"the key {layout.key.constraint} is NOVALIDATE: rows from before it may be there twice; a record is a "

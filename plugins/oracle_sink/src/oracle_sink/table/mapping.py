@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -89,6 +89,29 @@ def read_mapping(columns: Mapping[str, object]) -> tuple[tuple[Mapped, ...], tup
         errors.append(MappingError("no column has the field name: different tags could not be told apart"))
     if not fields & _VALUES:
         errors.append(MappingError(f"no column has one of the fields {', '.join(sorted(_VALUES))}"))
+    return tuple(found), tuple(errors)
+
+
+def read_key(key: Sequence[str], mapping: Sequence[Mapped]) -> tuple[tuple[str, ...], tuple[tuple[int, str], ...]]:
+    """The columns of ``key:``, and the position and text of everything that is wrong with them."""
+    by_name = {mapped.name: mapped for mapped in mapping}
+    found: list[str] = []
+    errors: list[tuple[int, str]] = []
+    for position, column in enumerate(key):
+        try:
+            name = parse_column(column)
+        except ValueError as error:
+            errors.append((position, str(error)))
+            continue
+        if name not in by_name:
+            errors.append((position, f"{name} is not in columns:, so no row could be looked up by it"))
+        elif by_name[name].expression is not None:
+            errors.append((position, f"{name} is filled by the database, so it is not known before a row is stored"))
+        elif name in found:
+            errors.append((position, f"{name} is listed twice"))
+        found.append(name)
+    if found and not errors and all(by_name[name].field is None for name in found):
+        errors.append((0, "only constants: all rows would have the same key"))
     return tuple(found), tuple(errors)
 
 

@@ -16,9 +16,8 @@ from agent_core.api import ComponentContext, Finding, Severity
 from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import one_line
-from oracle_sink.table.dictionary import Dictionary, reading
+from oracle_sink.table.dictionary import Dictionary, reading, works_again
 from oracle_sink.table.identifiers import TableName
-from oracle_sink.table.known_table import works_again
 from oracle_sink.table.layout import Layout
 from oracle_sink.table.times import Times
 

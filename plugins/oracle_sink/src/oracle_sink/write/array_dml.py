@@ -107,7 +107,7 @@ class ArrayDml:
         rows: Sequence[Row],
         undo: str | None = None,
     ) -> list[RowError]:
-        """Run array DML; each row either changes one row of the table or is among the errors.
+        """Run array DML; each row either changes the table or is among the errors.
 
         ``undo``: the statement that undoes this call alone; not needed if the rows may be written again.
         """
@@ -122,8 +122,9 @@ class ArrayDml:
             return self._halve(error, sql, sizes, indices, rows, undo)
         errors = [RowError(indices[e.offset], e.full_code, e.message or "") for e in failed]
         offsets = {int(e.offset) for e in failed}
-        changed_one = counts.count(1) == len(rows) - len(failed) and len(counts) == len(rows)
-        if not changed_one or len(offsets) != len(failed) or any(counts[offset] for offset in offsets):
+        # An UPDATE changes several rows if the key was declared over old doubles.
+        changed = len(counts) - counts.count(0) == len(rows) - len(failed) and len(counts) == len(rows)
+        if not changed or len(offsets) != len(failed) or any(counts[offset] for offset in offsets):
             self._session.lost = True
             raise RetryableError(
                 f"{self.doing}: the driver's row counts ({sum(counts)} of {len(rows)}) and errors ({len(failed)}) "

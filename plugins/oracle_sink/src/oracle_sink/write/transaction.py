@@ -171,7 +171,8 @@ class Transaction:
                     index = part[int(number)]
                     if layout.same(rows[index], stored):
                         duplicates.add(index)
-                    else:
+                        conflicts.pop(index, None)
+                    elif index not in duplicates:  # a key that was declared over old doubles has several rows
                         conflicts[index] = stored
             done += len(part)
 
