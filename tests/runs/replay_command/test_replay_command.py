@@ -182,6 +182,7 @@ def test_what_a_killed_agent_was_writing_to_its_fallback_is_replayed(case: Case,
 
 def test_a_file_of_nothing_but_rows_that_a_trigger_refuses_comes_to_its_end(case: Case, database: Database) -> None:
     expected = divert(case, "backup", files=1, rows=700)
+    database.server.sql("INSERT INTO TAG_DATA VALUES ('KNOWN', '1.0', TIMESTAMP '2025-12-31 00:00:00', 'GOOD')")
     database.server.fault("execute", "ora", code=20001, value="^OLD_", match="insert", times=0)
     code, out, err = replay(case, database.environ, "--yes", "--json")
     assert code == 0, err
@@ -191,18 +192,19 @@ def test_a_file_of_nothing_but_rows_that_a_trigger_refuses_comes_to_its_end(case
     assert len(case.fallback_files(kind="rejected")) == 1
     database.server.clear_faults()
     assert ledger(case, database, "--rejected")["inserted"] == 700, "once the trigger is mended"
+    database.server.sql("DELETE FROM TAG_DATA WHERE tag_name = 'KNOWN'")
     assert Counter(database.rows()) == Counter(expected)
 
 
 def test_while_a_trigger_refuses_everything_the_backlog_stays_where_it_is(case: Case, database: Database) -> None:
     expected = divert(case, "backup", files=1, rows=3000)
-    database.server.fault("execute", "ora", code=20001, value="^OLD_", match="insert", times=0)
+    database.server.fault("execute", "ora", code=20001, value=".", match="insert", times=0)
     code, out, _ = replay(case, database.environ, "--yes", "--json")
     result = json.loads(out)["result"]
     assert (code, result["end"]) == (1, "stopped")
-    assert "on every row of several batches" in result["error"]
-    assert (result["ledger"]["rejected"], result["ledger"]["remaining"]) == (1000, 2000)
+    assert "the table has not taken a row" in result["error"]
+    assert (result["ledger"]["rejected"], result["ledger"]["remaining"]) == (0, 3000)
     assert len(case.fallback_files(kind="backup")) == 1
     database.server.clear_faults()
-    assert ledger(case, database, "--rejected")["inserted"] == 3000
+    assert ledger(case, database)["inserted"] == 3000
     assert Counter(database.rows()) == Counter(expected)

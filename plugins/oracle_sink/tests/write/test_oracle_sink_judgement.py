@@ -127,7 +127,7 @@ def test_without_a_record_that_was_ever_stored_rows_wait_but_not_forever(
     sink = make_sink(clock)
     sink.open()
     database.fault("execute", "ora", code=2290, value="^B", match="insert", times=0)
-    bad = rows(("B", 1.0))
+    bad = rows(("B", 1.0))  # and the table is empty
     rejected_at = []
     for attempt in range(1, 35):
         try:
@@ -138,6 +138,30 @@ def test_without_a_record_that_was_ever_stored_rows_wait_but_not_forever(
     assert rejected_at == [16, 32]
     assert sink.write(rows(("A", 1.0))).inserted == 1
     assert codes(sink.write(bad)) == [(0, "ORA-02290")]
+
+
+def test_after_a_restart_the_table_is_asked_with_a_row_of_its_own(
+    sink: OracleSink, make_sink: MakeSink, clock: ManualClock, database: Standin
+) -> None:
+    restarted = make_sink(clock)
+    restarted.open()
+    database.fault("execute", "ora", code=2290, value="^B", match="insert", times=0)
+    assert codes(restarted.write(rows(("B", 1.0)))) == [(0, "ORA-02290")]
+    database.clear_faults()
+    database.fault("execute", "ora", code=2290, value=".", match="insert", times=0)
+    with pytest.raises(ConfigurationError, match="does not take one of its own"):
+        restarted.write(rows(("C", 1.0)))
+    database.clear_faults()
+    assert restarted.write(rows(("B", 1.0), ("C", 1.0))).inserted == 2
+    assert stored(database) == 3
+
+
+def test_nothing_of_the_witnesses_stays_when_halves_of_them_are_tried(sink: OracleSink, database: Standin) -> None:
+    sink.write(rows(("A", 1.0), ("B", 1.0), ("C", 1.0), at=START_NS + SECOND))
+    database.fault("execute", "ora", code=2290, value="^D", match="insert", times=0)
+    database.fault("execute", "ora", code=1461, match="insert", nth=2)
+    assert codes(sink.write(rows(("D", 1.0)))) == [(0, "ORA-02290")]
+    assert stored(database) == 4
 
 
 def test_records_found_by_a_look_up_do_not_prove_that_the_table_takes_rows(sink: OracleSink, database: Standin) -> None:

@@ -11,7 +11,7 @@ import ssl
 from typing import Final
 
 from agent_core.api import AuthenticationError, ConfigurationError, RetryableError, SinkError
-from oracle_sink.session.codes import ACTIONS, DUPLICATE, NEXT_STEPS, NO_CONNECTION, WRAPPERS, Action
+from oracle_sink.session.codes import ACTIONS, DUPLICATE, NEXT_STEPS, NO_CONNECTION, NO_PARTITION, WRAPPERS, Action
 
 DOUBTFUL: Final = frozenset({Action.TRIGGER, Action.UNKNOWN})
 """Codes of which nobody knows whether they will come again for the same row: it is retried before it is rejected."""
@@ -96,6 +96,12 @@ def failure(code: str | None, text: str, doing: str, *, ambiguous: bool = False)
 def next_step(code: str | None, text: str = "") -> str | None:
     """What to do about a code, or about the first known code in a message that contains others."""
     return NEXT_STEPS.get(code or "") or next((s for c in codes_in(text) if (s := NEXT_STEPS.get(c))), None)
+
+
+def may_blame_row(code: str | None, text: str = "") -> bool:
+    """True if the row that the code came with may be to blame; else the database is, whatever became of others."""
+    action = action_of(code, text)
+    return action is Action.REJECT or action in DOUBTFUL or code == NO_PARTITION
 
 
 def violated_constraint(message: str) -> str | None:

@@ -95,6 +95,26 @@ class Layout:
         return f"INSERT INTO {self.table.sql} ({', '.join(names)}) VALUES ({', '.join(values)})"  # noqa: S608
 
     @cached_property
+    def copy_sql(self) -> str:
+        """Inserts one of the table's own rows again, with the times of ``copy_binds``; none if the table is empty."""
+        names = [encoder.column.sql for encoder in self.encoders] + [f'"{name}"' for name, _ in self.expressions]
+        times = {position: f":{number + 1}" for number, position in enumerate(self._time_positions)}
+        values = [times.get(p, encoder.column.sql) for p, encoder in enumerate(self.encoders)]
+        values += [sql for _, sql in self.expressions]
+        return (
+            f"INSERT INTO {self.table.sql} ({', '.join(names)}) "  # noqa: S608
+            f"SELECT {', '.join(values)} FROM {self.table.sql} WHERE ROWNUM = 1"
+        )
+
+    @cached_property
+    def copy_sizes(self) -> tuple[InputSize, ...]:
+        return tuple(self.input_sizes[position] for position in self._time_positions)
+
+    def copy_binds(self, batch: Batch) -> tuple[Bind, ...]:
+        """The times of the first record."""
+        return tuple(self.encoders[position].encode(batch, {})[0] for position in self._time_positions)
+
+    @cached_property
     def update_sql(self) -> str:
         """Binds: the compared columns, then the key as in ``key_binds``."""
         sets = [f"{self.encoders[p].column.sql} = :{n + 1}" for n, p in enumerate(self.compared)]
@@ -157,6 +177,10 @@ class Layout:
         for position, encoder in enumerate(self.encoders[: self.key_width]):
             positions.extend((position,) * (2 if encoder.column.nullable else 1))
         return tuple(positions)
+
+    @cached_property
+    def _time_positions(self) -> tuple[int, ...]:
+        return tuple(p for p, encoder in enumerate(self.encoders) if isinstance(encoder, Times))
 
     def _key_condition(self, offset: int) -> str:
         parts: list[str] = []

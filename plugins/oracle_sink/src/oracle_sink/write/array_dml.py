@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from agent_core.api import RetryableError, SinkError
 from oracle_sink.session.codes import CLIENT_ENCODING, Action
@@ -13,6 +13,7 @@ from oracle_sink.session.errors import (
     action_of,
     code_of,
     failure,
+    may_blame_row,
     one_line,
     text_of,
     translate,
@@ -156,6 +157,24 @@ class ArrayDml:
             mark = None if undo is None else self.mark()
             errors += self.run(sql, sizes, indices[half], rows[half], mark)
         return errors
+
+    def run_once(self, sql: str, sizes: Sequence[InputSize], binds: Row) -> tuple[int, RowError | None]:
+        """Run a statement with one set of binds: how many rows it changed, and a refusal that may be theirs."""
+        cursor = self._session.cursor
+        try:
+            cursor.setinputsizes(*sizes)
+            cursor.execute(sql, binds)
+        except DRIVER_ERRORS as error:
+            code = code_of(error)
+            if not may_blame_row(code, text_of(error)):
+                self._raise(error)
+            return 0, RowError(0, code or "", text_of(error))
+        return cursor.rowcount, None
+
+    def fail(self, error: RowError) -> NoReturn:
+        """Raise what a code means that came with a row and does not blame it."""
+        self._session.lost |= connection_is_lost(error.code, error.message)
+        raise failure(error.code, one_line(error.message), self.doing)
 
     def _raise(self, error: BaseException) -> None:
         if connection_is_lost(code_of(error), text_of(error)):

@@ -4,10 +4,12 @@ A code alone does not tell. ORA-02290 may be one bad value, or a CHECK constrain
 
     rows refused --> facts older than a minute, and fresher ones may explain it --> read them, begin again
                  --> others go in ------------------------------------------------> the rows
-                 --> none goes in: ask witnesses, rows that the table took before
+                 --> none goes in: ask witnesses, records that the table took since the start
                        |--> one is taken now -------------------------------------> the rows
                        |--> none is ----------------------------------------------> the table: all wait
-                       '--> there are none (nothing went in since the start) -----> wait, but not forever
+                       '--> there are none: copy one of the table's own rows
+                             |--> it is taken ------------------------------------> the rows
+                             '--> it is not, or the table is empty ---------------> wait, but not forever
 
     no partition --> for a time far ahead ----------------------------------------> the rows
                  --> others of that time or later go in, or a witness does -------> the rows (LIST partitions)
@@ -27,7 +29,7 @@ from typing import Final
 from agent_core.api import Batch, ConfigurationError, RetryableError, SinkError
 from oracle_sink.config import OnConflict
 from oracle_sink.session.codes import DUPLICATE, NEXT_STEPS, NO_PARTITION, RULE_STEPS, Action
-from oracle_sink.session.errors import DOUBTFUL, action_of, failure, next_step, one_line
+from oracle_sink.session.errors import DOUBTFUL, action_of, may_blame_row, next_step, one_line
 from oracle_sink.table.layout import Layout
 from oracle_sink.write.array_dml import ArrayDml, RowError
 from oracle_sink.write.doubt import Doubt, with_time
@@ -45,7 +47,8 @@ _OF_THE_FACTS: Final = frozenset(
 _ANY_STEP: Final = "ask the DBA what has changed in the table: constraints, triggers, policies, lengths of columns"
 
 
-_NONE_YET: Final = "the table has not taken a row yet"
+_SAVEPOINT: Final = "tagferry_witness"
+_NONE_YET: Final = "the table has not taken a row since the start, and does not take one of its own again"
 _NONE_NOW: Final = "the table takes no row, not even one like those that it took before"
 
 
@@ -90,15 +93,19 @@ class Judge:
                 witnesses = with_time(self._batch, [rows.positions[index] for index in stored], at_ns)
             else:
                 witnesses = self._doubt.witnesses(at_ns)
-            self._ask(witnesses, dml, layout, rows, blamed)
+            self._ask(witnesses, at_ns, dml, layout, rows, blamed)
         self._retry_first(dml, rows, refused)
 
-    def _ask(self, witnesses: Batch, dml: ArrayDml, layout: Layout, rows: Rows, blamed: RowError | None) -> None:
+    def _ask(
+        self, witnesses: Batch, at_ns: int, dml: ArrayDml, layout: Layout, rows: Rows, blamed: RowError | None
+    ) -> None:
         """Return if the rows are to blame. ``blamed`` is None if the columns' own limits have refused them all."""
         if blamed is None and not any(refusal.code.startswith("ORA-") for refusal in rows.refusals.values()):
             return
         if not witnesses:
-            if blamed is None or (blamed.code != NO_PARTITION and self._doubt.gives_up()):
+            if blamed is None or self._takes_its_own(dml, layout, at_ns):
+                return
+            if blamed.code != NO_PARTITION and self._doubt.gives_up():
                 return
             raise _fault(dml.doing, blamed.code, blamed.message, _NONE_YET)
         trial = encode(witnesses, layout, OnConflict.KEEP, self._now_ns + AHEAD_NS)
@@ -109,13 +116,21 @@ class Judge:
 
     def _takes(self, trial: Rows, dml: ArrayDml, layout: Layout) -> bool:
         """Whether the table takes a witness: it goes in, or only its key, which is checked last, is taken."""
-        undo = dml.mark()
-        errors = dml.run(layout.insert_sql, layout.input_sizes, range(len(trial.rows)), trial.rows, undo)
+        undo = dml.mark(_SAVEPOINT)
+        errors = dml.run(layout.insert_sql, layout.input_sizes, range(len(trial.rows)), trial.rows)
         for error in errors:
-            if not may_be_the_rows(error):
-                raise failure(error.code, one_line(error.message), dml.doing)
+            if not may_blame_row(error.code, error.message):
+                dml.fail(error)
         dml.execute(undo)
         return len(errors) < len(trial.rows) or any(error.code == DUPLICATE for error in errors)
+
+    def _takes_its_own(self, dml: ArrayDml, layout: Layout, at_ns: int) -> bool:
+        """Whether the table takes one of its rows again: its oldest, as a rule. False if it is empty."""
+        undo = dml.mark(_SAVEPOINT)
+        binds = layout.copy_binds(with_time(self._batch, [0], at_ns))
+        changed, refused = dml.run_once(layout.copy_sql, layout.copy_sizes, binds)
+        dml.execute(undo)
+        return changed > 0 or (refused is not None and refused.code == DUPLICATE)
 
     def _retry_first(self, dml: ArrayDml, rows: Rows, refused: Sequence[RowError]) -> None:
         """Raise RetryableError if nobody knows yet whether a code comes again for the same row."""
@@ -137,12 +152,6 @@ class Judge:
                 code=first.code,
                 next_step=next_step(first.code, shown),
             )
-
-
-def may_be_the_rows(error: RowError) -> bool:
-    """True if the code may blame the row that it came with; else it blames the database, whatever became of others."""
-    action = action_of(error.code, error.message)
-    return action is Action.REJECT or action in DOUBTFUL or error.code == NO_PARTITION
 
 
 def _fault(doing: str, code: str, text: str, why: str) -> SinkError:

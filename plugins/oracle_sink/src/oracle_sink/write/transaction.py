@@ -22,7 +22,7 @@ from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import (
     code_of,
-    failure,
+    may_blame_row,
     one_line,
     refused_column,
     text_of,
@@ -33,7 +33,7 @@ from oracle_sink.session.soundness import connection_is_lost
 from oracle_sink.table.binding import HIDDEN, Bind, Refusal
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout
 from oracle_sink.write.array_dml import ArrayDml, RowError
-from oracle_sink.write.judge import Judge, may_be_the_rows
+from oracle_sink.write.judge import Judge
 from oracle_sink.write.rows import ConflictError, Rows, conflict
 from oracle_sink.write.trials import Trial
 
@@ -94,9 +94,8 @@ class Transaction:
             if error.code == DUPLICATE:
                 taken.append(error)
                 continue
-            if not may_be_the_rows(error):
-                self._session.lost |= connection_is_lost(error.code, error.message)
-                raise failure(error.code, one_line(error.message), self._doing)
+            if not may_blame_row(error.code, error.message):
+                self._dml.fail(error)
             self._expect_mapped(error)
             rejected[error.row] = Refusal(error.code, one_line(error.message))
         return taken
