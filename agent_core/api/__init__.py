@@ -86,7 +86,7 @@ from agent_core.api.errors import (
     UnknownGroupError,
     UnknownSinkError,
 )
-from agent_core.api.folder import FolderProbe, probe_folder
+from agent_core.api.files.folder import FolderProbe, probe_folder
 from agent_core.api.log import Log, LogEvent
 from agent_core.api.nearest import did_you_mean, nearest
 from agent_core.api.plugin.context import ComponentContext

@@ -23,7 +23,7 @@ from agent_core.api import (
     UnknownSinkError,
     did_you_mean,
 )
-from agent_core.api.private import make_private_folder
+from agent_core.api.files.private import make_private_folder
 from agent_core.config.model import AgentConfig
 from agent_core.registry.catalog import Catalog
 from agent_core.registry.events import Events

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from agent_core.api.private import PRIVATE_FILE
+from agent_core.api.files.private import PRIVATE_FILE
 
 NAME = "agent.lock"
 LOOK_SECONDS = 1.0

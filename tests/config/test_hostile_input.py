@@ -13,7 +13,7 @@ from config.conftest import VALID, Yaml
 
 from agent_core.api.document import Document, read_document
 from agent_core.api.document.nodes import MAX_BYTES
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 from agent_core.config.document.interpolation import MAX_NESTED, ResolveError, Resolver
 from agent_core.config.schema.applicable import SchemaWalk
 from agent_core.config.schema.conversion import adapt

@@ -11,7 +11,7 @@ import yaml
 
 from agent_core.api.document.syntax import syntax_problem
 from agent_core.api.errors import ConfigProblem
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 
 PathKey = tuple[str | int, ...]
 

@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from agent_core.api.private import shared_opener
+from agent_core.api.files.private import shared_opener
 from agent_core.cli import exit_code
 from agent_core.cli.subcommand import Subcommands, command_parser
 from agent_core.cli.text.amount import amount

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import Clock, ConfigError, ConfigProblem, Log
-from agent_core.api.private import make_private_folder, private_opener
+from agent_core.api.files.private import make_private_folder, private_opener
 from agent_core.config import LogFileConfig
 
 ROTATION_RETRY_SECONDS: Final = 60.0

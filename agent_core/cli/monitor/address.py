@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import AgentError, Config, Secret
-from agent_core.api.whole_file import read_whole, read_whole_text
+from agent_core.api.files.whole_file import read_whole, read_whole_text
 from agent_core.cli.monitor.client import MonitorClient
 from agent_core.cli.subcommand import add_file_argument
 from agent_core.config import load_extensions

@@ -18,8 +18,8 @@ from typing import Final
 from dotenv.parser import parse_stream
 
 from agent_core.api import PluginError
+from agent_core.api.files.whole_file import read_whole_text
 from agent_core.api.secret import MASK
-from agent_core.api.whole_file import read_whole_text
 
 MAX_NESTED: Final = 20
 MAX_SECRET_BYTES: Final = 64 * 1024

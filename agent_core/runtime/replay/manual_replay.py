@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from agent_core.api import Clock, Log, ReplayRefused, WriteOutcome
-from agent_core.api.private import PRIVATE_FILE, make_private_folder
+from agent_core.api.files.private import PRIVATE_FILE, make_private_folder
 from agent_core.config.model import AgentConfig
 from agent_core.registry import Registry
 from agent_core.runtime.components import Components

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agent_core.api.private import make_private_folder, replace_private
-from agent_core.api.whole_file import read_whole_text
+from agent_core.api.files.private import make_private_folder, replace_private
+from agent_core.api.files.whole_file import read_whole_text
 
 _LARGEST_BYTES: Final = 64 * 1024 * 1024
 """Of a file of positions; 100,000 unfinished backup files take 5 MB."""

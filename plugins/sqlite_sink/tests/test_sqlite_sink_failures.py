@@ -257,7 +257,7 @@ def test_the_doctor_tries_whether_the_file_can_be_made_whoever_asks(tmp_path: Pa
         (finding,) = make_sink(path).diagnose()
         assert (finding.severity, finding.next_step is not None) == (Severity.CRITICAL, True), path
         assert finding.message.startswith(message), path
-    mocker.patch("agent_core.api.folder.tempfile.TemporaryFile", side_effect=OSError(errno.EROFS, "Read-only"))
+    mocker.patch("agent_core.api.files.folder.tempfile.TemporaryFile", side_effect=OSError(errno.EROFS, "Read-only"))
     (finding,) = make_sink(tmp_path / "new" / "data.db").diagnose()
     assert (finding.severity, finding.message) == (
         Severity.CRITICAL,

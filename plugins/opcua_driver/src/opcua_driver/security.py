@@ -11,7 +11,7 @@ from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.uaprotocol_auto import MessageSecurityMode
 from cryptography import x509
 
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 from opcua_driver.config import OpcuaDriverConfig, SecurityMode, SecurityPolicy
 
 LARGEST_CERTIFICATE_BYTES: Final = 1024 * 1024

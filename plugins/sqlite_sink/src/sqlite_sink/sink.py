@@ -18,7 +18,7 @@ from agent_core.api import (
     RetryableError,
     WriteOutcome,
 )
-from agent_core.api.private import PRIVATE_FILE, make_private_folder
+from agent_core.api.files.private import PRIVATE_FILE, make_private_folder
 from sqlite_sink.config import OnConflict, SqliteSinkConfig
 from sqlite_sink.diagnosis import diagnose
 from sqlite_sink.failure import translate

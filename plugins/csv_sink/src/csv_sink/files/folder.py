@@ -13,7 +13,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Final, NamedTuple
 
-from agent_core.api.private import make_private_folder
+from agent_core.api.files.private import make_private_folder
 from csv_sink.files.part import SUFFIX, sync_folder
 from csv_sink.format.timestamp import file_stamp
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 
 NAME: Final = ".lock"
 HOLDER_NAME: Final = ".holder"

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from agent_core.api.private import make_private_folder, replace_private
-from agent_core.api.whole_file import read_whole, read_whole_text
+from agent_core.api.files.private import make_private_folder, replace_private
+from agent_core.api.files.whole_file import read_whole, read_whole_text
 from csv_sink.files.lock import holder
 
 NAME: Final = ".id"

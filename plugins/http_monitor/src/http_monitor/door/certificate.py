@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import ConfigError, Log
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 from http_monitor.config import Tls
 
 LOOK_SECONDS: Final = 60.0

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import oracledb
 
 from agent_core.api import Finding, Severity
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import translate

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from agent_core.api.private import make_private_folder
-from agent_core.api.whole_file import read_whole_text
+from agent_core.api.files.private import make_private_folder
+from agent_core.api.files.whole_file import read_whole_text
 
 _ROUNDS: Final = 300_000
 _DIGEST_BYTES: Final = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from agent_core.api.private import shared_opener
+from agent_core.api.files.private import shared_opener
 from polling_source.tags.contents import Contents
 from polling_source.tags.csv_tags import GROUP
 from polling_source.tags.tag import FIELDS, tag_fields

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent_core.api import ConfigProblem, did_you_mean
-from agent_core.api.whole_file import read_whole
+from agent_core.api.files.whole_file import read_whole
 from polling_source.tags.tag import FIELDS, REQUIRED, Place, PlacedTag, parse_tag
 
 if TYPE_CHECKING:

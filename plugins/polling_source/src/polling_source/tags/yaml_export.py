@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent_core.api import GroupMode
-from agent_core.api.private import shared_opener
+from agent_core.api.files.private import shared_opener
 from polling_source.config import GroupConfig
 from polling_source.tags.contents import Contents, ListedDevice
 from polling_source.tags.tag import tag_fields

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.api.private import make_private_folder, replace_private
-from agent_core.api.whole_file import read_whole, read_whole_text, size_text
+from agent_core.api.files.private import make_private_folder, replace_private
+from agent_core.api.files.whole_file import read_whole, read_whole_text, size_text
 
 ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
@@ -89,4 +89,4 @@ def test_no_part_reads_a_whole_file_without_a_limit() -> None:
         if re.search(r"\.(read_text|read_bytes)\(|\bopen\([^)]*\)\.read\(", file.read_text(encoding="utf-8"))
     }
     found = {file for file in found if not file.startswith("agent_core/testing/")}
-    assert found - OWN_FILES.keys() == set(), "use agent_core.api.whole_file"
+    assert found - OWN_FILES.keys() == set(), "use agent_core.api.files.whole_file"
