@@ -201,6 +201,22 @@ def test_a_time_with_zone_is_stored_as_the_instant_it_is(plant: Callable[..., Or
     assert sink.write(batch).duplicates == 2
 
 
+def test_local_time_zones_are_read_back_in_utc_whatever_the_zone_of_the_database(
+    plant: Callable[..., OracleSink], database: Standin
+) -> None:
+    sink = plant(
+        "tag VARCHAR2(50) NOT NULL, val VARCHAR2(50), ns NUMBER(19) NOT NULL, "
+        "ts TIMESTAMP(3) WITH LOCAL TIME ZONE, PRIMARY KEY (tag, ns)",
+        {"tag": "name", "val": "value", "ns": "timestamp_ns", "ts": "timestamp"},
+    )
+    batch = rows(("a", 1.0), ("b", 2.0), at=START + 987_654_321)
+    assert sink.write(batch).inserted == 2
+    assert sink.write(batch).duplicates == 2
+    assert select(database, "CAST(ts AS TIMESTAMP)") == [["2026-01-01T00:00:00.987000"]] * 2
+    # It would travel in the time zone of the database, which no client knows.
+    assert any('CAST("TS" AS TIMESTAMP)' in finding.message for finding in sink.diagnose())
+
+
 def test_local_time_of_a_zone_is_stored_and_a_repeated_hour_is_warned_of(
     plant: Callable[..., OracleSink], database: Standin, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,6 +19,9 @@ from oracle_sink.table.layout import Layout, plan_layout, warnings_of
 
 _NS: Final = 1_000_000_000
 
+_REREAD_SECONDS: Final = 30.0
+"""While a layout is known, a batch may wait for the dictionary: less than a sink's ``write_limit``."""
+
 _FACTS_SECONDS: Final = 60.0
 """No record is rejected because of facts older than this: the column may have been widened since."""
 
@@ -76,7 +79,7 @@ class KnownTable:
         return self.read(connection)
 
     def read(self, connection: oracledb.Connection) -> Layout:
-        """Read the table, in a minute at most; the log says what is remarkable about it when it is new.
+        """Read the table, in a minute at most; if it is known, in half a minute. The log says what is new about it.
 
         Without a known layout it raises ConfigurationError and what the driver raises. With one, it returns that one
         instead if the dictionary does not answer in time, or did not shortly before, or another thread reads. Then
@@ -109,7 +112,8 @@ class KnownTable:
     def _read(self, connection: oracledb.Connection) -> Layout:
         began = self._clock.monotonic()
         try:
-            facts = read_facts(connection, self._table, self._limit_seconds)
+            limit = self._limit_seconds if self._layout is None else min(self._limit_seconds, _REREAD_SECONDS)
+            facts = read_facts(connection, self._table, limit)
         finally:
             ended = self._clock.monotonic()
             took = ended - began
