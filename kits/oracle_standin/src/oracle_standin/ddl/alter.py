@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from oracle_standin.ddl.clauses import NAME, constant, inside, pattern, qualified, split, word
+from oracle_standin.ddl.clauses import NAME, inside, pattern, qualified, split, word
 from oracle_standin.ddl.column import is_constraint, read_change, read_column, read_constraint
 from oracle_standin.ddl.constraint import constrain, drop_key, find, forbid_nulls, set_state
+from oracle_standin.ddl.identity import archive_column, complete
 from oracle_standin.ddl.partition import alter_partitions
 from oracle_standin.ddl.table import add_column
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Settings
 from oracle_standin.sql.datatype import TEXT, TIMESTAMPS, Datatype, WireType
-from oracle_standin.sql.scope import SessionView
+from oracle_standin.sql.expression import Compiler, Function
+from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import name_of
 from oracle_standin.store.table import Column, Table
 
@@ -59,14 +61,29 @@ def add_to_rows(database: Database, session: SessionView, table: Table, column: 
     """Adds a column; the rows that are there get its default. Raises ORA-01430 and ORA-01758."""
     if any(c.name == column.name for c in table.columns):
         raise OraError(1430, "column being added already exists in table")
-    if not column.nullable and column.default is None and table.rows:
+    if not column.nullable and column.default is None and not column.identity and table.rows:
         raise OraError(1758, "table must be empty to add mandatory (NOT NULL) column")
-    value = None
-    if column.default is not None and column.default_text is not None:
-        value = column.type.encode(constant(column.default_text, database, session), column.name, Settings())
     add_column(table, column)
+    complete(database, session, table, column)
+    value: Function = lambda frame: None  # noqa: E731
+    if column.sequence is not None:
+        sequence = column.sequence
+        value = lambda frame: sequence.next()  # noqa: E731
+    elif (written := column.virtual or column.default) is not None:
+        source = Source(table.name, [(c.name, c.type, c.nullable) for c in table.columns], table)
+        value = Compiler(database, session, [], Scope([source])).compile(written)[0]
+    frame = Frame(session, (), 1)
     for rid, row in table.rows.items():
-        table.rows[rid] = (*(row or ()), value)
+        frame.rows[0] = row or ()
+        table.rows[rid] = (*(row or ()), column.type.encode(value(frame), column.name, Settings()))
+
+
+def _archival(database: Database, session: SessionView, table: Table, match: re.Match[str]) -> None:
+    if match[1] is None and table.archive_state is None:
+        table.archive_state = len(table.columns)
+        add_to_rows(database, session, table, archive_column())
+    elif match[1] is not None and table.archive_state is not None:
+        drop_column(table, table.archive_state)
 
 
 def _modify(database: Database, session: SessionView, table: Table, match: re.Match[str]) -> None:
@@ -126,6 +143,9 @@ def _rename_column(database: Database, session: SessionView, table: Table, match
     table.columns[i].name = new
     for check in table.checks:
         check.condition = _renamed(check.condition, old, new)
+    for column in table.columns:
+        if column.virtual is not None:
+            column.virtual = _renamed(column.virtual, old, new)
 
 
 def _renamed(condition: exp.Expr, old: str, new: str) -> exp.Expr:
@@ -148,13 +168,17 @@ def drop_column(table: Table, i: int, cascade: bool = False) -> None:
     if table.partitioning is not None and i in table.partitioning.columns:
         raise OraError(12984, "cannot drop partitioning column")
     name = table.columns[i].name
-    checks = [c for c in table.checks if any(name_of(column) == name for column in c.condition.find_all(exp.Column))]
-    several = [c for c in checks if len({name_of(column) for column in c.condition.find_all(exp.Column)}) > 1]
+    if any(c.virtual is not None and name in _names(c.virtual) for c in table.columns):
+        raise OraError(54031, "column to be dropped is used in an expression for a virtual column")
+    checks = [c for c in table.checks if name in _names(c.condition)]
+    several = [c for c in checks if len(_names(c.condition)) > 1]
     if not cascade and (several or any(i in u.columns and len(u.columns) > 1 for u in table.uniques)):
         raise OraError(12991, "column is referenced in a multi-column constraint")
     table.checks[:] = [c for c in table.checks if c not in checks]
     table.uniques[:] = [u for u in table.uniques if i not in u.columns]
     table.indexes = {index: columns for index, columns in table.indexes.items() if name not in columns}
+    if table.archive_state is not None:
+        table.archive_state = None if i == table.archive_state else table.archive_state - (i < table.archive_state)
     del table.columns[i]
     for unique in table.uniques:
         unique.move(tuple(c - (c > i) for c in unique.columns))
@@ -162,6 +186,11 @@ def drop_column(table: Table, i: int, cascade: bool = False) -> None:
         table.partitioning.columns = tuple(c - (c > i) for c in table.partitioning.columns)
     for rid, row in table.rows.items():
         table.rows[rid] = (*(row or ())[:i], *(row or ())[i + 1 :])
+
+
+def _names(node: exp.Expr) -> set[str]:
+    """The columns of an expression."""
+    return {name_of(column) for column in node.find_all(exp.Column)}
 
 
 # ---------------------------------------------------------------------- constraints and states
@@ -219,6 +248,7 @@ _CLAUSES: list[tuple[re.Pattern[str], Clause]] = [
     (pattern(r"ADD(\(.+)$"), _add),
     (pattern(r"MODIFY (.+)$"), _modify),
     (pattern(r"MODIFY(\(.+)$"), _modify),
+    (pattern(r"(NO )?ROW ARCHIVAL$"), _archival),
     (pattern(r"READ (ONLY|WRITE)$"), _read_only),
     (pattern(r"MOVE\b.*$"), _move),
     (pattern(r"(?:NO)?(?:LOGGING|CACHE|PARALLEL|COMPRESS|MONITORING|INMEMORY|PCTFREE|INITRANS)\b.*$"), _nothing),

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from oracle_standin.ddl.clauses import closing, condition, expression, inside, parse, pattern, split, word
+from oracle_standin.ddl.objects import read_sequence
 from oracle_standin.errors import OraError
-from oracle_standin.sql.datatype import ANY_SCALE, Datatype, WireType, column_type, number_type
+from oracle_standin.sql.datatype import ANY_SCALE, NULL, Datatype, WireType, column_type, number_type
 from oracle_standin.store.table import Column
 
 _TYPE = pattern(
@@ -22,6 +23,7 @@ _FLOAT_BITS = {"FLOAT": 126, "REAL": 63}  # what each is without a number
 _DEFAULT = pattern(r"\s*DEFAULT (?:ON NULL (FOR INSERT (?:ONLY|AND UPDATE) )?)?")
 _IDENTITY = pattern(r"\s*GENERATED (ALWAYS|BY DEFAULT)( ON NULL)? AS IDENTITY\s*")
 _VIRTUAL = pattern(r"\s*(?:GENERATED ALWAYS )?AS\s*(?=\()")
+_VISIBLE = pattern(r"\s*(IN)?VISIBLE\b")
 _NAMED = pattern(r"\s*CONSTRAINT (WORD)")
 _KIND = pattern(r"\s*(NOT NULL|NULL|PRIMARY KEY|UNIQUE|CHECK|REFERENCES|FOREIGN KEY)(?![\w$#])\s*")
 _STATE = pattern(
@@ -79,12 +81,14 @@ def read_column(item: str) -> tuple[Column, list[Constraint]]:
     if head is None:
         raise OraError(904, name=item)
     name = word(head[1])
-    column, pos = Column(name, Datatype(WireType.VARCHAR)), head.end()
-    typed = None if _VIRTUAL.match(item, pos) or _IDENTITY.match(item, pos) else _TYPE.match(item, pos)
-    if typed is not None:
+    column, pos = Column(name, NULL), head.end()
+    if _VIRTUAL.match(item, pos) is None:
+        typed = None if _IDENTITY.match(item, pos) else _TYPE.match(item, pos)
+        if typed is None:
+            raise OraError(902)
         column.type, pos = read_datatype(typed[0].strip()), typed.end()
-    elif not _VIRTUAL.match(item, pos):
-        raise OraError(902)
+    if (visible := _VISIBLE.match(item, pos)) is not None:
+        column.hidden, pos = visible[1] is not None, visible.end()
     pos = _value(column, item, pos)
     constraints, pos = _constraints(column, item, pos)
     if item[pos:].strip():
@@ -133,7 +137,18 @@ def read_change(item: str) -> Change:
 
 
 def _value(column: Column, item: str, pos: int) -> int:
-    """DEFAULT."""
+    """DEFAULT, GENERATED ... AS IDENTITY, or AS (expression)."""
+    if (identity := _IDENTITY.match(item, pos)) is not None:
+        column.identity = re.sub(r"\s+", " ", identity[1].upper())
+        column.on_null, column.nullable, column.not_null = identity[2] is not None, False, True
+        end = closing(item, identity.end()) if item[identity.end() :].startswith("(") else identity.end()
+        column.sequence = read_sequence(item[identity.end() : end])
+        return end
+    if (virtual := _VIRTUAL.match(item, pos)) is not None:
+        column.default_text = inside(item[virtual.end() :])
+        column.virtual = expression(column.default_text)
+        end = closing(item, virtual.end())
+        return end if (tail := pattern(r"\s*VIRTUAL\b").match(item, end)) is None else tail.end()
     if (default := _DEFAULT.match(item, pos)) is not None:
         start = pos = default.end()
         end = len(item)
@@ -147,9 +162,10 @@ def _value(column: Column, item: str, pos: int) -> int:
                 break
         column.default_text = item[start:end].strip()
         column.default = expression(column.default_text)
+        column.on_null = re.match(r"\s*DEFAULT\s+ON\s+NULL\b", default[0], re.I) is not None
+        if column.on_null:
+            column.nullable, column.not_null = False, True
         return end
-    if _IDENTITY.match(item, pos) or _VIRTUAL.match(item, pos):
-        raise OraError(3001)
     return pos
 
 

@@ -58,6 +58,8 @@ def drop_table(database: Database, session: SessionView, match: re.Match[str]) -
     table = database.find_table(match[2], session, "DROP")
     if table.pending:
         raise OraError(54)
+    identities = [column.sequence for column in table.columns if column.sequence is not None]
+    database.sequences = {k: s for k, s in database.sequences.items() if not any(s is i for i in identities)}
     del database.tables[key]
     database.grants -= {grant for grant in database.grants if grant[1:3] == key}
 

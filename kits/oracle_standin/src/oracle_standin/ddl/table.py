@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from oracle_standin.ddl.clauses import closing, qualified, split
 from oracle_standin.ddl.column import Constraint, is_constraint, read_column, read_constraint
 from oracle_standin.ddl.constraint import constrain
+from oracle_standin.ddl.identity import archive_column, complete
 from oracle_standin.ddl.partition import read_partitioning
 from oracle_standin.errors import OraError
 from oracle_standin.sql.scope import SessionView
@@ -31,6 +32,11 @@ def create(database: Database, session: SessionView, match: re.Match[str]) -> No
     tail = rest[end:]
     table = Table(*key, columns=[], temporary=_temporary(temporary, tail))
     constraints = add_items(table, split(rest[1 : end - 1]))
+    for column in table.columns:
+        complete(database, session, table, column)
+    if re.search(r"(?<!NO )\bROW\s+ARCHIVAL\b", tail, re.I):
+        table.archive_state = len(table.columns)
+        add_column(table, archive_column())
     table.partitioning = read_partitioning(table, tail, database, session)
     for constraint in constraints:
         constrain(database, session, table, constraint)

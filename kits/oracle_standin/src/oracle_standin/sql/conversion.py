@@ -27,9 +27,10 @@ _WIDE = decimal.Context(prec=80)
 class Settings:
     """What ALTER SESSION changes: the time zone, the NLS formats, and when deferrable constraints are checked."""
 
-    __slots__ = ("constraints", "nls", "zone")
+    __slots__ = ("archived", "constraints", "nls", "zone")
 
     def __init__(self) -> None:
+        self.archived = False  # ROW ARCHIVAL VISIBILITY = ALL
         self.constraints = "DEFAULT"  # or IMMEDIATE or DEFERRED
         self.zone: dt.tzinfo = UTC
         self.nls = {
@@ -44,6 +45,8 @@ class Settings:
             self.zone = parse_zone(value)
         elif name in ("CONSTRAINT", "CONSTRAINTS"):
             self.constraints = value.upper()
+        elif name == "VISIBILITY":
+            self.archived = value.upper() == "ALL"
         elif name.startswith("NLS_"):
             self.nls[name] = value
 

@@ -17,9 +17,10 @@ from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Raw, Row, WireType
 from oracle_standin.sql.expression import Compiler, Condition, Function, conjuncts
 from oracle_standin.sql.firing import Triggers
 from oracle_standin.sql.probe import candidates, find_probe
-from oracle_standin.sql.scope import Frame, Scope, SessionView
+from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import name_of
 from oracle_standin.store.table import Check
+from oracle_standin.store.table import Sequence as NumberSequence
 
 if TYPE_CHECKING:
     from oracle_standin.store.database import Database
@@ -54,6 +55,13 @@ class Target:
         # DEFAULTs have no binds and no columns
         plain = Compiler(database, session, [], Scope([]))
         self.defaults = {i: plain.compile(c.default)[0] for i, c in enumerate(table.columns) if c.default is not None}
+        for i, column in enumerate(table.columns):
+            if column.sequence is not None:
+                self.defaults[i] = _next(column.sequence)
+        own = Compiler(database, session, [], Scope([Source(table.name, self.relation.columns, table)]))
+        self._virtual = [
+            (i, own.compile(column.virtual)[0]) for i, column in enumerate(table.columns) if column.virtual is not None
+        ]
 
     def encode(self, i: int, value: Value, session: SessionView) -> Raw:
         return self.table.columns[i].type.encode(value, self._names[i], session.settings)
@@ -106,29 +114,52 @@ class Target:
 
     @property
     def looks_at_rows(self) -> bool:
-        """A CHECK, a trigger or a policy needs each row."""
-        return bool(self._checks or self._inserting or self.relation.demanding)
+        """A CHECK, a trigger, a policy or a virtual column needs each row."""
+        return bool(self._checks or self._inserting or self.relation.demanding or self._virtual)
 
     def columns(self, nodes: Sequence[exp.Expr] | None) -> list[int]:
         """Column numbers of an explicit list, or all that show. Raises ORA-00904 and ORA-00957."""
         if nodes is None:
-            return list(self.relation.positions.values())
+            return [self.relation.positions[name] for name in self.relation.names]
         found = [self.relation.position(name_of(node)) for node in nodes]
         if len(set(found)) != len(found):
             raise OraError(957)
         return found
 
+    def forbid_generated(self, i: int, updating: bool = False) -> None:
+        """Raises ORA-54013, 54017, 32795 or 32796 for a column that only the server writes."""
+        column = self.table.columns[i]
+        if column.virtual is not None:
+            what = "UPDATE" if updating else "INSERT"
+            raise OraError(54017 if updating else 54013, f"{what} operation disallowed on virtual columns")
+        if column.identity == "ALWAYS":
+            what = "update" if updating else "insert into"
+            raise OraError(32796 if updating else 32795, f"cannot {what} a generated always identity column")
+
+    def _complete(self, row: Row, session: SessionView) -> Row:
+        """The row with its virtual columns."""
+        frame, values = Frame(session, (), 1), list(row)
+        frame.rows[0] = row
+        for i, function in self._virtual:
+            values[i] = self.encode(i, function(frame), session)
+        return tuple(values)
+
+    def _value(self, i: int, functions: dict[int, Function], frame: Frame) -> Raw:
+        function = functions.get(i)
+        raw = None if function is None else self.encode(i, function(frame), frame.session)
+        missing = function is None or (raw is None and self.table.columns[i].on_null)
+        if missing and (default := self.defaults.get(i)) is not None:
+            return self.encode(i, default(frame), frame.session)
+        return raw
+
     def insert_row(self, functions: dict[int, Function], frame: Frame) -> None:
         """Evaluates, checks and inserts one row; columns without a function get their default."""
         session = frame.session
-        row = tuple(
-            [
-                self.encode(i, f(frame), session) if (f := functions.get(i) or self.defaults.get(i)) else None
-                for i in range(len(self.table.columns))
-            ]
-        )
+        row = tuple([self._value(i, functions, frame) for i in range(len(self.table.columns))])
         if self._inserting:
             row = self._inserting.fire(row, session)
+        if self._virtual:
+            row = self._complete(row, session)
         late = self.check(row, session)
         if self.relation.demanding:
             self.relation.demand(row, session)
@@ -144,6 +175,8 @@ class Target:
         row = tuple(values)
         if self._updating:
             row = self._updating.fire(row, session, old)
+        if self._virtual:
+            row = self._complete(row, session)
         late = self.check(row, session, updating=True)
         if self.relation.demanding:
             self.relation.demand(row, session)
@@ -175,6 +208,7 @@ class Insert:
             for column, part in zip(columns, parts, strict=True):
                 if isinstance(part, exp.Var) and part.name.upper() == "DEFAULT":
                     continue
+                self.target.forbid_generated(column)
                 self._values[column] = compiler.compile(part)[0]
                 if isinstance(part, exp.Placeholder):
                     self._binds[column] = compiler.bind_number(part)
@@ -184,6 +218,8 @@ class Insert:
             self._bulk = False
             self._select = database.query(source, session, types, None)
             self._match(len(columns), len(self._select.columns))
+            for column in columns:
+                self.target.forbid_generated(column)
             self._columns = columns
 
     @staticmethod
@@ -224,7 +260,7 @@ class Insert:
                     values = (None,) * count
             except (OraError, ValueError):
                 return False
-            if not column.nullable and None in values:
+            if not column.nullable and None in values:  # also: one with DEFAULT ON NULL
                 return False
             out.append(values)
         stored = list(zip(*out, strict=True))
@@ -234,6 +270,10 @@ class Insert:
             except OraError:
                 return False
         return session.transaction.insert_many(table, stored)
+
+
+def _next(sequence: NumberSequence) -> Function:
+    return lambda frame: sequence.next()
 
 
 def _item(i: int) -> Function:
@@ -314,7 +354,9 @@ def assignments(target: Target, compiler: Compiler, nodes: Sequence[exp.Expr]) -
     for node in nodes:
         if isinstance(node.expression, exp.Column) and name_of(node.expression) == "DEFAULT":
             raise OraError(3001)
-        out.append((target.relation.position(name_of(node.this)), compiler.compile(node.expression)[0]))
+        column = target.relation.position(name_of(node.this))
+        target.forbid_generated(column, updating=True)
+        out.append((column, compiler.compile(node.expression)[0]))
     return out
 
 
@@ -344,6 +386,8 @@ class Merge:
             values = then.expression.expressions
             if len(columns) != len(values):
                 raise OraError(947 if len(values) < len(columns) else 913)
+            for column in columns:
+                self.target.forbid_generated(column)
             functions = {c: alone.compile(v)[0] for c, v in zip(columns, values, strict=True)}
             self._insert = (functions, alone.condition(where) if where is not None else None)
 

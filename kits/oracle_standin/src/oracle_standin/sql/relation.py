@@ -37,9 +37,12 @@ class Relation:
         self.table = table
         self.columns = [(c.name, c.type, c.nullable) for c in table.columns]
         self.positions = {c.name: i for i, c in enumerate(table.columns)}
+        self.names = [c.name for c in table.columns if not c.hidden]  # what * and an INSERT without a list mean
         self.read_only = False
         self._hides: list[Condition] = []  # rows that do not meet these are not there
         self._demands: list[tuple[Condition, int]] = []  # of each new row, and the error if it does not meet them
+        if (state := table.archive_state) is not None:
+            self._hides.append(lambda frame: frame.rows[0][state] == b"0" or _sees_all(frame.session))
         if table.policies and not session.exempt:
             self._protect(database, session, statement)
 
@@ -62,7 +65,7 @@ class Relation:
         return Compiler(database, session, [], Scope([self.source(self.table.name)]))
 
     def source(self, name: str) -> Source:
-        return Source(name, self.columns, self.table, self.filter, self.positions)
+        return Source(name, self.columns, self.table, self.filter, self.positions, self.names)
 
     def narrow(self, database: Database, session: SessionView, view: View) -> None:
         """Makes it the view of what it was. Raises ORA-00904 for a column that is not there."""
@@ -79,12 +82,13 @@ class Relation:
         for item in query.expressions:
             column = item.this if isinstance(item, exp.Alias) else item
             if isinstance(column, exp.Star):
-                found += self.positions.items()
+                found += [(name, self.positions[name]) for name in self.names]
                 continue
             if (hit := Scope([source]).find(column)) is None:
                 raise OraError(904, name=f'"{name_of(column)}"')
             found.append((name_of(item.args["alias"]) if isinstance(item, exp.Alias) else name_of(column), hit[2]))
         self.positions = {name: i for name, (_, i) in zip(view.names or [n for n, _ in found], found, strict=True)}
+        self.names = list(self.positions)
 
     def position(self, name: str) -> int:
         """Raises ORA-00904."""
@@ -114,6 +118,11 @@ class Relation:
         for condition, code in self._demands:
             if not condition(frame):
                 raise OraError(code)
+
+
+def _sees_all(session: SessionView) -> bool:
+    """Also the rows that ROW ARCHIVAL hides."""
+    return session.exempt or session.settings.archived
 
 
 def is_simple(view: View) -> bool:

@@ -71,11 +71,12 @@ class Source:
         table: Table | None = None,
         filter: Callable[[Sequence[Value], SessionView], bool] | None = None,  # noqa: A002
         positions: Mapping[str, int] | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.name = name
         self.columns = columns  # name, type, nullable
         self.positions = {c[0]: i for i, c in enumerate(columns)} if positions is None else positions
-        self.names = list(self.positions)
+        self.names = list(self.positions) if names is None else names
         self.table = table
         self.filter = filter
 

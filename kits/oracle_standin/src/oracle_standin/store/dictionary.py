@@ -68,24 +68,46 @@ def _tab_columns(database: Database, session: SessionView) -> Iterable[Row]:
         )
 
 
-def _columns_of(table: Table) -> Iterable[Row]:
+def _columns_of(table: Table, every: bool = False) -> Iterable[Row]:
+    """ALL_TAB_COLUMNS or, with what only the server uses, ALL_TAB_COLS."""
+    number = 0  # COLUMN_ID; an invisible column has none
     for i, column in enumerate(table.columns):
         kind = column.type
-        number = kind.kind is WireType.NUMBER
-        text = kind.kind in TEXT
-        precision = kind.precision or None if number else None
-        scale = kind.scale if (number and kind.scale != ANY_SCALE) or kind.kind in TIMESTAMPS else None
-        yield (
+        numeric, text = kind.kind is WireType.NUMBER, kind.kind in TEXT
+        number += not column.hidden
+        if column.system and not every:
+            continue
+        precision = kind.precision or None if numeric else None
+        scale = kind.scale if (numeric and kind.scale != ANY_SCALE) or kind.kind in TIMESTAMPS else None
+        row: Row = (
             table.schema, table.name, column.name, kind.name, kind.byte_length, precision, scale,
-            "Y" if column.nullable else "N", i + 1, column.default_text,
+            "Y" if column.nullable else "N", None if column.hidden else number, column.default_text,
             kind.size if text else 0, ("C" if kind.characters else "B") if text else None,
+            _yes(column.on_null), _yes(bool(column.identity)),
+            len(column.default_text) if column.default_text else None,
         )  # fmt: skip
+        if every:
+            stored = None if column.virtual is not None else i + 1
+            row += (_yes(column.hidden), _yes(column.virtual is not None), stored, i + 1, _yes(not column.system))
+        yield row
+
+
+def _yes(truth: bool) -> str:
+    return "YES" if truth else "NO"
 
 
 def _tab_cols(database: Database, session: SessionView) -> Iterable[Row]:
-    for row in _tab_columns(database, session):
-        default = row[9]
-        yield (*row, len(default) if isinstance(default, str) else None, "NO", "NO")
+    for table in _visible(database, session):
+        yield from _columns_of(table, every=True)
+
+
+def _identities(database: Database, session: SessionView) -> Iterable[Row]:
+    for table in _visible(database, session):
+        for column in table.columns:
+            if column.sequence is not None and column.default_text is not None:
+                options = f"START WITH: {column.sequence.value}, INCREMENT BY: {column.sequence.increment}"
+                name = column.default_text.split('"')[3]
+                yield table.schema, table.name, column.name, column.identity, name, options
 
 
 def _constraints(database: Database, session: SessionView) -> Iterable[Row]:
@@ -243,17 +265,18 @@ _OWNED = {
     "TABLES": ("TABLE_NAME TABLESPACE_NAME STATUS PARTITIONED TEMPORARY NUM_ROWS:n", _tables),
     "TAB_COLUMNS": (
         """TABLE_NAME COLUMN_NAME DATA_TYPE DATA_LENGTH:n DATA_PRECISION:n DATA_SCALE:n NULLABLE COLUMN_ID:n
-        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED""",
+        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED DEFAULT_ON_NULL IDENTITY_COLUMN DEFAULT_LENGTH:n""",
         _tab_columns,
     ),
     "TAB_COLS": (
         """TABLE_NAME COLUMN_NAME DATA_TYPE DATA_LENGTH:n DATA_PRECISION:n DATA_SCALE:n NULLABLE COLUMN_ID:n
-        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED DEFAULT_LENGTH:n HIDDEN_COLUMN VIRTUAL_COLUMN""",
+        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED DEFAULT_ON_NULL IDENTITY_COLUMN DEFAULT_LENGTH:n HIDDEN_COLUMN
+        VIRTUAL_COLUMN SEGMENT_COLUMN_ID:n INTERNAL_COLUMN_ID:n USER_GENERATED""",
         _tab_cols,
     ),
     "TAB_IDENTITY_COLS": (
         "TABLE_NAME COLUMN_NAME GENERATION_TYPE SEQUENCE_NAME IDENTITY_OPTIONS",
-        lambda database, session: (),
+        _identities,
     ),
     "CONSTRAINTS": (
         "CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION DEFERRABLE DEFERRED",

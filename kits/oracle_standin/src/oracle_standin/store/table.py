@@ -21,6 +21,18 @@ Key: TypeAlias = Raw | Row
 
 
 @dataclass(slots=True)
+class Sequence:
+    """NEXTVAL outlives a rollback, as Oracle's does."""
+
+    value: int
+    increment: int
+
+    def next(self) -> int:
+        self.value += self.increment
+        return self.value
+
+
+@dataclass(slots=True)
 class Column:
     """One column; ``default`` is the parsed DEFAULT expression, ``default_text`` its source."""
 
@@ -29,6 +41,12 @@ class Column:
     nullable: bool = True
     default: exp.Expr | None = None
     default_text: str | None = None
+    on_null: bool = False  # DEFAULT ON NULL
+    virtual: exp.Expr | None = None  # GENERATED ALWAYS AS; default_text is its source
+    identity: str = ""  # ALWAYS or BY DEFAULT
+    sequence: Sequence | None = None  # of an identity
+    hidden: bool = False  # INVISIBLE: only who names it gets it
+    system: bool = False  # made by the server, not by the user
     not_null: bool = False  # declared so; a column of a primary key is not nullable without
 
 
@@ -125,6 +143,7 @@ class Table:
     doubled: set[Transaction] = field(default_factory=set)  # they have rows whose key is another row's, to be checked
     deferrable: bool = False  # one of its keys is
     read_only: bool = False
+    archive_state: int | None = None  # ROW ARCHIVAL: its hidden column
     next_rid: int = 0
     counted: int = 0  # rows in count-only mode
     partitioning: Partitioning | None = None
@@ -188,15 +207,3 @@ class Table:
             row = self.rows[rid] if change.owner is reader else change.before
             total -= row is None
         return total
-
-
-@dataclass(slots=True)
-class Sequence:
-    """NEXTVAL outlives a rollback, as Oracle's does."""
-
-    value: int
-    increment: int
-
-    def next(self) -> int:
-        self.value += self.increment
-        return self.value
