@@ -11,6 +11,7 @@ from pathlib import Path
 from oracle_standin.control import start_control
 from oracle_standin.errors import OraError
 from oracle_standin.server import Server
+from oracle_standin.sql.charset import CHARSETS, UNICODE
 from oracle_standin.wire.release import RELEASES
 
 _EPILOG = """\
@@ -47,9 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", choices=RELEASES, default="23", help="the release to stand in for (default 23)")
     parser.add_argument("--ddl", type=Path, action="append", default=[], metavar="FILE", help="SQL to run first")
     parser.add_argument("--count-only", action="store_true", help="count INSERTed rows; check and store nothing")
+    parser.add_argument(
+        "--character-set", choices=(UNICODE, *CHARSETS), default=UNICODE, help=f"of the database (default {UNICODE})"
+    )
     options = parser.parse_args(arguments)
     users = dict(options.user or [("scott", "tiger")])
-    server = Server(options.port, users, options.service, options.profile, options.count_only)
+    server = Server(options.port, users, options.service, options.profile, options.count_only, options.character_set)
     for path in options.ddl:
         for statement in path.read_text("utf-8").split(";"):
             lines = [line for line in statement.splitlines() if not line.lstrip().startswith("--")]

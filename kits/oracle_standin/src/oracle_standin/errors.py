@@ -56,6 +56,7 @@ MESSAGES: dict[int, str] = {
     1427: "single-row subquery returns more than one row",
     1438: "value larger than specified precision allowed for this column",
     1452: "cannot CREATE UNIQUE INDEX; duplicate keys found",
+    1461: "can bind a LONG value only for insert into a LONG column",
     1476: "divisor is equal to zero",
     1502: "index '{name}' or partition of such index is in unusable state",
     1536: "space quota exceeded for tablespace 'USERS'",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oracle_standin.errors import FATAL_CODES, OraError
 from oracle_standin.faults import Rule
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import Datatype, Row
+from oracle_standin.sql.datatype import LONG, Datatype, Row
 from oracle_standin.sql.dml import Insert, Merge, Update
 from oracle_standin.sql.query import Query, Select, UnionAll
 from oracle_standin.sql.scope import Frame
@@ -33,6 +33,7 @@ class Cursor:
         self.rows: list[tuple[Value, ...]] | None = None
         self.fetched = 0
         self.described: object = None  # the columns that the client knows
+        self.longs: frozenset[int] = frozenset()  # the numbers of its LONG columns
 
 
 class Cursors:
@@ -99,7 +100,9 @@ class Cursors:
                 self._last += 1
                 cursor = self._open[self._last] = Cursor(self._last, statement)
         if request.binds is not None and request.sizes is not None:
-            cursor.binds, cursor.sizes = request.binds, request.sizes
+            charset = session.database.charset
+            cursor.binds = [bind.within(charset) for bind in request.binds] if charset is not None else request.binds
+            cursor.sizes = request.sizes
         wanted = len(cursor.statement.binds)
         if request.execute and len(cursor.binds) != wanted:
             raise OraError(1008 if len(cursor.binds) < wanted else 1036)
@@ -123,10 +126,11 @@ class Cursors:
                 binds = [kind.decode(raw) for kind, raw in zip(cursor.binds, row, strict=True)]
                 cursor.rows = plan.raw(Frame(session, binds))
                 cursor.fetched = 0
+        cursor.longs = frozenset(i for i, column in enumerate(plan.columns) if column[1] is LONG)
         self._describe(cursor, plan, always=not request.execute)
         if request.execute:
             session.fire("query", "after", text)
-        if request.execute and request.fetch:
+        if request.execute and request.fetch and not cursor.longs:  # rows with a LONG are only sent when fetched
             self._send_rows(cursor, request.fetch)
         else:
             session.reply.error(session.in_transaction, cursor_id=cursor.id)
@@ -151,7 +155,7 @@ class Cursors:
         rows = cursor.rows[cursor.fetched : cursor.fetched + count]
         cursor.fetched += len(rows)
         session.counters.rows_fetched += len(rows)
-        session.reply.rows(rows)
+        session.reply.rows(rows, cursor.longs)
         # the end is only reported with fewer rows than requested
         end = _NO_DATA if len(rows) < count else None
         session.reply.error(session.in_transaction, end, cursor.id, cursor.fetched)

@@ -41,6 +41,7 @@ class Standin:
         count_only: bool = False,
         users: Iterable[tuple[str, str]] = (),
         port: int = 0,
+        character_set: str = "AL32UTF8",
     ) -> None:
         """``ddl`` are statements to run after the start; ``users`` are more names and passwords."""
         self.user = user
@@ -52,6 +53,8 @@ class Standin:
         self._arguments = ["--port", str(port), "--service", service, "--profile", profile]
         for name, secret in ((user, password), *users):
             self._arguments += ["--user", f"{name}/{secret}"]
+        if character_set != "AL32UTF8":
+            self._arguments += ["--character-set", character_set]
         if count_only:
             self._arguments.append("--count-only")
         self._process: subprocess.Popen[str] | None = None

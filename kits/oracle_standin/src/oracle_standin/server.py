@@ -14,6 +14,7 @@ from oracle_standin.ddl.clauses import condition
 from oracle_standin.errors import OraError
 from oracle_standin.faults import Faults
 from oracle_standin.session import Session
+from oracle_standin.sql import charset
 from oracle_standin.sql.conversion import Settings, Value
 from oracle_standin.sql.dml import Insert, Merge, Update
 from oracle_standin.sql.query import Select, UnionAll
@@ -34,12 +35,19 @@ class Server:
     """One stand-in database. Thread-safe."""
 
     def __init__(
-        self, port: int, users: dict[str, str], service: str, profile: str = "23", count_only: bool = False
+        self,
+        port: int,
+        users: dict[str, str],
+        service: str,
+        profile: str = "23",
+        count_only: bool = False,
+        character_set: str = charset.UNICODE,
     ) -> None:
+        """Raises ValueError for an unknown character set."""
         self.port = port
         self.release = RELEASES[profile]
         self.faults = Faults()
-        self.database = Database(self.release, Accounts(users), service, count_only)
+        self.database = Database(self.release, Accounts(users), service, count_only, charset.find(character_set))
         self.black_hole = False
         self.failures: list[str] = []  # tracebacks of defects in the stand-in itself
         self._lock = threading.Lock()

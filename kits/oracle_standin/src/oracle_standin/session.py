@@ -85,7 +85,7 @@ class Session:
             "DB_UNIQUE_NAME": service, "CON_NAME": service, "INSTANCE_NAME": "standin", "SERVER_HOST": "standin",
             "SESSION_USER": self.user, "CURRENT_USER": self.user, "CURRENT_SCHEMA": self.schema,
             "HOST": self.machine, "MODULE": self.module, "ACTION": self.action,
-            "LANGUAGE": "AMERICAN_AMERICA.AL32UTF8", "DATABASE_ROLE": "PRIMARY",
+            "LANGUAGE": f"AMERICAN_AMERICA.{self.database.character_set}", "DATABASE_ROLE": "PRIMARY",
         }.get(name)  # fmt: skip
 
     def check(self) -> None:

@@ -94,7 +94,7 @@ def _modify(database: Database, session: SessionView, table: Table, match: re.Ma
         column = table.columns[i]
         if change.type is not None:
             _forbid_loss(table, i, change.type)
-            column.type = change.type
+            column.type = change.type.within(database.charset)
         if change.default_text is not None:
             column.default, column.default_text = change.default, change.default_text
         if change.nullable is not None:

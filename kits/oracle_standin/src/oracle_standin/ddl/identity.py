@@ -20,7 +20,11 @@ _TEXT_BYTES = 4000
 
 
 def complete(database: Database, session: SessionView, table: Table, column: Column) -> None:
-    """Names the sequence of an identity; checks a virtual column. Raises ORA-00904, 30669 and 54012."""
+    """Gives text its character set, names the sequence of an identity, checks a virtual column.
+
+    Raises ORA-00904, 30669 and 54012.
+    """
+    column.type = column.type.within(database.charset)
     if column.identity:
         if sum(bool(c.identity) for c in table.columns) > 1:
             raise OraError(30669, "table can have only one identity column")
@@ -38,7 +42,7 @@ def complete(database: Database, session: SessionView, table: Table, column: Col
         if error.code == 904 and any(f'"{c.name}"' in error.message for c in table.columns):
             raise OraError(54012, "virtual column is referenced in a column expression") from None
         raise
-    if column.type is NULL:
+    if column.type == NULL.within(database.charset):
         text = kind in (NULL, LITERAL) or kind.kind is WireType.VARCHAR
         column.type = Datatype(WireType.VARCHAR, size=_TEXT_BYTES) if text and not kind.size else kind
         if kind.kind is WireType.NUMBER and not kind.precision:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from oracle_standin.errors import OraError
+from oracle_standin.sql.charset import Charset
 from oracle_standin.sql.conversion import Settings, Value, to_datetime, to_float, to_number, to_text, type_name
 from oracle_standin.wire import formats
 from oracle_standin.wire.formats import UTC
@@ -31,12 +32,13 @@ class WireType(enum.Enum):
     """A type with its wire number and character set form."""
 
     VARCHAR = (1, 1)
-    NVARCHAR = (1, 2)  # as a bind only
+    NVARCHAR = (1, 2)
     NUMBER = (2, 0)
-    LONG = (8, 1)  # as a bind only: strings beyond 32,767 bytes
+    LONG = (8, 1)  # in the dictionary; as a bind: strings beyond 32,767 bytes
     DATE = (12, 0)
     RAW = (23, 0)
     CHAR = (96, 1)
+    NCHAR = (96, 2)
     FLOAT = (100, 0)
     DOUBLE = (101, 0)
     TIMESTAMP = (180, 0)
@@ -47,12 +49,16 @@ class WireType(enum.Enum):
 
 _BY_WIRE = {kind.value: kind for kind in WireType} | {(3, 0): WireType.NUMBER}
 TEXT = frozenset({WireType.VARCHAR, WireType.CHAR, WireType.LONG})
+NATIONAL = frozenset({WireType.NVARCHAR, WireType.NCHAR})  # in AL16UTF16
 TIMESTAMPS = frozenset({WireType.TIMESTAMP, WireType.TIMESTAMP_TZ, WireType.TIMESTAMP_LTZ})
 _FIXED_BYTES = {
     WireType.NUMBER: 22, WireType.DOUBLE: 8, WireType.FLOAT: 4, WireType.DATE: 7,
     WireType.TIMESTAMP: 11, WireType.TIMESTAMP_TZ: 13, WireType.TIMESTAMP_LTZ: 11,
 }  # fmt: skip
-_NAMES = {WireType.VARCHAR: "VARCHAR2", WireType.DOUBLE: "BINARY_DOUBLE", WireType.FLOAT: "BINARY_FLOAT"}
+_NAMES = {
+    WireType.VARCHAR: "VARCHAR2", WireType.NVARCHAR: "NVARCHAR2", WireType.DOUBLE: "BINARY_DOUBLE",
+    WireType.FLOAT: "BINARY_FLOAT",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Datatype:
     """A type with its limits. ``size`` counts characters with ``characters``, else bytes; 0 is unlimited.
 
     FLOAT is a NUMBER with a precision, in bits, and without a scale.
+    ``charset`` is the database's for VARCHAR2 and CHAR, None for AL32UTF8. Text is stored in UTF-8 all the same.
     """
 
     kind: WireType
@@ -67,6 +74,11 @@ class Datatype:
     precision: int = 0
     scale: int = 0
     characters: bool = False
+    charset: Charset | None = None
+
+    def within(self, charset: Charset | None) -> Datatype:
+        """The same type in a database of that character set."""
+        return self if charset is None or self.kind not in TEXT else replace(self, charset=charset)
 
     @property
     def name(self) -> str:
@@ -82,8 +94,11 @@ class Datatype:
 
     @property
     def byte_length(self) -> int:
-        """DATA_LENGTH: what the column can hold in AL32UTF8, at most 4 bytes per character."""
-        size = min(self.size * 4, MAX_COLUMN_BYTES) if self.characters else self.size
+        """DATA_LENGTH: what the column can hold, by the widest character of its character set."""
+        if self.kind in NATIONAL:
+            return self.size * 2
+        widest = 4 if self.charset is None else self.charset.widest
+        size = min(self.size * widest, MAX_COLUMN_BYTES) if self.characters else self.size
         return _FIXED_BYTES.get(self.kind) or size
 
     def decode(self, raw: Raw) -> Value:
@@ -92,7 +107,8 @@ class Datatype:
             return None
         kind = self.kind
         if kind in TEXT:
-            return raw.decode("utf-8", "replace")
+            text = raw.decode("utf-8", "replace")
+            return text if self.charset is None else self.charset.hold(text)
         if kind is WireType.NUMBER:
             return formats.decode_number(raw)
         if kind is WireType.TIMESTAMP_LTZ:  # stored in UTC
@@ -101,7 +117,7 @@ class Datatype:
             return formats.decode_timestamp(raw)
         if kind is WireType.DOUBLE or kind is WireType.FLOAT:
             return formats.decode_binary(raw, ">d" if kind is WireType.DOUBLE else ">f")
-        if kind is WireType.NVARCHAR:
+        if kind in NATIONAL:
             return raw.decode("utf-16-be", "replace")
         return raw if kind is WireType.RAW else raw[0] == 1
 
@@ -112,6 +128,8 @@ class Datatype:
         kind = self.kind
         if kind in TEXT:
             return self._encode_text(to_text(value, settings), column)
+        if kind in NATIONAL:
+            return self._encode_national(to_text(value, settings), column)
         if kind is WireType.NUMBER:
             return self._encode_number(to_number(value))
         if kind is WireType.DOUBLE or kind is WireType.FLOAT:
@@ -126,11 +144,25 @@ class Datatype:
         return self._encode_datetime(to_datetime(value, settings), settings)
 
     def _encode_text(self, text: str, column: str) -> bytes:
-        raw = text.encode()
-        actual = len(text) if self.characters else len(raw)
+        if self.charset is None:
+            raw = text.encode()
+            size = len(raw)
+        else:
+            text = self.charset.hold(text)
+            raw, size = text.encode(), self.charset.size(text)
+        actual = len(text) if self.characters else size
         if self.size and actual > self.size:
             raise OraError(12899, name=column, actual=actual, maximum=self.size)
+        if self.characters and size > MAX_COLUMN_BYTES:
+            raise OraError(1461)
         return raw + b" " * (self.size - actual) if self.kind is WireType.CHAR else raw
+
+    def _encode_national(self, text: str, column: str) -> bytes:
+        raw = text.encode("utf-16-be", "replace")
+        actual = len(raw) // 2
+        if self.size and actual > self.size:
+            raise OraError(12899, name=column, actual=actual, maximum=self.size)
+        return raw + b"\0 " * (self.size - actual) if self.kind is WireType.NCHAR else raw
 
     def _encode_number(self, number: int | Decimal) -> bytes:
         if self._is_float:  # as many decimal digits as the bits are worth, rounded up
@@ -175,6 +207,8 @@ DOUBLE = Datatype(WireType.DOUBLE)
 DATE = Datatype(WireType.DATE)
 TIMESTAMP = Datatype(WireType.TIMESTAMP, scale=6)
 TIMESTAMP_TZ = Datatype(WireType.TIMESTAMP_TZ, scale=6)
+LONG = Datatype(WireType.LONG)
+NVARCHAR = Datatype(WireType.NVARCHAR)
 
 
 def bind_type(wire: int, form: int, size: int) -> Datatype:
@@ -202,6 +236,11 @@ def column_type(node: exp.DataType) -> Datatype:
                 raise OraError(906, "missing left parenthesis")
             characters = unit is not None and unit.name.upper() == "CHAR"
             return _checked_size(Datatype(kind, size=numbers[0] if numbers else 1, characters=characters))
+        case exp.DType.NVARCHAR | exp.DType.NCHAR:
+            if not numbers and node.this is exp.DType.NVARCHAR:
+                raise OraError(906, "missing left parenthesis")
+            kind = WireType.NVARCHAR if node.this is exp.DType.NVARCHAR else WireType.NCHAR
+            return _checked_size(Datatype(kind, size=numbers[0] if numbers else 1, characters=True))
         case exp.DType.DECIMAL:
             if not numbers:
                 return NUMBER
@@ -237,6 +276,7 @@ def _checked_size(kind: Datatype) -> Datatype:
     """Raises ORA-01723 and, with MAX_STRING_SIZE = STANDARD, ORA-00910."""
     if kind.size == 0:
         raise OraError(1723, "zero-length columns are not allowed")
-    if kind.size > (MAX_COLUMN_BYTES if kind.kind is WireType.VARCHAR else MAX_COLUMN_BYTES // 2):
+    widest = MAX_COLUMN_BYTES if kind.kind in (WireType.VARCHAR, WireType.NVARCHAR) else MAX_COLUMN_BYTES // 2
+    if kind.size * (2 if kind.kind in NATIONAL else 1) > widest:
         raise OraError(910, "specified length too long for its datatype")
     return kind

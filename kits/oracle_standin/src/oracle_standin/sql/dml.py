@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, Datatype, Raw, Row, WireType
+from oracle_standin.sql.datatype import ANY_SCALE, MAX_COLUMN_BYTES, TEXT, Datatype, Raw, Row, WireType
 from oracle_standin.sql.expression import Compiler, Condition, Function, conjuncts
 from oracle_standin.sql.firing import Triggers
 from oracle_standin.sql.probe import candidates, find_probe
@@ -283,11 +283,16 @@ def _item(i: int) -> Function:
 def _convert(values: Sequence[Raw], bound: Datatype, column: Datatype, session: SessionView) -> Sequence[Raw]:
     """A whole column of bound bytes to stored bytes. Raises OraError if one does not fit."""
     kind = column.kind
-    if kind is WireType.VARCHAR and bound.kind in (WireType.VARCHAR, WireType.CHAR, WireType.LONG):
+    plain = column.charset is None and bound.kind in TEXT
+    if kind is WireType.VARCHAR and plain:
         longest = max(map(len, filter(None, values)), default=0)
-        if longest <= column.size:
+        if longest <= column.size and longest <= MAX_COLUMN_BYTES:
             return values
-        if column.characters and all(len(v.decode()) <= column.size for v in values if v):
+        if (
+            column.characters
+            and longest <= MAX_COLUMN_BYTES
+            and all(len(v.decode()) <= column.size for v in values if v)
+        ):
             return values
         raise OraError(12899)
     if kind is WireType.NUMBER and bound.kind is WireType.NUMBER and column.scale == ANY_SCALE:

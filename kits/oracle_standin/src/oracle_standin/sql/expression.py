@@ -18,8 +18,10 @@ from oracle_standin.sql.conversion import Value, compare, parse_zone, to_number,
 from oracle_standin.sql.datatype import (
     DOUBLE,
     LITERAL,
+    LONG,
     NULL,
     NUMBER,
+    NVARCHAR,
     TIMESTAMP_TZ,
     VARCHAR,
     Datatype,
@@ -30,6 +32,8 @@ from oracle_standin.sql.datatype import (
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import name_of
 from oracle_standin.store.table import Sequence as NumberSequence
+
+_ONLY_BOUND = frozenset({WireType.NVARCHAR, WireType.NCHAR, WireType.LONG, WireType.BOOLEAN})
 
 Function: TypeAlias = Callable[[Frame], Value]
 Condition: TypeAlias = Callable[[Frame], bool | None]
@@ -74,8 +78,11 @@ class Compiler:
                 number = self.bind_number(node)
                 bound = self.types[number] if self.types else VARCHAR
                 # types that exist only as binds are str or bool by now
-                kind = bound if bound.kind not in (WireType.NVARCHAR, WireType.LONG, WireType.BOOLEAN) else VARCHAR
+                kind = bound if bound.kind not in _ONLY_BOUND else VARCHAR
                 return (lambda frame: frame.binds[number]), kind
+            case exp.National():
+                text = node.name or None
+                return (lambda frame: text), NVARCHAR
             case exp.Literal() | exp.RawString():
                 return _literal(node)
             case exp.Null():
@@ -100,6 +107,13 @@ class Compiler:
                 zone = parse_zone(node.args["zone"].name)
                 return (lambda frame: functions.at_zone(operand(frame), zone, frame.session.settings)), TIMESTAMP_TZ
         return self._call(node)
+
+    def _operand(self, node: exp.Expr) -> tuple[Function, Datatype]:
+        """A value to work with. Raises ORA-00997 for a LONG, which can only be selected."""
+        function, kind = self.compile(node)
+        if kind is LONG:
+            raise OraError(997, "illegal use of LONG datatype")
+        return function, kind
 
     def _column(self, node: exp.Column) -> tuple[Function, Datatype]:
         if (hit := self.scope.find(node)) is not None:
@@ -165,7 +179,7 @@ class Compiler:
         return calculate, result
 
     def _concatenation(self, node: exp.Expr) -> tuple[Function, Datatype]:
-        parts = [self.compile(part)[0] for part in (node.this, node.expression)]
+        parts = [self._operand(part)[0] for part in (node.this, node.expression)]
 
         def concatenate(frame: Frame) -> Value:
             settings = frame.session.settings
@@ -232,7 +246,7 @@ class Compiler:
         if found is None:
             raise OraError(904, name=f'"{node.sql("oracle").split("(")[0].upper()}"')
         call, result, arguments = found
-        compiled = [self.compile(argument)[0] for argument in arguments]
+        compiled = [self._operand(argument)[0] for argument in arguments]
         return (lambda frame: call(frame.session, *[f(frame) for f in compiled])), result
 
     # ------------------------------------------------------------------ conditions
@@ -267,9 +281,9 @@ class Compiler:
         return self._comparison(node.this, node.expression, accept)
 
     def _comparison(self, left: exp.Expr, right: exp.Expr, accept: Callable[[int], bool]) -> Condition:
-        a, a_type = self.compile(left)
-        b, b_type = self.compile(right)
-        padded = a_type.kind is WireType.CHAR and b_type.kind is WireType.CHAR
+        a, a_type = self._operand(left)
+        b, b_type = self._operand(right)
+        padded = {a_type.kind, b_type.kind} <= {WireType.CHAR, WireType.NCHAR}
 
         def test(frame: Frame) -> bool | None:
             x, y = a(frame), b(frame)
@@ -322,7 +336,7 @@ class Compiler:
     def _like(self, node: exp.Expr) -> Condition:
         escape = node.expression.name if isinstance(node, exp.Escape) else ""
         like = node.this if isinstance(node, exp.Escape) else node
-        subject, _ = self.compile(like.this)
+        subject, _ = self._operand(like.this)
         pattern, _ = self.compile(like.expression)
 
         def test(frame: Frame) -> bool | None:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, TEXT, Datatype, Raw, WireType
+from oracle_standin.sql.datatype import ANY_SCALE, NATIONAL, TEXT, Datatype, Raw, WireType
 from oracle_standin.sql.expression import Compiler, Function, conjuncts, row_parts
 from oracle_standin.sql.scope import Frame, Source
 from oracle_standin.store.table import Key, Table, Unique
@@ -107,7 +107,7 @@ def _fixed(
     target = table.columns[column].type
     dates = {WireType.DATE, WireType.TIMESTAMP}
     same = (
-        (kind.kind in TEXT and target.kind is WireType.VARCHAR)
+        (kind.kind in TEXT | NATIONAL and target.kind in (WireType.VARCHAR, WireType.NVARCHAR))
         or kind.kind is target.kind is WireType.NUMBER
         or (kind.kind in dates and target.kind is WireType.TIMESTAMP)
         or kind.kind is target.kind is WireType.DATE

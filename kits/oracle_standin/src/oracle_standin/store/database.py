@@ -10,6 +10,7 @@ from sqlglot import exp
 from oracle_standin.ddl import commands
 from oracle_standin.ddl.clauses import qualified
 from oracle_standin.errors import OraError
+from oracle_standin.sql.charset import UNICODE, Charset
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import Datatype
 from oracle_standin.sql.dml import Insert, Merge, Plan, Update
@@ -38,11 +39,19 @@ _PRIVILEGES = {"MERGE": "INSERT"}
 class Database:
     """Everything that outlives a session. Parsing needs no lock; for everything else, hold ``locks.lock``."""
 
-    def __init__(self, release: Release, accounts: Accounts, service: str, count_only: bool) -> None:
+    def __init__(
+        self,
+        release: Release,
+        accounts: Accounts,
+        service: str,
+        count_only: bool,
+        charset: Charset | None = None,  # None: AL32UTF8
+    ) -> None:
         self.release: Release = release
         self.accounts = accounts
         self.service = service
         self.count_only = count_only
+        self.charset = charset
         self.locks = Locks(release.modern)
         self.tables: dict[tuple[str, str], Table] = {}
         self.sequences: dict[tuple[str, str], NumberSequence] = {}
@@ -54,11 +63,16 @@ class Database:
         self._private: dict[tuple[int, str, str], Table] = {}  # a session's rows of a temporary table
         self._plans: dict[tuple[object, ...], Plan | Query] = {}
 
+    @property
+    def character_set(self) -> str:
+        """NLS_CHARACTERSET."""
+        return UNICODE if self.charset is None else self.charset.name
+
     def parse(self, text: str) -> Statement:
         """Parses a statement. Raises ORA-00900 if it is not SQL, ORA-03001 if the stand-in does not support it."""
         statement = self._statements.get(text)
         if statement is None:
-            statement = Statement(text)
+            statement = Statement(text if self.charset is None else self.charset.hold(text))
             if len(self._statements) >= _CACHED:
                 self._statements.clear()
             self._statements[text] = statement

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, DATE, NUMBER, TEXT, TIMESTAMPS, Datatype, WireType
+from oracle_standin.sql.datatype import ANY_SCALE, DATE, LONG, NATIONAL, NUMBER, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.sql.scope import SessionView
 from oracle_standin.store.deferral import Deferrable
 from oracle_standin.store.table import Check, Column, Table, Unique
@@ -36,8 +36,8 @@ class View:
 
 
 def _columns(names: str) -> list[tuple[str, Datatype]]:
-    """``A B:n C:d``: text, number and date columns."""
-    kinds = {"": _TEXT, "n": NUMBER, "d": DATE}
+    """``A B:n C:d D:l``: text, number, date and LONG columns."""
+    kinds = {"": _TEXT, "n": NUMBER, "d": DATE, "l": LONG}
     return [(name, kinds[kind]) for name, _, kind in (part.partition(":") for part in names.split())]
 
 
@@ -73,7 +73,7 @@ def _columns_of(table: Table, every: bool = False) -> Iterable[Row]:
     number = 0  # COLUMN_ID; an invisible column has none
     for i, column in enumerate(table.columns):
         kind = column.type
-        numeric, text = kind.kind is WireType.NUMBER, kind.kind in TEXT
+        numeric, text = kind.kind is WireType.NUMBER, kind.kind in TEXT | NATIONAL
         number += not column.hidden
         if column.system and not every:
             continue
@@ -246,8 +246,8 @@ def _user(database: Database, session: SessionView) -> Iterable[Row]:
 def _nls_parameters(database: Database, session: SessionView) -> Iterable[Row]:
     fixed = {
         "NLS_LANGUAGE": "AMERICAN", "NLS_TERRITORY": "AMERICA", "NLS_NUMERIC_CHARACTERS": ".,",
-        "NLS_CHARACTERSET": "AL32UTF8", "NLS_NCHAR_CHARACTERSET": "AL16UTF16", "NLS_LENGTH_SEMANTICS": "BYTE",
-        "NLS_RDBMS_VERSION": database.release.version_text,
+        "NLS_CHARACTERSET": database.character_set, "NLS_NCHAR_CHARACTERSET": "AL16UTF16",
+        "NLS_LENGTH_SEMANTICS": "BYTE", "NLS_RDBMS_VERSION": database.release.version_text,
     }  # fmt: skip
     return (fixed | session.settings.nls).items()
 
@@ -265,12 +265,12 @@ _OWNED = {
     "TABLES": ("TABLE_NAME TABLESPACE_NAME STATUS PARTITIONED TEMPORARY NUM_ROWS:n", _tables),
     "TAB_COLUMNS": (
         """TABLE_NAME COLUMN_NAME DATA_TYPE DATA_LENGTH:n DATA_PRECISION:n DATA_SCALE:n NULLABLE COLUMN_ID:n
-        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED DEFAULT_ON_NULL IDENTITY_COLUMN DEFAULT_LENGTH:n""",
+        DATA_DEFAULT:l CHAR_LENGTH:n CHAR_USED DEFAULT_ON_NULL IDENTITY_COLUMN DEFAULT_LENGTH:n""",
         _tab_columns,
     ),
     "TAB_COLS": (
         """TABLE_NAME COLUMN_NAME DATA_TYPE DATA_LENGTH:n DATA_PRECISION:n DATA_SCALE:n NULLABLE COLUMN_ID:n
-        DATA_DEFAULT CHAR_LENGTH:n CHAR_USED DEFAULT_ON_NULL IDENTITY_COLUMN DEFAULT_LENGTH:n HIDDEN_COLUMN
+        DATA_DEFAULT:l CHAR_LENGTH:n CHAR_USED DEFAULT_ON_NULL IDENTITY_COLUMN DEFAULT_LENGTH:n HIDDEN_COLUMN
         VIRTUAL_COLUMN SEGMENT_COLUMN_ID:n INTERNAL_COLUMN_ID:n USER_GENERATED""",
         _tab_cols,
     ),
@@ -279,15 +279,16 @@ _OWNED = {
         _identities,
     ),
     "CONSTRAINTS": (
-        "CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION DEFERRABLE DEFERRED",
+        """CONSTRAINT_NAME CONSTRAINT_TYPE TABLE_NAME STATUS VALIDATED INDEX_NAME SEARCH_CONDITION:l DEFERRABLE
+        DEFERRED""",
         _constraints,
     ),
     "CONS_COLUMNS": ("CONSTRAINT_NAME TABLE_NAME COLUMN_NAME POSITION:n", _cons_columns),
     "INDEXES": ("INDEX_NAME INDEX_TYPE TABLE_OWNER TABLE_NAME UNIQUENESS STATUS PARTITIONED", _indexes),
     "IND_COLUMNS": ("INDEX_NAME TABLE_OWNER TABLE_NAME COLUMN_NAME COLUMN_POSITION:n DESCEND", _ind_columns),
     "TAB_PARTITIONS": (
-        """TABLE_NAME COMPOSITE PARTITION_NAME SUBPARTITION_COUNT:n HIGH_VALUE HIGH_VALUE_LENGTH:n PARTITION_POSITION:n
-        TABLESPACE_NAME NUM_ROWS:n INTERVAL""",
+        """TABLE_NAME COMPOSITE PARTITION_NAME SUBPARTITION_COUNT:n HIGH_VALUE:l HIGH_VALUE_LENGTH:n
+        PARTITION_POSITION:n TABLESPACE_NAME NUM_ROWS:n INTERVAL""",
         _tab_partitions,
     ),
     "PART_TABLES": (
@@ -296,7 +297,7 @@ _OWNED = {
         _part_tables,
     ),
     "PART_KEY_COLUMNS": ("NAME OBJECT_TYPE COLUMN_NAME COLUMN_POSITION:n", _part_key_columns),
-    "VIEWS": ("VIEW_NAME TEXT_LENGTH:n TEXT READ_ONLY", _views),
+    "VIEWS": ("VIEW_NAME TEXT_LENGTH:n TEXT:l READ_ONLY", _views),
     "OBJECTS": ("OBJECT_NAME OBJECT_TYPE STATUS", _objects),
     "SEQUENCES": ("SEQUENCE_NAME", lambda database, session: database.sequences),
 }

@@ -5,17 +5,18 @@ The layout of each message follows what python-oracledb's published Thin code re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from oracle_standin.errors import OraError
 from oracle_standin.sql.conversion import Value
-from oracle_standin.sql.datatype import ANY_SCALE, TEXT, TIMESTAMPS, Datatype, WireType
+from oracle_standin.sql.datatype import ANY_SCALE, NATIONAL, TEXT, TIMESTAMPS, Datatype, WireType
 from oracle_standin.wire.release import FIELDS_12_2, FIELDS_20_1, FIELDS_23_1, FIELDS_23_1_EXT3, FIELDS_23_4
 from oracle_standin.wire.wire import Writer, clr
 
 ERROR, ROW_HEADER, PARAMETER, STATUS, WARNING, DESCRIBE = 4, 6, 8, 9, 15, 16
 END_OF_RESPONSE, TOKEN = 29, 33
 CHARSET_AL32UTF8 = 873
+CHARSET_AL16UTF16 = 2000
 _DEFAULT_TEXT_BYTES = 4000
 _TRANSACTION_OPEN = 0x2
 
@@ -93,11 +94,12 @@ class Reply(Writer):
         if kind.kind is WireType.NUMBER and not precision and not scale:
             scale = ANY_SCALE
         size, characters = kind.byte_length, 0
-        if kind.kind in TEXT or kind.kind is WireType.RAW:
-            size = size or _DEFAULT_TEXT_BYTES
+        if kind.kind in TEXT | NATIONAL or kind.kind is WireType.RAW:
+            size = 0 if kind.kind is WireType.LONG else size or _DEFAULT_TEXT_BYTES
             characters = kind.size or size
         self.u8(wire, 0, precision & 0xFF, scale & 0xFF).ub(size, 0, 0, 0, 0)
-        self.ub(CHARSET_AL32UTF8 if form else 0).u8(form).ub(characters)
+        charset = CHARSET_AL16UTF16 if kind.kind in NATIONAL else CHARSET_AL32UTF8
+        self.ub(charset if form else 0).u8(form).ub(characters)
         if self.fields >= FIELDS_12_2:
             self.ub(0)
         self.u8(int(nullable), min(len(name), 255)).text(name).ub(0, 0, position, 0)
@@ -108,12 +110,15 @@ class Reply(Writer):
         if self.fields >= FIELDS_23_4:
             self.ub(0).u8(0, 0)  # vector
 
-    def rows(self, rows: Sequence[Sequence[Value]]) -> None:
-        """Rows of bytes."""
+    def rows(self, rows: Sequence[Sequence[Value]], longs: Collection[int] = ()) -> None:
+        """Rows of bytes; ``longs`` are the numbers of LONG columns."""
         if not rows:
             return
         self.u8(ROW_HEADER, 0).ub(0, 0, 0, 0, 0, 0)
         parts = self.parts
+        if longs:
+            self._rows_with_longs(rows, longs)
+            return
         for row in rows:
             parts.append(b"\7")
             for value in row:
@@ -122,3 +127,11 @@ class Reply(Writer):
                     parts.append(bytes((size,)) + value if size <= 252 else clr(value))
                 else:
                     parts.append(b"\0")
+
+    def _rows_with_longs(self, rows: Sequence[Sequence[Value]], longs: Collection[int]) -> None:
+        for row in rows:
+            self.u8(7)
+            for i, value in enumerate(row):
+                self.clr(value if isinstance(value, bytes) else b"")
+                if i in longs:
+                    self.ub(0, 0)  # null indicator and return code
