@@ -48,6 +48,7 @@ DEFAULTS: dict[str, object] = {
     "module": None,
     "thick": None,
     "session": [],
+    "watermark": None,
 }
 
 MakeSink = Callable[..., OracleSink]

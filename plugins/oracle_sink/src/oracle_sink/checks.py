@@ -61,6 +61,11 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
         parse_table(config.table)
     except ValueError as error:
         yield ConfigProblem(str(error), (*path, "table"))
+    if config.watermark is not None:
+        try:
+            parse_table(config.watermark)
+        except ValueError as error:
+            yield ConfigProblem(str(error), (*path, "watermark"))
     mapping, mistakes = read_mapping(config.columns)
     for mistake in mistakes:
         where = (*path, "columns") if mistake.column is None else (*path, "columns", mistake.column)

@@ -59,6 +59,7 @@ class OracleSinkConfig:
     true_text: str
     false_text: str
     max_future_seconds: float
+    watermark: str | None
     pool: PoolConfig
     timeouts: TimeoutsConfig
     login_interval_seconds: float

@@ -32,6 +32,7 @@ from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
 from oracle_sink.write.transaction import Transaction
 from oracle_sink.write.trials import Trial, Trials
+from oracle_sink.write.watermark import Watermark
 
 _NS: Final = 1_000_000_000
 
@@ -53,6 +54,9 @@ class OracleSink:
         self._known = KnownSpan()
         self._doubt = Doubt(context.clock)
         self._trials = Trials()
+        self._watermark: Watermark | None = None
+        if config.watermark is not None:
+            self._watermark = Watermark(parse_table(config.watermark), context, self._table)
         self._connections = Connections(config, context, latch, self._inspect)
         self._partitions = PartitionWatch(context, self._connections.session)
 
@@ -128,7 +132,8 @@ class OracleSink:
         layout, rows = self._encoded(batch, session)
         old = doubt_facts and self._known_table.is_old(layout)
         judge = Judge(batch, self._doubt, trial, self._clock.time_ns(), facts_are_old=old)
-        write = Transaction(session, layout, self._config.on_conflict, rows, judge, trial)
+        mark = self._watermark.mark(session, batch) if self._watermark and layout.key is None else None
+        write = Transaction(session, layout, self._config.on_conflict, rows, judge, trial, mark)
         unproved = layout.key is not None and layout.key.declared
         return write.run(look_up_first=unproved or self._known.expects(batch))
 

@@ -50,6 +50,7 @@ CONFIG = OracleSinkConfig(
     module=None,
     thick=None,
     session=(),
+    watermark=None,
 )
 
 

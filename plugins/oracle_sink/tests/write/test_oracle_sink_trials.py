@@ -183,6 +183,16 @@ def test_what_a_failed_call_has_inserted_is_undone_before_it_is_halved(
     assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[8]]
 
 
+def test_no_witness_stays_in_the_table_if_its_call_fails_as_a_whole(sink: OracleSink, database: Standin) -> None:
+    sink.write(numbered(8))
+    database.fault(
+        "execute", "ora", code=2290, value="^T", match="insert", times=1
+    )  # every row, so witnesses are asked
+    database.fault("execute", "ora", code=1461, match="insert", when="after", nth=2)
+    assert len(sink.write(numbered(8, START + 1000)).rejected) == 8
+    assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[8]]
+
+
 @pytest.mark.parametrize("code", [2091, 12008])
 def test_a_commit_that_says_it_was_rolled_back_is_not_ambiguous(code: int, sink: OracleSink, database: Standin) -> None:
     database.fault("commit", "ora", code=code)

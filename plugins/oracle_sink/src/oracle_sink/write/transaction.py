@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent_core.api import ConfigurationError, Rejection, RetryableError, WriteOutcome
@@ -36,6 +36,7 @@ from oracle_sink.write.array_dml import ArrayDml, RowError
 from oracle_sink.write.judge import Judge
 from oracle_sink.write.rows import ConflictError, Rows, conflict
 from oracle_sink.write.trials import Trial
+from oracle_sink.write.watermark import Mark
 
 _HIDDEN_TEXT: Final = (
     "{row}: {key} refuses the key as taken, but several attempts found no row with it. A trigger may store another "
@@ -47,7 +48,14 @@ class Transaction:
     """Writes the rows of one batch with one session. Raises SinkError; the owner of the session rolls back."""
 
     def __init__(
-        self, session: Session, layout: Layout, on_conflict: OnConflict, rows: Rows, judge: Judge, trial: Trial
+        self,
+        session: Session,
+        layout: Layout,
+        on_conflict: OnConflict,
+        rows: Rows,
+        judge: Judge,
+        trial: Trial,
+        mark: Mark | None = None,
     ) -> None:
         self._session = session
         self._layout = layout
@@ -55,6 +63,7 @@ class Transaction:
         self._rows = rows
         self._judge = judge
         self._trial = trial
+        self._mark = mark
         self._dml = ArrayDml(session, layout, rows, trial)
         self._doing = self._dml.doing
 
@@ -68,6 +77,10 @@ class Transaction:
         if self._trial.condemned:
             rejected = self._condemned()
             wanted = [i for i in wanted if i not in rejected]
+        committed = self._committed()
+        if committed:
+            duplicates.update(committed)
+            wanted = [i for i in wanted if i not in committed]
         if look_up_first and self._layout.key is not None:
             self._sort_known(wanted, duplicates, conflicts)
             wanted = [i for i in wanted if i not in duplicates and i not in conflicts]
@@ -79,10 +92,10 @@ class Transaction:
             refused = [error for error in errors if error.row in rejected and rejected[error.row].code != HIDDEN]
             failed = {error.row for error in errors}
             known = [row for row in failed if row in duplicates or row in conflicts]
-            stored = [*(i for i in wanted if i not in failed), *known]
+            stored = [*(i for i in wanted if i not in failed), *known, *committed]
             self._judge.judge(self._dml, self._layout, self._rows, refused, stored)
         self._resolve(conflicts, rejected)
-        self._commit()
+        self._commit(wanted, rejected)
         return self._outcome(duplicates, rejected)
 
     # ---- errors
@@ -180,6 +193,11 @@ class Transaction:
         found = ((i, self._trial.condemned.get(position)) for i, position in enumerate(self._rows.positions))
         return {i: refusal for i, refusal in found if refusal is not None}
 
+    def _committed(self) -> set[int]:
+        """The rows that an earlier transaction has inserted, as the watermark says."""
+        known = frozenset[int]() if self._mark is None else self._mark.known
+        return {i for i, position in enumerate(self._rows.positions) if position in known} if known else set()
+
     def _resolve(self, conflicts: dict[int, Sequence[Bind]], rejected: dict[int, Refusal]) -> None:
         """Apply ``on_conflict``."""
         rows, layout = self._rows.rows, self._layout
@@ -199,13 +217,22 @@ class Transaction:
 
     # ---- commit and outcome
 
-    def _commit(self) -> None:
+    def _commit(self, wanted: Sequence[int], rejected: Mapping[int, Refusal]) -> None:
+        mark, positions = self._mark, self._rows.positions
+        if mark is not None:
+            mark.put(self._session, (*self._rows.refusals, *(positions[i] for i in rejected)))
         try:
             self._session.connection.commit()
-        except DRIVER_ERRORS as error:
+        except BaseException as error:
             self._session.lost = True
             ambiguous = code_of(error) not in ROLLED_BACK
-            raise translate(error, f"commit to {self._layout.table}", ambiguous=ambiguous) from error
+            if mark is not None and ambiguous:
+                mark.unanswered([positions[i] for i in wanted if i not in rejected])
+            if isinstance(error, DRIVER_ERRORS):
+                raise translate(error, f"commit to {self._layout.table}", ambiguous=ambiguous) from error
+            raise
+        if mark is not None:
+            mark.committed()
 
     def _outcome(self, duplicates: set[int], rejected: dict[int, Refusal]) -> WriteOutcome:
         """Account for every record of the batch, including those that were not bound."""
