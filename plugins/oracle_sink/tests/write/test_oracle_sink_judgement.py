@@ -256,7 +256,59 @@ def test_a_tag_without_a_list_partition_does_not_stop_the_others(
     assert codes(sink.write(same)) == [(1, "ORA-14400")]
 
 
+def test_a_partition_that_comes_between_the_records_and_the_witnesses_costs_no_record(
+    sink: OracleSink, database: Standin
+) -> None:
+    for code in (14400, 2290):
+        database.fault("execute", "ora", code=code, value=".", match="insert", times=1)
+        batch = rows(("B", 1.0), ("C", 1.0), at=START_NS + code)
+        assert sink.write(batch) == WriteOutcome(inserted=2)
+    assert stored(database) == 5
+
+
+def test_old_records_are_judged_where_there_are_partitions_for_them_alone(
+    make_sink: MakeSink, clock: ManualClock, recreate: Recreate, database: Standin
+) -> None:
+    recreate(daily("2025-01-01 00:00:00"))
+    old = START_NS - 400 * DAY
+    for written in (rows(("A", 1.0), at=old), rows(("A", 1.0), at=old + 1000)):  # then with a row of the table's own
+        sink = make_sink(clock)
+        sink.open()
+        assert sink.write(written).inserted == 1
+        database.fault("execute", "ora", code=2290, value="^B", match="insert", times=0)
+        assert codes(sink.write(rows(("B", 1.0), at=old))) == [(0, "ORA-02290")]
+        database.clear_faults()
+    with pytest.raises(ConfigurationError, match="add partitions"):
+        sink.write(rows(("C", 1.0)))
+
+
 # ---- a table that changes under a running agent
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "back"),
+    [
+        ("ADD (line VARCHAR2(9) DEFAULT 'L1' NOT NULL)", None, "DROP COLUMN line"),
+        ("ADD CONSTRAINT none CHECK (tag_value = 'NONE') ENABLE NOVALIDATE", "NONE", "DROP CONSTRAINT none"),
+        ("RENAME COLUMN quality TO grade", "QUALITY", "RENAME COLUMN grade TO quality"),
+        ("MODIFY (quality VARCHAR2(4))", None, "MODIFY (quality VARCHAR2(20))"),
+    ],
+)
+def test_records_go_in_while_the_table_allows_it_and_else_wait(
+    change: str, message: str | None, back: str, sink: OracleSink, clock: ManualClock, database: Standin
+) -> None:
+    database.sql(f"ALTER TABLE tagferry_test {change}")
+    batch = rows(("B", 1.0), ("C", 1.0))
+    if message is None:
+        assert sink.write(batch) == WriteOutcome(inserted=2)
+    else:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=message):
+                sink.write(batch)
+    database.sql(f"ALTER TABLE tagferry_test {back}")
+    clock.advance(61)
+    assert sink.write(batch).rejected == ()
+    assert stored(database) == 3
 
 
 def test_a_column_narrowed_for_all_records_makes_them_wait_until_it_is_widened(

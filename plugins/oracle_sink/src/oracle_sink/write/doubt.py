@@ -7,6 +7,7 @@ that have come again for the same row, and how often no witness could decide.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -35,12 +36,11 @@ class Doubt:
         self._last = batch, outcome
         self._undecided = 0
 
-    def witnesses(self, at_ns: int) -> Batch:
-        """Records that the table has taken, spread over the last batch, with another time; EMPTY if there are none."""
+    def witnesses(self) -> Batch:
+        """Records that the table has taken, spread over the last batch; EMPTY if there are none."""
         batch, outcome = self._last
         refused = {rejection.position for rejection in outcome.rejected}
-        positions = [position for position in range(len(batch)) if position not in refused]
-        return with_time(batch, positions, at_ns)
+        return with_time(batch, [position for position in range(len(batch)) if position not in refused], 0)
 
     def gives_up(self) -> bool:
         """Count an attempt that nobody could decide. True for the 16th in succession, the 32nd, the 64th and so on.
@@ -63,7 +63,7 @@ class Doubt:
             self._familiar[code] = self._clock.monotonic()
 
 
-def with_time(batch: Batch, positions: list[int], at_ns: int) -> Batch:
+def with_time(batch: Batch, positions: Sequence[int], at_ns: int) -> Batch:
     """A few of the records at ``positions``, evenly spread, all with the same time."""
     if not positions:
         return EMPTY

@@ -24,17 +24,17 @@ only when nothing else can decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent_core.api import Batch, ConfigurationError, RetryableError, SinkError
-from oracle_sink.config import OnConflict
 from oracle_sink.session.codes import DUPLICATE, NEXT_STEPS, NO_PARTITION, RULE_STEPS, Action
 from oracle_sink.session.errors import DOUBTFUL, action_of, may_blame_row, next_step, one_line
 from oracle_sink.table.layout import Layout
 from oracle_sink.write.array_dml import ArrayDml, RowError
-from oracle_sink.write.doubt import Doubt, with_time
-from oracle_sink.write.rows import Rows, encode
+from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.rows import Rows
 from oracle_sink.write.trials import Trial
+from oracle_sink.write.witness import Answer, Witnesses
 
 AHEAD_NS: Final = 86_400 * 1_000_000_000
 """How far ahead of the clock partitions must exist: for a time beyond that, a missing one is the row's fault."""
@@ -47,13 +47,20 @@ _OF_THE_FACTS: Final = frozenset(
 _ANY_STEP: Final = "ask the DBA what has changed in the table: constraints, triggers, policies, lengths of columns"
 
 
-_SAVEPOINT: Final = "tagferry_witness"
 _NONE_YET: Final = "the table has not taken a row since the start, and does not take one of its own again"
 _NONE_NOW: Final = "the table takes no row, not even one like those that it took before"
 
 
 class FactsDoubted(Exception):
     """The database refuses rows that the known columns and keys allow: read them again, then write the batch again."""
+
+
+class Case(NamedTuple):
+    """The transaction that is judged."""
+
+    dml: ArrayDml
+    layout: Layout
+    rows: Rows
 
 
 class Judge:
@@ -71,68 +78,61 @@ class Judge:
         if self._facts_are_old and code in _OF_THE_FACTS:
             raise FactsDoubted
 
-    def judge(
-        self, dml: ArrayDml, layout: Layout, rows: Rows, refused: Sequence[RowError], stored: Sequence[int]
-    ) -> None:
-        """Return if the refused rows are to blame; else raise SinkError: all rows of the batch wait.
+    def judge(self, case: Case, refused: Sequence[RowError], stored: Sequence[int]) -> Sequence[RowError]:
+        """Return those of the refused rows that are to blame; else raise SinkError: all rows of the batch wait.
 
         ``refused``: by the database, without those whose key is in the table. ``stored``: indices of the rows that it
-        has taken, or would have if it had not had them.
+        has taken, or would have if it had not had them. What is not returned has gone in meanwhile.
         """
         for error in refused:
             self.doubt_facts(error.code)
-        stamps = self._batch.stamps()
+        positions, stamps = case.rows.positions, self._batch.stamps()
         near = self._now_ns + AHEAD_NS
-        unplaced = [(stamps[rows.positions[e.row]], e) for e in refused if e.code == NO_PARTITION]
-        latest = max((stamps[rows.positions[index]] for index in stored), default=None)
-        unplaced = [(at, e) for at, e in unplaced if at <= near and (latest is None or at > latest)]
+        unplaced = [(stamps[positions[error.row]], error) for error in refused if error.code == NO_PARTITION]
+        latest = max((stamps[positions[index]] for index in stored), default=None)
+        unplaced = [(at, error) for at, error in unplaced if at <= near and (latest is None or at > latest)]
         if unplaced or not stored:
-            blamed = unplaced[0][1] if unplaced else next(iter(refused), None)
-            at_ns = max([self._now_ns, *(at for at, _ in unplaced)])
-            if stored:
-                witnesses = with_time(self._batch, [rows.positions[index] for index in stored], at_ns)
+            records = [positions[index] for index in stored]
+            witnesses = Witnesses(case.dml, case.layout, self._batch, records, self._doubt)
+            if unplaced:
+                at_ns = max(self._now_ns, *(at for at, _ in unplaced))
+                refused = self._ask(witnesses, [at_ns], case, refused, unplaced[0][1])
+            elif refused:  # the time of now, if there is a partition for it
+                times = [self._now_ns, stamps[positions[refused[0].row]]]
+                refused = self._ask(witnesses, times, case, refused, refused[0])
             else:
-                witnesses = self._doubt.witnesses(at_ns)
-            self._ask(witnesses, at_ns, dml, layout, rows, blamed)
-        self._retry_first(dml, rows, refused)
+                self._ask_columns(witnesses, case)
+        self._retry_first(case, refused)
+        return refused
 
     def _ask(
-        self, witnesses: Batch, at_ns: int, dml: ArrayDml, layout: Layout, rows: Rows, blamed: RowError | None
-    ) -> None:
-        """Return if the rows are to blame. ``blamed`` is None if the columns' own limits have refused them all."""
-        if blamed is None and not any(refusal.code.startswith("ORA-") for refusal in rows.refusals.values()):
-            return
-        if not witnesses:
-            if blamed is None or self._takes_its_own(dml, layout, at_ns):
+        self,
+        witnesses: Witnesses,
+        times: Sequence[int],
+        case: Case,
+        refused: Sequence[RowError],
+        blamed: RowError,
+    ) -> Sequence[RowError]:
+        """What is left of ``refused`` when the table takes a witness at the first of ``times`` with a partition."""
+        answer = Answer.NO_PARTITION
+        for at_ns in times:
+            if answer is Answer.NO_PARTITION:
+                answer = witnesses.ask(at_ns)
+        if answer is Answer.TAKEN:
+            return _tried_again(case, refused)
+        if witnesses.known or blamed.code == NO_PARTITION or not self._doubt.gives_up():
+            raise _fault(case.dml.doing, blamed.code, blamed.message, _NONE_NOW if witnesses.known else _NONE_YET)
+        return refused
+
+    def _ask_columns(self, witnesses: Witnesses, case: Case) -> None:
+        """The known columns have refused every row. If they hold no witness either, they are to blame."""
+        for code, text in case.rows.refusals.values():
+            if code.startswith("ORA-"):
+                if not witnesses.fit(self._now_ns):
+                    raise _fault(case.dml.doing, code, text, _NONE_NOW)
                 return
-            if blamed.code != NO_PARTITION and self._doubt.gives_up():
-                return
-            raise _fault(dml.doing, blamed.code, blamed.message, _NONE_YET)
-        trial = encode(witnesses, layout, OnConflict.KEEP, self._now_ns + AHEAD_NS)
-        if trial.rows and (blamed is None or self._takes(trial, dml, layout)):
-            return
-        code, text = (blamed.code, blamed.message) if blamed is not None else next(iter(rows.refusals.values()))
-        raise _fault(dml.doing, code, text, _NONE_NOW)
 
-    def _takes(self, trial: Rows, dml: ArrayDml, layout: Layout) -> bool:
-        """Whether the table takes a witness: it goes in, or only its key, which is checked last, is taken."""
-        undo = dml.mark(_SAVEPOINT)
-        errors = dml.run(layout.insert_sql, layout.input_sizes, range(len(trial.rows)), trial.rows)
-        for error in errors:
-            if not may_blame_row(error.code, error.message):
-                dml.fail(error)
-        dml.execute(undo)
-        return len(errors) < len(trial.rows) or any(error.code == DUPLICATE for error in errors)
-
-    def _takes_its_own(self, dml: ArrayDml, layout: Layout, at_ns: int) -> bool:
-        """Whether the table takes one of its rows again: its oldest, as a rule. False if it is empty."""
-        undo = dml.mark(_SAVEPOINT)
-        binds = layout.copy_binds(with_time(self._batch, [0], at_ns))
-        changed, refused = dml.run_once(layout.copy_sql, layout.copy_sizes, binds)
-        dml.execute(undo)
-        return changed > 0 or (refused is not None and refused.code == DUPLICATE)
-
-    def _retry_first(self, dml: ArrayDml, rows: Rows, refused: Sequence[RowError]) -> None:
+    def _retry_first(self, case: Case, refused: Sequence[RowError]) -> None:
         """Raise RetryableError if nobody knows yet whether a code comes again for the same row."""
         first: RowError | None = None
         for error in refused:
@@ -141,17 +141,32 @@ class Judge:
             kind = action.name if action is Action.TRIGGER else error.code
             if self._doubt.is_familiar(kind):
                 continue
-            if self._trial.comes_again(rows.positions[error.row]):
+            if self._trial.comes_again(case.rows.positions[error.row]):
                 self._doubt.came_again(kind)
             else:
                 first = error
         if first is not None:
             shown = one_line(first.message)
             raise RetryableError(
-                f"{dml.doing}: a row was refused and is tried once more: {shown}",
+                f"{case.dml.doing}: a row was refused and is tried once more: {shown}",
                 code=first.code,
                 next_step=next_step(first.code, shown),
             )
+
+
+def _tried_again(case: Case, refused: Sequence[RowError]) -> Sequence[RowError]:
+    """Insert the refused rows once more: what they and the witnesses met may have changed between the two."""
+    dml, layout = case.dml, case.layout
+    indices = [error.row for error in refused]
+    again = [case.rows.rows[index] for index in indices]
+    errors = dml.run(layout.insert_sql, layout.input_sizes, indices, again, dml.mark())
+    duplicates = {error.row for error in refused if error.code == DUPLICATE}
+    for error in errors:
+        if error.code == DUPLICATE and error.row not in duplicates:
+            raise RetryableError(f"{dml.doing}: a row was refused, and then taken: {one_line(error.message)}")
+        if error.code != DUPLICATE and not may_blame_row(error.code, error.message):
+            dml.fail(error)
+    return errors
 
 
 def _fault(doing: str, code: str, text: str, why: str) -> SinkError:

@@ -33,7 +33,7 @@ from oracle_sink.session.soundness import connection_is_lost
 from oracle_sink.table.binding import HIDDEN, Bind, Refusal
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout
 from oracle_sink.write.array_dml import ArrayDml, RowError
-from oracle_sink.write.judge import Judge
+from oracle_sink.write.judge import Case, Judge
 from oracle_sink.write.rows import ConflictError, Rows, conflict
 from oracle_sink.write.trials import Trial
 from oracle_sink.write.watermark import Mark
@@ -93,7 +93,11 @@ class Transaction:
             failed = {error.row for error in errors}
             known = [row for row in failed if row in duplicates or row in conflicts]
             stored = [*(i for i in wanted if i not in failed), *known, *committed]
-            self._judge.judge(self._dml, self._layout, self._rows, refused, stored)
+            case = Case(self._dml, self._layout, self._rows)
+            left = {error.row for error in self._judge.judge(case, refused, stored)}
+            for error in refused:
+                if error.row not in left:
+                    del rejected[error.row]
         self._resolve(conflicts, rejected)
         self._commit(wanted, rejected)
         return self._outcome(duplicates, rejected)
