@@ -68,7 +68,7 @@ def test_a_simple_view_is_written_and_read(views: Standin, connection: oracledb.
         ("CREATE INDEX viewed ON good (tag_name)", 1702),
         ("CREATE VIEW good AS SELECT * FROM tag_data", 955),
         ("CREATE VIEW v AS SELECT * FROM nowhere", 942),
-        ("CREATE VIEW v AS SELECT nothing FROM tag_data", 904),
+        ("CREATE NOFORCE VIEW v AS SELECT nothing FROM tag_data", 904),
         ("DROP VIEW nowhere", 942),
         ("DROP SYNONYM nowhere", 1434),
     ],
@@ -107,6 +107,9 @@ def test_what_is_left_when_the_table_is_gone(db: Standin) -> None:
     assert db.sql("SELECT status FROM user_objects WHERE object_name = 'OF_GONE'") == [["INVALID"]]
     db.sql("CREATE TABLE gone (a NUMBER)")
     assert db.sql("SELECT * FROM of_gone") == []
+    db.sql("CREATE OR REPLACE FORCE VIEW of_gone AS SELECT b FROM gone")
+    with pytest.raises(StandinError, match="ORA-04063"):
+        db.sql("SELECT * FROM of_gone")
     for what in ("TABLE gone", "VIEW of_gone", "SYNONYM for_gone", "SYNONYM loop", "SYNONYM round"):
         db.sql(f"DROP {what}")
 

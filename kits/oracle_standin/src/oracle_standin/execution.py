@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from oracle_standin.errors import FATAL_CODES, OraError
 from oracle_standin.faults import Rule
+from oracle_standin.plans.dml import Insert, Merge, Update
+from oracle_standin.plans.query import Query, Select, UnionAll
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import LONG, Datatype, Row
-from oracle_standin.sql.dml import Insert, Merge, Update
-from oracle_standin.sql.query import Query, Select, UnionAll
 from oracle_standin.sql.scope import Frame
 from oracle_standin.sql.statement import Statement, What
 from oracle_standin.wire.request import ExecuteRequest, drain, read_execute, read_rows, skip_rows

@@ -13,11 +13,11 @@ from oracle_standin.counters import Counters
 from oracle_standin.ddl.clauses import condition
 from oracle_standin.errors import OraError
 from oracle_standin.faults import Faults
+from oracle_standin.plans.dml import Insert, Merge, Update
+from oracle_standin.plans.query import Select, UnionAll
 from oracle_standin.session import Session
 from oracle_standin.sql import charset
 from oracle_standin.sql.conversion import Settings, Value
-from oracle_standin.sql.dml import Insert, Merge, Update
-from oracle_standin.sql.query import Select, UnionAll
 from oracle_standin.sql.scope import Frame
 from oracle_standin.sql.statement import What
 from oracle_standin.store.accounts import Accounts

@@ -24,9 +24,7 @@ _COMMANDS: list[tuple[re.Pattern[str], Command]] = [
     (pattern(r"CREATE SEQUENCE (IF NOT EXISTS )?(NAME)(.*)$"), objects.create_sequence),
     (pattern(r"CREATE (OR REPLACE )?(PUBLIC )?SYNONYM (NAME) FOR (NAME)\s*$"), objects.create_synonym),
     (
-        pattern(
-            r"CREATE (OR REPLACE )?(?:(?:NO)?(FORCE) )?(?:(?:NON)?EDITIONABLE )?VIEW (NAME)\s*(\([^()]*\))?\s*AS (.+)$"
-        ),
+        pattern(r"CREATE (OR REPLACE )?(?:NOFORCE |(FORCE) )?(?:EDITIONABLE )?VIEW (NAME)\s*(\([^()]*\))?\s*AS (.+)$"),
         view.create,
     ),
     (pattern(r"ALTER TABLE (NAME) (.*)$"), alter.alter_table),

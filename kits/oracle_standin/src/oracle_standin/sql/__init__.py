@@ -1,1 +1,1 @@
-"""SQL: statements as plans, expressions as closures."""
+"""SQL: statements, types, and expressions as closures."""

@@ -12,8 +12,8 @@ from typing import Protocol, TypeAlias
 from sqlglot import exp
 
 from oracle_standin.errors import OraError
+from oracle_standin.plans.aggregate import Aggregate
 from oracle_standin.sql import functions
-from oracle_standin.sql.aggregate import Aggregate
 from oracle_standin.sql.conversion import Value, compare, parse_zone, to_number, to_text
 from oracle_standin.sql.datatype import (
     DOUBLE,

@@ -10,12 +10,12 @@ from sqlglot import exp
 from oracle_standin.ddl import commands
 from oracle_standin.ddl.clauses import qualified
 from oracle_standin.errors import OraError
+from oracle_standin.plans.dml import Insert, Merge, Plan, Update
+from oracle_standin.plans.query import Query, Rows, Select, UnionAll
+from oracle_standin.plans.relation import Relation, is_simple
 from oracle_standin.sql.charset import UNICODE, Charset
 from oracle_standin.sql.conversion import Value
 from oracle_standin.sql.datatype import Datatype
-from oracle_standin.sql.dml import Insert, Merge, Plan, Update
-from oracle_standin.sql.query import Query, Rows, Select, UnionAll
-from oracle_standin.sql.relation import Relation, is_simple
 from oracle_standin.sql.scope import Frame, Owner, Scope, SessionView, Source
 from oracle_standin.sql.statement import Statement, What, name_of, table_name
 from oracle_standin.store import dictionary

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import exp
 
 from oracle_standin.errors import OraError
-from oracle_standin.sql.aggregate import Aggregate
+from oracle_standin.plans.aggregate import Aggregate
+from oracle_standin.plans.probe import candidates, find_probe
 from oracle_standin.sql.conversion import Settings, Value, compare, to_number
 from oracle_standin.sql.datatype import NULL, Datatype, WireType
 from oracle_standin.sql.expression import Compiler, Function, conjuncts
-from oracle_standin.sql.probe import candidates, find_probe
 from oracle_standin.sql.scope import Frame, Scope, SessionView, Source
 from oracle_standin.sql.statement import name_of
 
