@@ -13,10 +13,12 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from csv_sink.config import CsvSinkConfig
 from csv_sink.sink import CsvSink
+from oracle_standin.process import Standin
 from runs.conftest import Case, Database, Row
 
 from agent_core.api import Batch, ComponentContext, Diversion, DivertReason, Origin
@@ -115,6 +117,25 @@ def test_ctrl_c_while_the_database_does_not_answer_ends_it_in_order(case: Case, 
     database.server.listener_start()
     assert ledger(case, database)["inserted"] == 2000
     assert Counter(database.rows()) == Counter(expected)
+
+
+def test_a_file_whose_first_record_is_hidden_goes_in_and_so_does_the_file_behind_it(
+    case: Case, database: Database
+) -> None:
+    if not isinstance(database.server, Standin):
+        pytest.skip("needs a policy on the table")
+    first, *others = divert(case, "backup", rows=20)
+    stored_at = datetime.fromtimestamp(first.timestamp_us / 1e6, UTC)
+    database.server.sql(
+        f"INSERT INTO TAG_DATA VALUES ('{first.name}', 'hidden', TIMESTAMP '{stored_at:%Y-%m-%d %H:%M:%S}', 'GOOD')"
+    )
+    database.server.policy("TAG_DATA", "tag_value <> 'hidden'", statements=["SELECT"])
+    found = ledger(case, database)
+    assert (found["inserted"], found["rejected"], found["remaining"]) == (19, 1, 0)
+    rows = Counter(database.rows())
+    assert Counter(others) == rows - Counter([first._replace(text="hidden")])
+    [rejected] = (case.folder / "backup/warehouse").glob("rejected_*")
+    assert "HIDDEN" in rejected.read_text(encoding="utf-8")
 
 
 def test_out_of_retries_it_says_why_and_where_it_resumes(case: Case, database: Database) -> None:

@@ -69,6 +69,20 @@ def test_a_row_that_is_taken_and_not_found_is_rejected_after_three_attempts_and_
     assert attempts(sink, numbered(10, START + 1000))[0] == 2
 
 
+def test_a_trigger_that_changes_keys_and_a_policy_that_hides_rows_block_nothing(
+    sink: OracleSink, database: Standin
+) -> None:
+    trigger = "CREATE TRIGGER upper BEFORE INSERT ON tagferry_test FOR EACH ROW BEGIN :NEW.tag_name := {}; END;"
+    database.sql(trigger.format("UPPER(:NEW.tag_name)"))
+    origin = Origin("line1", "PLC01", "G")
+    assert sink.write(Batch.of(origin, ["a", "B"], [1.0, 1.0], START)).inserted == 2
+    failed, outcome = attempts(sink, Batch.of(origin, ["a", "B", "c"], [1.0, 1.0, 1.0], START))
+    assert (failed, outcome.inserted, outcome.duplicates, codes(outcome)) == (2, 1, 1, [(0, "HIDDEN")])
+    database.policy("tagferry_test", "tag_name <> 'B'", statements=["SELECT"])
+    failed, outcome = attempts(sink, Batch.of(origin, ["B", "d"], [1.0, 1.0], START))
+    assert (failed, outcome.inserted, codes(outcome)) == (2, 1, [(0, "HIDDEN")])
+
+
 def test_a_row_that_somebody_has_deleted_in_between_is_inserted(sink: OracleSink, database: Standin) -> None:
     hide(database, "^T0003$", times=2)
     assert attempts(sink, numbered(10)) == (2, WriteOutcome(inserted=10))
@@ -183,14 +197,23 @@ def test_what_a_failed_call_has_inserted_is_undone_before_it_is_halved(
     assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[8]]
 
 
-def test_no_witness_stays_in_the_table_if_its_call_fails_as_a_whole(sink: OracleSink, database: Standin) -> None:
-    sink.write(numbered(8))
-    database.fault(
-        "execute", "ora", code=2290, value="^T", match="insert", times=1
-    )  # every row, so witnesses are asked
-    database.fault("execute", "ora", code=1461, match="insert", when="after", nth=2)
-    assert len(sink.write(numbered(8, START + 1000)).rejected) == 8
-    assert database.sql("SELECT COUNT(*) FROM tagferry_test") == [[8]]
+def test_a_deferred_constraint_costs_a_record_not_the_commit(
+    make_sink: MakeSink, recreate: Callable[[str], None], database: Standin
+) -> None:
+    recreate(
+        "CREATE TABLE tagferry_test (tag_name VARCHAR2(100), tag_value VARCHAR2(255), timestamp TIMESTAMP(6), "
+        "quality VARCHAR2(20), CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp) DEFERRABLE INITIALLY "
+        "DEFERRED, CONSTRAINT no_evil CHECK (tag_value <> 'evil') DEFERRABLE INITIALLY DEFERRED)"
+    )
+    sink = make_sink()
+    sink.open()
+    sink.write(numbered(2))
+    batch = Batch.of(Origin("line1", "PLC01", "G"), ["T0000", "T0001", "NEW", "BAD"], [0.0, 9.0, 1.0, "evil"], START)
+    database.reset_counters()
+    outcome = sink.write(batch)
+    assert (outcome.inserted, outcome.duplicates) == (1, 1)
+    assert codes(outcome) == [(1, "CONFLICT"), (3, "ORA-02290")]
+    assert database.counters()["commits"] == 1
 
 
 @pytest.mark.parametrize("code", [2091, 12008])

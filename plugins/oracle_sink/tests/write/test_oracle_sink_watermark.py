@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import time
 from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +29,30 @@ MakeSink = Callable[..., OracleSink]
 START = 1_767_225_600_000_000_000
 DDL = Path(__file__).parents[2] / "ddl" / "watermark.sql"
 COLUMNS = "tag_name VARCHAR2(100), tag_value VARCHAR2(255), timestamp TIMESTAMP(6), quality VARCHAR2(20)"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from agent_core.api import Batch, ComponentContext, Origin, Secret, settings
+from agent_core.testing.settings import settings_of
+from oracle_sink.config import OracleSinkConfig
+from oracle_sink.session.latch import Latches
+from oracle_sink.sink import OracleSink
+
+user, password, dsn, folder = sys.argv[1:]
+config = settings_of(
+    "oracle_sink", user=user, password=Secret(lambda: password), dsn=dsn, table="TAGFERRY_TEST",
+    watermark="TAGFERRY_WATERMARK", max_future=1e9,
+)
+typed = settings(OracleSinkConfig, config)
+sink = OracleSink(typed, ComponentContext("warehouse", "line-1", Path(folder), "oracle_sink"), Latches().of(
+    dsn, user, Path(folder)))
+sink.open()
+print("opened", flush=True)
+names = [f"T{i:04}" for i in range(10)]
+sink.write(Batch.of(Origin("line1", "PLC01", "G"), names, [i / 10 for i in range(10)], 1_767_225_600_000_000_000))
+"""
 
 
 def numbered(count: int, at: int = START, step: int = 0) -> Batch:
@@ -139,6 +166,23 @@ def test_what_a_process_had_committed_when_it_died_is_recognised_by_the_next(sta
     assert (outcome.inserted, outcome.duplicates, [r.position for r in outcome.rejected]) == (0, 9, [3])
     assert start().write(numbered(10, START + 1000)).inserted == 10
     assert stored(plain) == (19, 19)
+
+
+def test_a_process_that_is_killed_in_its_commit_leaves_nothing_to_be_written_twice(
+    start: MakeSink, plain: Standin
+) -> None:
+    plain.fault("commit", "hang", when="after")
+    start()  # reads the table
+    account = (plain.user, plain.password, plain.dsn, str(start()._context.state_dir))
+    with subprocess.Popen([sys.executable, "-c", KILLED, *account], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "it has begun to write"
+        ends_at = time.monotonic() + PATIENCE_SECONDS
+        while plain.counters()["commits"] == 0 and time.monotonic() < ends_at:
+            time.sleep(0.01)
+        process.kill()
+    assert start().write(numbered(10)) == WriteOutcome(inserted=0, duplicates=10)
+    assert stored(plain) == (10, 10)
 
 
 def test_the_old_transaction_is_waited_for(start: MakeSink, plain: Standin) -> None:

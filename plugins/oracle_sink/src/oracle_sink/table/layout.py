@@ -264,7 +264,7 @@ def warnings_of(layout: Layout, now: datetime) -> Iterator[str]:
     if layout.key is None:
         yield (
             "no primary or unique key has only columns that columns: fills, so a record that is written again (after "
-            "a lost connection, or in a replay) is stored again"
+            "a lost connection unless there is a watermark:, or in a replay) is stored again"
         )
     elif not layout.time_in_key:
         yield (

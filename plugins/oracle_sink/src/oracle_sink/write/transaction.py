@@ -148,14 +148,15 @@ class Transaction:
         for error in taken:
             if error.row in duplicates or error.row in conflicts:
                 continue
-            if key is None or violated_constraint(error.message) != key.constraint:
+            violated = violated_constraint(error.message)
+            if key is None or not (key.declared or violated == key.constraint):
                 rejected[error.row] = Refusal(DUPLICATE, one_line(error.message))
                 continue
             self._judge.doubt_facts(error.code)
             shown = self._layout.shown(self._rows.rows[error.row])
             if not self._trial.is_hidden(self._rows.positions[error.row]):
                 gone.append(shown)
-            rejected[error.row] = Refusal(HIDDEN, _HIDDEN_TEXT.format(row=shown, key=key.constraint))
+            rejected[error.row] = Refusal(HIDDEN, _HIDDEN_TEXT.format(row=shown, key=violated))
         if gone:
             raise RetryableError(
                 f"{self._doing}: the row of {gone[0]} was in the table and no longer is ({len(gone)} such rows)",
