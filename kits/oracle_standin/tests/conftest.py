@@ -1,8 +1,10 @@
-"""One stand-in process for each test module, and a connection and an empty TAG_DATA for each test."""
+"""One stand-in process for each profile, and a connection and an empty TAG_DATA for each test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 
 import oracledb
 import pytest
@@ -27,11 +29,25 @@ def profile() -> str:
     return "23"
 
 
+@pytest.fixture(scope="package")
+def standins() -> Iterator[Callable[[str], Standin]]:
+    """The stand-in of a profile: one process for all modules, because a start costs more than most of them."""
+    with contextlib.ExitStack() as running:
+
+        @functools.cache
+        def start(profile: str) -> Standin:
+            ddl = [TAG_DATA, "CREATE INDEX tag_data_ts ON tag_data (timestamp)"]
+            return running.enter_context(Standin(profile=profile, ddl=ddl))
+
+        yield start
+
+
 @pytest.fixture(scope="module")
-def standin(profile: str) -> Iterator[Standin]:
-    with Standin(profile=profile, ddl=[TAG_DATA, "CREATE INDEX tag_data_ts ON tag_data (timestamp)"]) as db:
-        yield db
-        assert db.failures() == []
+def standin(standins: Callable[[str], Standin], profile: str) -> Iterator[Standin]:
+    """The stand-in that a module shares with the others: whatever a test creates, it drops."""
+    db = standins(profile)
+    yield db
+    assert db.failures() == []
 
 
 @pytest.fixture

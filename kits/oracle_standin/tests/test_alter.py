@@ -134,3 +134,15 @@ def test_a_trigger_and_a_policy_of_a_column_that_is_gone_are_invalid(
         live.sql("ALTER TABLE live RENAME COLUMN amount TO total")
         with pytest.raises(oracledb.DatabaseError, match="ORA-28113"):
             cursor.execute("SELECT * FROM live")
+
+
+def test_a_temporary_table_is_left_alone_while_a_session_has_rows_in_it(
+    live: Standin, connection: oracledb.Connection
+) -> None:
+    live.sql("CREATE GLOBAL TEMPORARY TABLE passing (a NUMBER) ON COMMIT DELETE ROWS")
+    connection.cursor().execute("INSERT INTO passing VALUES (1)")
+    with pytest.raises(StandinError, match="ORA-14450"):
+        live.sql("ALTER TABLE passing ADD b NUMBER")
+    connection.rollback()
+    live.sql("ALTER TABLE passing ADD b NUMBER")
+    live.sql("DROP TABLE passing")

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import oracledb
 import pytest
 from oracle_standin.process import Standin
+from oracle_standin.server import Server
 
-from .sessions import connect, error_code
+from .sessions import error_code
 
 TABLE = "CREATE TABLE words (w VARCHAR2(6) PRIMARY KEY, c VARCHAR2(4 CHAR))"
+
+
+@contextlib.contextmanager
+def running(character_set: str) -> Iterator[str]:
+    """The DSN of a stand-in in this process."""
+    server = Server(0, {"scott": "tiger"}, "FREEPDB1", character_set=character_set)
+    server.start()
+    try:
+        server.sql(TABLE)
+        yield f"127.0.0.1:{server.port}/FREEPDB1"
+        assert server.failures == []
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(
@@ -22,7 +39,8 @@ TABLE = "CREATE TABLE words (w VARCHAR2(6) PRIMARY KEY, c VARCHAR2(4 CHAR))"
 def test_a_database_holds_what_its_character_set_has(
     name: str, fits: str, too_long: str, lost: list[tuple[str, str]]
 ) -> None:
-    with Standin(character_set=name, ddl=[TABLE]) as db, connect(db) as opened, opened.cursor() as cursor:
+    with running(name) as dsn, oracledb.connect(user="scott", password="tiger", dsn=dsn) as opened:
+        cursor = opened.cursor()
         cursor.execute("SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'")
         assert cursor.fetchall() == [(name,)]
         insert = "INSERT INTO words (w) VALUES (:1)"
@@ -38,7 +56,6 @@ def test_a_database_holds_what_its_character_set_has(
             assert cursor.fetchall() == [(stored,)]
         cursor.execute("SELECT data_length FROM user_tab_columns WHERE table_name = 'WORDS' ORDER BY column_id")
         assert cursor.fetchall() == [(6,), ({"KO16MSWIN949": 8, "WE8MSWIN1252": 4, "UTF8": 12}[name],)]
-        assert db.failures() == []
 
 
 def test_national_text_counts_in_utf_16(db: Standin, connection: oracledb.Connection) -> None:

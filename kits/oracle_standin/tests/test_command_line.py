@@ -26,13 +26,15 @@ def test_help_teaches() -> None:
 def test_a_signal_ends_it_cleanly_and_the_ddl_has_run(tmp_path: Path, number: signal.Signals) -> None:
     ddl = tmp_path / "tables.sql"
     ddl.write_text("-- two tables;\nCREATE TABLE one (a NUMBER);\n\nCREATE TABLE two (b NUMBER) TABLESPACE users\n/\n")
-    arguments = command("--user", "plant/secret", "--service", "MES", "--ddl", str(ddl))
+    arguments = command("--user", "plant/secret", "--service", "MES", "--ddl", str(ddl), "--character-set", "UTF8")
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().split()[1].removeprefix("port=")
         with oracledb.connect(user="plant", password="secret", dsn=f"127.0.0.1:{port}/mes") as opened:
             tables = opened.cursor().execute("SELECT table_name FROM user_tables ORDER BY 1").fetchall()
             assert tables == [("ONE",), ("TWO",)]
+            query = "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'"
+            assert opened.cursor().execute(query).fetchall() == [("UTF8",)]
             process.send_signal(number)
             assert process.wait(60) == 0
         assert process.stderr is not None

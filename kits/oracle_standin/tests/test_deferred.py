@@ -115,3 +115,13 @@ def test_the_dictionary_says_so(late: Standin) -> None:
     )
     assert late.sql(query + " ORDER BY 2") == [["DEFERRABLE", "DEFERRED"], ["DEFERRABLE", "IMMEDIATE"]]
     assert late.sql("SELECT uniqueness FROM user_indexes WHERE index_name = 'LATE_PK'") == [["NONUNIQUE"]]
+
+
+def test_a_double_that_a_savepoint_takes_back_is_forgotten(late: Standin, connection: oracledb.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [1, "a", 1])
+        cursor.execute("SAVEPOINT before_it")
+        cursor.execute(INSERT, [1, "b", -1])
+        cursor.execute("ROLLBACK TO before_it")
+        connection.commit()
+        assert cursor.execute("SELECT name FROM late WHERE id = 1").fetchall() == [("a",)]

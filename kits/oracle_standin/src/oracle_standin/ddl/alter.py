@@ -36,6 +36,8 @@ def alter_table(database: Database, session: SessionView, match: re.Match[str]) 
         return None
     if table.pending:
         raise OraError(54)
+    if database.in_use(table):
+        raise OraError(14450, "attempt to access a transactional temp table already in use")
     for known, run in _CLAUSES:
         if (found := known.match(clause)) is not None:
             return run(database, session, table, found)

@@ -175,6 +175,10 @@ class Database:
                     return constraint
         raise OraError(2448, "constraint does not exist")
 
+    def in_use(self, table: Table) -> bool:
+        """Whether a session has rows in a temporary table."""
+        return any(key[1:] == (table.schema, table.name) for key in self._private)
+
     def clear_temporary(self, session: SessionView, closing: bool = False) -> None:
         """Empties or drops the temporary tables of a session when its transaction (with ``closing``: it) ends."""
         for key, table in list(self._private.items()):

@@ -41,6 +41,7 @@ class Transaction:
         self._waits_for: Transaction | None = None
         self._ended = False
         self.deferral = Deferral()
+        self._doubled: set[Table] = set()
         self.savepoints: dict[str, int] = {}
 
     @property
@@ -150,6 +151,7 @@ class Transaction:
     def _check_later(self, table: Table, unique: Unique, rid: int, settings: Settings) -> None:
         """Until then the row is not in the index, so this table is scanned."""
         table.doubled.add(self)
+        self._doubled.add(table)
 
         def check() -> None:
             row = table.rows.get(rid)
@@ -259,16 +261,14 @@ class Transaction:
         tables = {entry[0] for entry in self._undo}
         self.rollback_to(0)
         for table in tables:
-            self._leave(table)
+            table.reclaimed.discard(self)
         self._end()
-
-    def _leave(self, table: Table) -> None:
-        table.reclaimed.discard(self)
-        table.doubled.discard(self)
 
     def _end(self) -> None:
         for entry in self._undo:
-            self._leave(entry[0])
+            entry[0].reclaimed.discard(self)
+        for table in self._doubled:
+            table.doubled.discard(self)
         self._undo = []
         self._ended = True
         self._locks.ended.notify_all()
