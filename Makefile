@@ -63,6 +63,9 @@ bench: develop  ## every benchmark, as ratios within one run
 chaos: develop  ## the fault tests at full length
 	@$(BIN)/python -m pytest -m chaos
 
+simulate: develop  ## deterministic histories of the agent: SEEDS=1000, or SEED=7 for one with its last points
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --go-on)
+
 isolation: develop  ## every plugin and kit alone, with what its metadata names and nothing else
 	@$(BIN)/python -m pytest -m isolation tests/distributions -n $(WORKERS) --dist worksteal
 
@@ -75,4 +78,4 @@ dist: setup  ## wheels and source distributions of the core, the plugins and the
 clean:  ## remove .venv, dist and what the tools left behind
 	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup develop demo plant test browser lint bench chaos isolation drivers dist clean
+.PHONY: help setup develop demo plant test browser lint bench chaos simulate isolation drivers dist clean

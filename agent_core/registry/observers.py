@@ -40,11 +40,11 @@ class ObserverGuard:
         self,
         *,
         budget_seconds: float = BUDGET_SECONDS,
-        timer: Callable[[], float] = time.perf_counter,
+        timer: Callable[[], float] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._budget = budget_seconds
-        self._timer = timer
+        self._timer = time.perf_counter if timer is None else timer
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._slow_calls: dict[str, int] = {}

@@ -1,0 +1,83 @@
+"""Stage: the code under test, put on a Scheduler for the rest of this process."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import queue
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from itertools import count
+from types import ModuleType
+from typing import Final
+
+from agent_core.testing.simulation.disk import Disk
+from agent_core.testing.simulation.primitives import Primitives, replace_in
+from agent_core.testing.simulation.scheduler import Scheduler, line_points
+
+
+def load(packages: Iterable[str]) -> None:
+    """Import every module of the packages: one that is imported later would have the real threads."""
+    for package in packages:
+        module = importlib.import_module(package)
+        for found in pkgutil.walk_packages(module.__path__, f"{package}."):
+            if not found.name.rpartition(".")[2].startswith("__main__") and ".testing" not in found.name:
+                importlib.import_module(found.name)
+
+
+def set_stage(scheduler: Scheduler, packages: Iterable[str], disk: Disk | None = None, *, lines: bool = False) -> None:
+    """Let every module of the packages use the scheduler's threads, queues, time and randomness, and ``disk``.
+
+    Cannot be undone: call it in the process of one life. ``lines``: every line of the packages is a point.
+    """
+    prefixes = tuple(packages)
+    modules = [
+        module
+        for name, module in sorted(sys.modules.items())
+        if name.partition(".")[0] in prefixes and not name.startswith("agent_core.testing.simulation")
+    ]
+    files = frozenset(module.__file__ for module in modules if module.__file__)
+    chosen = files.__contains__ if lines else None
+    primitives = Primitives(scheduler, chosen)
+    replace_in(
+        modules,
+        {
+            threading: primitives.threading,
+            queue: primitives.queue,
+            time: _time(scheduler),
+            random: _random(),
+        },
+    )
+    if disk is not None:
+        disk.install()
+    if chosen is not None:
+        sys.settrace(line_points(scheduler, chosen))
+
+
+def _time(scheduler: Scheduler) -> ModuleType:
+    module = ModuleType("time")
+    module.__dict__.update({name: value for name, value in vars(time).items() if not name.startswith("__")})
+    module.__dict__.update(
+        monotonic=scheduler.monotonic,
+        perf_counter=scheduler.monotonic,
+        time=lambda: scheduler.time_ns() / 1e9,
+        time_ns=scheduler.time_ns,
+        sleep=scheduler.sleep,
+    )
+    return module
+
+
+def _random() -> ModuleType:
+    """``random.Random()`` without a seed gets one that counts."""
+    module = ModuleType("random")
+    module.__dict__.update({name: value for name, value in vars(random).items() if not name.startswith("__")})
+    seeds: Final = count()
+
+    def seeded(seed: int | None = None) -> random.Random:
+        return random.Random(next(seeds) if seed is None else seed)  # noqa: S311 - to be repeated
+
+    module.__dict__["Random"] = seeded
+    return module

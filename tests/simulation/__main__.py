@@ -1,0 +1,59 @@
+"""``python -m simulation --seeds 1000``, or ``--seed 20065`` to see one again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from simulation.mutants import MUTANTS, plant
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="simulation", description="the agent under deterministic simulation")
+    parser.add_argument("--seeds", type=int, default=40, help="how many histories")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seed", type=int, help="this one alone, with its trace")
+    parser.add_argument("--lines", action="store_true", help="let threads switch at every line")
+    parser.add_argument("--go-on", action="store_true", help="do not end at the first failure")
+    parser.add_argument("--trace", type=Path, help="write every point to this file")
+    parser.add_argument("--tell", action="store_true", help="say what each history was, with the hash of its trace")
+    mutants = {mutant.name: mutant for mutant in MUTANTS}
+    parser.add_argument("--mutant", choices=mutants, help="with this bug planted; succeeds when a history finds it")
+    arguments = parser.parse_args()
+    if arguments.mutant is not None:
+        plant(mutants[arguments.mutant])
+    from simulation.history import HistoryFailed, prepare, run  # after the bug was planted
+
+    prepare()
+    seeds = range(arguments.first, arguments.first + arguments.seeds) if arguments.seed is None else [arguments.seed]
+    began, failed, seconds, values, lives, points = time.monotonic(), 0, 0.0, 0, 0, 0
+    number = 0
+    for number, seed in enumerate(seeds, 1):  # noqa: B007 - said at the end
+        try:
+            told = run(seed, lines=arguments.lines, trace=arguments.trace)
+        except HistoryFailed as error:
+            failed += 1
+            print(f"FAILED {error}\n", flush=True)
+            if not arguments.go_on:
+                break
+            continue
+        seconds, values, lives, points = (
+            seconds + told.seconds,
+            values + told.values,
+            lives + told.lives,
+            points + told.points,
+        )
+        if arguments.seed is not None or arguments.tell:
+            print(told)
+    took = time.monotonic() - began
+    print(
+        f"{number} histories, {lives} lives, {values:,} values, {seconds / 3600:.1f} h simulated, {points:,} points "
+        f"in {took:.0f} s ({60 * number / max(took, 1e-9):.0f} a minute); {failed} failed"
+    )
+    return int(bool(failed) is (arguments.mutant is None))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

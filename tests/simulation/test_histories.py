@@ -1,0 +1,32 @@
+"""Histories of the whole agent. ``make simulate SEEDS=1000`` runs more of them, ``make simulate SEED=7`` one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a life is a forked process")
+
+
+def simulate(*arguments: str, hash_seed: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "PYTHONHASHSEED": str(hash_seed)}
+    command = [sys.executable, "-m", "simulation", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.mark.parametrize("first", [0, 10, 20, 30])
+def test_in_every_history_every_value_is_where_the_guarantees_say(first: int) -> None:
+    ended = simulate("--seeds", "10", "--first", str(first))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "10 histories" in ended.stdout
+
+
+def test_a_history_depends_on_nothing_but_its_seed() -> None:
+    traces = {simulate("--seeds", "2", "--tell", hash_seed=seed).stdout.partition("2 histories")[0] for seed in (1, 2)}
+    assert len(traces) == 1
+    assert "trace=" in traces.pop()
