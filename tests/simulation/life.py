@@ -140,8 +140,8 @@ class Life:
         end = self._scheduler.now + QUIET_SECONDS
         while self._scheduler.now < end:
             [sink] = agent.status().sinks
-            waiting = sink.replay.waiting_records if sink.replay and self._world.settings.written_back else 0
-            if not sink.ledger.pending and not waiting:
+            replay = sink.replay if self._world.settings.written_back else None
+            if not sink.ledger.pending and (replay is None or (replay.counted and not replay.waiting_records)):
                 return
             self._scheduler.sleep(5)
         self._fail(f"after {QUIET_SECONDS:g} s without a fault: {agent.status().sinks}")
