@@ -327,6 +327,20 @@ class Completing(Protocol):
 
 
 @runtime_checkable
+class KeepsDelivered(Protocol):
+    """Optional on a fallback: it keeps copies of what the sink has, for the case that the sink loses it later."""
+
+    def keep_delivered(self, batch: Batch) -> None:
+        """Take a copy of records that the sink has. Called for each batch, from the threads that write into the sink.
+
+        Returns at once and never raises: a copy that cannot be kept is the fallback's to count and say.
+        """
+
+    def delivered_files(self) -> Sequence[Path]:
+        """Complete files of records that the sink has had, oldest first; may block. Raises OSError."""
+
+
+@runtime_checkable
 class Discarding(Protocol):
     """Optional on a Replayable: a person may delete what nobody can use."""
 

@@ -20,6 +20,7 @@ from agent_core.api import (
     Extension,
     FallbackSink,
     ItemDriver,
+    KeepsDelivered,
     Plannable,
     PollingControl,
     Pulsing,
@@ -45,7 +46,17 @@ OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
     "driver": (BlockDriver, ItemDriver, BitWriter, ClockReader),
     "transform": (Diagnosable,),
     "buffer": (Diagnosable,),
-    "sink": (Diagnosable, Advising, FallbackSink, Replayable, Stocked, Completing, Discarding, DdlProvider),
+    "sink": (
+        Diagnosable,
+        Advising,
+        FallbackSink,
+        Replayable,
+        Stocked,
+        Completing,
+        KeepsDelivered,
+        Discarding,
+        DdlProvider,
+    ),
     "extension": (Diagnosable,),
 }
 """What a part of that kind may be besides; it is held to those whose members it has."""

@@ -68,6 +68,7 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         "  tagferry replay --preview                         only show what is waiting\n"
         "  tagferry replay agent.yaml old/*.csv --sink warehouse\n"
         "  tagferry replay --from 2026-01-01T06:00 --to 2026-01-01T07:00 --tag 'LINE1_*'\n"
+        "  tagferry replay --delivered --from 2026-01-01T06:00   after a fail-over that lost records\n"
         "  tagferry replay --rejected --yes --json           without asking, with a summary for scripts",
     )
     parser.add_argument(
@@ -90,6 +91,11 @@ def add_parser(commands: Subcommands[argparse.ArgumentParser]) -> None:
         help="skip records older than this (30d), so that what the table's retention has removed stays removed",
     )  # fmt: skip
     parser.add_argument("--rejected", action="store_true", help="also replay rejected records (fix the cause first)")
+    parser.add_argument(
+        "--delivered",
+        action="store_true",
+        help="write what was delivered before again, where the sink no longer has it (keep_done; after a fail-over)",
+    )
     parser.add_argument(
         "--accept-duplicates",
         action="store_true",
@@ -126,6 +132,8 @@ def _configured(arguments: argparse.Namespace) -> tuple[int, bool]:
     redaction: Redaction = arguments.redaction
     registry = Registry()
     file, paths = _files(arguments.files)
+    if paths and arguments.delivered:
+        return _mistake("--delivered reads the copies of the sink's fallback: name no files"), False
     config = load_config(file, registry, redaction=redaction)
     terminal = Terminal(sys.stderr)
     with logging_to([TerminalHandler(terminal)], config.log, redaction, registry.names):
@@ -213,6 +221,7 @@ def _request(arguments: argparse.Namespace, paths: tuple[Path, ...]) -> ReplayRe
         sink_id=arguments.sink,
         paths=paths,
         rejected=arguments.rejected,
+        delivered=arguments.delivered,
         accept_duplicates=arguments.accept_duplicates,
         restart=arguments.restart,
         records_per_second=arguments.rate,

@@ -15,6 +15,7 @@ from agent_core.api import (
     DivertReason,
     DropReason,
     Finding,
+    KeepsDelivered,
     RetryableError,
     Severity,
     SinkError,
@@ -56,6 +57,9 @@ class Diverter:
         self.available = fallback is not None
         self._context = context
         self._fallback = fallback
+        self._keeper: KeepsDelivered | None = None
+        if fallback is not None and isinstance(fallback.sink, KeepsDelivered):
+            self._keeper = fallback.sink
         self._calls: dict[int, float] = {}
         """When the call of the fallback under way in each thread began (monotonic seconds)."""
 
@@ -161,6 +165,16 @@ class Diverter:
         """Make the records that the sink rejected durable in the fallback, as ``store`` does."""
         details = flight.outcome.rejection_details()
         return self.store(flight.rejected(), DivertReason.REJECTED, flight.attempted_at_ns, details)
+
+    def copy_delivered(self, flight: Flight) -> None:
+        """Give the fallback a copy of what the sink has, if it keeps copies. Nothing depends on it."""
+        if self._keeper is None:
+            return
+        try:
+            self._keeper.keep_delivered(flight.delivered())
+        except BaseException as error:  # a plugin's defect costs a copy, not a batch
+            sink_id = self._context.sink_id
+            self._context.log.error("copy not kept", sink=sink_id, error=message_of(error), every=sink_id)
 
     def count_diverted(self, stored: Stored, reason: DivertReason) -> None:
         """Count and announce records that ``store`` took from the buffer."""

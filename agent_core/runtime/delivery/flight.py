@@ -32,6 +32,13 @@ class Flight:
         """The records that the sink rejected for their content."""
         return self.batch.select([rejection.position for rejection in self.outcome.rejected])
 
+    def delivered(self) -> Batch:
+        """The records that the sink has: all others."""
+        if not self.outcome.rejected:
+            return self.batch
+        without = {rejection.position for rejection in self.outcome.rejected}
+        return self.batch.select([position for position in range(len(self.batch)) if position not in without])
+
 
 class LeaseFlight(Flight):
     """A flight whose batch is leased from the buffer. It ends when the lease is settled or released.

@@ -72,6 +72,7 @@ class Settler:
                 self._drop(flight, DropReason.FALLBACK_FAILED)
 
     def _end(self, flight: LeaseFlight) -> None:
+        self._diverter.copy_delivered(flight)
         self._buffer.settle(flight.lease)
         self._context.announce_delivery(flight, replayed_file=None)
 

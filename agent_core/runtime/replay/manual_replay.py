@@ -46,7 +46,8 @@ Watch = Callable[[ReplayProgress], None]
 class ReplayRequest:
     """What is asked for. ``sink_id`` None: the only sink there is. No ``paths``: the sink's own backlog.
 
-    ``rejected``: files of rejected records, too. ``restart``: forget how far an interrupted replay came.
+    ``rejected``: files of rejected records, too. ``delivered``: instead of the backlog, what the sink has had before.
+    ``restart``: forget how far an interrupted replay came.
     ``preview_only``: nothing will be written, so nothing need be locked.
     """
 
@@ -54,6 +55,7 @@ class ReplayRequest:
     sink_id: str | None = None
     paths: tuple[Path, ...] = ()
     rejected: bool = False
+    delivered: bool = False
     accept_duplicates: bool = False
     restart: bool = False
     records_per_second: float = math.inf
@@ -129,7 +131,12 @@ class ManualReplay:
         request = self._request
         if not request.preview_only:
             self._take_lock()
-        files = self._selection.files(request.paths, rejected=request.rejected, preview_only=request.preview_only)
+        files = self._selection.files(
+            request.paths,
+            rejected=request.rejected,
+            delivered=request.delivered,
+            preview_only=request.preview_only,
+        )
         began, before = self._clock.monotonic(), 0
         found: list[FilePreview] = []
         for number, file in enumerate(files, 1):

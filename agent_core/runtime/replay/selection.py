@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from agent_core.api import BacklogFile, BackupReader, Replayable, ReplayRefused
+from agent_core.api import BacklogFile, BackupReader, KeepsDelivered, Replayable, ReplayRefused
 from agent_core.config.model import AgentConfig, Replay, SinkConfig
 from agent_core.registry import Registry
 from agent_core.runtime.delivery.fallback import Fallback
@@ -54,13 +55,16 @@ class BackupSelection:
         self._position = ReplayPosition(folder / f"{sink.id}.json")  # that of the automatic replay, too
         self._other_position = ReplayPosition(folder / sink.id / "other.json")
 
-    def files(self, paths: Sequence[Path], *, rejected: bool, preview_only: bool) -> list[ReplayFile]:
-        """The files at ``paths``, or without any the whole backlog of the sink.
+    def files(self, paths: Sequence[Path], *, rejected: bool, delivered: bool, preview_only: bool) -> list[ReplayFile]:
+        """The files at ``paths``, or without any the whole backlog of the sink; ``delivered``: what the sink has had.
 
         Raises ReplayRefused when the fallback cannot be opened although a file of the backlog is wanted, because an
         agent is running (a mere preview does without), when a path is not a file, or no plugin reads it.
         """
-        found = self._named(paths, preview_only) if paths else self._backlog(preview_only)
+        if delivered:
+            found = self._delivered()
+        else:
+            found = self._named(paths, preview_only) if paths else self._backlog(preview_only)
         if not rejected:
             self.left_out = tuple(file.name for file in found if file.rejected)
             found = [file for file in found if not file.rejected]
@@ -71,6 +75,15 @@ class BackupSelection:
             raise ReplayRefused(f"sink {self._sink.id} has no fallback that can be replayed; name the files to replay")
         self._hold(preview_only)
         return [self._own(file, self._replayable) for file in self._replayable.backlog()]
+
+    def _delivered(self) -> list[ReplayFile]:
+        if self._fallback is None or not isinstance(self._fallback.sink, KeepsDelivered):
+            raise ReplayRefused(f"sink {self._sink.id} has no fallback that keeps what was delivered (csv_sink does)")
+        keeper = self._fallback.sink
+        # It completes what a dead process left. If an agent holds it, that one completes its files itself.
+        with suppress(Exception):
+            self._fallback.open()
+        return [self._other(path) for path in keeper.delivered_files()]
 
     def _named(self, paths: Sequence[Path], preview_only: bool) -> list[ReplayFile]:
         named = {_resolved(path): path for path in paths}

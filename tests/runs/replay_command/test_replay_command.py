@@ -229,3 +229,22 @@ def test_while_a_trigger_refuses_everything_the_backlog_stays_where_it_is(case: 
     database.server.clear_faults()
     assert ledger(case, database)["inserted"] == 3000
     assert Counter(database.rows()) == Counter(expected)
+
+
+def test_rows_that_a_fail_over_lost_come_back_from_the_copies_and_none_is_doubled(
+    case: Case, database: Database
+) -> None:
+    file = case.folder / "agent.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("min_free_disk: 1MiB", "min_free_disk: 1MiB, max_file_age: 1s, keep_done: 1h"), "utf-8"
+    )
+    with case.agent(database.environ) as agent:
+        wait_until(lambda: any((case.folder / "backup/warehouse/done").glob("delivered_*.csv")), what="a copy")
+        database.server.sql("DELETE FROM tag_data")  # behind the agent's back, as on an asynchronous standby
+        assert ledger(case, database, "--delivered")["inserted"] > 0  # beside it: what is complete
+        assert agent.stop() == 0
+    kept, collected = database.count(), case.collected()
+    found = ledger(case, database, "--delivered")
+    assert (found["inserted"], found["duplicates"]) == (len(collected) - kept, kept)
+    assert Counter(database.rows()) == Counter(collected)

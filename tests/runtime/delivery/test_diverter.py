@@ -1,11 +1,14 @@
 """What becomes of records in a fallback that is a plain sink."""
 
+from pathlib import Path
+
 import pytest
 
 from agent_core.api import Account, Batch, DivertReason, DropReason, Log, Rejection, WriteOutcome
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.fallback import Fallback
+from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.testing.clock import ManualClock
@@ -29,3 +32,37 @@ def test_records_that_it_refuses_for_their_content_are_dropped_and_the_others_ke
     assert isinstance(kept, Batch)
     assert kept.values == (1, 3)
     assert "fallback rejected records: sink=warehouse records=1 code=CONFLICT" in caplog.text
+
+
+class Keeper(FakeSink):
+    """Keeps what it gets, unless it is told to fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: list[object] = []
+        self.broken = False
+
+    def keep_delivered(self, batch: Batch) -> None:
+        if self.broken:
+            raise RuntimeError("a defect")
+        self.copies += batch.values
+
+    def delivered_files(self) -> list[Path]:
+        return []
+
+
+def test_a_fallback_that_keeps_copies_gets_what_the_sink_took_and_its_defect_costs_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, keeper = ManualClock(), Keeper()
+    context = SinkContext("warehouse", Ledger(["warehouse"]), Events(), clock, Log("test", clock))
+    diverter = Diverter(context, Fallback("keeper", keeper))
+    flight = Flight(batch_of(1, 2, 3))
+    flight.outcome = WriteOutcome(1, 1, (Rejection(1, "ORA-12899", "too long"),))
+    diverter.copy_delivered(flight)
+    assert keeper.copies == [1, 3]
+    keeper.broken = True
+    diverter.copy_delivered(flight)
+    assert "copy not kept: sink=warehouse" in caplog.text
+    Diverter(context, None).copy_delivered(flight)
+    Diverter(context, Fallback("plain", FakeSink())).copy_delivered(flight)

@@ -15,3 +15,4 @@ class CsvSinkConfig:
     max_file_age_seconds: float
     min_free_disk_bytes: int
     done_retention_seconds: float
+    keep_done_seconds: float = 0.0

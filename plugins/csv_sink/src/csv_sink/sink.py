@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from agent_core.api import (
@@ -24,6 +25,7 @@ from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
 from csv_sink.files.appender import Appender
 from csv_sink.files.claim import REPLACED_NEXT_STEP, FolderClaim
+from csv_sink.files.delivered import DeliveredCopies
 from csv_sink.files.failure import backup_changed
 from csv_sink.files.folder import FileKind, FileVersion, Folder
 from csv_sink.files.inventory import Inventory, record_count
@@ -43,7 +45,7 @@ class _Reading(NamedTuple):
 
 
 class CsvSink:
-    """A Sink, a FallbackSink, Replayable, Stocked, Completing and Advising. Thread-safe.
+    """A Sink, a FallbackSink, Replayable, Stocked, Completing, KeepsDelivered and Advising. Thread-safe.
 
     Records are formatted outside any lock.
 
@@ -66,6 +68,7 @@ class CsvSink:
         self._appender = Appender(
             self._folder, config, context, self._claim, self._inventory, self._listing, self._replayed
         )
+        self._copies = DeliveredCopies(self._folder, config, context)
         self._writer = LineWriter()
         self._moving = threading.Lock()
         self._readings: dict[str, _Reading] = {}
@@ -79,9 +82,11 @@ class CsvSink:
         """Lock the folder and complete what an earlier process left. Raises RetryableError, also for a held lock."""
         self._appender.open()
         self._replayed.prune()
+        self._copies.open()
 
     def close(self) -> None:
         """Complete the open files and release the folder."""
+        self._copies.close()
         self._appender.close()
 
     def write(self, batch: Batch) -> WriteOutcome:
@@ -99,6 +104,14 @@ class CsvSink:
             reasons = [f"{diversion.reason}: {detail}" for detail in diversion.details]
         kind = FileKind.REJECTED if diversion.rejected else FileKind.BACKUP
         return self._append(kind, batch, diversion.attempted_at_ns, reasons)
+
+    def keep_delivered(self, batch: Batch) -> None:
+        """Keep copies for ``keep_done``. Returns at once; they are on disk about a second later."""
+        self._copies.keep(batch)
+
+    def delivered_files(self) -> Sequence[Path]:
+        """The complete files in ``done``: copies, and files that were replayed."""
+        return self._folder.delivered()
 
     def backlog(self) -> Sequence[BacklogFile]:
         """Complete files, oldest first. An open file that is old enough is completed, even if no record came since.
@@ -192,13 +205,14 @@ class CsvSink:
             return records
 
     def advice(self) -> Sequence[Finding]:
-        """Whether the folder is another one than before: in the last run, or earlier in this one."""
+        """Whether the folder is another one than before (in the last run, or earlier in this one); missing copies."""
         replaced = self._claim.replaced
+        missing = self._copies.advice()
         if replaced is None:
-            return ()
+            return missing
         waiting = "1 record" if replaced.records == 1 else f"{replaced.records:,} records"
         message = f"not the folder that was used before ({replaced.folder}, where {waiting} waited)"
-        return (Finding(Severity.WARNING, f"CSV {self._folder.path}", message, REPLACED_NEXT_STEP),)
+        return (Finding(Severity.WARNING, f"CSV {self._folder.path}", message, REPLACED_NEXT_STEP), *missing)
 
     def diagnose(self) -> Iterable[Finding]:
         """Check folder, free disk and backlog."""

@@ -23,6 +23,10 @@ DAMAGED: Final = "damaged"
 _NAME: Final = re.compile(r"(backup|rejected)_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?:\.part)?", re.ASCII)
 
 
+_COPY: Final = re.compile(r"delivered_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?:\.part)?", re.ASCII)
+_ANY: Final = re.compile(r"([a-z]+)_(\d{8}_\d{6})(?:_(\d{3,}))?\.csv(?:\.part)?", re.ASCII)
+
+
 class FileKind(StrEnum):
     """Good records that wait for their destination, or records that it refused for their content."""
 
@@ -132,10 +136,22 @@ class Folder:
         sync_folder(self.path)
         return target
 
+    def new_copy(self, time_ns: int) -> Path:
+        """A name in ``done`` for copies of delivered records."""
+        return self.done / f"{self._free_name('delivered', file_stamp(time_ns))}{SUFFIX}"
+
+    def copies(self, *, complete: bool = True) -> list[Path]:
+        """Copies of delivered records in ``done``, oldest first; or those that are not complete."""
+        return [path for path in self._files(self.done, _COPY) if path.name.endswith(SUFFIX) is not complete]
+
+    def delivered(self) -> list[Path]:
+        """All files in ``done`` whose records the destination has had, oldest first."""
+        return sorted([*self._files(self.done), *self.copies()], key=age_of)
+
     def replayed(self) -> list[Replayed]:
-        """Files in ``done``; those that have been there longest come first."""
+        """Files in ``done``, copies included; those that have been there longest come first."""
         found = []
-        for path in self._files(self.done):
+        for path in self.delivered():
             with suppress(OSError):
                 stat = path.stat()
                 found.append(Replayed(stat.st_mtime_ns, path, stat.st_size))
@@ -151,11 +167,12 @@ class Folder:
 
     def _is_taken(self, name: str) -> bool:
         """Checks the name only: listing a large folder takes a second."""
-        places = (self.path / name, self.path / f"{name}{SUFFIX}", self.done / name, self.damaged / name)
+        parts = (self.path / f"{name}{SUFFIX}", self.done / f"{name}{SUFFIX}")
+        places = (self.path / name, self.done / name, self.damaged / name, *parts)
         return any(map(os.path.lexists, places))
 
-    def _files(self, folder: Path) -> list[Path]:
-        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []
+    def _files(self, folder: Path, name: re.Pattern[str] = _NAME) -> list[Path]:
+        found = [path for path in folder.iterdir() if name.fullmatch(path.name)] if folder.is_dir() else []
         return sorted(found, key=age_of)
 
 
@@ -166,6 +183,6 @@ def kind_of(path: Path) -> FileKind:
 
 def age_of(path: Path) -> tuple[str, int, str]:
     """Sorts our files, the oldest first."""
-    match = _NAME.fullmatch(path.name)
+    match = _ANY.fullmatch(path.name)
     assert match is not None
     return match[2], int(match[3] or 0), match[1]
