@@ -44,13 +44,15 @@ def test_a_wrong_password_of_any_length_is_refused(db: Standin, size: int) -> No
     assert error_code(caught) == "ORA-01017"
 
 
-def test_a_password_as_long_as_the_release_allows_can_be_set_1137(db: Standin, profile: str) -> None:
+def test_a_password_as_long_as_the_release_allows_can_be_set_1108_1137(db: Standin, profile: str) -> None:
     longest, code = (1024, "ORA-28218") if profile == "23" else (30, "ORA-00972")
     with connect(db) as opened:
         opened.changepassword(db.password, "p" * longest)
         with pytest.raises(oracledb.DatabaseError) as caught:
             opened.changepassword("p" * longest, "p" * (longest + 1))
-    assert error_code(caught) == code
+        assert error_code(caught) == code
+        with pytest.raises(oracledb.DatabaseError, match="ORA-00988"):
+            opened.changepassword("p" * longest, "1" * 1500)
     oracledb.connect(user=db.user, password="p" * longest, dsn=db.dsn).close()
 
 

@@ -239,5 +239,7 @@ class Handshake:
         """Raises what a password beyond the release's limit raises."""
         longest = self._release.password_bytes
         if len(password.encode()) > longest:
+            if not password[0].isalpha():
+                raise OraError(988, "missing or invalid password(s)")
             raise OraError(28218) if self._release.modern else OraError(972)
         self._session.database.accounts.change_password(name, password)
