@@ -208,6 +208,13 @@ def test_sql_is_made_of_quoted_names_and_numbered_binds_only() -> None:
     assert plan.update_sql == 'UPDATE "U"."T" SET "TAG_VALUE" = :1, "QUALITY" = :2 WHERE "TAG_NAME" = :3 AND "TS" = :4'
 
 
+def test_a_long_text_in_the_key_is_not_looked_up_as_a_long() -> None:
+    facts = layout().facts
+    columns = tuple(replace(c, length=2000) if c.name in ("TAG_NAME", "TAG_VALUE") else c for c in facts.columns)
+    plan = plan_layout(CONFIG, replace(facts, columns=columns), "agent")
+    assert (plan.input_sizes[0], plan.key_sizes[0], plan.update_sizes[0]) == (2000, 1000, 2000)
+
+
 NASTY: tuple[Value, ...] = (
     Decimal("1E+1000000"), Decimal("-1E+1000000"), Decimal("1E-1000000"), Decimal("9" * 5000), Decimal("NaN"),
     Decimal("sNaN"), Decimal("-Infinity"), Decimal("0E+1000000"), Decimal("0E-200"), Decimal("-0E+200"), 10**100_000,

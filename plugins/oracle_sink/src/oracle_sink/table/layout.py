@@ -30,6 +30,10 @@ from oracle_sink.table.times import Times, repeated_hour
 LOOKUP_SIZES: Final = (1, 8, 64)
 """How many keys one look-up has. There are few sizes, so that the database parses few statements."""
 
+_SHORT_TEXT: Final = 1000
+"""The driver reckons with four bytes per character, and declares a text of more than 4,000 bytes as LONG, which no
+condition takes. A longer value still makes its bind longer."""
+
 # A quality byte may have more than its two quality bits set; 0x80 is undefined and counts as BAD.
 _QUALITIES: Final = tuple({0xC0: GOOD, 0x40: UNCERTAIN}.get(code & 0xC0, BAD) for code in range(256))
 _QUALITY_TEXTS: Final = tuple(QUALITY_NAMES[quality] for quality in _QUALITIES)
@@ -126,7 +130,8 @@ class Layout:
 
     @cached_property
     def key_sizes(self) -> tuple[InputSize, ...]:
-        return tuple(self.key_binds(self.input_sizes))
+        sizes = self.key_binds(self.input_sizes)
+        return tuple(min(size, _SHORT_TEXT) if isinstance(size, int) else size for size in sizes)
 
     def key_binds(self, row: Sequence[Bind] | Sequence[InputSize]) -> list[Bind | InputSize]:
         """What the key condition needs of a row: a nullable column appears twice."""
