@@ -171,6 +171,23 @@ def test_a_sequence_gives_no_number_to_a_diagnosis(make_sink: MakeSink, database
     assert database.sql("SELECT tagferry_test_seq.NEXTVAL FROM dual") == [[1]]
 
 
+def test_the_watermark_is_tried_for_a_table_without_a_key(
+    make_sink: MakeSink, recreate: Callable[[str], None], database: Standin
+) -> None:
+    recreate(
+        "CREATE TABLE tagferry_test (tag_name VARCHAR2(50), tag_value VARCHAR2(50), timestamp TIMESTAMP, "
+        "quality VARCHAR2(20))"
+    )
+    found = findings(make_sink(watermark="TAGFERRY_WATERMARK"))[-1]
+    assert (found.severity, found.subject) == (Severity.CRITICAL, "watermark TAGFERRY_WATERMARK")
+    assert "ddl/watermark.sql" in (found.next_step or "")
+    database.sql("CREATE TABLE tagferry_watermark (writer VARCHAR2(9), token VARCHAR2(9), written_at TIMESTAMP)")
+    found = findings(make_sink(watermark="TAGFERRY_WATERMARK"))[-1]
+    assert (found.severity, found.message) == (Severity.OK, "the statements were parsed")
+    assert database.sql("SELECT COUNT(*) FROM tagferry_watermark") == [[0]]
+    database.sql("DROP TABLE tagferry_watermark")
+
+
 def test_a_column_that_only_a_trigger_can_fill_is_a_warning(
     make_sink: MakeSink, recreate: Callable[[str], None]
 ) -> None:

@@ -39,12 +39,13 @@ from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.declared_key import examine
 from oracle_sink.table.dictionary import read_facts, reading
-from oracle_sink.table.identifiers import parse_table
+from oracle_sink.table.identifiers import TableName, parse_table
 from oracle_sink.table.layout import LOOKUP_SIZES, Layout, plan_layout, warnings_of
 from oracle_sink.table.mapping import read_mapping
 from oracle_sink.table.partitions import read_horizon
 from oracle_sink.table.space import headroom
 from oracle_sink.write.rows import Row, encode
+from oracle_sink.write.watermark import failure_of, statements
 
 _OLDEST: Final = (12, 1)
 _CLOCK_SECONDS: Final = 5.0
@@ -212,6 +213,8 @@ class _Examination:
         yield from self._ahead(subject, layout, now)
         yield from _statements(subject, layout, self._config.on_conflict)
         yield from self._trial(subject, layout)
+        if layout.key is None and self._config.watermark is not None:
+            yield self._watermark(parse_table(self._config.watermark))
 
     def _ahead(self, subject: str, layout: Layout, now: datetime) -> Iterator[Finding]:
         """What the table is going to run out of, as far as the account may see it."""
@@ -270,6 +273,17 @@ class _Examination:
                 yield Finding(Severity.WARNING, subject, message, step)
         finally:
             self._connection.rollback()
+
+    def _watermark(self, table: TableName) -> Finding:
+        """Parse what the sink would run there."""
+        subject = f"watermark {table}"
+        try:
+            with self._connection.cursor() as cursor:
+                for statement in statements(table):
+                    cursor.parse(statement)
+        except DRIVER_ERRORS as error:
+            return _failed(subject, failure_of(table, error))
+        return Finding(Severity.OK, subject, "the statements were parsed")
 
     def _read_back(self, cursor: oracledb.Cursor, layout: Layout, row: Row) -> bool:
         cursor.setinputsizes(*layout.key_sizes)

@@ -23,8 +23,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent_core.api import Batch, ComponentContext, RetryableError
-from oracle_sink.session.codes import DUPLICATE
+from agent_core.api import Batch, ComponentContext, ConfigurationError, RetryableError, SinkError
+from oracle_sink.session.codes import DUPLICATE, NO_TABLE
 from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import code_of, text_of, translate
@@ -37,9 +37,30 @@ _MOST_WRITERS: Final = 1000
 _NOTHING: Final = "-"
 """The token of a writer that has not written yet."""
 
+_REFUSED: Final = frozenset((NO_TABLE, "ORA-00904", "ORA-01031", "ORA-41900"))
+"""The table, a column or a privilege is missing."""
+
 _LONGEST_TOKEN: Final = 1000
 _TOO_MANY: Final = "*"
 """More records of the batch were rejected than a token can name: it cannot be recognised after a restart."""
+
+
+def statements(table: TableName) -> tuple[str, str, str]:
+    """The INSERT of a writer's row (once), the UPDATE at the end of each transaction, and the SELECT of its token."""
+    return (
+        f"INSERT INTO {table.sql} (writer, token, written_at) VALUES (:1, :2, SYSTIMESTAMP)",  # noqa: S608
+        f"UPDATE {table.sql} SET token = :1, written_at = SYSTIMESTAMP WHERE writer = :2 AND token = :3",  # noqa: S608
+        f"SELECT token FROM {table.sql} WHERE writer = :1",  # noqa: S608
+    )
+
+
+def failure_of(table: TableName, error: BaseException) -> SinkError:
+    """The error of the contract for what the driver raised about the watermark table."""
+    code = code_of(error)
+    if code not in _REFUSED:
+        return translate(error, f"watermark {table}")
+    step = "check watermark:, create the table with ddl/watermark.sql, or ask for SELECT, INSERT and UPDATE on it"
+    return ConfigurationError(f"watermark {table}: {text_of(error)} ({step})", code=code, next_step=step)
 
 
 @dataclass(slots=True)
@@ -93,7 +114,7 @@ class Watermark:
 
     def __init__(self, table: TableName, context: ComponentContext, target: TableName) -> None:
         self._table = table
-        self._sql = table.sql
+        self._insert, self._update, self._select = statements(table)
         self._log = context.log
         self._sink = context.component_id
         self._prefix = f"{context.agent_name}/{context.component_id}"
@@ -137,12 +158,7 @@ class Watermark:
 
     def put(self, session: Session, writer: Writer, token: str) -> None:
         """See Mark."""
-        changed = self._run(
-            session,
-            f"UPDATE {self._sql} SET token = :1, written_at = SYSTIMESTAMP WHERE writer = :2 AND token = :3",  # noqa: S608
-            (token, writer.name, writer.token),
-        )
-        if changed == 1:
+        if self._run(session, self._update, (token, writer.name, writer.token)) == 1:
             return
         with self._lock:
             self._writers = {thread: other for thread, other in self._writers.items() if other is not writer}
@@ -219,10 +235,9 @@ class Watermark:
         while self._numbers < _MOST_WRITERS:
             self._numbers += 1
             writer = Writer(f"{self._prefix}/{self._numbers}", _NOTHING)
-            insert = f"INSERT INTO {self._sql} (writer, token, written_at) VALUES (:1, :2, SYSTIMESTAMP)"  # noqa: S608
             try:
                 with session.connection.cursor() as cursor:
-                    cursor.execute(insert, (writer.name, writer.token))
+                    cursor.execute(self._insert, (writer.name, writer.token))
                 session.connection.commit()
             except DRIVER_ERRORS as error:
                 if code_of(error) == DUPLICATE:
@@ -238,7 +253,7 @@ class Watermark:
         if commit.committed:
             return True
         # Not SELECT FOR UPDATE: what it returns after waiting for the row need not be what the other has committed.
-        self._run(session, f"UPDATE {self._sql} SET token = token WHERE writer = :1", (commit.writer,))  # noqa: S608
+        self._run(session, f"UPDATE {self._table.sql} SET token = token WHERE writer = :1", (commit.writer,))  # noqa: S608
         token = self._token(session, commit.writer)
         self._run(session, "ROLLBACK", ())
         with self._lock:
@@ -287,7 +302,7 @@ class Watermark:
     def _token(self, session: Session, writer: str) -> str | None:
         try:
             with session.connection.cursor() as cursor:
-                cursor.execute(f"SELECT token FROM {self._sql} WHERE writer = :1", (writer,))  # noqa: S608
+                cursor.execute(self._select, (writer,))
                 row = cursor.fetchone()
         except DRIVER_ERRORS as error:
             raise self._failed(session, error) from error
@@ -301,10 +316,10 @@ class Watermark:
         except DRIVER_ERRORS as error:
             raise self._failed(session, error) from error
 
-    def _failed(self, session: Session, error: BaseException) -> Exception:
+    def _failed(self, session: Session, error: BaseException) -> SinkError:
         if connection_is_lost(code_of(error), text_of(error)):
             session.lost = True
-        return translate(error, f"watermark {self._table}")
+        return failure_of(self._table, error)
 
 
 def _token(digest: str, rejected: Iterable[int]) -> str:
