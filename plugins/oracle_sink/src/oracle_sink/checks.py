@@ -8,8 +8,8 @@ from typing import cast
 
 from agent_core.api import Config, ConfigProblem, settings
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.dsn import dsn_mistake
-from oracle_sink.session.login_limit import least_attempts
+from oracle_sink.session.dsn.login_limit import least_attempts
+from oracle_sink.session.dsn.mistake import dsn_mistake
 from oracle_sink.session.setup import statement_mistakes
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.mapping import read_key, read_mapping

@@ -20,9 +20,10 @@ from agent_core.api import (
     SinkError,
 )
 from oracle_sink.config import OnConflict, OracleSinkConfig
-from oracle_sink.session.address import addresses_of, explore
 from oracle_sink.session.codes import DUPLICATE, EXPIRES_SOON, NO_TABLE, Action
 from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.dsn.address import addresses_of, explore
+from oracle_sink.session.dsn.login_limit import attempts_of, login_seconds
 from oracle_sink.session.errors import (
     DOUBTFUL,
     action_of,
@@ -34,7 +35,6 @@ from oracle_sink.session.errors import (
 )
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
-from oracle_sink.session.login_limit import attempts_of, login_seconds
 from oracle_sink.session.setup import prepare
 from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.declared_key import examine

@@ -7,7 +7,7 @@ from pathlib import Path
 import oracledb
 import pytest
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.dsn import DsnMistake, dsn_mistake
+from oracle_sink.session.dsn.mistake import DsnMistake, dsn_mistake
 
 from agent_core.api import Secret, settings
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.login_limit import attempts_of, login_seconds
+from oracle_sink.session.dsn.login_limit import attempts_of, login_seconds
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 

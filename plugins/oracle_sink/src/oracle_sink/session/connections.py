@@ -23,11 +23,11 @@ import oracledb
 from agent_core.api import ComponentContext, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.dsn.login_limit import login_seconds
 from oracle_sink.session.errors import translate
 from oracle_sink.session.expiry import Expiry
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
-from oracle_sink.session.login_limit import login_seconds
 from oracle_sink.session.peer import ANSWER_BYTES, Peer
 from oracle_sink.session.setup import prepare
 

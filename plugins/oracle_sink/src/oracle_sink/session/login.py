@@ -18,8 +18,8 @@ from agent_core.api import AuthenticationError, Clock, ConfigError, Configuratio
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.codes import NO_CONNECTION
 from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.dsn.login_limit import login_seconds
 from oracle_sink.session.errors import translate
-from oracle_sink.session.login_limit import login_seconds
 from oracle_sink.session.peer import LOGIN_BYTES, Peer
 
 SDU_BYTES: Final = 8192

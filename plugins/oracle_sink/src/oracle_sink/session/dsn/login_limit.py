@@ -15,8 +15,8 @@ import oracledb
 
 from agent_core.api import SinkError
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.address import connect_parameters, listed
-from oracle_sink.session.dsn import is_alias, is_central
+from oracle_sink.session.dsn.address import connect_parameters, listed
+from oracle_sink.session.dsn.mistake import is_alias, is_central
 
 NAME_ADDRESSES: Final = 3
 """How many addresses a name is taken to have; ``tagferry doctor`` asks the DNS."""
