@@ -116,7 +116,7 @@ class PartitionWatch:
     """Warns a week ahead while the agent runs. Thread-safe.
 
     The horizon is read when a first session is opened. While there is something to warn of, it is read again, at most
-    once an hour, in a thread and a session of its own: no batch waits for it.
+    once an hour, in a thread and a session of its own: no batch waits for it while the pool has a session to spare.
     """
 
     def __init__(self, context: ComponentContext, session: Callable[[], AbstractContextManager[Session]]) -> None:
