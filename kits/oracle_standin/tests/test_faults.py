@@ -225,6 +225,25 @@ def test_dropped_sessions_are_noticed_at_the_next_call(db: Standin, connection: 
         connection.ping()
 
 
+def test_a_rule_answers_with_one_code_after_the_other_and_can_be_taken_back(
+    db: Standin, connection: oracledb.Connection
+) -> None:
+    db.fault("execute", "ora", codes=[60, 0, 54], match="^insert", times=0)
+    seen = []
+    for name in "ABCD":
+        try:
+            insert(connection, name)
+        except oracledb.DatabaseError as error:
+            seen.append((name, error.args[0].code))
+    assert seen == [("A", 60), ("C", 54), ("D", 60)]
+    db.clear_faults()
+    rule = db.fault("execute", "ora", code=60, match="^insert", times=0)
+    other = db.fault("commit", "ora", code=60, times=0)
+    db.clear_fault(rule)
+    assert [kept["id"] for kept in db.faults()] == [other]
+    insert(connection, "E")
+
+
 def test_a_rule_that_makes_no_sense_is_refused(db: Standin) -> None:
     with pytest.raises(StandinError, match="point must be one of"):
         db.fault("lunch", "drop")

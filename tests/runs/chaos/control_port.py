@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from oracle_standin.process import Standin
+from oracle_standin.process import Standin, StandinError
 from runs.chaos.storm import STANDIN, Inject, Seen, hold
+
+from agent_core.testing.suite.patience import PROCESS_SECONDS
 
 _SPREAD: Final = 40
 """A fault hits one of so many calls to come; in between there is time for rows to go in."""
@@ -68,6 +71,46 @@ def _unknown_service(server: Standin, chance: random.Random) -> None:
     server.drop_sessions()
 
 
+def _no_session_left(server: Standin, chance: random.Random) -> None:
+    server.fault("auth", "ora", code=2391, times=chance.randint(1, 4))
+    server.drop_sessions()
+
+
+def _time_is_up(server: Standin, chance: random.Random) -> None:
+    server.kill_sessions(code=chance.choice((2392, 2394, 2396, 2399)))
+
+
+def _no_partition(server: Standin, chance: random.Random) -> None:
+    rule = server.fault("execute", "ora", code=14400, value=".", match="^insert", times=0)
+    hold(chance)
+    server.clear_fault(rule)
+
+
+def _changed(change: str, back: str) -> On:
+    """The table takes no row as it is now, for a while."""
+
+    def alter(server: Standin, chance: random.Random) -> None:
+        _alter(server, change)
+        hold(chance)
+        _alter(server, back)
+
+    return alter
+
+
+def _alter(server: Standin, clause: str) -> None:
+    """A table that is being written to is busy: try until there is a moment for it."""
+    end = time.monotonic() + PROCESS_SECONDS
+    while True:
+        try:
+            server.sql(f"ALTER TABLE TAG_DATA {clause}")
+        except StandinError as error:
+            if "ORA-00054" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.002)
+        else:
+            return
+
+
 def _expired(server: Standin, chance: random.Random) -> None:
     server.expire_password()
     server.drop_sessions()
@@ -81,6 +124,13 @@ _OUTAGES: Final[dict[str, On]] = {
     "sessions killed": _killed,
     "connections cut": _cut,
     "ORA-28001 for a while": _expired,
+    "no partition for a while": _no_partition,
+    "a constraint that refuses all for a while": _changed(
+        "ADD CONSTRAINT CK_STORM CHECK (tag_value < -1) ENABLE NOVALIDATE", "DROP CONSTRAINT CK_STORM"
+    ),
+    "a column renamed for a while": _changed("RENAME COLUMN quality TO grade", "RENAME COLUMN grade TO quality"),
+    "a limit of every session reached": _time_is_up,
+    "no session left for a while": _no_session_left,
 }
 """Each counts as one fault; the others are counted by the stand-in when they hit a call."""
 

@@ -39,7 +39,7 @@ class Control:
             "GET /sessions": lambda body: server.describe_sessions(),
             "GET /tables": lambda body: server.tables(),
             "GET /failures": lambda body: server.failures,
-            "DELETE /faults": lambda body: server.faults.clear(),
+            "DELETE /faults": lambda body: server.faults.clear(**body),
             "POST /faults": lambda body: asdict(server.faults.add(body)),
             "POST /reset": lambda body: server.reset(),
             "POST /counters/reset": lambda body: server.reset_counters(),

@@ -82,8 +82,12 @@ class Faults:
             self.rules = sorted([*self.rules, rule], key=lambda rule: rule.by_row and not rule.times)
         return rule
 
-    def clear(self) -> None:
+    def clear(self, id: int | None = None) -> None:  # noqa: A002 - as in JSON
+        """Remove one rule, or all of them and the latency."""
         with self._lock:
+            if id is not None:
+                self.rules = [rule for rule in self.rules if rule.id != id]
+                return
             self.rules = []
             self.latency_seconds = 0.0
             self.cleared.notify_all()

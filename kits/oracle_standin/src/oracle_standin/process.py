@@ -132,11 +132,19 @@ class Standin:
 
     # ------------------------------------------------------------------ faults
 
-    def fault(self, point: str, action: str, **fields: Any) -> None:
-        """Adds a fault rule: ``when="after"``, ``nth=2``, ``times=0`` (forever), ``match``, ``code``, ``codes``,
-        ``message``, ``row``, ``value``, ``seconds``. Points: connect auth execute query fetch commit rollback ping.
-        Actions: drop rst hang freeze latency ora midpacket refuse."""
-        self._ask("POST", "/faults", {"point": point, "action": action, **fields})
+    def fault(self, point: str, action: str, **fields: Any) -> int:
+        """Adds a fault rule and returns its id: ``when="after"``, ``nth=2``, ``times=0`` (forever), ``match``,
+        ``code``, ``codes``, ``message``, ``row``, ``value``, ``seconds``.
+
+        Points: connect auth execute query fetch commit rollback ping. Actions: drop rst hang freeze latency ora
+        midpacket refuse.
+        """
+        added: int = self._ask("POST", "/faults", {"point": point, "action": action, **fields})["id"]
+        return added
+
+    def clear_fault(self, id: int) -> None:  # noqa: A002 - as in JSON
+        """Removes one rule."""
+        self._ask("DELETE", "/faults", {"id": id})
 
     def clear_faults(self) -> None:
         """Removes all rules and the latency."""
