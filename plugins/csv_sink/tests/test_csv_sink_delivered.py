@@ -117,3 +117,27 @@ def test_a_full_disk_takes_old_copies_before_it_refuses_records(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0 if file.exists() else 10_000))
     assert sink.write(batch_of(2)).inserted == 1
     assert not file.exists()
+
+
+def test_what_was_replayed_is_kept_as_long_as_what_was_copied(
+    make_sink: MakeSink, clock: ManualClock, folder: Path
+) -> None:
+    sink = make_sink(keep_done_seconds=7200.0, done_retention_seconds=60.0)
+    sink.open()
+    sink.write(batch_of(1))
+    clock.advance(60.0)
+    (file,) = sink.backlog()
+    assert len(list(sink.read(file.name))) == 1
+    sink.finish(file.name)
+    clock.advance(3600.0)
+    sink.backlog()
+    assert [path.name for path in sink.delivered_files()] == [file.name]
+    clock.advance(3601.0)
+    sink.backlog()
+    assert sink.delivered_files() == []
+
+
+def test_a_batch_of_which_nothing_was_delivered_makes_no_file(keeping: CsvSink, folder: Path) -> None:
+    keeping.keep_delivered(Batch.join([]))
+    keeping.close()
+    assert not (folder / "done").exists()

@@ -79,7 +79,7 @@ class DeliveredCopies:
 
     def keep(self, batch: Batch) -> None:
         """Hand over a copy; returns at once and never raises."""
-        if not self.active:
+        if not self.active or not batch:
             return
         with self._changed:
             if self._waiting_records + len(batch) <= _MOST_WAITING_RECORDS:

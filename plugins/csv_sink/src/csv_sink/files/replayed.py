@@ -17,7 +17,7 @@ _PRUNE_INTERVAL_SECONDS: Final = 3600.0
 
 
 class ReplayedFiles:
-    """Deletes replayed files after ``done_retention``, and earlier when the disk runs short.
+    """Deletes replayed files after ``done_retention``, or a longer ``keep_done``; earlier when the disk runs short.
 
     Their records are in their destination. ``prune`` is thread-safe; callers of the other methods hold the sink's lock.
     """
@@ -40,7 +40,8 @@ class ReplayedFiles:
             if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL_SECONDS:
                 return
             self._pruned_at = now
-        limit_ns = self._clock.time_ns() - round(self._config.done_retention_seconds * 1e9)
+        kept_seconds = max(self._config.done_retention_seconds, self._config.keep_done_seconds)
+        limit_ns = self._clock.time_ns() - round(kept_seconds * 1e9)
         try:
             replayed = self._folder.replayed()
         except OSError as error:
