@@ -87,6 +87,8 @@ def cursor(connection: oracledb.Connection) -> oracledb.Cursor:
         ("SELECT EXTRACT(YEAR FROM DATE '2026-01-01'), TRUNC(TIMESTAMP '2026-01-01 12:00:00') FROM dual",
          [(2026, dt.datetime(2026, 1, 1))]),
         ("SELECT SYS_EXTRACT_UTC(TIMESTAMP '2026-01-01 12:00:00.25' AT TIME ZONE '+09:00') FROM dual", [(MOMENT,)]),
+        (("SELECT COUNT(*) FROM dual WHERE TRUNC(TO_TIMESTAMP_TZ('2026-01-01 05:00 +09:00', "
+          "'YYYY-MM-DD HH24:MI TZH:TZM')) = DATE '2026-01-01'"), [(1,)]),
         ("SELECT USER, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA'), SYS_CONTEXT('USERENV', 'SERVICE_NAME') FROM dual",
          [("SCOTT", "SCOTT", "FREEPDB1")]),
         ("SELECT COUNT(*) FROM tag_data WHERE quality IS NULL OR tag_value IS NOT NULL", [(4,)]),

@@ -162,7 +162,11 @@ def _round(session: SessionView, value: Value, digits: Value = 0) -> Value:
         unit = str(digits) if digits else "DD"
         lower = _cut(value, unit)
         half = {"DD": 43200, "HH24": 1800, "MI": 30, "SS": 0.5}[_unit(unit)]
-        return lower if (value - lower).total_seconds() < half else lower + dt.timedelta(seconds=half * 2)
+        return (
+            lower
+            if (value.replace(tzinfo=None) - lower).total_seconds() < half
+            else lower + dt.timedelta(seconds=half * 2)
+        )
     step = Decimal(1).scaleb(-int(to_number(digits)))
     return plain(Decimal(to_number(value)).quantize(step, rounding=ROUND_HALF_UP))
 
@@ -179,6 +183,8 @@ def _unit(text: str) -> str:
 
 
 def _cut(moment: dt.datetime, unit: str) -> dt.datetime:
+    """A DATE, which has no zone."""
+    moment = moment.replace(tzinfo=None)
     match _unit(unit):
         case "DD":
             return moment.replace(hour=0, minute=0, second=0, microsecond=0)
