@@ -156,6 +156,19 @@ def test_after_a_restart_the_table_is_asked_with_a_row_of_its_own(
     assert stored(database) == 3
 
 
+def test_a_table_that_cannot_be_asked_keeps_no_bad_row_waiting_forever(
+    sink: OracleSink, make_sink: MakeSink, clock: ManualClock, database: Standin
+) -> None:
+    restarted = make_sink(clock)
+    restarted.open()
+    database.fault("execute", "ora", code=2290, value="^B", match="insert", times=0)
+    database.fault("execute", "ora", code=4021, match="rownum", times=0)
+    for _ in range(15):
+        with pytest.raises(RetryableError):
+            restarted.write(rows(("B", 1.0)))
+    assert codes(restarted.write(rows(("B", 1.0)))) == [(0, "ORA-02290")]
+
+
 def test_nothing_of_the_witnesses_stays_when_halves_of_them_are_tried(sink: OracleSink, database: Standin) -> None:
     sink.write(rows(("A", 1.0), ("B", 1.0), ("C", 1.0), at=START_NS + SECOND))
     database.fault("execute", "ora", code=2290, value="^D", match="insert", times=0)

@@ -42,6 +42,10 @@ class Doubt:
         refused = {rejection.position for rejection in outcome.rejected}
         return with_time(batch, [position for position in range(len(batch)) if position not in refused], 0)
 
+    def decided(self) -> None:
+        """A witness has decided."""
+        self._undecided = 0
+
     def gives_up(self) -> bool:
         """Count an attempt that nobody could decide. True for the 16th in succession, the 32nd, the 64th and so on.
 

@@ -114,15 +114,16 @@ class Judge:
         blamed: RowError,
     ) -> Sequence[RowError]:
         """What is left of ``refused`` when the table takes a witness at the first of ``times`` with a partition."""
+        if not witnesses.known and blamed.code != NO_PARTITION and self._doubt.gives_up():
+            return refused  # without asking: that, too, may fail each time
         answer = Answer.NO_PARTITION
         for at_ns in times:
             if answer is Answer.NO_PARTITION:
                 answer = witnesses.ask(at_ns)
-        if answer is Answer.TAKEN:
-            return _tried_again(case, refused)
-        if witnesses.known or blamed.code == NO_PARTITION or not self._doubt.gives_up():
+        if answer is not Answer.TAKEN:
             raise _fault(case.dml.doing, blamed.code, blamed.message, _NONE_NOW if witnesses.known else _NONE_YET)
-        return refused
+        self._doubt.decided()
+        return _tried_again(case, refused)
 
     def _ask_columns(self, witnesses: Witnesses, case: Case) -> None:
         """The known columns have refused every row. If they hold no witness either, they are to blame."""
