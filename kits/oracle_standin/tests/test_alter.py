@@ -98,6 +98,33 @@ def test_a_constraint_is_switched_off_and_on(live: Standin) -> None:
         live.sql("INSERT INTO live (tag, amount) VALUES ('a', 3)")
 
 
+def test_a_key_over_an_index_that_is_not_unique_lets_old_doubles_stay(
+    live: Standin, connection: oracledb.Connection
+) -> None:
+    live.sql("ALTER TABLE live DROP CONSTRAINT live_pk")
+    for amount in (1, 2):
+        live.sql(f"INSERT INTO live (tag, amount) VALUES ('a', {amount})")
+    key = "ALTER TABLE live ADD CONSTRAINT live_pk PRIMARY KEY (tag) ENABLE NOVALIDATE"
+    with pytest.raises(StandinError, match="ORA-02437"):
+        live.sql(key)
+    live.sql("CREATE INDEX live_tag ON live (tag, amount)")
+    live.sql(key.replace("ENABLE", "USING INDEX live_tag ENABLE"))
+    with connection.cursor() as cursor:
+        cursor.executemany(INSERT, [("a", 3), ("b", 3)], batcherrors=True)
+        assert [(e.offset, e.full_code) for e in cursor.getbatcherrors()] == [(0, "ORA-00001")]
+        assert cursor.execute("SELECT amount FROM live WHERE tag = 'a' ORDER BY 1").fetchall() == [(1,), (2,)]
+        cursor.execute("DELETE FROM live WHERE amount = 1")
+        with pytest.raises(oracledb.IntegrityError, match=r"ORA-00001.*LIVE_PK"):
+            cursor.execute(INSERT, ["a", 1])
+        connection.rollback()
+    constraint = "SELECT index_name, validated FROM user_constraints WHERE constraint_name = 'LIVE_PK'"
+    assert live.sql(constraint) == [["LIVE_TAG", "NOT VALIDATED"]]
+    index = "SELECT index_name, uniqueness FROM user_indexes WHERE table_name = 'LIVE'"
+    assert live.sql(index) == [["LIVE_TAG", "NONUNIQUE"]]
+    with pytest.raises(StandinError, match="ORA-02429"):
+        live.sql("DROP INDEX live_tag")
+
+
 @pytest.mark.parametrize(
     ("clause", "code"),
     [

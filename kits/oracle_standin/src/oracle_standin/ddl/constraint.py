@@ -49,16 +49,24 @@ def constrain(database: Database, session: SessionView, table: Table, made: Cons
 
 
 def enforce(table: Table, unique: Unique) -> None:
-    """Raises ORA-02437, or 02299, for doubles. With NOVALIDATE they may stay where the index is not unique."""
+    """Raises ORA-02437, or 02299, for doubles. With NOVALIDATE they may stay where the index is not unique.
+
+    An index that begins with the columns of the key is used, as a server does, before one is made.
+    """
+    names = [table.columns[i].name for i in unique.columns]
+    fitting = (name for name, columns in table.indexes.items() if sorted(columns[: len(names)]) == sorted(names))
+    unique.index = next(fitting, None)
     if unique.primary:
         for i in unique.columns:
             forbid_nulls(table, i, 2437)
-    if fill(table, unique) and (unique.validated or not unique.deferrable):
+    twice = fill(table, unique)
+    if twice and (unique.validated or not (unique.deferrable or unique.index)):
         reason = "primary key violated" if unique.primary else "duplicate keys found"
         raise OraError(2437 if unique.primary else 2299, f"cannot validate ({table.schema}.{unique.name}) - {reason}")
     if unique.primary:
         for i in unique.columns:
             table.columns[i].nullable = False
+    table.overlapping = table.overlapping or twice
     table.uniques.append(unique)
     table.deferrable = table.deferrable or unique.deferrable
 

@@ -64,9 +64,9 @@ def alter(database: Database, session: SessionView, match: re.Match[str]) -> Non
 def drop(database: Database, session: SessionView, match: re.Match[str]) -> None:
     key = qualified(match[1], session)
     table, unique = _find(database, key)
-    if unique is None:
+    if unique is None and all(u.index != key[1] for u in table.uniques):
         del table.indexes[key[1]]
-    elif unique.constraint:
+    elif unique is None or unique.constraint:
         raise OraError(2429, "cannot drop index used for enforcement of unique/primary key")
     else:
         table.uniques.remove(unique)

@@ -21,11 +21,6 @@ class Probe:
         self._unique = unique
         self._keys = keys  # one list of column values for each key to look up
 
-    @property
-    def complete(self) -> bool:
-        """False for a key of which there may be several rows: NOVALIDATE."""
-        return self._unique.validated
-
     def rids(self, frame: Frame) -> list[int]:
         """Row numbers that may match; the whole condition must still be tested."""
         found: dict[int, None] = {}
@@ -128,7 +123,7 @@ def candidates(source: Source, probe: Probe | None, frame: Frame) -> Iterator[tu
 def _candidates(table: Table, probe: Probe | None, frame: Frame) -> Iterator[tuple[int, Sequence[Value]]]:
     reader = frame.session.transaction
     # a key that a transaction has freed and used again leads to its new row; others must still see the old one
-    if probe is None or not probe.complete or table.doubled or table.reclaimed - {reader}:
+    if probe is None or table.overlapping or table.doubled or table.reclaimed - {reader}:
         yield from table.scan(reader)
         return
     for rid in probe.rids(frame):

@@ -94,7 +94,7 @@ def constraints(database: Database, session: SessionView) -> Iterable[Row]:
         for unique in (*table.uniques, *disabled):
             if unique.constraint:
                 state = "DISABLED" if unique in disabled else "ENABLED"
-                index = unique.name if unique not in disabled else None
+                index = (unique.index or unique.name) if unique not in disabled else None
                 kind = "P" if unique.primary else "U"
                 valid = "VALIDATED" if unique.validated else "NOT VALIDATED"
                 when = _deferral(unique)
@@ -170,6 +170,8 @@ def ind_columns(database: Database, session: SessionView) -> Iterable[Row]:
 
 def _index_list(table: Table) -> Iterable[tuple[str, str, Sequence[str]]]:
     for unique in table.uniques:
+        if unique.index is not None:
+            continue
         # a deferrable constraint has an index that lets doubles in
         yield (
             unique.name,

@@ -58,6 +58,7 @@ class Unique:
         "constraint",
         "deferrable",
         "deferred",
+        "index",
         "key",
         "local",
         "name",
@@ -75,6 +76,7 @@ class Unique:
         self.constraint = constraint
         self.deferrable = self.deferred = False
         self.validated = True
+        self.index: str | None = None  # an index, not unique, that was there before the constraint and serves it
         self.local = False  # its index is partitioned as the table is
         self.reverse = False
         self.unusable = False  # DML fails with ORA-01502 until the index is rebuilt
@@ -87,7 +89,7 @@ class Unique:
 
     def empty_copy(self) -> Unique:
         copy = Unique(self.name, self.columns, self.primary, self.constraint)
-        for name in ("deferrable", "deferred", "local", "reverse", "unusable", "validated"):
+        for name in ("deferrable", "deferred", "index", "local", "reverse", "unusable", "validated"):
             setattr(copy, name, getattr(self, name))
         return copy
 
@@ -142,6 +144,7 @@ class Table:
     reclaimed: set[Transaction] = field(default_factory=set)  # they have freed a key and used it again
     doubled: set[Transaction] = field(default_factory=set)  # they have rows whose key is another row's, to be checked
     deferrable: bool = False  # one of its keys is
+    overlapping: bool = False  # NOVALIDATE: rows share a key, and the index leads to the first of them only
     read_only: bool = False
     archive_state: int | None = None  # ROW ARCHIVAL: its hidden column
     next_rid: int = 0

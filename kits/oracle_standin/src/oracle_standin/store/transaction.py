@@ -105,6 +105,8 @@ class Transaction:
 
     def insert_many(self, table: Table, rows: Sequence[Row]) -> bool:
         """Inserts checked rows at C speed; False, with nothing changed, if any key exists or is null."""
+        if table.overlapping:
+            return False
         keyed: list[tuple[Unique, list[Key]]] = []
         for unique in table.uniques:
             keys = list(map(unique.key, rows))
@@ -167,6 +169,8 @@ class Transaction:
     def _claim(self, table: Table, unique: Unique, key: Key, settings: Settings) -> bool:
         """True if it had to wait and must be called again. Raises ORA-00001 if the key exists."""
         rid = unique.rids.get(key)
+        if table.overlapping and (rid is None or table.rows.get(rid) is None):  # another row may have the key
+            rid = next((r for r, row in table.rows.items() if row is not None and unique.key(row) == key), None)
         if rid is None:
             return False
         change = table.pending.get(rid)
