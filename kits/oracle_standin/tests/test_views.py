@@ -84,6 +84,8 @@ def test_what_a_view_refuses(connection: oracledb.Connection, sql: str, code: in
 def test_a_view_has_columns_and_no_key(views: Standin) -> None:
     assert views.sql("""SELECT column_name, data_type, nullable FROM user_tab_columns WHERE table_name = 'SHORT'
                         ORDER BY column_id""") == [["NAME", "VARCHAR2", "N"], ["AT", "TIMESTAMP(6)", "N"]]  # fmt: skip
+    columns = "SELECT COUNT(*) FROM user_tab_cols WHERE table_name = 'FIXED' AND virtual_column = 'NO'"
+    assert views.sql(columns) == [[4]]
     for view in ("user_constraints", "user_indexes", "user_tables"):
         assert views.sql(f"SELECT COUNT(*) FROM {view} WHERE table_name IN ('SHORT', 'GOOD', 'FIXED')") == [[0]]
     assert views.sql("SELECT object_type FROM user_objects WHERE object_name = 'GOOD'") == [["VIEW"]]

@@ -37,17 +37,20 @@ def _view_columns(database: Database, session: SessionView, view: View) -> list[
         return []
 
 
-def tab_columns(database: Database, session: SessionView) -> Iterable[Row]:
+def tab_columns(database: Database, session: SessionView, every: bool = False) -> Iterable[Row]:
+    """ALL_TAB_COLUMNS or, with what only the server uses, ALL_TAB_COLS: of tables and of views."""
     for table in _visible(database, session):
-        yield from _columns_of(table)
+        yield from _columns_of(table, every)
     for view in _visible_views(database, session):
-        yield from _columns_of(
-            Table(view.schema, view.name, [Column(*column) for column in _view_columns(database, session, view)])
-        )
+        columns = [Column(*column) for column in _view_columns(database, session, view)]
+        yield from _columns_of(Table(view.schema, view.name, columns), every)
+
+
+def tab_cols(database: Database, session: SessionView) -> Iterable[Row]:
+    return tab_columns(database, session, every=True)
 
 
 def _columns_of(table: Table, every: bool = False) -> Iterable[Row]:
-    """ALL_TAB_COLUMNS or, with what only the server uses, ALL_TAB_COLS."""
     number = 0  # COLUMN_ID; an invisible column has none
     for i, column in enumerate(table.columns):
         kind = column.type
@@ -72,11 +75,6 @@ def _columns_of(table: Table, every: bool = False) -> Iterable[Row]:
 
 def _yes(truth: bool) -> str:
     return "YES" if truth else "NO"
-
-
-def tab_cols(database: Database, session: SessionView) -> Iterable[Row]:
-    for table in _visible(database, session):
-        yield from _columns_of(table, every=True)
 
 
 def identities(database: Database, session: SessionView) -> Iterable[Row]:
