@@ -10,11 +10,13 @@ from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import oracledb
 import pytest
 from oracle_sink.sink import OracleSink
+from oracle_sink.write.unsettled import batch_digest
 from oracle_standin.process import Standin, StandinError
 
 from agent_core.api import Batch, ConfigurationError, Origin, RetryableError, WriteOutcome
@@ -39,6 +41,7 @@ from agent_core.testing.settings import settings_of
 from oracle_sink.config import OracleSinkConfig
 from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
+from oracle_sink.write.unsettled import batch_digest
 
 user, password, dsn, folder = sys.argv[1:]
 config = settings_of(
@@ -263,3 +266,14 @@ def test_in_a_storm_every_record_is_stored_once(start: MakeSink, plain: Standin)
     records = sum(map(len, batches))
     assert sum(outcome.total for outcome in outcomes) == records
     assert stored(plain) == (records, records)
+
+
+def test_every_value_has_its_place_in_the_digest_of_a_batch() -> None:
+    origin = Origin("line1", "PLC01", "G")
+    values = [1.0, 2, True, "1.0", Decimal("1"), None, 10**400, float("inf"), "텍스트"]
+    batches = [Batch.of(origin, ["A", "B"], [1.0, value], START) for value in values]
+    batches += [Batch.of(origin, ["A", "B"], [value, 1.5], START) for value in values[:2]]
+    batches += [Batch.of(origin, names, [1.0, 2], at) for names, at in ((["AB", ""], START), (["A", "B"], START + 1))]
+    # 1.0, True and Decimal("1") are the same number in a batch of numbers.
+    assert len({batch_digest(batch) for batch in batches}) == len(batches) - 2
+    assert {batch_digest(batch) for batch in batches} == {batch_digest(batch.slice(0, 2)) for batch in batches}
