@@ -19,7 +19,7 @@ from oracle_sink.sink import OracleSink
 from oracle_sink.write.unsettled import batch_digest
 from oracle_standin.process import Standin, StandinError
 
-from agent_core.api import Batch, ConfigurationError, Origin, RetryableError, WriteOutcome
+from agent_core.api import Batch, ConfigurationError, Origin, RetryableError, Value, WriteOutcome
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 from ..conftest import PATIENT
@@ -270,7 +270,7 @@ def test_in_a_storm_every_record_is_stored_once(start: MakeSink, plain: Standin)
 
 def test_every_value_has_its_place_in_the_digest_of_a_batch() -> None:
     origin = Origin("line1", "PLC01", "G")
-    values = [1.0, 2, True, "1.0", Decimal("1"), None, 10**400, float("inf"), "텍스트"]
+    values: list[Value] = [1.0, 2, True, "1.0", Decimal("1"), None, 10**400, float("inf"), "텍스트"]
     batches = [Batch.of(origin, ["A", "B"], [1.0, value], START) for value in values]
     batches += [Batch.of(origin, ["A", "B"], [value, 1.5], START) for value in values[:2]]
     batches += [Batch.of(origin, names, [1.0, 2], at) for names, at in ((["AB", ""], START), (["A", "B"], START + 1))]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from agent_core.api import Batch
 from agent_core.api.files.private import make_private_folder, replace_private
@@ -64,7 +64,8 @@ def batch_digest(batch: Batch) -> str:
     content = hashlib.blake2b("\0".join(batch.names).encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES)
     content.update(b"\0" + (str(stamps).encode() if isinstance(stamps, int) else stamps.tobytes()))
     try:
-        content.update(array("d", batch.values))  # type: ignore[arg-type]
+        numbers = array("d", cast("tuple[float, ...]", batch.values))  # raises if one is none
+        content.update(numbers)
     except (TypeError, ValueError, OverflowError):  # not only numbers
         content.update(repr(batch.values).encode("utf-8", "surrogatepass"))
     content.update(batch.qualities)
