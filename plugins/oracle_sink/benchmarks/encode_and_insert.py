@@ -21,7 +21,7 @@ from oracle_sink.session.latch import Latches
 from oracle_sink.sink import OracleSink
 from oracle_sink.table.dictionary import read_facts
 from oracle_sink.table.identifiers import TableName
-from oracle_sink.table.layout import plan_layout
+from oracle_sink.table.plan import plan_layout
 from oracle_sink.write.rows import encode
 from oracle_standin.process import Standin
 

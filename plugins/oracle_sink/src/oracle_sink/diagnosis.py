@@ -40,9 +40,10 @@ from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.declared_key import examine
 from oracle_sink.table.dictionary import read_facts, reading
 from oracle_sink.table.identifiers import TableName, parse_table
-from oracle_sink.table.layout import LOOKUP_SIZES, Layout, plan_layout, warnings_of
+from oracle_sink.table.layout import LOOKUP_SIZES, Layout
 from oracle_sink.table.mapping import read_mapping
 from oracle_sink.table.partitions import read_horizon
+from oracle_sink.table.plan import plan_layout, warnings_of
 from oracle_sink.table.space import headroom
 from oracle_sink.write.rows import Row, encode
 from oracle_sink.write.watermark import failure_of, statements

@@ -12,7 +12,7 @@ from oracle_sink.table.declared_key import examine
 from oracle_sink.table.dictionary import read_facts
 from oracle_standin.process import Standin
 
-from agent_core.api import Batch, ConfigurationError, Origin, Secret, Severity, WriteOutcome
+from agent_core.api import Batch, ConfigurationError, Origin, RetryableError, Secret, Severity, WriteOutcome
 
 MakeSink = Callable[..., OracleSink]
 Recreate = Callable[[str], None]
@@ -46,8 +46,11 @@ def test_a_view_has_a_key_as_soon_as_the_configuration_names_it(
         sink.open()
         assert [sink.write(batch(1.0, 2.0)) for _ in range(2)] == [WriteOutcome(2), WriteOutcome(0, 2)]
         server.sql("UPDATE tagferry_test SET quality = 'X' WHERE tag_name = 'T001'")  # the view hides it
+        for _ in range(2):
+            with pytest.raises(RetryableError, match="was in the table and no longer is"):
+                sink.write(batch(1.0, 2.0, 3.0))
         outcome = sink.write(batch(1.0, 2.0, 3.0))
-        assert (outcome.inserted, outcome.duplicates, len(outcome.rejected)) == (1, 1, 1)
+        assert (outcome.inserted, outcome.duplicates, [r.code for r in outcome.rejected]) == (1, 1, ["HIDDEN"])
         for each in (keyless, sink):
             each.close()
 

@@ -17,8 +17,9 @@ from oracle_sink.config import OnConflict, OracleSinkConfig, PoolConfig, Timeout
 from oracle_sink.table.binding import Refusals
 from oracle_sink.table.facts import TEXTS, Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
-from oracle_sink.table.layout import Layout, plan_layout
+from oracle_sink.table.layout import Layout
 from oracle_sink.table.numbers import NumberColumn, NumberRefused
+from oracle_sink.table.plan import plan_layout
 from oracle_sink.table.texts import TextColumn, codec_of
 from oracle_sink.table.times import Times, repeated_hour
 from oracle_sink.write.rows import encode

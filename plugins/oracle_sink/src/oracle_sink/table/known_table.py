@@ -15,7 +15,8 @@ from oracle_sink.session.errors import text_of
 from oracle_sink.table.declared_key import examine
 from oracle_sink.table.dictionary import DICTIONARY_SECONDS, read_facts, works_again
 from oracle_sink.table.identifiers import parse_table
-from oracle_sink.table.layout import Layout, plan_layout, warnings_of
+from oracle_sink.table.layout import Layout
+from oracle_sink.table.plan import plan_layout, warnings_of
 
 _NS: Final = 1_000_000_000
 
