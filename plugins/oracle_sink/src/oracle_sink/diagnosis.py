@@ -35,7 +35,7 @@ from oracle_sink.session.errors import (
 )
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
-from oracle_sink.session.setup import prepare
+from oracle_sink.session.setup import REFUSED_STEP, prepare
 from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.declared_key import examine
 from oracle_sink.table.dictionary import read_facts, reading
@@ -126,7 +126,8 @@ class _Examination:
 
     def findings(self) -> Iterator[Finding]:
         try:
-            prepare(self._connection, self._config.session)
+            for refusal in prepare(self._connection, self._config.session):
+                yield Finding(Severity.WARNING, self._subject, f"setting refused: {refusal}", REFUSED_STEP)
             yield self._release()
             yield self._clock()
             yield from self._account()

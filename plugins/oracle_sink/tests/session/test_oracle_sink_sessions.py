@@ -78,6 +78,23 @@ def test_a_statement_that_the_database_refuses_is_a_fault_of_the_configuration_a
     assert sink.write(batch(0)) == WriteOutcome(inserted=1)
 
 
+def test_a_setting_that_the_database_forbids_is_said_and_the_others_are_set(
+    make_sink: MakeSink, database: Standin, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.fault("execute", "ora", code=1031, match="COMMIT_WAIT", times=0)
+    sink = make_sink()
+    with caplog.at_level(logging.WARNING):
+        sink.open()
+    assert "session setting refused: sink=warehouse setting=COMMIT_WAIT = 'WAIT': ORA-01031" in caplog.text
+    assert len(caplog.records) == 1
+    assert sink.write(batch(0)) == WriteOutcome(inserted=1)
+    refused = [finding.message for finding in sink.diagnose() if "setting refused" in finding.message]
+    assert len(refused) == 1
+    database.fault("execute", "ora", code=1031, match="TIME_ZONE", times=0)
+    with pytest.raises(ConfigurationError, match="prepare a session"):
+        make_sink().open()
+
+
 # ---- how long it is used
 
 

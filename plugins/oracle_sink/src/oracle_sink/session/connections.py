@@ -29,7 +29,7 @@ from oracle_sink.session.expiry import Expiry
 from oracle_sink.session.latch import Latch
 from oracle_sink.session.login import Logins, close_quietly, password_of
 from oracle_sink.session.peer import ANSWER_BYTES, Peer
-from oracle_sink.session.setup import prepare
+from oracle_sink.session.setup import REFUSED_STEP, prepare
 
 _ROLLBACKS: Final = 3
 _PING_AFTER_SECONDS: Final = 60.0
@@ -261,7 +261,14 @@ class Connections:
             peer.allow(ANSWER_BYTES)
             connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
             connection.module = self._module
-            prepare(connection, config.session)
+            for refusal in prepare(connection, config.session):
+                self._log.warning(
+                    "session setting refused",
+                    sink=self._sink_id,
+                    setting=refusal,
+                    next_step=REFUSED_STEP,
+                    every=f"{self._sink_id} {refusal}",
+                )
             self.expiry.learn(connection.warning, password)
             if not self._inspected:
                 self._inspect(connection)

@@ -17,14 +17,19 @@ from oracle_sink.session.codes import Action
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import action_of, code_of, text_of
 
+_TIME_ZONE: Final = "TIME_ZONE = '+00:00'"
+"""The driver sets that of the client, in which TIMESTAMP WITH LOCAL TIME ZONE columns are read and written."""
+
 _OWN: Final = (
-    # TIME_ZONE: the driver sets that of the client, in which TIMESTAMP WITH LOCAL TIME ZONE columns are read and
-    # written. COMMIT_WAIT: an instance may have NOWAIT, then a commit returns before it is on disk. NLS_COMP: with
-    # LINGUISTIC, a look-up by key would find the rows of other tags, because the unique index compares bytes.
-    "ALTER SESSION SET TIME_ZONE = '+00:00' COMMIT_WAIT = 'WAIT' NLS_COMP = 'BINARY'",
+    # COMMIT_WAIT: an instance may have NOWAIT, then a commit returns before it is on disk. NLS_COMP: with LINGUISTIC, a
+    # look-up by key would find the rows of other tags, because the unique index compares bytes.
+    (_TIME_ZONE, "COMMIT_WAIT = 'WAIT'", "NLS_COMP = 'BINARY'"),
     # On its own, because it is no parameter of the instance. A deferrable key then refuses a row, not the commit.
-    "ALTER SESSION SET CONSTRAINTS = IMMEDIATE",
+    ("CONSTRAINTS = IMMEDIATE",),
 )
+"""What is set together, in one round trip."""
+
+REFUSED_STEP: Final = "ask the DBA to allow it (a lockdown profile?), or to set it for the instance"
 
 _RESERVED: Final = {
     "TIME_ZONE": "the sink writes UTC",
@@ -78,21 +83,37 @@ def statement_mistakes(statements: Sequence[str]) -> Iterator[StatementMistake]:
                 yield StatementMistake(position, f"{name.upper()} cannot be set: {reason}", "remove it")
 
 
-def prepare(connection: oracledb.Connection, statements: Sequence[str]) -> None:
-    """Run the statements of ``session:``, then the sink's own, one round trip each.
+def prepare(connection: oracledb.Connection, statements: Sequence[str]) -> list[str]:
+    """Run the statements of ``session:``, then the sink's own.
 
-    Raises ConfigurationError, with the statement, if the database refuses one of ``session:``; else the driver's error.
+    Returns the settings of its own that the database refuses, with its messages: a lockdown profile may forbid them.
+    Raises ConfigurationError, with the statement, if it refuses one of ``session:``; else the driver's error.
     """
+    refused: list[str] = []
     with connection.cursor() as cursor:
         for number, statement in enumerate(statements, 1):
-            try:
-                cursor.execute(statement)
-            except DRIVER_ERRORS as error:
-                code = code_of(error)
-                if code is None or not code.startswith("ORA-") or action_of(code) in _NOT_THE_STATEMENTS_FAULT:
-                    raise
+            if (error := _tried(cursor, statement)) is not None:
                 step = f"correct statement {number} of session:, or remove it"
                 message = f"session: {statement}: {text_of(error)} ({step})"
-                raise ConfigurationError(message, code=code, next_step=step) from error
-        for statement in _OWN:
-            cursor.execute(statement)
+                raise ConfigurationError(message, code=code_of(error), next_step=step) from error
+        for settings in _OWN:
+            if _tried(cursor, f"ALTER SESSION SET {' '.join(settings)}") is None:
+                continue
+            for setting in settings:
+                if (error := _tried(cursor, f"ALTER SESSION SET {setting}")) is not None:
+                    if setting == _TIME_ZONE:
+                        raise error
+                    refused.append(f"{setting}: {text_of(error)}")
+    return refused
+
+
+def _tried(cursor: oracledb.Cursor, statement: str) -> Exception | None:
+    """The database's refusal of the statement; None if it was run. Raises what is not the statement's fault."""
+    try:
+        cursor.execute(statement)
+    except DRIVER_ERRORS as error:
+        code = code_of(error)
+        if code is None or not code.startswith("ORA-") or action_of(code) in _NOT_THE_STATEMENTS_FAULT:
+            raise
+        return error
+    return None
