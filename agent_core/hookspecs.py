@@ -1,8 +1,9 @@
 """Every hook, in lifecycle order.
 
 Hooks build parts and announce events; data moves by plain method calls. The register hooks are called once, when a
-plugin is loaded. Events are called in the thread that did the work, with a budget of 1 ms: an observer that takes
-longer is named in the log, one that raises is logged and counted; neither stops data.
+plugin is loaded. Each observer of a running agent hears its events in order, in a thread of its own: what it does there
+holds up nobody. Up to 1,000 events wait for it, then they are dropped for this observer, logged and counted. One that
+takes longer than 1 ms is named in the log, one that raises is logged and counted.
 """
 
 # A hook that returns something has no body here; pluggy calls only the implementations.
@@ -82,7 +83,7 @@ def agent_started(agent: AgentView) -> None:
 
 @hookspec
 def agent_batch_collected(source_id: str, batch: Batch) -> None:
-    """A source emitted ``batch``; the transforms have not seen it yet. Called in the source's thread."""
+    """A source emitted ``batch``; the transforms have not seen it yet."""
 
 
 @hookspec
@@ -94,7 +95,7 @@ def agent_batch_delivered(
     elapsed_seconds: float,
     replayed_file: str | None,
 ) -> None:
-    """A write returned. Called in the worker's thread, after the ledger has moved the records.
+    """A write returned, and the ledger has moved the records.
 
     ``attempt`` counts from 1; ``elapsed_seconds`` is the time of the write that returned. ``replayed_file`` is the
     backup file that the records were read back from, None for live ones.
@@ -105,7 +106,7 @@ def agent_batch_delivered(
 def agent_batch_failed(
     sink_id: str, batch: Batch, error: BaseException, attempt: int, retry_in_seconds: float | None
 ) -> None:
-    """A write raised. Called in the worker's thread.
+    """A write raised. The text of ``error`` has no secret in it.
 
     ``retry_in_seconds`` is when the same records are tried again, None when they leave for the fallback.
     """
@@ -113,19 +114,19 @@ def agent_batch_failed(
 
 @hookspec
 def agent_batch_diverted(sink_id: str, fallback_id: str, batch: Batch, reason: DivertReason) -> None:
-    """``batch`` is durable in the fallback. Called in the thread that handed it over."""
+    """``batch`` is durable in the fallback."""
 
 
 @hookspec
 def agent_records_dropped(component_id: str, count: int, reason: DropReason) -> None:
-    """``count`` records are lost permanently. Called in the thread that lost them."""
+    """``count`` records are lost permanently."""
 
 
 @hookspec
 def agent_sink_state_changed(
     sink_id: str, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None
 ) -> None:
-    """A sink changed its state. Called in the worker's thread; ``reason`` is the error's message, or what ended it."""
+    """A sink changed its state; ``reason`` is the error's message, or what ended it."""
 
 
 @hookspec

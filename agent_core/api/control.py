@@ -206,7 +206,8 @@ class AgentStatus:
     ``observer_failures``: how often an observer of events raised; ``slow_observer_calls``: how often one took longer
     than it may; ``failing_observers``: how often each raised, by its name, those that never did left out.
     ``left_out``: parts that the agent runs without, because they raised or hung when they were opened.
-    ``hanging_observers``: those inside a call that has not returned for seconds; the thread that called it waits.
+    ``hanging_observers``: those inside a call that has not returned for seconds; they hear nothing else.
+    ``missed_events``: how many events each of them did not hear for that, by its name.
     """
 
     name: str
@@ -218,6 +219,7 @@ class AgentStatus:
     failing_observers: Mapping[str, int] = field(default_factory=dict)
     hanging_observers: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    missed_events: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def whereabouts(self) -> Whereabouts:

@@ -43,8 +43,21 @@ class Events:
         """How often each observer exceeded its budget of 1 ms, by its name; a copy."""
         return self._manager.guard.slow_calls
 
+    @property
+    def observer_events_missed(self) -> Mapping[str, int]:
+        """How many events each observer did not hear because it hangs, by its name; a copy."""
+        return self._manager.guard.missed
+
+    def open(self) -> None:
+        """Call each observer in a thread of its own from now on, so that one that hangs holds up nobody."""
+        self._manager.guard.open()
+
+    def close(self) -> None:
+        """Return when every observer has heard what was announced. One that hangs keeps it from returning."""
+        self._manager.guard.close()
+
     def hanging_observers(self) -> tuple[str, ...]:
-        """Names of observers whose call has not returned for seconds: the thread that called it does nothing else."""
+        """Names of observers whose call has not returned for seconds: they hear nothing else."""
         return tuple(dict.fromkeys(call.observer for call in self._manager.guard.hanging()))
 
     def name_hanging(self) -> None:

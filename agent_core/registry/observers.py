@@ -1,4 +1,4 @@
-"""ObserverGuard: keeps observers of events from stopping, or silently slowing, the data."""
+"""ObserverGuard: keeps observers of events from stopping, slowing or holding the data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from agent_core.api import Clock, Log
+from agent_core.api import Batch, Clock, Log
+from agent_core.registry.mailbox import Mailbox
+
+AWAITED: Final = frozenset({"agent_started", "agent_stopping"})
+"""The agent waits for these, for a bounded time, in a thread that it can do without."""
 
 BUDGET_SECONDS: Final = 0.001
 
 HANGING_SECONDS: Final = 5.0
-"""A call that has not returned for so long is named: it holds up the data of its thread."""
+"""A call that has not returned for so long is named: the events after it wait, then they are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ class ObserverCall:
 
 class ObserverGuard:
     """Wraps the event functions of observers. Thread-safe: events come from every data thread.
+
+    Between ``open`` and ``close`` each observer hears its events in a thread of its own, so that one that hangs holds
+    up nobody; what it cannot hear is dropped, logged and counted. Before and after, who announces calls it.
 
     A function that raises is logged and counted; one that takes longer than ``budget_seconds`` of wall time is named
     in the log and counted. Either way the caller continues with the next observer. ``timer`` gives seconds; ``clock``
@@ -48,6 +55,8 @@ class ObserverGuard:
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._slow_calls: dict[str, int] = {}
+        self._missed: dict[str, int] = {}
+        self._mailboxes: dict[str, Mailbox] = {}
         self._under_way: dict[int, tuple[tuple[str, str, str], float]] = {}
         """By the thread that called."""
         self._log = Log(__name__, clock)
@@ -64,6 +73,22 @@ class ObserverGuard:
         with self._lock:
             return MappingProxyType(dict(self._slow_calls))
 
+    @property
+    def missed(self) -> Mapping[str, int]:
+        """How many events each observer did not hear because it was inside a call, by its name; a copy."""
+        with self._lock:
+            return MappingProxyType(dict(self._missed))
+
+    def open(self) -> None:
+        """Call each observer in a thread of its own from now on."""
+        for mailbox in tuple(self._mailboxes.values()):
+            mailbox.open()
+
+    def close(self) -> None:
+        """Return when every observer has heard what was announced; one that hangs keeps it from returning."""
+        for mailbox in tuple(self._mailboxes.values()):
+            mailbox.close()
+
     def hanging(self) -> list[ObserverCall]:
         """Calls that have not returned for ``HANGING_SECONDS``."""
         now = self._timer()
@@ -79,7 +104,7 @@ class ObserverGuard:
                 hook=call.hook,
                 plugin=call.plugin,
                 elapsed_seconds=call.elapsed_seconds,
-                next_step=f"restart the agent without {call.plugin}: what its thread carries waits",
+                next_step=f"restart the agent without {call.plugin}: the observer hears nothing any more",
                 every=f"{call.observer} {call.hook}",
             )
 
@@ -88,6 +113,7 @@ class ObserverGuard:
         timer, budget, under_way, get_ident = self._timer, self._budget, self._under_way, threading.get_ident
         plugin = (getattr(function, "__module__", None) or "").partition(".")[0]
         who = (observer, plugin, hook)
+        mailbox = self._mailboxes.setdefault(observer, Mailbox(observer))
 
         @functools.wraps(function)
         def guarded(*args: object) -> None:
@@ -110,7 +136,27 @@ class ObserverGuard:
             if elapsed > budget:
                 self._was_slow(observer, plugin, hook, elapsed)
 
-        return guarded
+        if hook in AWAITED:
+            return guarded
+
+        @functools.wraps(function)
+        def posted(*args: object) -> None:
+            records = sum(len(arg) for arg in args if isinstance(arg, Batch))
+            if not mailbox.put(functools.partial(guarded, *args), records):
+                self._did_not_hear(observer, plugin, hook)
+
+        return posted
+
+    def _did_not_hear(self, observer: str, plugin: str, hook: str) -> None:
+        self._log.error(
+            "observer events dropped",
+            observer=observer,
+            hook=hook,
+            plugin=plugin,
+            events=self._count(self._missed, observer),
+            next_step=f"restart the agent without {plugin}, and report it to whoever wrote it",
+            every=observer,
+        )
 
     def _failed(self, observer: str, plugin: str, hook: str, error: BaseException) -> None:
         self._log.error(

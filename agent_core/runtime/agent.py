@@ -114,6 +114,7 @@ class Agent:
         if self._stop_wanted():
             return
         self._opened = True
+        self._events.open()
         try:
             self._start_parts()
         except BaseException:
@@ -357,6 +358,7 @@ class Agent:
             failing_observers=self._events.observer_failures,
             hanging_observers=self._events.hanging_observers(),
             left_out=tuple(self._left_out),
+            missed_events=self._events.observer_events_missed,
         )
 
     def backlog(self, sink_id: str) -> Sequence[BacklogFile]:
@@ -407,6 +409,9 @@ class Agent:
             now = self._clock.monotonic()
             return now + (deadline - now) / 2
 
+        # Observers hear the last events before they are closed.
+        patience = EVENT_SHARE * self._config.shutdown_timeout_seconds
+        self._hands.call(self._events.close, min(half(), self._clock.monotonic() + patience))
         in_time = self._step("source", half(), {key: source.close for key, source in parts.sources.items()})
         in_time &= self._step("transform", half(), {key: part.close for key, part in parts.transforms.items()})
         in_time &= self._step("sink", half(), {key: delivery.close_sink for key, delivery in deliveries})

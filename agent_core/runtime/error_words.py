@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agent_core.api import AgentError
+from collections.abc import Callable, Iterator
+
+from agent_core.api import AgentError, AuthenticationError, ConfigurationError, RetryableError, SinkError
 
 
 def text_of(error: BaseException) -> str:
@@ -33,3 +35,36 @@ def typed_text_of(error: BaseException) -> str:
         return f"{kind}: {error}"
     except BaseException:
         return kind
+
+
+def without_secrets(error: BaseException, redact: Callable[[str], str]) -> BaseException:
+    """The error itself if it says no secret, nor what led to it; else one of its kind, with its words redacted."""
+    if all(redact(words) == words for words in _words_of_chain(error)):
+        return error
+    words = redact(text_of(error))
+    if not isinstance(error, SinkError):
+        return AgentError(f"{type(error).__name__}: {words}")
+    step = None if error.next_step is None else redact(str(error.next_step))
+    if isinstance(error, RetryableError):
+        return RetryableError(
+            words,
+            code=error.code,
+            retry_after_seconds=error.retry_after_seconds,
+            throttle=error.throttle,
+            ambiguous=error.ambiguous,
+            next_step=step,
+        )
+    kinds = AuthenticationError, ConfigurationError
+    kind = next((kind for kind in kinds if isinstance(error, kind)), SinkError)
+    return kind(words, code=error.code, next_step=step)
+
+
+def _words_of_chain(error: BaseException | None) -> Iterator[str]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield text_of(error)
+        yield repr_of(error)
+        if isinstance(error, SinkError) and error.next_step:
+            yield str(error.next_step)
+        error = error.__cause__ or error.__context__

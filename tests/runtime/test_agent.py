@@ -452,6 +452,33 @@ def test_a_stop_that_loses_records_for_want_of_a_fallback_is_not_clean(
     assert "records given up: sink=sink records=1; give the sink a fallback" in caplog.text
 
 
+def test_an_observer_that_never_returns_costs_neither_data_nor_a_clean_stop(tmp_path: Path) -> None:
+    clock, began, go_on = ManualClock(), threading.Event(), threading.Event()
+    run = Run(tmp_path, clock)
+
+    class Observer:
+        @hookimpl
+        def agent_batch_collected(self) -> None:
+            began.set()
+            go_on.wait(2 * PATIENCE_SECONDS)
+
+    run.events.register_observer(Observer(), "page")
+    run.agent.start()
+    for number in range(5):
+        Background(lambda number=number: run.emit(batch_of(number, start_ns=number))).result()  # type: ignore[misc]
+    assert began.wait(PATIENCE_SECONDS)
+    clock.wait_for_a_wait_of(MAX_WAIT_SECONDS)
+    clock.advance(MAX_WAIT_SECONDS)
+    run.sink.wait_until(lambda sink: len(sink.records) == 5)
+    stopping = Background(run.agent.shutdown)
+    clock.wait_for_a_wait_of(SLICE_SECONDS)
+    while not stopping.done:
+        clock.advance(SLICE_SECONDS)
+        stopping.wait(0.01)
+    assert stopping.result()
+    go_on.set()
+
+
 def test_nothing_is_requested_nothing_stops(tmp_path: Path) -> None:
     assert not Run(tmp_path).agent.wait(0.01)
 

@@ -9,6 +9,7 @@ from agent_core.api import Account, Clock, DivertReason, DropReason, Log, SinkSt
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.ledger import Ledger
+from agent_core.runtime.error_words import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class SinkContext:
 
     def announce_failure(self, flight: Flight, error: BaseException, retry_in_seconds: float | None) -> None:
         """Tell the observers that an attempt failed."""
+        error = without_secrets(error, self.redact)
         self.events.batch_failed(self.sink_id, flight.batch, error, flight.attempts, retry_in_seconds)
 
     def announce_state(self, old: SinkState, new: SinkState, reason: str, next_probe_seconds: float | None) -> None:

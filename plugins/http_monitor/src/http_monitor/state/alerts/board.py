@@ -62,7 +62,7 @@ def _observer_alert(name: str) -> Alert:
         Severity.CRITICAL,
         "observer_hangs",
         name,
-        "an observer has not returned; the source or the worker that called it does nothing else",
+        "an observer has not returned; it hears of nothing that happens, and its plugin shows nothing new",
         "Restart the agent without its plugin (plugins: disabled), and report it to whoever wrote it.",
     )
 

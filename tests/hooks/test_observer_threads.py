@@ -1,0 +1,109 @@
+"""Each observer of a running agent has a thread of its own: one that hangs holds up nobody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from agent_core.api import Batch, DropReason, hookimpl
+from agent_core.registry import Events, HookManager, mailbox
+from agent_core.registry.observers import ObserverGuard
+from agent_core.testing.background import Background
+from agent_core.testing.fakes import FakeObserver, batch_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
+
+
+class Hanging:
+    """Returns from its first event when the test says so."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+        self.heard: list[int] = []
+
+    @hookimpl
+    def agent_batch_collected(self, batch: Batch) -> None:
+        self.began.set()
+        self.go_on.wait(2 * PATIENCE_SECONDS)
+        self.heard.append(len(batch))
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    hanging = Hanging()
+    yield hanging
+    hanging.go_on.set()
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events(HookManager(ObserverGuard(budget_seconds=1e9)))
+
+
+def test_an_observer_that_hangs_holds_up_neither_data_nor_others_and_is_named(
+    events: Events, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mailbox, "MOST_EVENTS", 5)
+    other = FakeObserver()
+    events.register_observer(hanging, "page")
+    events.register_observer(other)
+    events.open()
+
+    def collect() -> None:
+        for number in range(9):
+            events.batch_collected("line", batch_of(*range(number)))
+            hanging.began.wait(PATIENCE_SECONDS)
+            other.wait_for("batch_collected", number + 1)
+
+    Background(collect).result()
+    assert events.observer_events_missed == {"page": 3}, "one is inside, five wait"
+    plugin = __name__.partition(".")[0]
+    assert f"observer events dropped: observer=page hook=agent_batch_collected plugin={plugin}" in caplog.text
+    hanging.go_on.set()
+    Background(events.close).result()
+    assert hanging.heard == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_records_of_events_that_wait_are_bounded_too(
+    events: Events, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "MOST_RECORDS", 10)
+    events.register_observer(hanging)
+    events.open()
+    events.batch_collected("line", batch_of(1))
+    assert hanging.began.wait(PATIENCE_SECONDS)
+    for count in (50, 1, 1):
+        events.batch_collected("line", batch_of(*range(count)))
+    assert events.observer_events_missed == {"Hanging": 2}, "one large batch is heard in any case"
+
+
+def test_events_are_heard_in_order_and_all_of_them_before_the_end(events: Events) -> None:
+    observer = FakeObserver()
+    events.register_observer(observer)
+    events.records_dropped("sink", 0, DropReason.SHUTDOWN)
+    assert observer.named("records_dropped"), "before the start, in the caller's thread"
+    events.open()
+    events.open()
+    for number in range(1, 500):
+        events.records_dropped("sink", number, DropReason.SHUTDOWN)
+    Background(events.close).result()
+    events.close()
+    assert [event[1] for event in observer.named("records_dropped")] == list(range(500))
+    events.records_dropped("sink", 500, DropReason.SHUTDOWN)
+    assert len(observer.named("records_dropped")) == 501, "after the end, too"
+
+
+def test_without_a_thread_to_be_had_observers_are_called_as_before(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    observer = FakeObserver()
+    events.register_observer(observer)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        events.open()
+    events.records_dropped("sink", 1, DropReason.SHUTDOWN)
+    assert observer.named("records_dropped")
