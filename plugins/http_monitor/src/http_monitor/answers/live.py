@@ -83,6 +83,9 @@ class LiveSink(Answer):
     write_seconds: Rounded | None = Field(
         description="How long the oldest write under way has taken (seconds); null: none is under way."
     )
+    divert_after_seconds: Rounded | None = Field(
+        description="After so long without success records leave for the fallback (seconds); null: they stay."
+    )
     records_per_second: Rounded = Field(description="Records delivered (per second, average over 10 s).")
     outlook: BufferOutlook = Field(description="How full the buffer is and how long it lasts.")
     writes: LiveWrites = Field(description="Its writes.")
@@ -121,6 +124,7 @@ class Live(Answer):
     failing_observers: Mapping[str, int] = Field(description="How often each observer raised, by name.")
     left_out: tuple[str, ...] = Field(description="Parts that the agent runs without; the log says why.")
     hanging_observers: tuple[str, ...] = Field(description="Observers that have not returned for seconds.")
+    missed_events: Mapping[str, int] = Field(description="Events that an observer did not hear because it hangs.")
     groups: tuple[GroupAnswer, ...] = Field(description="One entry per polling group.")
     alerts: tuple[AlertAnswer, ...] = Field(description="What is wrong now, critical alerts first.")
     point: LivePoint | None = Field(description="The newest point of the charts; null before the first.")
@@ -163,6 +167,7 @@ def live(monitor: MonitorState, now: Now) -> Live:
         failing_observers=status.failing_observers,
         left_out=status.left_out,
         hanging_observers=status.hanging_observers,
+        missed_events=status.missed_events,
         groups=tuple(group_answer(group, now.time_ns) for group in now.groups),
         alerts=tuple(map(AlertAnswer.of, now.alerts)),
         point=_point(points[-1]) if points else None,
@@ -239,6 +244,7 @@ def _sink(monitor: MonitorState, sink: SinkStatus, now: Now) -> LiveSink:
         next_step=sink.next_step,
         workers_running=sink.workers_running,
         write_seconds=sink.write_seconds,
+        divert_after_seconds=sink.divert_after_seconds,
         records_per_second=now.rates.delivered.get(sink.sink_id, 0.0),
         outlook=outlook(sink, now.rates),
         writes=_writes(monitor.snapshot_of_writes(sink.sink_id)),
