@@ -125,3 +125,17 @@ def test_a_double_that_a_savepoint_takes_back_is_forgotten(late: Standin, connec
         cursor.execute("ROLLBACK TO before_it")
         connection.commit()
         assert cursor.execute("SELECT name FROM late WHERE id = 1").fetchall() == [("a",)]
+
+
+def test_a_row_is_found_again_by_its_key_after_a_rollback_among_doubles(
+    late: Standin, connection: oracledb.Connection
+) -> None:
+    late.sql("INSERT INTO late VALUES (1, 'first', 1)")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE late SET id = 2 WHERE id = 1")
+        cursor.executemany(INSERT, [(1, "b", 1), (1, "c", 1)])
+        connection.rollback()
+        assert cursor.execute("SELECT name FROM late WHERE id = 1").fetchall() == [("first",)]
+        cursor.execute(INSERT, [1, "d", 1])
+        with pytest.raises(oracledb.DatabaseError, match=r"ORA-02091[^)]*LATE_PK"):
+            connection.commit()

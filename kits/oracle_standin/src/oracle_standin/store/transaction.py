@@ -41,7 +41,7 @@ class Transaction:
         self._waits_for: Transaction | None = None
         self._ended = False
         self.deferral = Deferral()
-        self._doubled: set[Table] = set()
+        self._marked: set[Table] = set()  # in their ``doubled`` or ``reclaimed``
         self.savepoints: dict[str, int] = {}
 
     @property
@@ -99,8 +99,8 @@ class Transaction:
         table.rows[rid] = row
         table.pending[rid] = Pending(self, None)
         self._undo.append((table, rid, 1))
-        for unique in later:
-            self._check_later(table, unique, rid, settings)
+        if later:
+            self._check_later(table, settings)
         return rid
 
     def insert_many(self, table: Table, rows: Sequence[Row]) -> bool:
@@ -139,8 +139,8 @@ class Transaction:
             if key is not None:
                 unique.rids[key] = rid
         table.rows[rid] = new
-        for unique in later:
-            self._check_later(table, unique, rid, settings)
+        if later:
+            self._check_later(table, settings)
 
     # ------------------------------------------------------------------ deferred keys
 
@@ -150,21 +150,67 @@ class Transaction:
         keys[:] = [(u, key) for u, key in keys if u not in later]
         return later
 
-    def _check_later(self, table: Table, unique: Unique, rid: int, settings: Settings) -> None:
-        """Until then the row is not in the index, so this table is scanned."""
-        table.doubled.add(self)
-        self._doubled.add(table)
+    def _check_later(self, table: Table, settings: Settings) -> None:
+        """Until then the index does not lead to every row, so this table is scanned."""
+        if self not in table.doubled:
+            table.doubled.add(self)
+            self._marked.add(table)
+            self.deferral.add(lambda: self._verify(table, settings))
 
-        def check() -> None:
-            row = table.rows.get(rid)
-            key = None if row is None else unique.key(row)
-            if key is None or unique.rids.get(key) == rid:
-                return
-            while self._claim(table, unique, key, settings):
+    def _verify(self, table: Table, settings: Settings) -> None:
+        """Makes the indexes of deferrable keys complete. Raises ORA-00001 if one of its rows has another row's key."""
+        for unique in table.uniques:
+            while unique.deferrable and self._index_again(table, unique, settings):
                 pass
-            unique.rids[key] = rid
+        table.doubled.discard(self)
 
-        self.deferral.add(check)
+    def _index_again(self, table: Table, unique: Unique, settings: Settings) -> bool:
+        """True if it had to wait and must be called again."""
+        found: dict[Key, int] = {}
+        for rid, row in table.rows.items():
+            for key in self._keys(table, unique, rid, row):
+                other = found.setdefault(key, rid)
+                if other == rid:
+                    continue
+                holders = {self._holder(table, rid), self._holder(table, other)}
+                if self not in holders:  # it is checked by whom it concerns
+                    continue
+                for holder in holders - {None, self}:
+                    assert holder is not None
+                    self._wait_for(holder)
+                    return True
+                assert row is not None
+                raise self._duplicate(table, unique, row, settings)
+        unique.rids.clear()
+        unique.rids.update(found)
+        return False
+
+    @staticmethod
+    def _holder(table: Table, rid: int) -> Transaction | None:
+        """The open transaction that has changed a row."""
+        change = table.pending.get(rid)
+        return None if change is None else change.owner
+
+    def _keys(self, table: Table, unique: Unique, rid: int, row: Row | None) -> set[Key]:
+        """The keys that a row has, or may have again if another transaction is rolled back."""
+        keys = {unique.key(row)} if row is not None else set()
+        change = table.pending.get(rid)
+        if change is not None and change.owner is not self and change.before is not None:
+            keys.add(unique.key(change.before))
+        return keys - {None}
+
+    def _index_what_is_left(self, table: Table) -> None:
+        """After a double was taken back: each key leads to a row that has it, to one of another transaction first."""
+        for unique in table.uniques:
+            if unique.deferrable:
+                unique.rids.clear()
+                rows = [(rid, row, self._holder(table, rid) is self) for rid, row in table.rows.items()]
+                for rid, row, _ in sorted(rows, key=lambda item: item[2]):
+                    change = table.pending.get(rid)
+                    for version in (row, change.before if change is not None else None):
+                        key = None if version is None else unique.key(version)
+                        if key is not None:
+                            unique.rids.setdefault(key, rid)
 
     def _claim(self, table: Table, unique: Unique, key: Key, settings: Settings) -> bool:
         """True if it had to wait and must be called again. Raises ORA-00001 if the key exists."""
@@ -181,6 +227,7 @@ class Transaction:
         if row is not None and unique.key(row) == key:
             raise self._duplicate(table, unique, row, settings)
         table.reclaimed.add(self)  # this transaction itself has freed the key
+        self._marked.add(table)
         return False
 
     def _duplicate(self, table: Table, unique: Unique, row: Row, settings: Settings) -> OraError:
@@ -217,14 +264,13 @@ class Transaction:
             table.rows[rid] = old
             if old is not None:
                 for unique in table.uniques:
-                    if (key := unique.key(old)) is None:
-                        continue
-                    if unique.deferrable:  # it may be another row's, too
-                        unique.rids.setdefault(key, rid)
-                    else:
+                    if (key := unique.key(old)) is not None:
                         unique.rids[key] = rid
             if before is None:
                 del table.pending[rid]
+        for table in self._marked:
+            if self in table.doubled:
+                self._index_what_is_left(table)
 
     @staticmethod
     def _unindex(table: Table, rid: int, row: Row | None) -> None:
@@ -262,17 +308,13 @@ class Transaction:
         self._end()
 
     def rollback(self) -> None:
-        tables = {entry[0] for entry in self._undo}
         self.rollback_to(0)
-        for table in tables:
-            table.reclaimed.discard(self)
         self._end()
 
     def _end(self) -> None:
-        for entry in self._undo:
-            entry[0].reclaimed.discard(self)
-        for table in self._doubled:
+        for table in self._marked:
             table.doubled.discard(self)
+            table.reclaimed.discard(self)
         self._undo = []
         self._ended = True
         self._locks.ended.notify_all()
