@@ -89,8 +89,9 @@ class Judge:
         positions, stamps = case.rows.positions, self._batch.stamps()
         near = self._now_ns + AHEAD_NS
         unplaced = [(stamps[positions[error.row]], error) for error in refused if error.code == NO_PARTITION]
-        latest = max((stamps[positions[index]] for index in stored), default=None)
-        unplaced = [(at, error) for at, error in unplaced if at <= near and (latest is None or at > latest)]
+        if unplaced:
+            latest = max((stamps[positions[index]] for index in stored), default=None)
+            unplaced = [(at, error) for at, error in unplaced if at <= near and (latest is None or at > latest)]
         if unplaced or not stored:
             records = [positions[index] for index in stored]
             witnesses = Witnesses(case.dml, case.layout, self._batch, records, self._doubt)
