@@ -18,12 +18,25 @@ from datetime import UTC, datetime
 import pytest
 from csv_sink.config import CsvSinkConfig
 from csv_sink.sink import CsvSink
+from oracle_sink.config import OracleSinkConfig
+from oracle_sink.session.latch import Latches
+from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 from runs.conftest import Case, Database, Row
 
-from agent_core.api import Batch, ComponentContext, Diversion, DivertReason, Origin
+from agent_core.api import (
+    Batch,
+    ComponentContext,
+    Diversion,
+    DivertReason,
+    Origin,
+    RetryableError,
+    Secret,
+    settings,
+)
 from agent_core.testing.agent_process import AGENT, wait_until
 from agent_core.testing.clock import START_NS, ManualClock
+from agent_core.testing.settings import settings_of
 
 SECOND_NS = 1_000_000_000
 ROWS = 6000
@@ -35,14 +48,20 @@ def divert(case: Case, folder: str, files: int = 2, rows: int = ROWS) -> list[Ro
     sink = CsvSink(config, ComponentContext("warehouse", "a", case.folder, "t", ManualClock()))
     each = rows // files
     for first in range(0, rows, each):
-        numbers = range(first, first + each)
-        stamps = array("q", (START_NS + number * SECOND_NS for number in numbers))
-        batch = Batch.of(Origin("line1", "LINE1", "OLD"), [f"OLD_{n % 7}" for n in numbers], list(numbers), stamps)
         sink.open()
-        sink.divert(batch, Diversion(DivertReason.RETRIES_EXHAUSTED, START_NS))
+        sink.divert(outage(range(first, first + each)), Diversion(DivertReason.RETRIES_EXHAUSTED, START_NS))
         sink.close()
-    first_us = START_NS // 1000
-    return [Row(f"OLD_{n % 7}", str(n), first_us + n * 1_000_000, "GOOD") for n in range(rows)]
+    return [row(number) for number in range(rows)]
+
+
+def outage(numbers: range) -> Batch:
+    """The records of these numbers, a second apart."""
+    stamps = array("q", (START_NS + number * SECOND_NS for number in numbers))
+    return Batch.of(Origin("line1", "LINE1", "OLD"), [f"OLD_{n % 7}" for n in numbers], list(numbers), stamps)
+
+
+def row(number: int) -> Row:
+    return Row(f"OLD_{number % 7}", str(number), START_NS // 1000 + number * 1_000_000, "GOOD")
 
 
 def command(case: Case, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -136,6 +155,38 @@ def test_a_file_whose_first_record_is_hidden_goes_in_and_so_does_the_file_behind
     assert Counter(others) == rows - Counter([first._replace(text="hidden")])
     [rejected] = (case.folder / "backup/warehouse").glob("rejected_*")
     assert "HIDDEN" in rejected.read_text(encoding="utf-8")
+
+
+def test_without_a_key_the_watermark_recognises_what_an_agent_has_left_as_ambiguous(
+    case: Case, database: Database
+) -> None:
+    server = database.server
+    if database.real:
+        pytest.skip("loses the answer to a commit")
+    server.sql("DROP TABLE TAG_DATA")
+    server.sql(
+        "CREATE TABLE TAG_DATA (tag_name VARCHAR2(100), tag_value VARCHAR2(255), timestamp TIMESTAMP(6), "
+        "quality VARCHAR2(20))"
+    )
+    server.sql("CREATE TABLE marks (writer VARCHAR2(99) PRIMARY KEY, token VARCHAR2(99), written_at TIMESTAMP)")
+    config = case.folder / "agent.yaml"
+    text = config.read_text(encoding="utf-8").replace("table: TAG_DATA", "table: TAG_DATA, watermark: MARKS")
+    config.write_text(text, encoding="utf-8")
+    expected = divert(case, "backup", files=1, rows=20)
+    context = ComponentContext("warehouse", "replay-command", case.folder / "state", "oracle_sink")
+    account = {"user": server.user, "password": Secret(lambda: server.password), "dsn": server.dsn}
+    typed = settings(OracleSinkConfig, settings_of("oracle_sink", table="TAG_DATA", watermark="MARKS", **account))
+    agent = OracleSink(typed, context, Latches().of(server.dsn, server.user, context.state_dir))
+    agent.open()
+    agent.write(outage(range(100, 101)))
+    server.fault("commit", "drop", when="after")
+    with pytest.raises(RetryableError):
+        agent.write(outage(range(3, 15)))
+    agent.close()
+    found = ledger(case, database, "--accept-duplicates")
+    assert (found["inserted"], found["duplicates"]) == (8, 12)
+    assert Counter(database.rows()) == Counter([*expected, row(100)])
+    server.sql("DROP TABLE marks")
 
 
 def test_out_of_retries_it_says_why_and_where_it_resumes(case: Case, database: Database) -> None:
