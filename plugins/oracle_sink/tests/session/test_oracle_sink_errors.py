@@ -42,7 +42,7 @@ from agent_core.api import AuthenticationError, ConfigurationError, RetryableErr
         ("ORA-01017", Action.LOCK_OUT),
         ("ORA-28000", Action.LOCK_OUT),
         ("ORA-01950", Action.MISCONFIGURED),
-        ("ORA-00942", Action.MISCONFIGURED),
+        *((f"ORA-{n:05}", Action.MISCONFIGURED) for n in (942, 980, 1732, 1775, 14450, 28113, 28132, 42399)),
         ("DPY-4000", Action.MISCONFIGURED),
         ("ORA-04088", Action.TRIGGER),
         ("ORA-04098", Action.MISCONFIGURED),

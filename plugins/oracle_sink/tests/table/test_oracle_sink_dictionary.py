@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import oracledb
 import pytest
 from oracle_sink.sink import OracleSink
 from oracle_sink.table import dictionary
 from oracle_sink.table.dictionary import read_facts
-from oracle_sink.table.facts import Key
-from oracle_sink.table.identifiers import parse_table
-from oracle_sink.table.known_table import KnownTable
+from oracle_sink.table.facts import Key, TableFacts
+from oracle_sink.table.identifiers import TableName, parse_table
 from oracle_standin.process import Standin
 
 from agent_core.api import Batch, ConfigurationError, Origin, Secret, Severity, WriteOutcome
 from agent_core.testing.clock import ManualClock
+
+from ..conftest import PATIENT
 
 MakeSink = Callable[..., OracleSink]
 COLUMNS = "tag_name VARCHAR2(50) NOT NULL, tag_value VARCHAR2(50), timestamp TIMESTAMP NOT NULL, quality VARCHAR2(20)"
@@ -63,11 +63,23 @@ def test_reading_puts_the_call_timeout_back_whatever_happens(
         read_facts(connection, table)
 
 
+@pytest.fixture
+def hang(database: Standin, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """``hang()``: from now on the dictionary does not answer, and is not waited for long; until faults are cleared."""
+
+    def read(connection: oracledb.Connection, table: TableName, limit_seconds: float) -> TableFacts:
+        return read_facts(connection, table, 0.2 if database.faults() else PATIENT["call"])
+
+    def begin() -> None:
+        database.fault("query", "hang", match="all_tab_cols", times=0)
+
+    monkeypatch.setattr("oracle_sink.table.known_table.read_facts", read)
+    return begin
+
+
 def test_a_slow_dictionary_does_not_keep_a_known_table_from_working(
-    make_sink: MakeSink, database: Standin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_sink: MakeSink, database: Standin, hang: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    database.clear_faults()  # a real database has none, and may need longer
-    monkeypatch.setattr("oracle_sink.sink.KnownTable", partial(KnownTable, limit_seconds=0.2))
     clock = ManualClock()
     sink = make_sink(clock=clock)
     sink.open()
@@ -75,7 +87,7 @@ def test_a_slow_dictionary_does_not_keep_a_known_table_from_working(
     database.sql(
         f"CREATE TABLE tagferry_test ({COLUMNS}, CONSTRAINT pk_tagferry_test PRIMARY KEY (tag_name, timestamp))"
     )
-    database.fault("query", "hang", match="all_tab_cols", times=0)
+    hang()
     clock.advance(61)
     too_long = batch("1.0", "x" * 256)
     assert sink.write(too_long).inserted == 1  # a record does not fit: the dictionary is asked, and does not answer
@@ -92,14 +104,12 @@ def test_a_slow_dictionary_does_not_keep_a_known_table_from_working(
     assert sink.write(too_long).rejected[0].message.endswith("maximum: 50)")
 
 
-def test_the_first_reading_must_succeed(
-    make_sink: MakeSink, database: Standin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("oracle_sink.sink.KnownTable", partial(KnownTable, limit_seconds=0.2))
+def test_the_first_reading_must_succeed(make_sink: MakeSink, database: Standin, hang: Callable[[], None]) -> None:
     sink = make_sink()
-    database.fault("query", "hang", match="all_tab_cols")
+    hang()
     with pytest.raises(Exception, match="DPY-4024"):
         sink.open()
+    database.clear_faults()
     sink.open()
     assert sink.write(batch("1.0")) == WriteOutcome(inserted=1)
 

@@ -323,6 +323,19 @@ def test_a_replay_is_looked_up_before_it_is_inserted(sink: OracleSink, database:
     assert database.counters()["queries"] == 0
 
 
+def test_records_of_a_commit_without_an_answer_are_looked_up_although_the_key_is_gone(
+    sink: OracleSink, database: Standin
+) -> None:
+    sink.write(rows(("Z", 0.0), at=START - 3600 * 10**9))
+    database.fault("commit", "drop", when="after")
+    with pytest.raises(RetryableError):
+        sink.write(rows(("A", 1.0), ("B", 2.0)))
+    sink.open()  # a session that has read the key
+    database.sql("ALTER TABLE tagferry_test DROP CONSTRAINT pk_tagferry_test")
+    assert sink.write(rows(("C", 3.0), at=START + 10**9)).inserted == 1  # another worker, meanwhile
+    assert sink.write(rows(("A", 1.0), ("B", 2.0), ("D", 4.0))) == WriteOutcome(inserted=1, duplicates=2)
+
+
 def test_a_replay_inserts_what_is_new_among_known_records(sink: OracleSink) -> None:
     sink.write(numbered(100))
     sink.write(numbered(100))

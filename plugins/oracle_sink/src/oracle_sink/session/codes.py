@@ -34,6 +34,9 @@ def _dpy(*numbers: int) -> tuple[str, ...]:
 
 DUPLICATE: Final = "ORA-00001"
 NO_TABLE: Final = "ORA-00942"
+ABSENT: Final = frozenset({NO_TABLE, *_ora(980, 1775)})
+"""There is no such table or view, or the account may not know of it; behind a synonym it is ORA-00980 or 1775."""
+
 NO_CONNECTION: Final = "DPY-6005"
 CALL_TIMEOUT: Final = "DPY-4024"
 NO_PARTITION: Final = "ORA-14400"
@@ -89,8 +92,9 @@ _TABLE: Final[dict[Action, tuple[str, ...]]] = {
     Action.LOCK_OUT: (*_ora(1005, 1017, 1045, 28000, 28001, 28003, 28150), *_dpy(2033, 3015, 4001)),
     Action.MISCONFIGURED: (
         # the table and what belongs to it
-        *_ora(439, 904, 913, 942, 947, 1732, 1733, 1747, 1779, 2289, 4063, 4091, 4098, 6508, 8004, 12008, 30657),
-        *_ora(32795, 38913, 54013),
+        *ABSENT,
+        *_ora(439, 904, 913, 947, 1732, 1733, 1747, 1779, 2289, 4063, 4091, 4098, 6508, 8004, 12008, 14450, 28113),
+        *_ora(28132, 30657, 32795, 38913, 42399, 54013),
         NO_PARTITION,
         # privileges, roles, the address, the client
         *_ora(1031, 1950, 12154, 28030, 28040, 28043, 41900, 46952, 65162),
@@ -117,6 +121,7 @@ _ENCRYPTION: Final = (
 _PRIMARY: Final = "the database is open read-only: point dsn: at the primary"
 _QUOTA: Final = "ask the DBA for quota on the tablespace"
 _REDO: Final = "free or enlarge the archive log destination"
+_SYNONYM: Final = "the synonym leads to no table: ask the DBA to create the table or the synonym again"
 _VIEW: Final = "the view cannot take rows: set table: to its base table"
 _GENERATED: Final = "the database fills this column itself: take it out of columns:"
 
@@ -132,6 +137,7 @@ NEXT_STEPS: Final = {
     "ORA-00913": "check columns: against the table",
     "ORA-00942": "check table:, or ask for SELECT and INSERT on it",
     "ORA-00947": "check columns: against the table",
+    "ORA-00980": _SYNONYM,
     "ORA-01005": "set password:; it is read again at each probe",
     "ORA-01017": "check user: and password:; a new password needs no restart",
     "ORA-01031": _GRANT,
@@ -155,6 +161,7 @@ NEXT_STEPS: Final = {
     "ORA-01732": _VIEW,
     "ORA-01733": _VIEW,
     "ORA-01747": "check columns: against the table",
+    "ORA-01775": _SYNONYM,
     "ORA-01779": _VIEW,
     "ORA-01950": _QUOTA,
     "ORA-02091": "ask the DBA to make the constraint NOT DEFERRABLE",
@@ -179,6 +186,7 @@ NEXT_STEPS: Final = {
     "ORA-12506": "ask the DBA to let this host and service through the listener's access control list",
     **dict.fromkeys(_ora(12599, 12637, 12650, 12660), _ENCRYPTION),
     "ORA-14400": _PARTITIONS,
+    "ORA-14450": "table: is a temporary table in use, which keeps no records: set table: to an ordinary one",
     "ORA-14466": "ask the DBA to make the partition READ WRITE",
     "ORA-16000": _PRIMARY,
     "ORA-16397": _PRIMARY,
@@ -196,6 +204,7 @@ NEXT_STEPS: Final = {
         "password versions, or set thick: with a newer Oracle Client"
     ),
     "ORA-28043": "ask the DBA: the database cannot reach the directory that authenticates accounts",
+    **dict.fromkeys(_ora(28113, 28132), "ask the DBA to correct the row-level security policy on the table"),
     "ORA-28150": "ask the DBA for ALTER USER target GRANT CONNECT THROUGH proxy (user: proxy[target])",
     "ORA-28365": _KEYSTORE,
     "ORA-28374": _KEYSTORE,
@@ -205,6 +214,7 @@ NEXT_STEPS: Final = {
     "ORA-32795": _GENERATED,
     "ORA-38913": "check table:: it is an external or read-only object",
     "ORA-41900": _GRANT,
+    "ORA-42399": "the view is read-only: set table: to its base table",
     "ORA-46952": "ask the DBA for a supported client version",
     "ORA-54013": _GENERATED,
     "ORA-60019": _EXTEND,

@@ -15,7 +15,7 @@ from typing import Any, Final
 import oracledb
 
 from agent_core.api import ConfigurationError
-from oracle_sink.session.codes import CALL_TIMEOUT, NO_TABLE
+from oracle_sink.session.codes import ABSENT, CALL_TIMEOUT, NO_TABLE
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import code_of, text_of
 from oracle_sink.session.soundness import connection_is_lost
@@ -28,7 +28,7 @@ DICTIONARY_SECONDS: Final = 60.0
 _SYNONYMS: Final = 8
 """How many synonyms may lead to the table, one to the next."""
 
-_NOT_THERE: Final = frozenset({NO_TABLE, "ORA-00904", "ORA-01031"})
+_NOT_THERE: Final = ABSENT | {"ORA-00904", "ORA-01031"}
 """A view that this release does not have, or that the account may not read."""
 
 _ROLLBACKS: Final = 3

@@ -38,14 +38,11 @@ class KnownTable:
     slow or refuses then, that is logged, and it is asked again later.
     """
 
-    def __init__(
-        self, config: OracleSinkConfig, context: ComponentContext, limit_seconds: float = DICTIONARY_SECONDS
-    ) -> None:
+    def __init__(self, config: OracleSinkConfig, context: ComponentContext) -> None:
         self._config = config
         self._context = context
         self._log = context.log
         self._clock = context.clock
-        self._limit_seconds = limit_seconds
         self._table = parse_table(config.table)
         self._turn = threading.Lock()
         self._layout: Layout | None = None
@@ -113,7 +110,7 @@ class KnownTable:
     def _read(self, connection: oracledb.Connection) -> Layout:
         began = self._clock.monotonic()
         try:
-            limit = self._limit_seconds if self._layout is None else min(self._limit_seconds, _REREAD_SECONDS)
+            limit = DICTIONARY_SECONDS if self._layout is None else _REREAD_SECONDS
             facts = read_facts(connection, self._table, limit)
         finally:
             ended = self._clock.monotonic()

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent_core.api import Batch, ComponentContext, ConfigurationError, RetryableError, SinkError
-from oracle_sink.session.codes import DUPLICATE, NO_TABLE
+from oracle_sink.session.codes import ABSENT, DUPLICATE
 from oracle_sink.session.connections import Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import code_of, text_of, translate
@@ -37,7 +37,7 @@ _MOST_WRITERS: Final = 1000
 _NOTHING: Final = "-"
 """The token of a writer that has not written yet."""
 
-_REFUSED: Final = frozenset((NO_TABLE, "ORA-00904", "ORA-01031", "ORA-41900"))
+_REFUSED: Final = ABSENT | {"ORA-00904", "ORA-01031", "ORA-41900"}
 """The table, a column or a privilege is missing."""
 
 _LONGEST_TOKEN: Final = 1000
