@@ -136,6 +136,19 @@ def test_another_worker_settles_it_as_well(when: str, start: MakeSink, plain: St
     assert stored(plain) == (10, 10)
 
 
+def test_a_retry_that_loses_its_answer_too_does_not_forget_the_first_one(
+    start: MakeSink, plain: Standin, tmp_path: Path
+) -> None:
+    sink = start()
+    for _ in range(4):
+        lose(sink, numbered(10), plain, "after")
+    again = start()
+    assert again.write(numbered(10, START - 1000)).inserted == 10
+    assert again.write(numbered(10)) == WriteOutcome(inserted=0, duplicates=10)
+    assert not list(tmp_path.glob("unsettled*"))
+    assert stored(plain) == (20, 20)
+
+
 @pytest.mark.parametrize("when", ["after", "before"])
 def test_records_that_went_to_the_fallback_are_recognised_in_any_batch_and_after_a_restart(
     when: str, start: MakeSink, plain: Standin

@@ -116,5 +116,6 @@ class UnsettledFiles:
             self._path(unsettled).unlink(missing_ok=True)
 
     def _path(self, unsettled: Unsettled) -> Path:
-        name = hashlib.sha256(f"{unsettled.writer}\n{unsettled.token}".encode()).hexdigest()[:16]
+        # A writer may write the same batch, that is the same token, twice in succession.
+        name = hashlib.sha256(f"{unsettled.writer}\n{unsettled.before}\n{unsettled.token}".encode()).hexdigest()[:16]
         return self._folder / f"{self._prefix}{name}.json"

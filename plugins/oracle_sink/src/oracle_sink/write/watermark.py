@@ -145,6 +145,10 @@ class Watermark:
         elif unsettled:
             digests = record_digests(batch)
             for commit in unsettled:
+                if not commit.records:  # only its writer's row is in doubt
+                    self._happened(session, commit)
+                    self._forget(commit)
+                    continue
                 if commit.records.keys().isdisjoint(digests) or not self._happened(session, commit):
                     continue
                 left, taken = commit.records.copy(), Counter[str]()
@@ -191,7 +195,8 @@ class Watermark:
         with self._lock:
             self._writers = {thread: other for thread, other in self._writers.items() if other is not writer}
             self._unsettled.append(commit)
-            self._keep(commit)
+            if commit.records:
+                self._keep(commit)
             if len(self._unsettled) > _MOST_UNSETTLED:
                 self._say_unknown(self._unsettled[0], "too many commits are unsettled")
                 self._forget(self._unsettled[0])
@@ -264,7 +269,7 @@ class Watermark:
                 self._free.append(Writer(commit.writer, token))
             else:
                 self._say_unknown(commit, "its row in the watermark table was changed by somebody else, or deleted")
-            if commit.committed:
+            if commit.committed and commit.records:
                 self._keep(commit)  # before the writer's next commit
             else:
                 self._forget(commit)
@@ -283,10 +288,14 @@ class Watermark:
             )
 
     def _forget(self, commit: Unsettled) -> None:
-        self._unsettled.remove(commit)
-        self._files.remove(commit)
+        with self._lock:
+            if commit in self._unsettled:  # two workers may have asked about it
+                self._unsettled.remove(commit)
+                self._files.remove(commit)
 
     def _say_unknown(self, commit: Unsettled, reason: str) -> None:
+        if not commit.records:
+            return
         self._log.error(
             "commit never settled",
             sink=self._sink,
