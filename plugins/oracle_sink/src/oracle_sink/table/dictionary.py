@@ -102,8 +102,10 @@ def limited(connection: oracledb.Connection, seconds: float) -> Iterator[None]:
         connection.call_timeout = max(1, round(seconds * 1000))
         yield
     finally:
-        with suppress(*DRIVER_ERRORS, AttributeError):  # a lost connection has no time-out to set
-            connection.call_timeout = before
+        # To set it on a connection that the driver has closed may end the process (seen with python-oracledb 26.1).
+        if connection.is_healthy():
+            with suppress(*DRIVER_ERRORS, AttributeError):
+                connection.call_timeout = before
 
 
 def works_again(connection: oracledb.Connection, error: BaseException) -> bool:
