@@ -21,7 +21,7 @@ from agent_core.api import (
 )
 from oracle_sink.config import OnConflict, OracleSinkConfig
 from oracle_sink.session.codes import DUPLICATE, EXPIRES_SOON, NO_TABLE, Action
-from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.driver import DRIVER_ERRORS, limit_calls
 from oracle_sink.session.dsn.address import addresses_of, explore
 from oracle_sink.session.dsn.login_limit import attempts_of, login_seconds
 from oracle_sink.session.errors import (
@@ -98,7 +98,7 @@ def diagnose(config: OracleSinkConfig, context: ComponentContext, latch: Latch) 
         took = (time.monotonic() - start) * 1000
         mode = "Thin" if connection.thin else "Thick"
         yield Finding(Severity.OK, f"{subject} log-in", f"as {config.user} in {took:.0f} ms, {mode} mode")
-        connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
+        limit_calls(connection, max(1, round(config.timeouts.call_seconds * 1000)))
         yield from _Examination(config, context, connection).findings()
     finally:
         close_quietly(connection.close)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import oracledb
 import pytest
+from oracle_sink.session.driver import limit_calls
 from oracle_sink.sink import OracleSink
 from oracle_sink.table import dictionary
 from oracle_sink.table.dictionary import read_facts
@@ -44,6 +45,15 @@ def test_a_join_of_the_dictionary_names_table_and_owner_on_both_sides(sql: str) 
     bound = set(re.findall(r"(\w+)\.(?:table_)?(owner|name) = :\d", sql))
     assert len(bound) == 4
     assert {alias for alias, part in bound if part == "owner"} == {alias for alias, part in bound if part == "name"}
+
+
+def test_a_connection_that_is_lost_while_it_is_read_ends_nothing_but_the_reading(
+    connection: oracledb.Connection, database: Standin
+) -> None:
+    database.fault("query", "drop", match="all_cons_columns")
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4011"):
+        read_facts(connection, parse_table("TAGFERRY_TEST"))
+    limit_calls(connection, 1)  # without the check of its health, this would end the process
 
 
 def test_reading_puts_the_call_timeout_back_whatever_happens(

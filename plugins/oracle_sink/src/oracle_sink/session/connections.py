@@ -22,7 +22,7 @@ import oracledb
 
 from agent_core.api import ComponentContext, RetryableError, SinkError
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.driver import DRIVER_ERRORS, limit_calls
 from oracle_sink.session.dsn.login_limit import login_seconds
 from oracle_sink.session.errors import translate
 from oracle_sink.session.expiry import Expiry
@@ -217,9 +217,9 @@ class Connections:
         connection = session.connection
         limit = connection.call_timeout
         try:
-            connection.call_timeout = _PING_TIMEOUT_MS
+            limit_calls(connection, _PING_TIMEOUT_MS)
             connection.ping()
-            connection.call_timeout = limit
+            limit_calls(connection, limit)
         except DRIVER_ERRORS:
             return False
         return True
@@ -259,7 +259,7 @@ class Connections:
         # Outside the latch: a slow dictionary must not keep others from logging in.
         try:
             peer.allow(ANSWER_BYTES)
-            connection.call_timeout = max(1, round(config.timeouts.call_seconds * 1000))
+            limit_calls(connection, max(1, round(config.timeouts.call_seconds * 1000)))
             connection.module = self._module
             for refusal in prepare(connection, config.session):
                 self._log.warning(

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 import oracledb
 
 from agent_core.api import ConfigurationError
 from oracle_sink.session.codes import ABSENT, CALL_TIMEOUT, NO_TABLE
-from oracle_sink.session.driver import DRIVER_ERRORS
+from oracle_sink.session.driver import DRIVER_ERRORS, limit_calls
 from oracle_sink.session.errors import code_of, text_of
 from oracle_sink.session.soundness import connection_is_lost
 from oracle_sink.table.facts import Column, ColumnKind, Generated, Key, TableFacts
@@ -80,7 +80,7 @@ class Dictionary:
     def rows(self, sql: str, *binds: str | int) -> Sequence[tuple[Any, ...]]:
         """All rows of a query. Raises what the driver raises; DPY-4024 when the time is up."""
         left = self._deadline - time.monotonic()
-        self._connection.call_timeout = max(1, round(left * 1000))
+        limit_calls(self._connection, max(1, round(left * 1000)))
         found: Sequence[tuple[Any, ...]] = self._cursor.execute(sql, list(binds)).fetchall()
         return found
 
@@ -99,13 +99,10 @@ def limited(connection: oracledb.Connection, seconds: float) -> Iterator[None]:
     """Limit each call in the block; afterwards the connection has the call time-out that it had."""
     before = connection.call_timeout
     try:
-        connection.call_timeout = max(1, round(seconds * 1000))
+        limit_calls(connection, max(1, round(seconds * 1000)))
         yield
     finally:
-        # To set it on a connection that the driver has closed may end the process (seen with python-oracledb 26.1).
-        if connection.is_healthy():
-            with suppress(*DRIVER_ERRORS, AttributeError):
-                connection.call_timeout = before
+        limit_calls(connection, before)
 
 
 def works_again(connection: oracledb.Connection, error: BaseException) -> bool:
