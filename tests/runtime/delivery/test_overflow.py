@@ -174,6 +174,34 @@ def test_a_large_append_that_fails_is_tried_parcel_by_parcel(make_rig: MakeRig, 
     assert (rig.snapshot().diverted, rig.snapshot().pending) == (30, 10)
 
 
+def test_while_a_worker_hangs_in_the_fallback_the_relief_looks_once_a_second(
+    make_rig: MakeRig, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, looks, wait = make_rig(max_records=1), threading.Semaphore(0), overflow.Overflow.wait
+
+    def counted(of: overflow.Overflow, seconds: float) -> bool:
+        looks.release()
+        return wait(of, seconds)
+
+    monkeypatch.setattr(overflow.Overflow, "wait", counted)
+    assert rig.fallback is not None
+    rig.fallback.script.append(disk)
+    rig.sink.script.append(lambda batch: WriteOutcome(0, 0, (Rejection(0, "E1", "no"),)))
+    rig.accept(batch_of(1)).start()
+    disk.wait_for_call()
+    rig.clock.advance(HANGING_SECONDS)
+    Background(rig.delivery.watch.run_relief)
+    assert looks.acquire(timeout=PATIENCE_SECONDS)
+    rig.delivery.refuse(batch_of(2), DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR)
+    assert looks.acquire(timeout=PATIENCE_SECONDS)
+    rig.clock.wait_for_a_wait_of(1)
+    disk.go_on.set()
+    rig.observer.wait_for("batch_delivered")
+    rig.clock.advance(1)
+    rig.observer.wait_for("batch_diverted")
+    assert rig.snapshot().pending == 0
+
+
 def test_a_fallback_that_hangs_holds_no_worker_of_a_sink_that_is_up(make_rig: MakeRig, disk: SlowDisk) -> None:
     rig, pause = make_rig(max_records=1), threading.Event()
     assert rig.fallback is not None
