@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from agent_core.api import SystemClock
 
 Row = Mapping[str, object]
 
@@ -33,7 +34,7 @@ _MOST_COLUMNS: Final = 200
 class SqliteRows:
     """Reads one file that is open. What goes beyond the limits raises sqlite3.Error, whose message is for the user."""
 
-    def __init__(self, connection: sqlite3.Connection, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: Callable[[], float] = SystemClock().monotonic) -> None:
         self._connection = connection
         self._now = now
         self._ends_at = now() + MAX_SECONDS
