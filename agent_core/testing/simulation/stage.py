@@ -23,27 +23,23 @@ def load(packages: Iterable[str]) -> None:
     """Import every module of the packages: one that is imported later would have the real threads."""
     for package in packages:
         module = importlib.import_module(package)
-        for found in pkgutil.walk_packages(module.__path__, f"{package}."):
+        for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{package}."):
             if not found.name.rpartition(".")[2].startswith("__main__") and ".testing" not in found.name:
                 importlib.import_module(found.name)
 
 
-def set_stage(scheduler: Scheduler, packages: Iterable[str], disk: Disk | None = None, *, lines: bool = False) -> None:
+def set_stage(
+    scheduler: Scheduler, packages: Iterable[str], disk: Disk | None = None, *, lines_of: Iterable[str] = ()
+) -> None:
     """Let every module of the packages use the scheduler's threads, queues, time and randomness, and ``disk``.
 
-    Cannot be undone: call it in the process of one life. ``lines``: every line of the packages is a point.
+    Cannot be undone: call it in the process of one life. ``lines_of``: packages whose every line is a point.
     """
-    prefixes = tuple(packages)
-    modules = [
-        module
-        for name, module in sorted(sys.modules.items())
-        if name.partition(".")[0] in prefixes and not name.startswith("agent_core.testing.simulation")
-    ]
-    files = frozenset(module.__file__ for module in modules if module.__file__)
-    chosen = files.__contains__ if lines else None
+    files = frozenset(module.__file__ for module in _modules(tuple(lines_of)) if module.__file__)
+    chosen = files.__contains__ if files else None
     primitives = Primitives(scheduler, chosen)
     replace_in(
-        modules,
+        _modules(tuple(packages)),
         {
             threading: primitives.threading,
             queue: primitives.queue,
@@ -55,6 +51,15 @@ def set_stage(scheduler: Scheduler, packages: Iterable[str], disk: Disk | None =
         disk.install()
     if chosen is not None:
         sys.settrace(line_points(scheduler, chosen))
+
+
+def _modules(packages: tuple[str, ...]) -> list[ModuleType]:
+    return [
+        module
+        for name, module in sorted(sys.modules.items())
+        if any(name == package or name.startswith(f"{package}.") for package in packages)
+        and not name.startswith("agent_core.testing.simulation")
+    ]
 
 
 def _time(scheduler: Scheduler) -> ModuleType:
