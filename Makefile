@@ -66,6 +66,9 @@ chaos: develop  ## the fault tests at full length
 simulate: develop  ## deterministic histories of the agent: SEEDS=1000, or SEED=7 for one with its last points
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --go-on)
 
+mutants: develop  ## bugs planted in the agent's code, one after another: the histories must find each
+	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants
+
 isolation: develop  ## every plugin and kit alone, with what its metadata names and nothing else
 	@$(BIN)/python -m pytest -m isolation tests/distributions -n $(WORKERS) --dist worksteal
 
@@ -78,4 +81,4 @@ dist: setup  ## wheels and source distributions of the core, the plugins and the
 clean:  ## remove .venv, dist and what the tools left behind
 	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup develop demo plant test browser lint bench chaos simulate isolation drivers dist clean
+.PHONY: help setup develop demo plant test browser lint bench chaos simulate mutants isolation drivers dist clean

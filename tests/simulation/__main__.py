@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from simulation.mutants import MUTANTS, plant
+from simulation.hunt import hunt_all
+from simulation.mutants import MutantGone, plant
+from simulation.planted import MUTANTS
 
 
 def main() -> int:
@@ -21,9 +23,20 @@ def main() -> int:
     parser.add_argument("--tell", action="store_true", help="say what each history was, with the hash of its trace")
     mutants = {mutant.name: mutant for mutant in MUTANTS}
     parser.add_argument("--mutant", choices=mutants, help="with this bug planted; succeeds when a history finds it")
+    parser.add_argument(
+        "--mutants", nargs="*", metavar="NAME", help="hunt these planted bugs, or all; fails when one survives"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="how many bugs are hunted at a time")
     arguments = parser.parse_args()
+    if arguments.mutants is not None:
+        chosen = [mutants[name] for name in arguments.mutants] or MUTANTS
+        return int(not hunt_all(chosen, arguments.processes))
     if arguments.mutant is not None:
-        plant(mutants[arguments.mutant])
+        arguments.lines |= mutants[arguments.mutant].lines
+        try:
+            plant(mutants[arguments.mutant])
+        except MutantGone as error:
+            parser.error(str(error))
     from simulation.history import HistoryFailed, prepare, run  # after the bug was planted
 
     prepare()

@@ -5,11 +5,26 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from csv_sink.plugin import agent_register_sink
+from memory_buffer.config import MemoryBufferConfig
 from memory_buffer.plugin import agent_register_buffer
-from simulation.cast import ModelTable, NumberSource
+from simulation.cast import ModelTable, MoodyBuffer, MoodyTransform, NumberSource
 from simulation.world import World
 
-from agent_core.api import ComponentContext, Config, Sink, SinkFactory, Source, SourceFactory
+from agent_core.api import (
+    Buffer,
+    BufferFactory,
+    ComponentContext,
+    Config,
+    Sink,
+    SinkFactory,
+    Source,
+    SourceFactory,
+    Transform,
+    TransformFactory,
+)
+from agent_core.api import (
+    settings as settings_of,
+)
 from agent_core.config.model import (
     AgentConfig,
     BatchConfig,
@@ -23,11 +38,12 @@ from agent_core.config.model import (
     RetryConfig,
     SinkConfig,
     SourceConfig,
+    TransformConfig,
 )
 from agent_core.registry.catalog import Catalog, Plugin
 
 
-def catalog(table: ModelTable, source: NumberSource) -> Catalog:
+def catalog(table: ModelTable, source: NumberSource, transform: MoodyTransform) -> Catalog:
     """The plugins of one life."""
 
     def create_source(config: Config, context: ComponentContext) -> Source:
@@ -36,12 +52,22 @@ def catalog(table: ModelTable, source: NumberSource) -> Catalog:
     def create_sink(config: Config, context: ComponentContext) -> Sink:
         return table
 
+    def create_transform(config: Config, context: ComponentContext) -> Transform:
+        return transform
+
+    def create_buffer(config: Config, context: ComponentContext) -> Buffer:
+        return MoodyBuffer(settings_of(MemoryBufferConfig, config), context)
+
+    buffer = agent_register_buffer()
+    moody = BufferFactory("moody_buffer", buffer.schema, create_buffer, "")
     return Catalog(
         [
             Plugin("numbers", "d", "1", "", (SourceFactory("numbers", {}, create_source, ""),)),
             Plugin("table", "d", "1", "", (SinkFactory("table", {}, create_sink, ""),)),
             Plugin("csv_sink", "d", "1", "", (agent_register_sink(),)),
-            Plugin("memory_buffer", "d", "1", "", (agent_register_buffer(),)),
+            Plugin("memory_buffer", "d", "1", "", (buffer,)),
+            Plugin("moody_buffer", "d", "1", "", (moody,)),
+            Plugin("moody_transform", "d", "1", "", (TransformFactory("moody_transform", {}, create_transform, ""),)),
         ]
     )
 
@@ -67,7 +93,8 @@ def configuration(world: World) -> AgentConfig:
         inputs=("line",),
         config={},
         buffer=BufferConfig(
-            "memory_buffer", {"capacity": settings.capacity, "when_full": settings.when_full, "block_limit": 2.0}
+            "moody_buffer" if settings.moody_buffer else "memory_buffer",
+            {"capacity": settings.capacity, "when_full": settings.when_full, "block_limit": 2.0},
         ),
         batch=BatchConfig(settings.max_records, 0.5),
         retry=RetryConfig(2, 1, 2, 0.2, 10),
@@ -78,6 +105,7 @@ def configuration(world: World) -> AgentConfig:
         divert_after_seconds=5,
         fallback=fallback if settings.fallback else None,
     )
+    transforms = (TransformConfig("moody_transform", {}),) if settings.transformed else ()
     return AgentConfig(
         file=world.folder / "agent.yaml",
         name="line-1",
@@ -86,7 +114,7 @@ def configuration(world: World) -> AgentConfig:
         start_timeout_seconds=5,
         plugins=PluginsConfig((), ()),
         log=LogConfig("info", LogFormat.CONSOLE, None),
-        sources=(SourceConfig("line", "numbers", {}, (), None),),
+        sources=(SourceConfig("line", "numbers", {}, transforms, None),),
         sinks=(sink,),
         extensions=(),
         mapping=MappingProxyType({}),

@@ -64,4 +64,6 @@ def _one_life(world: World, seed: str, *, last: bool, lines: bool, trace: Path |
         ended.world.after_kill()
     elif ended.clean:
         ended.world.after_stop(ended.ledger, began_with)
+    else:
+        ended.world.after_troubled_stop(ended.ledger, began_with)
     return ended.world

@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
 from types import CodeType, ModuleType
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """In ``module``, ``before``, which stands there once, becomes ``after``. ``lines``: found only with every line."""
+    """In ``module``, ``before``, which stands there once, becomes ``after``.
+
+    ``seeds``: within so many histories it must be found; ``lines``: with threads that may switch at every line.
+    """
 
     name: str
     module: str
@@ -23,13 +27,24 @@ class Mutant:
     lines: bool = False
 
 
-MUTANTS: tuple[Mutant, ...] = (
-    Mutant("no_fsync", "csv_sink.files.part", "            os.fsync(self._file.fileno())\n", "            pass\n"),
-)
+class MutantGone(Exception):
+    """The text that a mutant changes is not in its module, or not once: the code has changed since."""
+
+
+def check(mutant: Mutant) -> None:
+    """Raises MutantGone."""
+    spec = importlib.util.find_spec(mutant.module)
+    there = 0 if spec is None or spec.origin is None else Path(spec.origin).read_text().count(mutant.before)
+    if there != 1:
+        raise MutantGone(
+            f"mutant {mutant.name}: its text is in {mutant.module} {there} times, not once; "
+            f"change the mutant as the code was changed:\n{mutant.before}"
+        )
 
 
 def plant(mutant: Mutant) -> None:
-    """Let the module be imported with its bug. Before anything of the agent is imported."""
+    """Let the module be imported with its bug. Before anything of the agent is imported. Raises MutantGone."""
+    check(mutant)
     sys.meta_path.insert(0, _Planter(mutant))
 
 
@@ -57,8 +72,5 @@ class _Mutated(SourceFileLoader):
         self._mutant = mutant
 
     def get_code(self, fullname: str) -> CodeType:
-        source = self.get_data(self.path).decode()
-        if source.count(self._mutant.before) < 1:
-            raise ImportError(f"mutant {self._mutant.name}: its text is not in {fullname}")
-        mutated = source.replace(self._mutant.before, self._mutant.after, 1)
+        mutated = self.get_data(self.path).decode().replace(self._mutant.before, self._mutant.after)
         return compile(mutated, self.path, "exec", dont_inherit=True)

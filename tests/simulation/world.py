@@ -15,7 +15,7 @@ from pathlib import Path
 from agent_core.api import LedgerSnapshot
 from agent_core.testing.simulation.disk import FileTimes
 
-REFUSED_EVERY = 41
+REFUSED_EVERY = 17
 """The table refuses the content of every so many values."""
 
 
@@ -33,6 +33,9 @@ class Settings:
     fallback: bool
     replay: bool
     power_cuts: bool
+    hasty: bool
+    transformed: bool
+    moody_buffer: bool
     shutdown_seconds: float
 
     @property
@@ -54,6 +57,9 @@ class Settings:
             fallback=fallback,
             replay=fallback and randomness.random() < 0.7,
             power_cuts=randomness.random() < 0.5,
+            hasty=randomness.random() < 0.3,
+            transformed=randomness.random() < 0.3,
+            moody_buffer=randomness.random() < 0.3,
             shutdown_seconds=randomness.choice((5.0, 30.0)),
         )
 
@@ -75,6 +81,16 @@ class World:
     said_diverted: set[int] = field(default_factory=set)
     uncertain: set[int] = field(default_factory=set)
     """Whoever wrote them could not know whether they went in."""
+    unsure: set[int] = field(default_factory=set)
+    """In this life, the answer to their write was lost or made no sense."""
+    deleted: set[int] = field(default_factory=set)
+    """Refused, and their file was deleted by the operator."""
+    calling: Counter[int] = field(default_factory=Counter)
+    """In a call of ``write`` that has not returned."""
+    congested: bool = False
+    """The disk was so slow in this life that records have queued up before the fallback, beside the buffer."""
+    accused: str | None = None
+    """What a part has seen that must not be."""
     writing: Counter[int] = field(default_factory=Counter)
     """Handed to the table, and not yet announced as delivered."""
     file_times: FileTimes = field(default_factory=dict)
@@ -92,6 +108,10 @@ class World:
         """Numbers that nobody has had."""
         self.emitted += count
         return range(self.emitted - count, self.emitted)
+
+    def accuse(self, problem: str) -> None:
+        """Let the history fail at the next look."""
+        self.accused = self.accused or problem
 
     @staticmethod
     def refuses(value: int) -> bool:
@@ -119,7 +139,7 @@ class World:
         new = missing - self.perhaps_lost
         settings = self.settings
         most = settings.capacity + (settings.sources + 1) * settings.largest_batch + self.dropped_unseen()
-        if len(new) > most + self.dropped_now:
+        if not self.congested and len(new) > most + self.dropped_now:
             raise AssertionError(f"a kill lost {len(new)} values, at most {most + self.dropped_now} were in memory")
         self.perhaps_lost |= missing
         self.uncertain |= set(+self.writing)
@@ -136,6 +156,24 @@ class World:
         """Room for those whose drop the observer had not heard of."""
         return self.settings.largest_batch * self.settings.sources
 
+    def delete(self, path: Path) -> None:
+        """An operator is about to delete a file of refused values."""
+        self.deleted.update(_values(path))
+        self.perhaps_lost |= self.deleted
+
+    def after_troubled_stop(self, ledger: LedgerSnapshot, began_with: int) -> None:
+        """A call hung, or a source went on emitting: what is lost is counted, but where the rest is may be unclear."""
+        waiting, refused, done = self.in_files()
+        there = set(self.table) | set(waiting) | set(refused) | set(done) | self.deleted
+        missing = set(range(began_with, self.emitted)) - there
+        unseen = self.emitted - began_with - ledger.collected
+        if len(missing) > ledger.dropped + ledger.pending + unseen:
+            raise AssertionError(f"{len(missing)} are nowhere: {sorted(missing)[:20]} {ledger}")
+        self.perhaps_lost |= missing
+        self.uncertain |= set(+self.writing) | set(waiting)
+        self.writing.clear()
+        self.dropped_now = 0
+
     def after_stop(self, ledger: LedgerSnapshot, began_with: int) -> None:
         """A clean end: every value of this life is in a place that the ledger names."""
         if not ledger.balanced or ledger.pending:
@@ -144,24 +182,30 @@ class World:
         if ledger.collected != len(mine):
             raise AssertionError(f"collected {ledger.collected} of {len(mine)}: {ledger}")
         waiting, refused, done = self.in_files()
-        missing = mine - set(self.table) - set(waiting) - set(refused) - set(done)
+        missing = mine - set(self.table) - set(waiting) - set(refused) - set(done) - self.deleted
         dropped_and_there = len(mine & self.uncertain & set(self.table))
         if not len(missing) <= ledger.dropped <= len(missing) + dropped_and_there:
             nowhere = sorted(missing)[:20]
             raise AssertionError(f"{len(missing)} are nowhere, dropped {ledger.dropped}: {nowhere} {ledger}")
+        there = set(self.table) | set(waiting) | set(refused) | set(done) | self.deleted | self.perhaps_lost
+        for said, values in (("delivered", self.said_delivered), ("diverted", self.said_diverted)):
+            if lost := sorted(values - there):
+                raise AssertionError(f"{len(lost)} values were {said}, and are nowhere: {lost[:20]}")
         self.perhaps_lost |= missing
         self.dropped += ledger.dropped
-        self.check_no_double(waiting, refused)
+        self.check_no_double(waiting, refused, done)
         self.writing.clear()
         self.dropped_now = 0
 
-    def check_no_double(self, waiting: Counter[int], refused: Counter[int]) -> None:
+    def check_no_double(self, waiting: Counter[int], refused: Counter[int], done: Counter[int]) -> None:
         """Nothing is twice where it must be once."""
         for kind, values in (("waiting", waiting), ("refused", Counter() if self.refused_again else refused)):
             if twice := sorted(v for v, n in values.items() if n > 1 and v not in self.uncertain):
                 raise AssertionError(f"{len(twice)} values twice in the fallback, {kind}: {twice[:20]}")
         if self.settings.idempotent:
             return
+        if done:
+            raise AssertionError(f"{len(done)} values were written back into a table without a key")
         twice = [v for v, n in self.table.items() if n > 1 and v not in self.uncertain]
         if twice:
             raise AssertionError(f"{len(twice)} values twice in the table: {sorted(twice)[:20]}")

@@ -24,7 +24,8 @@ FileTimes = dict[int, tuple[object, int]]
 
 
 class Disk:
-    """One folder and all below it. ``before_sync`` runs first in each fsync; what it raises, fsync raises.
+    """One folder and all below it. ``before_sync`` runs first in each fsync, ``before_look`` in each fstat; what they
+    raise, these raise.
 
     ``times`` outlives a life: files keep their times.
     """
@@ -35,9 +36,11 @@ class Disk:
         time_ns: Callable[[], int],
         before_sync: Callable[[], None] = lambda: None,
         times: FileTimes | None = None,
+        before_look: Callable[[], None] = lambda: None,
     ) -> None:
         self.root = root
         self.before_sync = before_sync
+        self.before_look = before_look
         self._time_ns = time_ns
         self._changed_ns: FileTimes = {} if times is None else times
         self._safe_bytes: dict[int, int] = {}  # by inode
@@ -51,7 +54,7 @@ class Disk:
     def fsync(self, descriptor: int) -> None:
         """Stands in for ``os.fsync``."""
         self.before_sync()
-        found = os.fstat(descriptor)
+        found = _REAL_FSTAT(descriptor)
         if stat.S_ISDIR(found.st_mode):
             self._note_folder(Path(f"/proc/self/fd/{descriptor}").resolve())
         else:
@@ -63,6 +66,7 @@ class Disk:
 
     def fstat(self, descriptor: int) -> os.stat_result:
         """Stands in for ``os.fstat``."""
+        self.before_look()
         return self._timed(_REAL_FSTAT(descriptor), descriptor)
 
     def _timed(self, found: os.stat_result, path: str | int | os.PathLike[str]) -> os.stat_result:

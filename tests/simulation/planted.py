@@ -1,0 +1,451 @@
+"""The planted bugs, by the part that has them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.mutants import Mutant
+
+DELIVERY: Final = "agent_core.runtime.delivery"
+REPLAY: Final = "agent_core.runtime.replay"
+FILES: Final = "csv_sink.files"
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    Mutant(
+        "ambiguity_forgotten_at_the_stop",
+        f"{DELIVERY}.carrier",
+        "        if flight.ambiguous and not self._buffer.durable:\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "ambiguity_of_a_defect_forgotten",
+        f"{DELIVERY}.carrier",
+        "            flight.ambiguous |= self._sink.opened",
+        "            flight.ambiguous |= False",
+    ),
+    Mutant(
+        "ambiguity_of_a_lost_answer_forgotten",
+        f"{DELIVERY}.carrier",
+        "            flight.ambiguous |= error.ambiguous\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "diverted_and_taken_over",
+        f"{DELIVERY}.sink_gate",
+        " for flight in tuple(self._flights) if not flight.diverting]",
+        " for flight in tuple(self._flights)]",
+    ),
+    Mutant(
+        "given_up_and_counted_late",
+        f"{DELIVERY}.ledger",
+        "            self._given_up.add(sink_id)\n",
+        "",
+    ),
+    Mutant(
+        "taken_over_and_settled",
+        f"{DELIVERY}.carrier",
+        ("        if self._gate.returned(flight):\n            self._settler.settle(flight)\n"),
+        ("        self._gate.returned(flight)\n        self._settler.settle(flight)\n"),
+    ),
+    Mutant(
+        "diverted_not_settled",
+        f"{DELIVERY}.carrier",
+        "            self._buffer.settle(flight.lease)\n",
+        "",
+    ),
+    Mutant(
+        "defect_ends_a_worker",
+        f"{DELIVERY}.workers",
+        "                except BaseException as error:  # SystemExit",
+        "                except MemoryError as error:  # SystemExit",
+    ),
+    Mutant(
+        "defects_are_exceptions_only",
+        f"{DELIVERY}.shared_sink",
+        ("            except BaseException as error:\n                count_failure(error)"),
+        ("            except Exception as error:\n                count_failure(error)"),
+    ),
+    Mutant(
+        "flights_are_kept",
+        f"{DELIVERY}.sink_gate",
+        "        self._flights.discard(flight)\n",
+        "",
+    ),
+    Mutant(
+        "probe_not_given_back",
+        f"{REPLAY}.replayer",
+        "                self._gate.give_back(self)\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "a_write_that_returns_is_no_news",
+        f"{DELIVERY}.sink_gate",
+        '            self._locked_up(flight, "a write returned")\n',
+        "",
+    ),
+    Mutant(
+        "close_wakes_nobody",
+        f"{DELIVERY}.sink_gate",
+        ("            self._closed = True\n            self.changed.notify_all()\n"),
+        "            self._closed = True\n",
+    ),
+    Mutant(
+        "one_waiting_rejection_is_finished",
+        f"{DELIVERY}.settler",
+        ("            if self._keep(flight, last_try=True):\n                continue\n"),
+        ("            if self._keep(flight, last_try=True):\n                break\n"),
+    ),
+    Mutant(
+        "rejected_not_counted",
+        f"{DELIVERY}.settler",
+        "        self._diverter.count_rejected(stored)\n",
+        "",
+    ),
+    Mutant(
+        "rejected_wait_for_nothing",
+        f"{DELIVERY}.settler",
+        "            self._let_wait(flight)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "any_outcome_is_believed",
+        f"{DELIVERY}.shared_sink",
+        "                check_outcome(outcome, len(flight.batch))\n",
+        "",
+    ),
+    Mutant(
+        "sink_opened_by_each_worker",
+        f"{DELIVERY}.shared_sink",
+        ("        with self._lock:\n            return self._locked_open"),
+        ("        if True:\n            return self._locked_open"),
+    ),
+    Mutant(
+        "fallback_failure_is_believed",
+        f"{DELIVERY}.fallback",
+        "            raise FallbackFailed(message_of(error)) from error\n",
+        "            return ()\n",
+    ),
+    Mutant(
+        "call_of_the_fallback_never_ends",
+        f"{DELIVERY}.diverter",
+        "            self._calls.pop(thread, None)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "evicted_are_forgotten",
+        f"{DELIVERY}.delivery",
+        "            self._send(Parcel(evicted, DivertReason.BUFFER_FULL), DropReason.BUFFER_FULL)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "buffer_failure_is_forgotten",
+        f"{DELIVERY}.delivery",
+        "            self._send(Parcel(batch, DivertReason.BUFFER_FAILED), DropReason.BUFFER_FAILED)\n",
+        "",
+    ),
+    Mutant(
+        "taken_over_not_settled",
+        f"{DELIVERY}.delivery",
+        "            self.buffer.settle(lease)\n",
+        "",
+    ),
+    Mutant(
+        "taken_over_stored_twice",
+        f"{DELIVERY}.delivery",
+        "            if not stored:\n",
+        "            if True:\n",
+    ),
+    Mutant(
+        "handed_back_not_spilled",
+        f"{DELIVERY}.delivery",
+        (
+            "        self._spill_stuck(stuck)\n"
+            "        self._spill_ready()\n"
+            "        if self._workers.wait_until(deadline, lambda: not self._pending()):\n"
+            "            self._spill_ready()\n"
+        ),
+        "        self._spill_stuck(stuck)\n",
+    ),
+    Mutant(
+        "stop_does_not_wait_for_the_overflow",
+        f"{DELIVERY}.overflow",
+        "        self._gate.begin_divert(flight)  # a stop waits for it\n",
+        "",
+    ),
+    Mutant(
+        "given_up_and_stored",
+        f"{DELIVERY}.overflow",
+        ("            for parcel in left:\n                parcel.ended = True\n"),
+        "",
+    ),
+    Mutant(
+        "overflow_leaves_the_rest",
+        f"{DELIVERY}.overflow",
+        (
+            "                while self._parcels and self._parcels[0].reason is reason:\n"
+            "                    mine.append(self._parcels.popleft())\n"
+        ),
+        ("                mine.append(self._parcels.popleft())\n                self._parcels.clear()\n"),
+    ),
+    Mutant(
+        "relief_is_taken_over",
+        f"{DELIVERY}.watch",
+        "        self._gate.begin_divert(flight)\n",
+        "",
+    ),
+    Mutant(
+        "relief_keeps_its_lease",
+        f"{DELIVERY}.watch",
+        "                self._buffer.release(lease)\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "pipeline_does_not_wait",
+        "agent_core.runtime.pipeline",
+        "            while self._emitting and self._clock.monotonic() < deadline:\n",
+        "            while False:\n",
+    ),
+    Mutant(
+        "transform_failure_is_forgotten",
+        "agent_core.runtime.pipeline",
+        "            self._hand_over(route, delivery, partial(delivery.refuse, batch, *reasons))\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "append_without_a_lock",
+        "memory_buffer.buffer",
+        ("        with self._lock:\n            evicted = EMPTY\n"),
+        ("        if True:\n            evicted = EMPTY\n"),
+        lines=True,
+    ),
+    Mutant(
+        "lock_opens_before_the_eviction",
+        "memory_buffer.buffer",
+        ("            if excess > 0:\n                # The new"),
+        (
+            "            self._lock.release()\n"
+            "            self._lock.acquire()\n"
+            "            if excess > 0:\n"
+            "                # The new"
+        ),
+    ),
+    Mutant(
+        "settle_without_a_lock",
+        "memory_buffer.buffer",
+        ("    def settle(self, lease: Lease) -> None:\n        with self._lock:\n"),
+        ("    def settle(self, lease: Lease) -> None:\n        if True:\n"),
+        lines=True,
+    ),
+    Mutant(
+        "stats_without_a_lock",
+        "memory_buffer.buffer",
+        ("    def stats(self) -> BufferStats:\n        with self._lock:\n"),
+        ("    def stats(self) -> BufferStats:\n        if True:\n"),
+        lines=True,
+    ),
+    Mutant(
+        "leased_take_no_room",
+        "memory_buffer.buffer",
+        "            excess = self._leased + self._ready.records + count - self._capacity\n",
+        "            excess = self._ready.records + count - self._capacity\n",
+    ),
+    Mutant(
+        "newest_are_dropped_in_silence",
+        "memory_buffer.buffer",
+        (
+            "            if excess > 0 and self._when_full is WhenFull.DROP_NEWEST:\n"
+            "                kept = count - excess\n"
+            "                batch, evicted = batch.slice(0, kept), batch.slice(kept, count)\n"
+        ),
+        (
+            "            if excess > 0 and self._when_full is WhenFull.DROP_NEWEST:\n"
+            "                kept = count - excess\n"
+            "                batch, evicted = batch.slice(0, kept), EMPTY\n"
+        ),
+    ),
+    Mutant(
+        "released_are_lost",
+        "memory_buffer.buffer",
+        "            self._ready.put_back(self._take_back(lease).chunks)\n",
+        "            self._take_back(lease)\n",
+    ),
+    Mutant(
+        "stop_wakes_no_appender",
+        "memory_buffer.buffer",
+        "            for waiter in (*self._lessees, *self._appenders):\n",
+        "            for waiter in self._lessees:\n",
+    ),
+    Mutant(
+        "released_are_not_counted",
+        "memory_buffer.chunks",
+        "        self.records += sum(chunk.stop - chunk.start for chunk in chunks)\n",
+        "",
+    ),
+    Mutant(
+        "cut_keeps_what_it_gives",
+        "memory_buffer.chunks",
+        "                chunks.appendleft(Chunk(position + wanted, appended_at, batch, middle, stop))\n",
+        "                chunks.appendleft(Chunk(position + wanted, appended_at, batch, start, stop))\n",
+    ),
+    Mutant(
+        "no_fsync",
+        f"{FILES}.part",
+        ("                rest = rest[self._file.write(rest) or 0 :]\n            os.fsync(self._file.fileno())\n"),
+        "                rest = rest[self._file.write(rest) or 0 :]\n",
+    ),
+    Mutant(
+        "name_not_made_durable",
+        f"{FILES}.part",
+        ("            if not self.size_bytes:\n                sync_folder(self.path.parent)\n"),
+        "",
+    ),
+    Mutant(
+        "torn_line_stays",
+        f"{FILES}.part",
+        (
+            "            self._file.truncate(self.size_bytes)\n"
+            "            self._file.seek(self.size_bytes)\n"
+            "            os.fsync(self._file.fileno())\n"
+            "            self.torn = False\n"
+        ),
+        "            self.torn = False\n",
+    ),
+    Mutant(
+        "descriptor_stays_open",
+        f"{FILES}.part",
+        ("    finally:\n        os.close(descriptor)\n"),
+        ("    finally:\n        pass\n"),
+    ),
+    Mutant(
+        "part_of_a_divert_is_believed",
+        f"{FILES}.appender",
+        "                self._settle([lines], self._try(kind, [lines]))\n",
+        "                self._settle([lines], None)\n",
+    ),
+    Mutant(
+        "append_without_the_folder_lock",
+        f"{FILES}.appender",
+        ("            with self._lock:\n                self._append_waiting()\n"),
+        ("            if True:\n                self._append_waiting()\n"),
+    ),
+    Mutant(
+        "completing_without_the_folder_lock",
+        f"{FILES}.appender",
+        ("        with self._lock:\n            part = self._parts.get(kind)\n            if part is None or"),
+        ("        if True:\n            part = self._parts.get(kind)\n            if part is None or"),
+        lines=True,
+    ),
+    Mutant(
+        "append_fails_and_nobody_hears",
+        f"{FILES}.appender",
+        "            lines.failure, lines.settled = failure, True\n",
+        "            lines.failure, lines.settled = None, True\n",
+    ),
+    Mutant(
+        "those_who_wait_are_not_woken",
+        f"{FILES}.appender",
+        ("                self._leading = False\n                self._turn.notify_all()\n"),
+        "                self._leading = False\n",
+    ),
+    Mutant(
+        "torn_file_is_used_again",
+        f"{FILES}.appender",
+        ("                    if part.torn:\n                        self._abandon(kind)\n"),
+        ("                    if False:\n                        self._abandon(kind)\n"),
+    ),
+    Mutant(
+        "left_files_are_not_completed",
+        f"{FILES}.appender",
+        "        self._left = set(unfinished) - {part.path for part in self._parts.values()}\n",
+        "        self._left = set()\n",
+    ),
+    Mutant(
+        "listing_without_a_lock",
+        f"{FILES}.listing",
+        (
+            "            file = Waiting(path, FileVersion.of(path.stat()))\n"
+            "        except OSError:  # the next look finds it\n"
+            "            self.forget()\n"
+            "            return\n"
+            "        changed_ns = self._folder.changed_ns()\n"
+            "        with self._lock:\n"
+        ),
+        (
+            "            file = Waiting(path, FileVersion.of(path.stat()))\n"
+            "        except OSError:  # the next look finds it\n"
+            "            self.forget()\n"
+            "            return\n"
+            "        changed_ns = self._folder.changed_ns()\n"
+            "        if True:\n"
+        ),
+        lines=True,
+    ),
+    Mutant(
+        "finished_files_stay_in_the_listing",
+        f"{FILES}.listing",
+        ("            self._note_change(changed_ns)\n            self._remove(self._folder.path / name)\n"),
+        "            self._note_change(changed_ns)\n",
+    ),
+    Mutant(
+        "finished_files_stay_counted",
+        f"{FILES}.listing",
+        "        self._inventory.remove(name)\n",
+        "",
+    ),
+    Mutant(
+        "deleted_early",
+        f"{FILES}.replayed",
+        ("            if since_ns >= limit_ns:\n                break\n"),
+        "",
+    ),
+    Mutant(
+        "rejected_by_a_replay_are_forgotten",
+        f"{REPLAY}.file_replay",
+        "        self._rejected.store(flight)\n",
+        "",
+    ),
+    Mutant(
+        "position_before_the_write",
+        f"{REPLAY}.file_replay",
+        (
+            "            outcome = self._deliver(file, portion)\n"
+            "            if self._store_position(file, portion.stop):\n"
+            "                ledger.next_record = portion.stop\n"
+        ),
+        (
+            "            self._store_position(file, portion.stop)\n"
+            "            outcome = self._deliver(file, portion)\n"
+            "            ledger.next_record = portion.stop\n"
+        ),
+    ),
+    Mutant(
+        "finished_before_the_end",
+        f"{REPLAY}.file_replay",
+        "            if not self._sleep(max(0.0,",
+        ("            break\n            if not self._sleep(max(0.0,"),
+    ),
+    Mutant(
+        "replay_into_a_table_without_a_key",
+        f"{REPLAY}.replayer",
+        ("            if self._sink.idempotent:\n                return True\n"),
+        "            return True\n",
+    ),
+    Mutant(
+        "good_files_can_be_deleted",
+        f"{REPLAY}.replayer",
+        ("        if not found.rejected:\n            raise ReplayRefused("),
+        ("        if False:\n            raise ReplayRefused("),
+    ),
+    Mutant(
+        "position_of_another_file",
+        f"{REPLAY}.position",
+        "        return self._all().get(file, 0)\n",
+        "        return max(self._all().values(), default=0)\n",
+    ),
+    Mutant(
+        "position_is_not_dropped",
+        f"{REPLAY}.position",
+        "        self.keep_only(self._all().keys() - {file})\n",
+        "        pass\n",
+    ),
+)
