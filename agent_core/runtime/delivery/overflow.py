@@ -65,8 +65,9 @@ class Overflow:
             self._attended = attended
 
     def wait(self, seconds: float) -> bool:
-        """Return when records wait that can be stored, after so many ``seconds``, or on ``wake``; False once the gate is
-        closed.
+        """Return when records wait that can be stored, after so many ``seconds``, or on ``wake``.
+
+        False once the gate is closed.
         """
         with self._changed:
             if (not self._parcels or self._diverter.hangs) and not self._gate.closed:

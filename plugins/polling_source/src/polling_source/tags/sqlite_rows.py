@@ -26,6 +26,7 @@ MAX_STEPS: Final = 100_000_000
 MAX_SECONDS: Final = 60.0
 """A single step may work on a value of a megabyte."""
 
+_CLOCK: Final = SystemClock()
 _STEPS_PER_LOOK: Final = 1000
 _LONGEST_VALUE_BYTES: Final = 1024 * 1024
 _MOST_COLUMNS: Final = 200
@@ -34,7 +35,7 @@ _MOST_COLUMNS: Final = 200
 class SqliteRows:
     """Reads one file that is open. What goes beyond the limits raises sqlite3.Error, whose message is for the user."""
 
-    def __init__(self, connection: sqlite3.Connection, now: Callable[[], float] = SystemClock().monotonic) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: Callable[[], float] = _CLOCK.monotonic) -> None:
         self._connection = connection
         self._now = now
         self._ends_at = now() + MAX_SECONDS
