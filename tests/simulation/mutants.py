@@ -23,7 +23,7 @@ class Mutant:
     module: str
     before: str
     after: str
-    seeds: int = 60
+    seeds: int = 120
     lines: bool = False
 
 

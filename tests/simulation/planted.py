@@ -30,24 +30,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            pass\n",
     ),
     Mutant(
-        "diverted_and_taken_over",
-        f"{DELIVERY}.sink_gate",
-        " for flight in tuple(self._flights) if not flight.diverting]",
-        " for flight in tuple(self._flights)]",
-    ),
-    Mutant(
-        "given_up_and_counted_late",
-        f"{DELIVERY}.ledger",
-        "            self._given_up.add(sink_id)\n",
-        "",
-    ),
-    Mutant(
-        "taken_over_and_settled",
-        f"{DELIVERY}.carrier",
-        ("        if self._gate.returned(flight):\n            self._settler.settle(flight)\n"),
-        ("        self._gate.returned(flight)\n        self._settler.settle(flight)\n"),
-    ),
-    Mutant(
         "diverted_not_settled",
         f"{DELIVERY}.carrier",
         "            self._buffer.settle(flight.lease)\n",
@@ -72,12 +54,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "",
     ),
     Mutant(
-        "probe_not_given_back",
-        f"{REPLAY}.replayer",
-        "                self._gate.give_back(self)\n",
-        "                pass\n",
-    ),
-    Mutant(
         "a_write_that_returns_is_no_news",
         f"{DELIVERY}.sink_gate",
         '            self._locked_up(flight, "a write returned")\n',
@@ -88,12 +64,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{DELIVERY}.sink_gate",
         ("            self._closed = True\n            self.changed.notify_all()\n"),
         "            self._closed = True\n",
-    ),
-    Mutant(
-        "one_waiting_rejection_is_finished",
-        f"{DELIVERY}.settler",
-        ("            if self._keep(flight, last_try=True):\n                continue\n"),
-        ("            if self._keep(flight, last_try=True):\n                break\n"),
     ),
     Mutant(
         "rejected_not_counted",
@@ -150,12 +120,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "",
     ),
     Mutant(
-        "taken_over_stored_twice",
-        f"{DELIVERY}.delivery",
-        "            if not stored:\n",
-        "            if True:\n",
-    ),
-    Mutant(
         "handed_back_not_spilled",
         f"{DELIVERY}.delivery",
         (
@@ -173,12 +137,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "",
     ),
     Mutant(
-        "given_up_and_stored",
-        f"{DELIVERY}.overflow",
-        ("            for parcel in left:\n                parcel.ended = True\n"),
-        "",
-    ),
-    Mutant(
         "overflow_leaves_the_rest",
         f"{DELIVERY}.overflow",
         (
@@ -188,22 +146,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ("                mine.append(self._parcels.popleft())\n                self._parcels.clear()\n"),
     ),
     Mutant(
-        "relief_is_taken_over",
-        f"{DELIVERY}.watch",
-        "        self._gate.begin_divert(flight)\n",
-        "",
-    ),
-    Mutant(
         "relief_keeps_its_lease",
         f"{DELIVERY}.watch",
         "                self._buffer.release(lease)\n",
         "                pass\n",
-    ),
-    Mutant(
-        "pipeline_does_not_wait",
-        "agent_core.runtime.pipeline",
-        "            while self._emitting and self._clock.monotonic() < deadline:\n",
-        "            while False:\n",
     ),
     Mutant(
         "transform_failure_is_forgotten",
@@ -216,31 +162,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "memory_buffer.buffer",
         ("        with self._lock:\n            evicted = EMPTY\n"),
         ("        if True:\n            evicted = EMPTY\n"),
-        lines=True,
-    ),
-    Mutant(
-        "lock_opens_before_the_eviction",
-        "memory_buffer.buffer",
-        ("            if excess > 0:\n                # The new"),
-        (
-            "            self._lock.release()\n"
-            "            self._lock.acquire()\n"
-            "            if excess > 0:\n"
-            "                # The new"
-        ),
-    ),
-    Mutant(
-        "settle_without_a_lock",
-        "memory_buffer.buffer",
-        ("    def settle(self, lease: Lease) -> None:\n        with self._lock:\n"),
-        ("    def settle(self, lease: Lease) -> None:\n        if True:\n"),
-        lines=True,
-    ),
-    Mutant(
-        "stats_without_a_lock",
-        "memory_buffer.buffer",
-        ("    def stats(self) -> BufferStats:\n        with self._lock:\n"),
-        ("    def stats(self) -> BufferStats:\n        if True:\n"),
         lines=True,
     ),
     Mutant(
@@ -270,12 +191,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            self._take_back(lease)\n",
     ),
     Mutant(
-        "stop_wakes_no_appender",
-        "memory_buffer.buffer",
-        "            for waiter in (*self._lessees, *self._appenders):\n",
-        "            for waiter in self._lessees:\n",
-    ),
-    Mutant(
         "released_are_not_counted",
         "memory_buffer.chunks",
         "        self.records += sum(chunk.stop - chunk.start for chunk in chunks)\n",
@@ -294,158 +209,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "                rest = rest[self._file.write(rest) or 0 :]\n",
     ),
     Mutant(
-        "name_not_made_durable",
-        f"{FILES}.part",
-        ("            if not self.size_bytes:\n                sync_folder(self.path.parent)\n"),
-        "",
-    ),
-    Mutant(
-        "torn_line_stays",
-        f"{FILES}.part",
-        (
-            "            self._file.truncate(self.size_bytes)\n"
-            "            self._file.seek(self.size_bytes)\n"
-            "            os.fsync(self._file.fileno())\n"
-            "            self.torn = False\n"
-        ),
-        "            self.torn = False\n",
-    ),
-    Mutant(
         "descriptor_stays_open",
         f"{FILES}.part",
         ("    finally:\n        os.close(descriptor)\n"),
         ("    finally:\n        pass\n"),
-    ),
-    Mutant(
-        "part_of_a_divert_is_believed",
-        f"{FILES}.appender",
-        "                self._settle([lines], self._try(kind, [lines]))\n",
-        "                self._settle([lines], None)\n",
-    ),
-    Mutant(
-        "append_without_the_folder_lock",
-        f"{FILES}.appender",
-        ("            with self._lock:\n                self._append_waiting()\n"),
-        ("            if True:\n                self._append_waiting()\n"),
-    ),
-    Mutant(
-        "completing_without_the_folder_lock",
-        f"{FILES}.appender",
-        ("        with self._lock:\n            part = self._parts.get(kind)\n            if part is None or"),
-        ("        if True:\n            part = self._parts.get(kind)\n            if part is None or"),
-        lines=True,
-    ),
-    Mutant(
-        "append_fails_and_nobody_hears",
-        f"{FILES}.appender",
-        "            lines.failure, lines.settled = failure, True\n",
-        "            lines.failure, lines.settled = None, True\n",
-    ),
-    Mutant(
-        "those_who_wait_are_not_woken",
-        f"{FILES}.appender",
-        ("                self._leading = False\n                self._turn.notify_all()\n"),
-        "                self._leading = False\n",
-    ),
-    Mutant(
-        "torn_file_is_used_again",
-        f"{FILES}.appender",
-        ("                    if part.torn:\n                        self._abandon(kind)\n"),
-        ("                    if False:\n                        self._abandon(kind)\n"),
-    ),
-    Mutant(
-        "left_files_are_not_completed",
-        f"{FILES}.appender",
-        "        self._left = set(unfinished) - {part.path for part in self._parts.values()}\n",
-        "        self._left = set()\n",
-    ),
-    Mutant(
-        "listing_without_a_lock",
-        f"{FILES}.listing",
-        (
-            "            file = Waiting(path, FileVersion.of(path.stat()))\n"
-            "        except OSError:  # the next look finds it\n"
-            "            self.forget()\n"
-            "            return\n"
-            "        changed_ns = self._folder.changed_ns()\n"
-            "        with self._lock:\n"
-        ),
-        (
-            "            file = Waiting(path, FileVersion.of(path.stat()))\n"
-            "        except OSError:  # the next look finds it\n"
-            "            self.forget()\n"
-            "            return\n"
-            "        changed_ns = self._folder.changed_ns()\n"
-            "        if True:\n"
-        ),
-        lines=True,
-    ),
-    Mutant(
-        "finished_files_stay_in_the_listing",
-        f"{FILES}.listing",
-        ("            self._note_change(changed_ns)\n            self._remove(self._folder.path / name)\n"),
-        "            self._note_change(changed_ns)\n",
-    ),
-    Mutant(
-        "finished_files_stay_counted",
-        f"{FILES}.listing",
-        "        self._inventory.remove(name)\n",
-        "",
-    ),
-    Mutant(
-        "deleted_early",
-        f"{FILES}.replayed",
-        ("            if since_ns >= limit_ns:\n                break\n"),
-        "",
-    ),
-    Mutant(
-        "rejected_by_a_replay_are_forgotten",
-        f"{REPLAY}.file_replay",
-        "        self._rejected.store(flight)\n",
-        "",
-    ),
-    Mutant(
-        "position_before_the_write",
-        f"{REPLAY}.file_replay",
-        (
-            "            outcome = self._deliver(file, portion)\n"
-            "            if self._store_position(file, portion.stop):\n"
-            "                ledger.next_record = portion.stop\n"
-        ),
-        (
-            "            self._store_position(file, portion.stop)\n"
-            "            outcome = self._deliver(file, portion)\n"
-            "            ledger.next_record = portion.stop\n"
-        ),
-    ),
-    Mutant(
-        "finished_before_the_end",
-        f"{REPLAY}.file_replay",
-        "            if not self._sleep(max(0.0,",
-        ("            break\n            if not self._sleep(max(0.0,"),
-    ),
-    Mutant(
-        "replay_into_a_table_without_a_key",
-        f"{REPLAY}.replayer",
-        ("            if self._sink.idempotent:\n                return True\n"),
-        "            return True\n",
-    ),
-    Mutant(
-        "good_files_can_be_deleted",
-        f"{REPLAY}.replayer",
-        ("        if not found.rejected:\n            raise ReplayRefused("),
-        ("        if False:\n            raise ReplayRefused("),
-    ),
-    Mutant(
-        "position_of_another_file",
-        f"{REPLAY}.position",
-        "        return self._all().get(file, 0)\n",
-        "        return max(self._all().values(), default=0)\n",
-    ),
-    Mutant(
-        "position_is_not_dropped",
-        f"{REPLAY}.position",
-        "        self.keep_only(self._all().keys() - {file})\n",
-        "        pass\n",
     ),
 )

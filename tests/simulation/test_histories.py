@@ -19,11 +19,11 @@ def simulate(*arguments: str, hash_seed: int = 0) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-@pytest.mark.parametrize("first", [0, 10, 20, 30])
+@pytest.mark.parametrize("first", [0, 20])
 def test_in_every_history_every_value_is_where_the_guarantees_say(first: int) -> None:
-    ended = simulate("--seeds", "10", "--first", str(first))
+    ended = simulate("--seeds", "20", "--first", str(first))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "10 histories" in ended.stdout
+    assert "20 histories" in ended.stdout
 
 
 def test_a_history_depends_on_nothing_but_its_seed() -> None:
