@@ -33,6 +33,7 @@ from oracle_sink.write.rows import ConflictError, Rows, encode
 from oracle_sink.write.transaction import Transaction
 from oracle_sink.write.trials import Trial, Trials
 from oracle_sink.write.watermark import Watermark
+from oracle_sink.write.witness_file import WitnessFile
 
 _NS: Final = 1_000_000_000
 
@@ -52,7 +53,8 @@ class OracleSink:
         self._table = parse_table(config.table)
         self._known_table = KnownTable(config, context)
         self._known = KnownSpan()
-        self._doubt = Doubt(context.clock)
+        witnesses = WitnessFile(context.state_dir, context.component_id, config.dsn, str(self._table))
+        self._doubt = Doubt(context.clock, witnesses)
         self._trials = Trials()
         self._watermark: Watermark | None = None
         if config.watermark is not None:
@@ -70,6 +72,7 @@ class OracleSink:
         self._connections.open()
 
     def close(self) -> None:
+        self._doubt.keep()
         self._connections.close()
 
     def write(self, batch: Batch) -> WriteOutcome:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from oracle_sink.sink import OracleSink
+from oracle_sink.write.witness_file import WitnessFile
 from oracle_standin.process import Standin
 
 from agent_core.api import BAD, GOOD, Batch, ConfigurationError, Origin, RetryableError, Value, WriteOutcome
@@ -140,8 +143,47 @@ def test_without_a_record_that_was_ever_stored_rows_wait_but_not_forever(
     assert codes(sink.write(bad)) == [(0, "ORA-02290")]
 
 
+@pytest.fixture
+def forgotten(sink: OracleSink, tmp_path: Path) -> None:
+    """The records that the sink has written are in the table, and no file says which ones."""
+    sink.close()
+    for path in tmp_path.glob("witnesses-*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_restart_while_the_table_refuses_everything_costs_no_record(
+    killed: bool, sink: OracleSink, make_sink: MakeSink, clock: ManualClock, database: Standin
+) -> None:
+    sink.write(rows(("D", Decimal("1.50")), ("F", "text"), ("G", None), ("N", float("nan")), ("I", 2**60)))
+    if not killed:
+        sink.close()
+    database.fault("execute", "ora", code=2290, value=".", match="insert", times=0)
+    restarted = make_sink(clock)
+    restarted.open()
+    for _ in range(40):
+        with pytest.raises(ConfigurationError, match="not even one like those"):
+            restarted.write(rows(("B", 1.0), ("C", 1.0)))
+    database.clear_faults()
+    database.fault("execute", "ora", code=2290, value="^B", match="insert", times=0)
+    assert codes(restarted.write(rows(("B", 1.0)))) == [(0, "ORA-02290")]
+
+
+def test_witnesses_come_back_as_they_were(tmp_path: Path) -> None:
+    file = WitnessFile(tmp_path, "warehouse", "db", "T")
+    assert len(file.read()) == 0
+    batch = rows(("A", Decimal("1.50")), ("B", "text"), ("C", None), ("D", True), ("E", 2**60), ("F", 0.1), at=0)
+    file.keep(batch)
+    assert list(file.read().records()) == list(batch.records())
+    [path] = tmp_path.iterdir()
+    for torn in ("", "[[", "{}", "[1]", '[["A", {}, 192, ["a", "b", "c"]]]', '[["A", ["x"], 192, ["a", "b", "c"]]]'):
+        path.write_text(torn)
+        assert len(file.read()) == 0
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_after_a_restart_the_table_is_asked_with_a_row_of_its_own(
-    sink: OracleSink, make_sink: MakeSink, clock: ManualClock, database: Standin
+    make_sink: MakeSink, clock: ManualClock, database: Standin
 ) -> None:
     restarted = make_sink(clock)
     restarted.open()
@@ -156,8 +198,9 @@ def test_after_a_restart_the_table_is_asked_with_a_row_of_its_own(
     assert stored(database) == 3
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_a_table_that_cannot_be_asked_keeps_no_bad_row_waiting_forever(
-    sink: OracleSink, make_sink: MakeSink, clock: ManualClock, database: Standin
+    make_sink: MakeSink, clock: ManualClock, database: Standin
 ) -> None:
     restarted = make_sink(clock)
     restarted.open()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent_core.api import EMPTY, Batch, Clock, WriteOutcome
+from oracle_sink.write.witness_file import WitnessFile
 
 _WITNESSES: Final = 16
 """Records that are tried in the table's favour: some of them may be of tags that it no longer takes."""
@@ -24,20 +25,41 @@ _FIRST_WAIT: Final = 16
 class Doubt:
     """The memory of one sink. Thread-safe."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, file: WitnessFile | None = None) -> None:
+        """``file`` keeps witnesses for the next process."""
         self._clock = clock
+        self._file = file
         self._lock = threading.Lock()
+        self._is_kept = False
         self._last: tuple[Batch, WriteOutcome] = EMPTY, WriteOutcome(inserted=0)
+        self._earlier: Batch | None = None
         self._undecided = 0
         self._familiar: dict[str, float] = {}
 
     def stored(self, batch: Batch, outcome: WriteOutcome) -> None:
-        """Records of the batch are in the table. Costs two assignments."""
+        """Records of the batch are in the table. Costs two assignments, except for the first time."""
         self._last = batch, outcome
         self._undecided = 0
+        if not self._is_kept:
+            self.keep()
+
+    def keep(self) -> None:
+        """Store witnesses for the next process: a fresh set at the end, and one at the start in case there is none."""
+        with self._lock:
+            self._is_kept = True
+            if self._file is not None and (records := self._stored()):
+                self._file.keep(records)
 
     def witnesses(self) -> Batch:
-        """Records that the table has taken, spread over the last batch; EMPTY if there are none."""
+        """Records that the table has taken, spread over the last batch, or those of an earlier process; or EMPTY."""
+        if (records := self._stored()) or self._file is None:
+            return records
+        with self._lock:
+            if self._earlier is None:
+                self._earlier = self._file.read()
+            return self._earlier
+
+    def _stored(self) -> Batch:
         batch, outcome = self._last
         refused = {rejection.position for rejection in outcome.rejected}
         return with_time(batch, [position for position in range(len(batch)) if position not in refused], 0)

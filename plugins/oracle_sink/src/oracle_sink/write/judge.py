@@ -4,7 +4,7 @@ A code alone does not tell. ORA-02290 may be one bad value, or a CHECK constrain
 
     rows refused --> facts older than a minute, and fresher ones may explain it --> read them, begin again
                  --> others go in ------------------------------------------------> the rows
-                 --> none goes in: ask witnesses, records that the table took since the start
+                 --> none goes in: ask witnesses, records that the table took earlier
                        |--> one is taken now -------------------------------------> the rows
                        |--> none is ----------------------------------------------> the table: all wait
                        '--> there are none: copy one of the table's own rows
