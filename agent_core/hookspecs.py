@@ -2,8 +2,9 @@
 
 Hooks build parts and announce events; data moves by plain method calls. The register hooks are called once, when a
 plugin is loaded. Each observer of a running agent hears its events in order, in a thread of its own: what it does there
-holds up nobody. Up to 1,000 events wait for it, then they are dropped for this observer, logged and counted. One that
-takes longer than 1 ms is named in the log, one that raises is logged and counted.
+holds up nobody. Up to 1,000 events wait for it; when it has made no room for half a second, further ones are dropped
+for this observer, logged and counted. One that takes longer than 1 ms is named in the log, one that raises is logged
+and counted.
 """
 
 # A hook that returns something has no body here; pluggy calls only the implementations.

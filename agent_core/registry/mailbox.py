@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 MOST_EVENTS: Final = 1_000
 MOST_RECORDS: Final = 200_000
 """So many may wait, with the records of their batches; what comes when it is full is dropped."""
 
+ROOM_SECONDS: Final = 0.5
+"""How long ``put`` waits for room: an observer that is quick may not have had a turn on a busy machine. One that makes
+no room in this time is waited for again once half of what waits is handed over."""
+
 Delivery = Callable[[], object]
 
 
 class Mailbox:
-    """Hands over in order, one at a time. Thread-safe; ``put`` never waits for the observer.
+    """Hands over in order, one at a time. Thread-safe. An observer that hangs costs ``put`` half a second, once.
 
     While it is not open, ``put`` hands over in the caller's thread.
     """
@@ -27,6 +32,7 @@ class Mailbox:
         self._records = 0
         self._busy = False
         self._open = False
+        self._waited_in_vain = False
 
     def open(self) -> None:
         """Begin a thread; without one, everything stays as it was. Safe twice."""
@@ -43,7 +49,7 @@ class Mailbox:
         """Hand over soon; False when there is no room."""
         with self._changed:
             if self._open or self._busy or self._waiting:
-                if len(self._waiting) >= MOST_EVENTS or (self._waiting and self._records + records > MOST_RECORDS):
+                if not (self._has_room(records) or self._wait_for_room(records)):
                     return False
                 self._waiting.append((deliver, records))
                 self._records += records
@@ -51,6 +57,16 @@ class Mailbox:
                 return True
         deliver()
         return True
+
+    def _has_room(self, records: int) -> bool:
+        return not self._waiting or (len(self._waiting) < MOST_EVENTS and self._records + records <= MOST_RECORDS)
+
+    def _wait_for_room(self, records: int) -> bool:
+        if self._waited_in_vain:
+            return False
+        found = self._changed.wait_for(lambda: self._has_room(records), ROOM_SECONDS)
+        self._waited_in_vain = not found
+        return found
 
     def close(self) -> None:
         """Return when everything is handed over, which may be never; then the thread ends. Safe twice."""
@@ -68,8 +84,10 @@ class Mailbox:
                 deliver, records = self._waiting.popleft()
                 self._records -= records
                 self._busy = True
+                self._waited_in_vain &= len(self._waiting) > MOST_EVENTS // 2 or self._records > MOST_RECORDS // 2
             try:
-                deliver()
+                with suppress(BaseException):  # a defect of the log must not end the thread
+                    deliver()
             finally:
                 with self._changed:
                     self._busy = False

@@ -45,6 +45,7 @@ def test_an_observer_that_hangs_holds_up_neither_data_nor_others_and_is_named(
     events: Events, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(mailbox, "MOST_EVENTS", 5)
+    monkeypatch.setattr(mailbox, "ROOM_SECONDS", 0.0)
     other = FakeObserver()
     events.register_observer(hanging, "page")
     events.register_observer(other)
@@ -69,6 +70,7 @@ def test_the_records_of_events_that_wait_are_bounded_too(
     events: Events, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mailbox, "MOST_RECORDS", 10)
+    monkeypatch.setattr(mailbox, "ROOM_SECONDS", 0.0)
     events.register_observer(hanging)
     events.open()
     events.batch_collected("line", batch_of(1))
@@ -76,6 +78,64 @@ def test_the_records_of_events_that_wait_are_bounded_too(
     for count in (50, 1, 1):
         events.batch_collected("line", batch_of(*range(count)))
     assert events.observer_events_missed == {"Hanging": 2}, "one large batch is heard in any case"
+
+
+def test_an_observer_that_has_not_had_its_turn_misses_nothing(
+    events: Events, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "MOST_EVENTS", 1)
+    monkeypatch.setattr(mailbox, "ROOM_SECONDS", 2 * PATIENCE_SECONDS)
+    events.register_observer(hanging)
+    events.open()
+
+    def collect() -> None:
+        for count in range(1, 6):
+            events.batch_collected("line", batch_of(*range(count)))
+
+    collecting = Background(collect)
+    assert hanging.began.wait(PATIENCE_SECONDS)
+    hanging.go_on.set()
+    collecting.result()
+    Background(events.close).result()
+    assert (hanging.heard, events.observer_events_missed) == ([1, 2, 3, 4, 5], {})
+
+
+def test_an_observer_that_hangs_is_waited_for_once(
+    events: Events, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "MOST_EVENTS", 1)
+    monkeypatch.setattr(mailbox, "ROOM_SECONDS", 0.0)
+    events.register_observer(hanging, "page")
+    events.open()
+    events.batch_collected("line", batch_of(1))
+    assert hanging.began.wait(PATIENCE_SECONDS)
+    for _ in range(2):
+        events.batch_collected("line", batch_of(1, 2))
+    monkeypatch.setattr(mailbox, "ROOM_SECONDS", 2 * PATIENCE_SECONDS)
+    Background(lambda: events.batch_collected("line", batch_of(1, 2, 3))).result()
+    assert events.observer_events_missed == {"page": 2}
+
+
+def test_a_log_that_fails_ends_no_observer(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise SystemExit
+
+    class Defective:
+        heard = 0
+
+        @hookimpl
+        def agent_records_dropped(self) -> None:
+            self.heard += 1
+            raise ValueError
+
+    observer = Defective()
+    events.register_observer(observer)
+    monkeypatch.setattr(ObserverGuard, "_failed", fail)
+    events.open()
+    for number in range(3):
+        events.records_dropped("sink", number, DropReason.SHUTDOWN)
+    Background(events.close).result()
+    assert observer.heard == 3
 
 
 def test_events_are_heard_in_order_and_all_of_them_before_the_end(events: Events) -> None:

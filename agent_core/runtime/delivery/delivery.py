@@ -207,7 +207,8 @@ class Delivery:
         is its own to count, until ``deadline``. Rejected records that wait for the fallback get a last try.
         """
         clock = self._context.clock
-        self._overflow.store(last_try=True)
+        while self._overflow.store(last_try=True):
+            pass
         if self.buffer.durable:
             self._workers.end(deadline)
             return

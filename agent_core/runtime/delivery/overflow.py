@@ -58,17 +58,15 @@ class Overflow:
             yield
         finally:
             self._set_attended(False)
-            self.store()
+            while self.store():
+                pass
 
     def _set_attended(self, attended: bool) -> None:
         with self._changed:
             self._attended = attended
 
     def wait(self, seconds: float) -> bool:
-        """Return when records wait that can be stored, after so many ``seconds``, or on ``wake``.
-
-        False once the gate is closed.
-        """
+        """Return when there is something to store, after ``seconds`` or on ``wake``; False once the gate is closed."""
         with self._changed:
             if (not self._parcels or self._diverter.hangs) and not self._gate.closed:
                 self._clock.wait(self._changed, seconds)
@@ -100,21 +98,27 @@ class Overflow:
         while not (parcel.ended or self._diverter.hangs) and (left := until - self._clock.monotonic()) > 0:
             self._clock.wait(self._changed, left)
 
-    def store(self, *, last_try: bool = False) -> None:
-        """Hand everything that waits to the fallback, unless that hangs; ``last_try``: even then."""
-        while last_try or not self._diverter.hangs:
+    def store(self, *, last_try: bool = False) -> bool:
+        """Hand what waits to the fallback, all that has the reason of the oldest; False when nothing waits.
+
+        Nor does it call a fallback that hangs, unless this is the ``last_try``.
+        """
+        if self._diverter.hangs and not last_try:
+            return False
+        with self._changed:
+            if not self._parcels:
+                return False
+            reason = self._parcels[0].reason
+            mine = [parcel for parcel in self._parcels if parcel.reason is reason]
+            self._parcels = deque(parcel for parcel in self._parcels if parcel.reason is not reason)
+            self._storing.update(mine)
+        try:
+            self._store(mine)
+        finally:
             with self._changed:
-                if not self._parcels:
-                    return
-                reason, mine = self._parcels[0].reason, []
-                while self._parcels and self._parcels[0].reason is reason:
-                    mine.append(self._parcels.popleft())
-            try:
-                self._store(mine)
-            finally:
-                with self._changed:
-                    self._records -= sum(len(parcel.batch) for parcel in mine)
-                    self._changed.notify_all()
+                self._records -= sum(len(parcel.batch) for parcel in mine)
+                self._changed.notify_all()
+        return True
 
     def give_up(self) -> int:
         """At the end of a stop: count what is still here as dropped; how many records.
@@ -133,13 +137,19 @@ class Overflow:
 
     def _store(self, parcels: Sequence[Parcel]) -> None:
         """One append for all; if that fails, one for each as long as they fit. What does not is dropped."""
-        if self._stored(parcels):
-            return
-        fits = len(parcels) > 1
-        for parcel in parcels:
-            fits = fits and self._stored([parcel])
-            if not fits and self._end([parcel]):
-                self._diverter.drop(parcel.batch, DropReason.FALLBACK_FAILED)
+        with self._changed:
+            self._storing.update(parcels)
+        try:
+            if not self._stored(parcels) and len(parcels) > 1:
+                for parcel in parcels:
+                    if not self._stored([parcel]):
+                        break
+        finally:  # whatever was raised: what is not in the fallback by now is nowhere
+            for parcel in parcels:
+                if self._end([parcel]):
+                    self._diverter.drop(parcel.batch, DropReason.FALLBACK_FAILED)
+            with self._changed:
+                self._storing.difference_update(parcels)
 
     def _stored(self, parcels: Sequence[Parcel]) -> bool:
         batch = parcels[0].batch if len(parcels) == 1 else Batch.join([parcel.batch for parcel in parcels])
@@ -149,8 +159,6 @@ class Overflow:
         reason, flight = parcels[0].reason, LeaseFlight(Lease(batch, NO_LEASE))
         self._gate.take_off(flight)
         self._gate.begin_divert(flight)  # a stop waits for it
-        with self._changed:
-            self._storing.update(parcels)
         try:
             stored = self._diverter.store(batch, reason, self._clock.time_ns(), details)
             if stored is None:
@@ -162,8 +170,6 @@ class Overflow:
                     self._diverter.count_diverted(stored, reason)
             return True
         finally:
-            with self._changed:
-                self._storing.difference_update(parcels)
             self._gate.land(flight)
 
     def _end(self, parcels: Sequence[Parcel]) -> bool:

@@ -116,9 +116,12 @@ class Watch:
                 )
 
     def relieve(self) -> None:
-        """Hand the records that have waited too long to the fallback."""
+        """Hand the records that have waited too long to the fallback.
+
+        On a slow disk there are more each time, and the overflow has its turn between them.
+        """
         while self._must_leave() and self._relieve():
-            pass
+            self._overflow.store()
 
     def _down(self, what: str, next_step: str) -> None:
         error = RetryableError(f"{what} ({next_step})", next_step=next_step)

@@ -252,3 +252,85 @@ def test_a_stop_keeps_time_for_what_waits(make_rig: MakeRig) -> None:
     rig.accept(batch_of(*range(100_000)))
     assert rig.delivery.spill_seconds() == 3
     assert make_rig(fallback=False).delivery.spill_seconds() == 1
+
+
+def test_on_a_slow_disk_the_overflow_has_its_turn_although_the_buffer_fills_again_with_each_append(
+    make_rig: MakeRig,
+) -> None:
+    rig = make_rig(max_retries=0)
+    assert rig.fallback is not None
+    appends = 0
+
+    def records_come_meanwhile(batch: Batch) -> WriteOutcome:
+        nonlocal appends
+        appends += 1
+        if appends == 4:
+            rig.delivery.set_aside(batch_of(0), ("no name",))
+        rig.accept(batch_of(1, start_ns=1000 * appends))
+        return WriteOutcome(len(batch))
+
+    rig.fallback.script.extend([records_come_meanwhile] * 20)
+    rig.sink.script.append(RetryableError("away"))
+    rig.accept(batch_of(*range(10))).start()
+    rig.observer.wait_for("batch_diverted")  # the worker's, and it is down
+    Background(rig.delivery.watch.run_relief)
+    rig.clock.wait_for_a_wait_of(1)
+    rig.delivery.set_aside(batch_of(0), ("no value",))  # which wakes it
+    rig.fallback.wait_until(lambda _: len(stored(rig)) >= 20)
+    details = [diversion.details for _, diversion in rig.fallback.diversions]
+    assert details[:6] == [None, ("no value",), None, None, ("no name",), None]
+
+
+def test_records_that_go_into_different_files_are_one_append_for_each_file(make_rig: MakeRig, disk: SlowDisk) -> None:
+    rig = relieved(make_rig(capacity=10), disk)
+    emit(rig, 0)
+    emit(rig, 1)
+    disk.wait_for_call()
+    for number in range(2, 8):
+        rig.delivery.set_aside(batch_of(number), (f"reason {number}",))
+        emit(rig, number)
+    disk.go_on.set()
+    assert rig.fallback is not None
+    rig.fallback.wait_until(lambda _: len(stored(rig)) >= 3)
+    assert stored(rig) == [10, 6, 60]
+    assert rig.fallback.diversions[1][1].details == tuple(f"reason {number}" for number in range(2, 8))
+
+
+def test_what_waits_while_a_worker_is_in_a_call_that_hangs_costs_no_cpu(make_rig: MakeRig, disk: SlowDisk) -> None:
+    rig = make_rig(capacity=10, max_retries=0, max_records=1)
+    assert rig.fallback is not None
+    rig.fallback.script.append(disk)
+    rig.sink.script.append(RetryableError("away"))
+    rig.accept(batch_of(1)).start()
+    disk.wait_for_call()
+    rig.clock.advance(HANGING_SECONDS)
+    Background(rig.delivery.watch.run_relief)
+    rig.clock.wait_for_a_wait_of(1)
+    rig.delivery.set_aside(batch_of(2), ("no value",))
+    for _ in range(3):
+        rig.clock.wait_for_a_wait_of(1)  # a second each, not as fast as it can
+        rig.clock.advance(1)
+    disk.go_on.set()
+    rig.fallback.wait_until(lambda _: len(stored(rig)) == 2)
+
+
+def test_a_defect_on_the_way_leaves_no_record_unaccounted_for(
+    make_rig: MakeRig, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = relieved(make_rig(capacity=10), disk)
+    emit(rig, 0)
+    emit(rig, 1)
+    disk.wait_for_call()
+    emit(rig, 2)
+    emit(rig, 3)
+
+    def no_memory(batches: object) -> Batch:
+        raise MemoryError
+
+    monkeypatch.setattr(Batch, "join", no_memory)
+    disk.go_on.set()
+    rig.observer.wait_for("records_dropped", 2)
+    monkeypatch.undo()
+    emit(rig, 4)
+    rig.observer.wait_for("batch_diverted", 2)
+    assert (rig.snapshot().dropped, rig.snapshot().diverted, rig.snapshot().pending) == (20, 20, 10)
