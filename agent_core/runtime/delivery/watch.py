@@ -105,7 +105,6 @@ class Watch:
     def look_at_calls(self) -> None:
         """A write that hangs, or no worker, makes the sink ``down``; a fallback that hangs is named."""
         self._diverter.name_hanging()
-        self._workers.make_up_for(self._diverter.hanging_threads())
         if self._gate.state in WRITABLE:
             if self._workers.all_lost:
                 self._down("no worker is left to write", "restart the agent; its log says why they ended")
@@ -114,6 +113,7 @@ class Watch:
                     f"a write has not returned for longer than its limit ({self._limits.write:g} s)",
                     "check the destination and the network; if it stays, restart the agent",
                 )
+        self._workers.make_up_for(self._diverter.hanging_threads())  # raises when no thread is to be had
 
     def relieve(self) -> None:
         """Hand the records that have waited too long to the fallback.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,3 +142,39 @@ def test_a_batch_of_which_nothing_was_delivered_makes_no_file(keeping: CsvSink, 
     keeping.keep_delivered(Batch.join([]))
     keeping.close()
     assert not (folder / "done").exists()
+
+
+def test_without_a_thread_to_be_had_there_are_no_copies_and_the_fallback_works(
+    make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sink = make_sink(keep_done_seconds=3600.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        sink.open()
+    assert "copies not started: " in caplog.text
+    sink.keep_delivered(batch_of(0))
+    assert sink.write(batch_of(1)).inserted == 1
+    sink.close()
+    (file,) = sink.backlog()
+    assert file.name.startswith("backup_")
+
+
+def test_what_is_no_exception_does_not_end_the_copies(
+    keeping: CsvSink, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(path: Path) -> object:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", panic)
+        keeping.keep_delivered(batch_of(1))
+        clock.wait_for_a_wait_of(1.0)
+        clock.advance(1.0)
+        clock.wait_for_a_wait_of(1.0)
+    keeping.keep_delivered(batch_of(2))
+    keeping.close()
+    assert read(list(keeping.delivered_files())) == [2]
+    assert "no copy of 1 delivered records" in keeping.advice()[0].message

@@ -29,6 +29,8 @@ _CLOSE_SECONDS: Final = 5.0
 
 NEXT_STEP: Final = "free disk space, use a faster disk, or lower keep_done:; the records are in their destination"
 
+NO_THREAD_NEXT_STEP: Final = "raise the limit of threads (TasksMax, pids, ulimit -u), then restart the agent"
+
 
 class DeliveredCopies:
     """Between ``open`` and ``close`` a thread writes what ``keep`` was given. ``keep`` and ``missing`` are thread-safe.
@@ -66,8 +68,19 @@ class DeliveredCopies:
                 salvage(path)
         with self._changed:
             self._closing = False
-        self._thread = threading.Thread(target=self._run, name=f"{self._sink_id}-copies", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name=f"{self._sink_id}-copies", daemon=True)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError) as error:  # the limit of a container: the fallback works without copies
+            self._log.warning(
+                "copies not started",
+                sink=self._sink_id,
+                error=error,
+                next_step=NO_THREAD_NEXT_STEP,
+                every=self._sink_id,
+            )
+        else:
+            self._thread = thread
 
     def close(self) -> None:
         """Write what waits, and end the thread; a disk that hangs is left to it after some seconds."""
@@ -106,9 +119,10 @@ class DeliveredCopies:
                 if taken:
                     self._store(taken)
                 self._complete_old(closing=closing)
-            except Exception as error:  # whatever a disk does: the next group gets another file
-                self._give_part_up()
-                self._miss(sum(map(len, taken)), error)
+            except BaseException as error:  # whatever it is: the next group gets another file
+                with suppress(BaseException):
+                    self._give_part_up()
+                    self._miss(sum(map(len, taken)), error)
 
     def _next_group(self) -> tuple[list[Batch], bool]:
         """What came within a second, and whether it is the last."""
@@ -142,6 +156,8 @@ class DeliveredCopies:
     def _make_room(self, size_bytes: int) -> None:
         """Older copies make room for new ones; nothing else does. Raises OSError."""
         wanted = size_bytes + self._config.min_free_disk_bytes
+        if shutil.disk_usage(self._folder.path).free >= wanted:
+            return  # without a look at thousands of files each second
         for path in self._folder.copies():
             if shutil.disk_usage(self._folder.path).free >= wanted:
                 return
@@ -162,8 +178,9 @@ class DeliveredCopies:
     def _prune(self) -> None:
         limit_ns = self._clock.time_ns() - round(self._config.keep_done_seconds * 1e9)
         for path in self._folder.copies():
-            if path.stat().st_mtime_ns < limit_ns:
-                path.unlink(missing_ok=True)
+            with suppress(OSError):  # the fallback made room, or a program has it open
+                if path.stat().st_mtime_ns < limit_ns:
+                    path.unlink(missing_ok=True)
         sync_folder(self._folder.done)
 
     def _give_part_up(self) -> None:
