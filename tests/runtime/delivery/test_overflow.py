@@ -311,6 +311,9 @@ def test_what_waits_while_a_worker_is_in_a_call_that_hangs_costs_no_cpu(make_rig
         rig.clock.wait_for_a_wait_of(1)  # a second each, not as fast as it can
         rig.clock.advance(1)
     disk.go_on.set()
+    rig.observer.wait_for("batch_diverted")
+    rig.clock.wait_for_a_wait_of(1)
+    rig.clock.advance(1)
     rig.fallback.wait_until(lambda _: len(stored(rig)) == 2)
 
 
