@@ -31,6 +31,8 @@ class Mailbox:
         self._waiting: deque[tuple[Delivery, int]] = deque()
         self._records = 0
         self._busy = False
+        self._idle = False
+        """Whether the thread waits for an event; waking it for each would cost the data path more than the event."""
         self._open = False
         self._waited_in_vain = False
 
@@ -53,7 +55,9 @@ class Mailbox:
                     return False
                 self._waiting.append((deliver, records))
                 self._records += records
-                self._changed.notify_all()
+                if self._idle:
+                    self._idle = False
+                    self._changed.notify_all()
                 return True
         deliver()
         return True
@@ -78,7 +82,10 @@ class Mailbox:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or not self._open)
+                while not self._waiting and self._open:
+                    self._idle = True
+                    self._changed.wait()
+                self._idle = False
                 if not self._waiting:
                     return
                 deliver, records = self._waiting.popleft()

@@ -296,27 +296,6 @@ def test_records_that_go_into_different_files_are_one_append_for_each_file(make_
     assert rig.fallback.diversions[1][1].details == tuple(f"reason {number}" for number in range(2, 8))
 
 
-def test_what_waits_while_a_worker_is_in_a_call_that_hangs_costs_no_cpu(make_rig: MakeRig, disk: SlowDisk) -> None:
-    rig = make_rig(capacity=10, max_retries=0, max_records=1)
-    assert rig.fallback is not None
-    rig.fallback.script.append(disk)
-    rig.sink.script.append(RetryableError("away"))
-    rig.accept(batch_of(1)).start()
-    disk.wait_for_call()
-    rig.clock.advance(HANGING_SECONDS)
-    Background(rig.delivery.watch.run_relief)
-    rig.clock.wait_for_a_wait_of(1)
-    rig.delivery.set_aside(batch_of(2), ("no value",))
-    for _ in range(3):
-        rig.clock.wait_for_a_wait_of(1)  # a second each, not as fast as it can
-        rig.clock.advance(1)
-    disk.go_on.set()
-    rig.observer.wait_for("batch_diverted")
-    rig.clock.wait_for_a_wait_of(1)
-    rig.clock.advance(1)
-    rig.fallback.wait_until(lambda _: len(stored(rig)) == 2)
-
-
 def test_a_defect_on_the_way_leaves_no_record_unaccounted_for(
     make_rig: MakeRig, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
