@@ -79,6 +79,7 @@ def test_the_defaults_and_other_sinks_are_fine() -> None:
             "filled by the database",
         ),
         ({"pool": {"min": 3, "max": 2, "max_age": 0.0}}, ("pool", "min"), "more than max"),
+        ({"watermark": "t", "table": "T"}, ("watermark",), "is the table of the records"),
         ({"session": ["SELECT 1 FROM dual"]}, ("session", 0), "not an ALTER SESSION statement"),
         ({"session": ["BEGIN x; END;"]}, ("session", 0), "not an ALTER SESSION statement"),
         ({"session": [SCHEMA, "ALTER SESSION SET NLS_LANGUAGE = 'x';"]}, ("session", 1), "semicolon"),
@@ -114,6 +115,12 @@ def test_more_workers_than_sessions_is_a_warning() -> None:
     ((text, path, warning),) = check(sink() | {"workers": 9})
     assert (path, warning) == (("sinks", 0, "config", "pool", "max"), True)
     assert "9 workers" in text
+
+
+def test_sessions_of_less_than_a_minute_are_a_warning() -> None:
+    for seconds, found in ((5.0, 1), (60.0, 0), (0.0, 0)):
+        problems = check(sink(pool={"min": 2, "max": 5, "max_age": seconds}))
+        assert [(path[-1], warning) for _, path, warning in problems] == [("max_age", True)] * found
 
 
 FIRST, SECOND = (

@@ -15,6 +15,7 @@ from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.mapping import read_key, read_mapping
 
 _TYPE = "oracle_sink"
+_SHORT_LIFE_SECONDS = 60.0
 _USER = re.compile(r"[^\[\]]+(?:\[[^\[\]]+\])?")
 
 
@@ -29,6 +30,11 @@ def problems(config: Config) -> Sequence[ConfigProblem]:
         path = ("sinks", index, "config")
         found.extend(sink_problems(typed, path))
         found.extend(_too_short_a_login(typed, path))
+        if 0 < typed.pool.max_age_seconds < _SHORT_LIFE_SECONDS:
+            message = (
+                f"{typed.pool.max_age_seconds:g} s: each session logs in that often, which costs the server a process"
+            )
+            found.append(ConfigProblem(message, (*path, "pool", "max_age"), "write 1h, or 0s", warning=True))
         workers = sink.get("workers", 1)
         if isinstance(workers, int) and workers > typed.pool.max:
             found.append(
@@ -63,7 +69,8 @@ def sink_problems(config: OracleSinkConfig, path: tuple[str | int, ...] = ()) ->
         yield ConfigProblem(str(error), (*path, "table"))
     if config.watermark is not None:
         try:
-            parse_table(config.watermark)
+            if parse_table(config.watermark) == parse_table(config.table):
+                yield ConfigProblem("is the table of the records", (*path, "watermark"), "create ddl/watermark.sql")
         except ValueError as error:
             yield ConfigProblem(str(error), (*path, "watermark"))
     mapping, mistakes = read_mapping(config.columns)

@@ -112,6 +112,18 @@ def test_a_session_is_replaced_between_batches_when_it_is_old(make_sink: MakeSin
     assert sink._connections._live == 2
 
 
+def test_a_new_session_in_place_of_an_old_one_reads_the_table(make_sink: MakeSink, database: Standin) -> None:
+    clock = ManualClock()
+    sink = make_sink(clock)
+    sink.open()
+    database.sql("ALTER TABLE tagferry_test DROP CONSTRAINT pk_tagferry_test")
+    sink.write(batch(0))
+    assert sink.idempotent  # nothing has said so
+    clock.advance(HOUR)
+    sink.write(batch(1))
+    assert not sink.idempotent
+
+
 def test_sessions_that_began_together_do_not_end_together(make_sink: MakeSink) -> None:
     sink = make_sink(ManualClock(), pool={"min": 5})
     sink.open()

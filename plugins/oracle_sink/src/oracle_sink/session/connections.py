@@ -65,7 +65,8 @@ class Connections:
         latch: Latch,
         inspect: Callable[[oracledb.Connection], object],
     ) -> None:
-        """``inspect`` is called with the first connection, also after none was left; its errors end the attempt."""
+        """``inspect`` is called with the first connection, also after none was left, and with one that replaces an old
+        one; its errors end the attempt."""
         self._config = config
         self._log = context.log
         self._sink_id = context.component_id
@@ -192,6 +193,7 @@ class Connections:
             if not self._is_old(session):
                 return session
             self._renew_from = self._clock.monotonic() + _RENEWAL_PAUSE_SECONDS  # for the other workers, too
+            self._inspected = False  # a key may be gone, or a synonym lead to another table
         try:
             fresh = self._logged_in()
         except SinkError as error:
