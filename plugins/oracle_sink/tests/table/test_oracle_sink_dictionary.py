@@ -159,6 +159,7 @@ def plant() -> Iterator[Standin]:
         *chain, "CREATE SYNONYM tags8 FOR tags", "CREATE SYNONYM tags0 FOR tags1",
         "CREATE SYNONYM ring1 FOR ring2", "CREATE SYNONYM ring2 FOR ring1", "CREATE SYNONYM nowhere FOR gone",
         "CREATE PUBLIC SYNONYM shared FOR tags", "CREATE SYNONYM mine FOR shared",
+        f"CREATE GLOBAL TEMPORARY TABLE fleeting ({COLUMNS}) ON COMMIT DELETE ROWS",
     ]  # fmt: skip
     with Standin(ddl=ddl) as server:
         yield server
@@ -172,6 +173,7 @@ def plant() -> Iterator[Standin]:
         ("mine", "SCOTT.TAGS"),
         ("scott.mine", "SCOTT.TAGS"),
         ("tags0", "more than 8 synonyms"),
+        ("fleeting", "is a temporary table"),
         ("ring1", "a loop of them"),
         ("nowhere", "which leads to SCOTT.GONE"),
         ("scott.shared", "not found as SCOTT.SHARED;"),

@@ -65,6 +65,7 @@ _INDEXES: Final = """
 _SYNONYM: Final = """
     SELECT table_owner, table_name, db_link FROM all_synonyms
     WHERE synonym_name = :1 AND owner IN (:2, :3) ORDER BY DECODE(owner, 'PUBLIC', 1, 0)"""
+_TEMPORARY: Final = "SELECT temporary FROM all_tables WHERE owner = :1 AND table_name = :2"
 _CHARACTER_SET: Final = "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'"
 _SCHEMA: Final = "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM dual"
 
@@ -132,10 +133,15 @@ def read_facts(
 ) -> TableFacts:
     """Read what the dictionary says, in ``limit_seconds`` for all of it.
 
-    Raises ConfigurationError if there is no such table, and what the driver raises.
+    Raises ConfigurationError if there is no such table or it is a temporary one, and what the driver raises.
     """
     with reading(connection, limit_seconds) as dictionary:
         found, columns = _resolved(dictionary, table)
+        if list(dictionary.rows_if_there(_TEMPORARY, str(found.owner), found.name) or ()) == [("Y",)]:
+            raise ConfigurationError(
+                f"table {table}: {found} is a temporary table, which forgets its rows when a transaction or a session "
+                "ends; set table: to an ordinary one"
+            )
         keys = _keys(dictionary, found)
         return TableFacts(found, columns, keys, _text(dictionary.rows(_CHARACTER_SET)))
 
