@@ -11,13 +11,17 @@ from simulation.hunt import hunt_all
 from simulation.mutants import MutantGone, plant
 from simulation.planted import MUTANTS
 
+QUICK_SEEDS = 25
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="simulation", description="the agent under deterministic simulation")
     parser.add_argument("--seeds", type=int, default=40, help="how many histories")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, with its trace")
-    parser.add_argument("--lines", action="store_true", help="let threads switch at every line")
+    parser.add_argument(
+        "--lines", nargs="*", metavar="MODULE", help="let threads switch at every line, or at those of modules"
+    )
     parser.add_argument("--go-on", action="store_true", help="do not end at the first failure")
     parser.add_argument("--trace", type=Path, help="write every point to this file")
     parser.add_argument("--tell", action="store_true", help="say what each history was, with the hash of its trace")
@@ -26,26 +30,32 @@ def main() -> int:
     parser.add_argument(
         "--mutants", nargs="*", metavar="NAME", help="hunt these planted bugs, or all; fails when one survives"
     )
+    parser.add_argument("--quick", action="store_true", help="only those that few histories find")
     parser.add_argument("--processes", type=int, default=2, help="how many bugs are hunted at a time")
     arguments = parser.parse_args()
     if arguments.mutants is not None:
         chosen = [mutants[name] for name in arguments.mutants] or MUTANTS
+        if arguments.quick:
+            chosen = [mutant for mutant in chosen if mutant.seeds <= QUICK_SEEDS]
         return int(not hunt_all(chosen, arguments.processes))
     if arguments.mutant is not None:
-        arguments.lines |= mutants[arguments.mutant].lines
+        if mutants[arguments.mutant].lines:
+            arguments.lines = [mutants[arguments.mutant].module]
         try:
             plant(mutants[arguments.mutant])
         except MutantGone as error:
             parser.error(str(error))
     from simulation.history import HistoryFailed, prepare, run  # after the bug was planted
+    from simulation.life import PACKAGES
 
     prepare()
+    lines_of = () if arguments.lines is None else arguments.lines or PACKAGES
     seeds = range(arguments.first, arguments.first + arguments.seeds) if arguments.seed is None else [arguments.seed]
     began, failed, seconds, values, lives, points = time.monotonic(), 0, 0.0, 0, 0, 0
     number = 0
     for number, seed in enumerate(seeds, 1):  # noqa: B007 - said at the end
         try:
-            told = run(seed, lines=arguments.lines, trace=arguments.trace)
+            told = run(seed, lines_of=lines_of, trace=arguments.trace)
         except HistoryFailed as error:
             failed += 1
             print(f"FAILED {error}\n", flush=True)

@@ -234,7 +234,7 @@ class MoodyTransform:
         dice = self._randomness.random()
         pause = threading.Condition()
         with pause:
-            self._clock.wait(pause, 0.2 * dice)
+            self._clock.wait(pause, 2 * dice)
         if dice < 0.1:
             raise RuntimeError("a planned defect of the transform")
         return batch
@@ -266,6 +266,8 @@ class Witness(Events):
         super().batch_diverted(sink_id, fallback_id, batch, reason)
         values = {int(value) for value in batch.values}  # type: ignore[arg-type]
         self._world.said_diverted |= values
+        if reason is DivertReason.AMBIGUOUS_COMMIT:
+            self._world.uncertain |= values
         sure = values - self._world.unsure - set(+self._world.calling)
         if reason is DivertReason.AMBIGUOUS_COMMIT and sure:
             self._world.accuse(f"diverted as {reason}, and surely not in the table: {sorted(sure)[:20]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,16 +37,16 @@ def prepare() -> None:
     load(PACKAGES)
 
 
-def run(seed: int, *, lines: bool = False, trace: Path | None = None) -> Told:
-    """Run the history of one seed. Raises HistoryFailed."""
+def run(seed: int, *, lines_of: Sequence[str] = (), trace: Path | None = None) -> Told:
+    """Run the history of one seed; every line of ``lines_of`` is a point. Raises HistoryFailed."""
     randomness = random.Random(seed)
     memory = Path("/dev/shm")  # no disk is as fast
     folder = Path(tempfile.mkdtemp(prefix="history-", dir=memory if memory.is_dir() else None))
     world = World(Settings.drawn(randomness), folder)
     try:
         for number in range(randomness.randint(1, 3)):
-            world = _one_life(world, f"{seed}.{number}", last=False, lines=lines, trace=trace)
-        world = _one_life(world, f"{seed}.last", last=True, lines=lines, trace=trace)
+            world = _one_life(world, f"{seed}.{number}", last=False, lines_of=lines_of, trace=trace)
+        world = _one_life(world, f"{seed}.last", last=True, lines_of=lines_of, trace=trace)
         world.check_end()
     except (LifeError, AssertionError) as error:
         last = "\n".join(world.last)
@@ -55,10 +56,11 @@ def run(seed: int, *, lines: bool = False, trace: Path | None = None) -> Told:
     return Told(seed, world.lives, world.points, world.now, world.emitted, world.trace)
 
 
-def _one_life(world: World, seed: str, *, last: bool, lines: bool, trace: Path | None) -> World:
+def _one_life(world: World, seed: str, *, last: bool, lines_of: Sequence[str], trace: Path | None) -> World:
     began_with = world.emitted
     ended = live(
-        lambda death: Life(world, seed, death, last=last, lines=lines, trace=trace).run(), 600 if trace else 60
+        lambda death: Life(world, seed, death, last=last, lines_of=lines_of, trace=trace).run(),
+        600 if trace or lines_of else 60,
     )
     if ended.ledger is None:
         ended.world.after_kill()

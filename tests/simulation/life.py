@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ OF_DEFECTS = ("worker restarted", "watch failed", "sink did not take records", "
 """What the log says of a part of the agent that raises what it should not."""
 MOST_OPEN_FILES = 2
 """A replay that was interrupted may still read one."""
+POINTS, LINES_POINTS = 1_000_000, 30_000_000
+"""More than these in one life: threads run without ever waiting."""
 WELL_SECONDS = 90.0
 QUIET_SECONDS = 900.0
 """So long after the last fault everything must have arrived."""
@@ -57,7 +60,7 @@ class Life:
     """One life, in a process of its own."""
 
     def __init__(
-        self, world: World, seed: str, death: Death[Ended], *, last: bool, lines: bool, trace: Path | None
+        self, world: World, seed: str, death: Death[Ended], *, last: bool, lines_of: Sequence[str], trace: Path | None
     ) -> None:
         self._world = world
         self._dice = random.Random(seed)
@@ -67,6 +70,7 @@ class Life:
         self._scheduler = Scheduler(
             self._dice,
             now=world.now,
+            most_points=LINES_POINTS if lines_of else POINTS,
             on_step=self._on_step,
             fail=self._fail,
             record=trace.open("a", buffering=1).write if trace else None,
@@ -76,7 +80,7 @@ class Life:
         self._buffer_fails = False
         self._syncing = 0
         self._troubled = False
-        self._lines = lines
+        self._lines_of = lines_of
 
     def run(self) -> Ended:
         world, settings = self._world, self._world.settings
@@ -87,7 +91,7 @@ class Life:
         defects = _Defects(world)
         logging.getLogger().handlers = [defects]
         logging.getLogger().setLevel(logging.DEBUG)
-        set_stage(self._scheduler, PACKAGES, self._disk, lines_of=PACKAGES if self._lines else ())
+        set_stage(self._scheduler, PACKAGES, self._disk, lines_of=self._lines_of)
         clock = SystemClock()
         table = ModelTable(world, clock, random.Random(self._dice.random()))
         source = NumberSource(world, clock, self._dice, quiet=self._last)
@@ -110,6 +114,9 @@ class Life:
         took = self._scheduler.now - began
         if took > settings.shutdown_seconds + 2:
             self._fail(f"the stop took {took:.1f} s of {settings.shutdown_seconds:g}")
+        if settings.hasty or self._troubled:  # what still hangs may return before the process ends
+            table.become(Mood.WELL)
+            self._scheduler.sleep(5)
         self._note()
         ledger = self._check_stop(agent, in_time)
         gc.collect()
@@ -147,7 +154,13 @@ class Life:
         self._look_at_memory(agent)
         if dice.random() < 0.3:
             self._get_well(agent, table)
-        if dice.random() < 0.7:
+        weather = dice.random()
+        if weather < 0.2:
+            self._disk_mood = dice.choice(("stuck", "stuck", "fails", "full"))
+            self._world.congested |= self._disk_mood == "stuck"
+            table.become(dice.choice((Mood.AWAY, Mood.AWAY, Mood.HANGS, Mood.RAGGED, Mood.SLOW)))
+            self._scheduler.sleep(dice.choice((0.0, 3.0, 15.0)))
+        elif weather < 0.8:
             self._disk_mood = "well"
             agent.resume_sink("sink")
             table.become(dice.choice((Mood.WELL, Mood.WELL, Mood.AWAY, Mood.RAGGED)))
@@ -205,7 +218,7 @@ class Life:
             self._trouble(table)
 
     def _trouble(self, table: ModelTable) -> None:
-        self._troubled |= table.mood in (Mood.HANGS, Mood.SLOW) or self._disk_mood != "well"
+        self._troubled |= table.mood in (Mood.HANGS, Mood.SLOW) or self._disk_mood != "well" or self._syncing > 0
 
     def _check_stop(self, agent: Agent, in_time: bool) -> LedgerSnapshot:
         settings = self._world.settings
@@ -272,7 +285,7 @@ class Life:
         if self._disk_mood in ("slow", "stuck"):
             self._syncing += 1
             slow = self._disk_mood == "slow"
-            self._scheduler.sleep(self._dice.choice((0.05, 0.5, 2.0) if slow else (2.0, 6.0, 15.0)))
+            self._scheduler.sleep(self._dice.choice((0.05, 0.5, 2.0) if slow else (0.1, 2.0, 30 * self._dice.random())))
             self._syncing -= 1
         else:
             self._scheduler.point("fsync")

@@ -16,7 +16,8 @@ from types import CodeType, ModuleType
 class Mutant:
     """In ``module``, ``before``, which stands there once, becomes ``after``.
 
-    ``seeds``: within so many histories it must be found; ``lines``: with threads that may switch at every line.
+    ``seeds``: within so many histories it must be found; ``lines``: with threads that may switch at every line of
+    the module.
     """
 
     name: str

@@ -57,8 +57,8 @@ class Settings:
             fallback=fallback,
             replay=fallback and randomness.random() < 0.7,
             power_cuts=randomness.random() < 0.5,
-            hasty=randomness.random() < 0.3,
-            transformed=randomness.random() < 0.3,
+            hasty=randomness.random() < 0.4,
+            transformed=randomness.random() < 0.4,
             moody_buffer=randomness.random() < 0.3,
             shutdown_seconds=randomness.choice((5.0, 30.0)),
         )
@@ -170,6 +170,8 @@ class World:
         if len(missing) > ledger.dropped + ledger.pending + unseen:
             raise AssertionError(f"{len(missing)} are nowhere: {sorted(missing)[:20]} {ledger}")
         self.perhaps_lost |= missing
+        if twice := sorted(v for v, n in waiting.items() if n > 1 and v not in self.uncertain):
+            raise AssertionError(f"{len(twice)} values twice in the fallback: {twice[:20]}")
         self.uncertain |= set(+self.writing) | set(waiting)
         self.writing.clear()
         self.dropped_now = 0
@@ -183,7 +185,7 @@ class World:
             raise AssertionError(f"collected {ledger.collected} of {len(mine)}: {ledger}")
         waiting, refused, done = self.in_files()
         missing = mine - set(self.table) - set(waiting) - set(refused) - set(done) - self.deleted
-        dropped_and_there = len(mine & self.uncertain & set(self.table))
+        dropped_and_there = len(mine & (self.uncertain | set(+self.writing)) & set(self.table))
         if not len(missing) <= ledger.dropped <= len(missing) + dropped_and_there:
             nowhere = sorted(missing)[:20]
             raise AssertionError(f"{len(missing)} are nowhere, dropped {ledger.dropped}: {nowhere} {ledger}")
