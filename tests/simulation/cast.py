@@ -268,7 +268,7 @@ class Witness(Events):
         self._world.said_diverted |= values
         if reason is DivertReason.AMBIGUOUS_COMMIT:
             self._world.uncertain |= values
-        sure = values - self._world.unsure - set(+self._world.calling)
+        sure = values - self._world.unsure - set(+self._world.calling) - set(self._world.table)
         if reason is DivertReason.AMBIGUOUS_COMMIT and sure:
             self._world.accuse(f"diverted as {reason}, and surely not in the table: {sorted(sure)[:20]}")
         if reason is not DivertReason.AMBIGUOUS_COMMIT and (unsure := values & self._world.unsure):
