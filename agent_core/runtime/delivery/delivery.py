@@ -332,7 +332,8 @@ class Delivery:
     def _advice(self) -> tuple[Finding, ...]:
         try:
             of_backlog = () if self._replay is None else self._replay.advice()
-            return tuple(map(self._redacted, (*self._diverter.advice(), *of_backlog, *self._sink.advice())))
+            of_fallback = (*self._diverter.advice(), *self._overflow.advice())
+            return tuple(map(self._redacted, (*of_fallback, *of_backlog, *self._sink.advice())))
         except BaseException as error:  # a sink's defect must not hide the other sinks
             self._context.log.error(
                 "advice failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error

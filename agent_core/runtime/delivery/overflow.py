@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from agent_core.api import Batch, DivertReason, DropReason, Lease
+from agent_core.api import Batch, DivertReason, DropReason, Finding, Lease, Severity
 from agent_core.runtime.delivery.diverter import HANGING_SECONDS, Diverter
 from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.sink_context import SinkContext
@@ -16,6 +16,11 @@ from agent_core.runtime.delivery.sink_gate import SinkGate
 
 OVERFLOW_RECORDS: Final = 100_000
 """So many records may be on their way, those that are being stored included: half a minute at 3,000 a second."""
+
+ADVICE_SHARE: Final = 0.1
+"""An operator is told when so much of that waits: three seconds at 3,000 a second."""
+
+SLOW_NEXT_STEP: Final = "use a faster disk for the fallback, or bring the destination back; what finds no room is lost"
 
 NO_LEASE: Final = -1
 
@@ -97,6 +102,14 @@ class Overflow:
         until = self._clock.monotonic() + HANGING_SECONDS
         while not (parcel.ended or self._diverter.hangs) and (left := until - self._clock.monotonic()) > 0:
             self._clock.wait(self._changed, left)
+
+    def advice(self) -> Sequence[Finding]:
+        """That much waits for the fallback, in memory next to the buffer, which does not show it."""
+        waiting = self._records
+        if waiting < ADVICE_SHARE * OVERFLOW_RECORDS:
+            return ()
+        message = f"{waiting:,} records wait in memory for the fallback, besides the buffer; {OVERFLOW_RECORDS:,} may"
+        return (Finding(Severity.WARNING, "overflow", message, SLOW_NEXT_STEP),)
 
     def store(self, *, last_try: bool = False) -> bool:
         """Hand what waits to the fallback, all that has the reason of the oldest; False when nothing waits.

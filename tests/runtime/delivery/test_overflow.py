@@ -90,6 +90,11 @@ def test_what_a_fallback_that_hangs_cannot_take_is_dropped_beyond_a_bound(
         emit(rig, number)
     snapshot = rig.snapshot()
     assert (snapshot.pending, snapshot.dropped_by_reason) == (10 + 50, {"fallback_failed": 60})
+    status = rig.delivery.status()
+    assert status.buffer.pending_records == 10
+    assert "50 records wait in memory for the fallback, besides the buffer; 50 may" in [
+        finding.message for finding in status.advice
+    ]
     disk.go_on.set()
     rig.observer.wait_for("batch_diverted", 2)
     emit(rig, 12)
