@@ -163,7 +163,7 @@ MOMENTS: Final = (
         "a replayed batch is committed, its position is not on disk",
         dict.fromkeys(BUFFERS, Fate.RECOGNISED),
         _numbers(200, 300),
-        hold="replayed:3",
+        hold="before position:3",
         replay=True,
     ),
     Moment(

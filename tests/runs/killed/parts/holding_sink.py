@@ -31,6 +31,7 @@ from agent_core.api import (
     hookimpl,
     load_schema,
 )
+from agent_core.runtime.replay.position import ReplayPosition
 
 
 class Hold:
@@ -57,6 +58,7 @@ class Hold:
             self.stay()
 
 
+KEEP = ReplayPosition.keep
 hold = Hold(os.environ.get("HOLD_AT", ""))
 
 
@@ -69,6 +71,12 @@ class HeldPart(part.Part):
             self._file.write(header + lines[: len(lines) * 2 // 3])
             hold.stay()
         super().append(lines, records)
+
+
+def keep_position(position: ReplayPosition, file: str, next_record: int) -> None:
+    """Comes after the commit of a replayed batch; an observer has a thread of its own, and would hold nobody."""
+    hold.at("before position")
+    KEEP(position, file, next_record)
 
 
 class HoldingSink:
@@ -111,6 +119,7 @@ class HoldingSink:
 
 def create(config: Config, context: ComponentContext) -> HoldingSink:
     vars(appender)["Part"] = HeldPart
+    setattr(ReplayPosition, "keep", keep_position)  # noqa: B010 - for mypy, as above
     return HoldingSink(create_csv_sink(config, context))
 
 
@@ -127,5 +136,3 @@ def agent_batch_delivered(
         file.write(
             json.dumps([replayed_file is not None, outcome.inserted, outcome.duplicates, len(outcome.rejected)]) + "\n"
         )
-    if replayed_file is not None:
-        hold.at("replayed")
