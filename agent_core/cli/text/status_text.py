@@ -49,7 +49,9 @@ def ledger_lines(status: AgentStatus) -> list[str]:
     for sink in status.sinks:
         places = sink.whereabouts
         if places.in_files:
-            kept = "the next run writes them back" if sink.replay and sink.replay.automatic else "run: tagferry replay"
+            kept = "run: tagferry replay"
+            if sink.replay and sink.replay.automatic:
+                kept = sink.replay.refusal or "the next run writes them back"
             wait = "record is" if places.in_files == 1 else "records are"
             lines.append(f"{sink.sink_id}: {place_numbers(places)[2]} {wait} waiting in files; {kept}")
     return [*lines, "", *_ledger_lines(status)]

@@ -86,6 +86,8 @@ def test_a_stop_says_how_many_records_wait_in_files_and_what_becomes_of_them() -
     lines = ledger_lines(agent_status(0, 0.0, [sink]))
     assert lines[1].split() == ["warehouse", "0", "0", "~18,799", "~0", "0"], "~ marks what is not counted yet"
     assert lines[2] == "warehouse: ~18,799 records are waiting in files; the next run writes them back"
+    kept = replace(sink, replay=replace(replay, refusal="run: tagferry replay --accept-duplicates"))
+    assert ledger_lines(agent_status(0, 0.0, [kept]))[2].endswith("in files; run: tagferry replay --accept-duplicates")
     manual = replace(sink, replay=replace(replay, automatic=False, counted=True))
     assert ledger_lines(agent_status(0, 0.0, [manual]))[2].endswith("run: tagferry replay")
 
