@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 VERSIONS = ("4.0.1", "26.1.0")  # the range the project supports: oldest and newest
 NODE_VERSIONS = ("6.10.0", "26.0.0")
 PROFILES = ("19", "23")
+_DEBIANS_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _KIT = Path(__file__).resolve().parents[2]
 _NEEDS = ("cryptography", "sqlglot", "pytest")
 
@@ -43,7 +45,12 @@ def check_node(version: str, folder: Path) -> int:
         return int(os.environ.get("CI") == "true")
     folder.mkdir()
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    subprocess.run([npm, "install", *quiet, "--prefix", folder, f"oracledb@{version}"], check=True)
+    trusted = ssl.get_default_verify_paths().cafile or _DEBIANS_CERTIFICATES
+    environ = {"NODE_EXTRA_CA_CERTS": trusted} | os.environ  # Node.js does not look at the system's own
+    command = [npm, "install", *quiet, "--prefix", str(folder), f"oracledb@{version}"]
+    if subprocess.run(command, env=environ, check=False).returncode:
+        print(f"node-oracledb {version}: left out, npm cannot install it", flush=True)
+        return int(os.environ.get("CI") == "true")
     print(f"node-oracledb {version}", flush=True)
     modules = {"STANDIN_NODE_MODULES": str(folder / "node_modules")}
     return _pytest(Path(sys.executable), [str(_KIT / "tests" / "test_node_client.py")], modules)
