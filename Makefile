@@ -69,6 +69,9 @@ simulate: develop  ## deterministic histories of the agent: SEEDS=1000, or SEED=
 mutants: develop  ## bugs planted in the agent's code, one after another: the histories must find each
 	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants
 
+alone: develop  ## every test of every plugin and kit collects alone, and the quick ones pass
+	@$(BIN)/python -m pytest -m alone tests/distributions -n $(WORKERS) --dist worksteal
+
 isolation: develop  ## every plugin and kit alone, with what its metadata names and nothing else
 	@$(BIN)/python -m pytest -m isolation tests/distributions -n $(WORKERS) --dist worksteal
 
@@ -81,4 +84,4 @@ dist: setup  ## wheels and source distributions of the core, the plugins and the
 clean:  ## remove .venv, dist and what the tools left behind
 	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup develop demo plant test browser lint bench chaos simulate mutants isolation drivers dist clean
+.PHONY: help setup develop demo plant test browser lint bench chaos simulate mutants alone isolation drivers dist clean

@@ -36,6 +36,7 @@ def alone(name: str, tmp_path: Path) -> Path:
     return shutil.copytree(FOLDERS[name], tmp_path / "alone" / name, ignore=ignored)
 
 
+@pytest.mark.alone
 def test_every_test_collects_alone_and_the_quick_ones_pass(name: str, environment: Environment, alone: Path) -> None:
     """Whatever is selected, pytest imports every file of tests, and one that fails is an error."""
     print(

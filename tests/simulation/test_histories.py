@@ -19,14 +19,14 @@ def simulate(*arguments: str, hash_seed: int = 0) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-@pytest.mark.parametrize("first", [0, 20])
+@pytest.mark.parametrize("first", [0, 5])
 def test_in_every_history_every_value_is_where_the_guarantees_say(first: int) -> None:
-    ended = simulate("--seeds", "20", "--first", str(first))
+    ended = simulate("--seeds", "5", "--first", str(first))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "20 histories" in ended.stdout
+    assert "5 histories" in ended.stdout
 
 
 def test_a_history_depends_on_nothing_but_its_seed() -> None:
-    traces = {simulate("--seeds", "2", "--tell", hash_seed=seed).stdout.partition("2 histories")[0] for seed in (1, 2)}
+    traces = {simulate("--seeds", "1", "--tell", hash_seed=seed).stdout.partition("1 histories")[0] for seed in (1, 2)}
     assert len(traces) == 1
     assert "trace=" in traces.pop()

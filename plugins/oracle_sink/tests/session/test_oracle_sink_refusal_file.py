@@ -87,7 +87,7 @@ def test_a_changed_password_is_tried_at_once_and_a_success_deletes_the_file(
     sink = make_sink(clock)
     sink.open()
     assert sink.write(batch_of(1)).inserted == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("refused-log-in-*")) == []
 
 
 def test_the_file_has_no_secret_and_belongs_to_its_owner_only(make_sink: MakeSink, tmp_path: Path) -> None:
