@@ -69,8 +69,8 @@ simulate: develop  ## deterministic histories of the agent: SEEDS=1000, or SEED=
 mutants: develop  ## bugs planted in the agent's code, one after another: the histories must find each
 	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants
 
-alone: develop  ## every test of every plugin and kit collects alone, and the quick ones pass
-	@$(BIN)/python -m pytest -m alone tests/distributions -n $(WORKERS) --dist worksteal
+alone: develop  ## each distribution: built, alone, and removed; the quick tests of each
+	@$(BIN)/python -m pytest -m alone tests/distributions tests/runs/removed_plugin -n $(WORKERS) --dist worksteal
 
 isolation: develop  ## every plugin and kit alone, with what its metadata names and nothing else
 	@$(BIN)/python -m pytest -m isolation tests/distributions -n $(WORKERS) --dist worksteal

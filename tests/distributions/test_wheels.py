@@ -28,6 +28,8 @@ def distribution_name(folder: Path) -> str:
 NAMES = [distribution_name(folder) for folder in FOLDERS]
 KITS = [name for name, folder in zip(NAMES, FOLDERS, strict=True) if folder.parent.name == "kits"]
 
+pytestmark = pytest.mark.alone
+
 
 def test_every_distribution_is_built(index: OfflineIndex) -> None:
     assert sorted(index.wheels) == sorted(NAMES)

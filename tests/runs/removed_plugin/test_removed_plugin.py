@@ -40,6 +40,7 @@ class Site:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
+@pytest.mark.alone
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_without_a_plugin_the_others_work_and_the_yaml_that_names_it_is_told(plugin: str, tmp_path: Path) -> None:
     site = Site(tmp_path / "site", without=plugin)
