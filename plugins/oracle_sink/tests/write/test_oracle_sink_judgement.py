@@ -322,6 +322,13 @@ def test_a_partition_that_comes_between_the_records_and_the_witnesses_costs_no_r
     assert stored(database) == 5
 
 
+def test_a_partition_that_comes_between_two_rows_of_an_array_costs_no_record(
+    sink: OracleSink, database: Standin
+) -> None:
+    database.fault("execute", "ora", code=14400, value="^A", match="insert", times=1)
+    assert sink.write(rows(("A", 1.0), ("B", 1.0), at=START_NS + SECOND)).inserted == 2
+
+
 def test_old_records_are_judged_where_there_are_partitions_for_them_alone(
     make_sink: MakeSink, clock: ManualClock, recreate: Recreate, database: Standin
 ) -> None:

@@ -89,9 +89,12 @@ class Judge:
         positions, stamps = case.rows.positions, self._batch.stamps()
         near = self._now_ns + AHEAD_NS
         unplaced = [(stamps[positions[error.row]], error) for error in refused if error.code == NO_PARTITION]
-        if unplaced:
-            latest = max((stamps[positions[index]] for index in stored), default=None)
-            unplaced = [(at, error) for at, error in unplaced if at <= near and (latest is None or at > latest)]
+        unplaced = expected = [(at, error) for at, error in unplaced if at <= near]
+        if expected and stored:
+            latest = max(stamps[positions[index]] for index in stored)
+            unplaced = [(at, error) for at, error in expected if at > latest]
+        if expected and not unplaced:  # the partition may have come between two rows
+            refused = _tried_again(case, refused)
         if unplaced or not stored:
             records = [positions[index] for index in stored]
             witnesses = Witnesses(case.dml, case.layout, self._batch, records, self._doubt)
