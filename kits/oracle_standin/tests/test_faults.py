@@ -208,6 +208,12 @@ def test_a_black_hole_accepts_and_never_answers(db: Standin) -> None:
     pool.close(force=True)
 
 
+def test_a_session_is_gone_when_its_log_off_is_answered(db: Standin) -> None:
+    for _ in range(20):  # its socket goes later
+        connect(db).close()
+        assert db.sessions() == []
+
+
 def test_a_killed_session_says_so_once_and_is_gone(db: Standin, connection: oracledb.Connection) -> None:
     insert(connection)
     assert db.kill_sessions() == 1

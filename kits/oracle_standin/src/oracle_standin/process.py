@@ -261,7 +261,7 @@ class Standin:
         self._ask("POST", "/counters/reset")
 
     def sessions(self) -> list[dict[str, Any]]:
-        """sid, serial, user, program and in_transaction of each session."""
+        """sid, serial, user, program and in_transaction of each session that has logged on and not off."""
         found: list[dict[str, Any]] = self._ask("GET", "/sessions")
         return found
 

@@ -164,6 +164,7 @@ class Server:
         return [
             {"sid": s.sid, "serial": s.serial, "user": s.user, "program": s.program, "in_transaction": s.in_transaction}
             for s in self._snapshot()
+            if s.user
         ]
 
     def reset(self) -> None:

@@ -284,8 +284,9 @@ class Session:
         elif code == _PING:
             self.counters.pings += 1
             self.fire("ping", "before", "")
-        elif code == _LOGOFF:
+        elif code == _LOGOFF:  # the session is over before its answer, whenever the socket goes
             self.end_transaction(commit=False)
+            self.user = ""
         else:
             raise OraError(3115)
         self.reply.status(self.in_transaction)

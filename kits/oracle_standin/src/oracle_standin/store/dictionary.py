@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from oracle_standin.sql.conversion import Value
@@ -60,7 +61,7 @@ def _nls_parameters(database: Database, session: SessionView) -> Iterable[Row]:
 
 
 def _sessions(database: Database, session: SessionView) -> Iterable[Row]:
-    for other in list(database.sessions):
+    for other in filter(attrgetter("user"), list(database.sessions)):
         status = "ACTIVE" if other is session else "INACTIVE"
         yield (
             other.sid, other.serial, other.user, status, other.program, other.machine, other.module, other.action,
