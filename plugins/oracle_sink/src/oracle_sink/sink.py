@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import oracledb
@@ -20,7 +20,7 @@ from oracle_sink.session.connections import Connections, Session
 from oracle_sink.session.driver import DRIVER_ERRORS
 from oracle_sink.session.errors import translate
 from oracle_sink.session.latch import Latch
-from oracle_sink.table.binding import CONFLICT
+from oracle_sink.table.binding import CONFLICT, Refusal
 from oracle_sink.table.ddl import Storage, render
 from oracle_sink.table.identifiers import parse_table
 from oracle_sink.table.known_table import KnownTable
@@ -30,12 +30,15 @@ from oracle_sink.write.doubt import Doubt
 from oracle_sink.write.judge import FactsDoubted, Judge
 from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import ConflictError, Rows, encode
-from oracle_sink.write.transaction import Transaction
+from oracle_sink.write.transaction import KeysLeft, Transaction
 from oracle_sink.write.trials import Trial, Trials
 from oracle_sink.write.watermark import Watermark
 from oracle_sink.write.witness_file import WitnessFile
 
 _NS: Final = 1_000_000_000
+
+_ROUNDS: Final = 8
+"""Refused records of one key in one batch, before those behind them are refused as their conflicts."""
 
 
 class OracleSink:
@@ -86,11 +89,7 @@ class OracleSink:
         trial = self._trials.of(batch)
         with self._connections.session() as session:
             try:
-                try:
-                    outcome = self._transact(batch, session, trial, doubt_facts=True)
-                except FactsDoubted:
-                    self._read_again(session)
-                    outcome = self._transact(batch, session, trial, doubt_facts=False)
+                outcome = self._transact(batch, session, trial)
             except ConflictError as error:
                 raise ConfigurationError(
                     f"table {self._table}: {error}; nothing of the batch was written (on_conflict: fail)",
@@ -131,14 +130,27 @@ class OracleSink:
         """Of a first session, also after none was left: it may be another database."""
         self._partitions.learn(connection, self._known_table.read(connection))
 
-    def _transact(self, batch: Batch, session: Session, trial: Trial, *, doubt_facts: bool) -> WriteOutcome:
-        layout, rows = self._encoded(batch, session)
-        old = doubt_facts and self._known_table.is_old(layout)
-        judge = Judge(batch, self._doubt, trial, self._clock.time_ns(), facts_are_old=old)
-        mark = self._watermark.mark(session, batch) if self._watermark and layout.key is None else None
-        write = Transaction(session, layout, self._config.on_conflict, rows, judge, trial, mark)
-        unproved = layout.key is not None and layout.key.declared
-        return write.run(look_up_first=unproved or self._known.expects(batch))
+    def _transact(self, batch: Batch, session: Session, trial: Trial) -> WriteOutcome:
+        """One transaction that is committed, after those that found out how to write the batch."""
+        refused: dict[int, Refusal] = {}
+        doubt_facts = True
+        rounds = 0
+        while True:
+            layout, rows = self._encoded(batch, session, refused)
+            old = doubt_facts and self._known_table.is_old(layout)
+            judge = Judge(batch, self._doubt, trial, self._clock.time_ns(), facts_are_old=old)
+            mark = self._watermark.mark(session, batch) if self._watermark and layout.key is None else None
+            write = Transaction(session, layout, self._config.on_conflict, rows, judge, trial, mark)
+            unproved = layout.key is not None and layout.key.declared
+            try:
+                return write.run(look_up_first=unproved or self._known.expects(batch), keys_pass_on=rounds < _ROUNDS)
+            except FactsDoubted:
+                self._read_again(session)
+                doubt_facts = False
+            except KeysLeft as left:
+                self._roll_back(session)
+                refused |= left.refused
+                rounds += 1
 
     def _read_again(self, session: Session) -> None:
         """Undo the transaction, then read the table."""
@@ -149,19 +161,26 @@ class OracleSink:
             session.lost = True
             raise translate(error, f"read the columns of table {self._table}") from error
 
-    def _encoded(self, batch: Batch, session: Session) -> tuple[Layout, Rows]:
+    def _roll_back(self, session: Session) -> None:
+        try:
+            session.connection.rollback()
+        except DRIVER_ERRORS as error:
+            session.lost = True
+            raise translate(error, f"roll back in table {self._table}") from error
+
+    def _encoded(self, batch: Batch, session: Session, refused: Mapping[int, Refusal]) -> tuple[Layout, Rows]:
         try:
             layout = self._known_table.for_batch(session.connection)
-            rows = self._encode(batch, layout)
-            if rows.refusals:
+            rows = self._encode(batch, layout, refused)
+            if len(rows.refusals) > len(refused):
                 fresh = self._known_table.for_refused(session.connection)
                 if fresh is not layout:
-                    layout, rows = fresh, self._encode(batch, fresh)
+                    layout, rows = fresh, self._encode(batch, fresh, refused)
         except DRIVER_ERRORS as error:
             session.lost = True
             raise translate(error, f"read the columns of table {self._table}") from error
         return layout, rows
 
-    def _encode(self, batch: Batch, layout: Layout) -> Rows:
+    def _encode(self, batch: Batch, layout: Layout, refused: Mapping[int, Refusal]) -> Rows:
         latest_ns = self._clock.time_ns() + round(self._config.max_future_seconds * _NS)
-        return encode(batch, layout, self._config.on_conflict, latest_ns)
+        return encode(batch, layout, self._config.on_conflict, latest_ns, refused)

@@ -442,3 +442,31 @@ def test_a_renamed_column_is_named_and_the_records_wait_until_it_has_its_name_ag
             sink.write(batch)
     recreate(ddl())
     assert sink.write(batch).inserted == 1
+
+
+REFUSED = [("K", "BAD"), ("K", "BAD"), ("K", "BED")]
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "batch"),
+    [("keep", [*REFUSED, ("K", "good"), ("A", 2.0)]), ("update", [("A", 2.0), ("K", "good"), *REFUSED])],
+)
+def test_a_refused_record_keeps_no_other_of_its_key_out(
+    on_conflict: str, batch: list[tuple[str, Value]], make_sink: MakeSink, clock: ManualClock, database: Standin
+) -> None:
+    sink = make_sink(clock, on_conflict=on_conflict)
+    sink.open()
+    sink.write(rows(("A", 1.0)))
+    database.fault("execute", "ora", code=2290, value="^B.D", match="insert", times=0)
+    outcome = sink.write(rows(*batch, at=START_NS + SECOND))
+    refused = [(position, "ORA-02290") for position, (_, value) in enumerate(batch) if value in ("BAD", "BED")]
+    assert codes(outcome) == refused
+    assert database.sql("SELECT tag_value FROM tagferry_test WHERE tag_name = 'K'") == [["good"]]
+
+
+def test_a_record_that_is_in_the_table_is_not_held_against_one_of_its_batch_that_is_not(
+    sink: OracleSink, database: Standin
+) -> None:
+    assert sink.write(rows(("B", 2.0))).inserted == 1
+    outcome = sink.write(rows(("B", 1.0), ("B", 2.0)))  # now behind another value for the same key and time
+    assert (codes(outcome), outcome.duplicates) == ([(0, "CONFLICT")], 1)

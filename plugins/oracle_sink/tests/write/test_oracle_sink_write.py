@@ -366,7 +366,7 @@ def test_a_statement_that_fails_as_a_whole_is_halved_until_the_row_is_found(
 
 def test_a_bind_that_the_driver_refuses_is_found_by_halves(sink: OracleSink) -> None:
     with sink._connections.session() as session:
-        layout, encoded = sink._encoded(numbered(8), session)
+        layout, encoded = sink._encoded(numbered(8), session, {})
         trial = Trials().of(numbered(8))
         poisoned = list(encoded.rows)
         poisoned[5] = (poisoned[5][0], poisoned[5][1], 1j, "GOOD")  # type: ignore[assignment]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
+from typing import NamedTuple
 
 from agent_core.api import Batch
 from oracle_sink.config import OnConflict
@@ -29,6 +30,7 @@ class Rows:
 
     ``followers``: records that are not bound because another one with the same key is; they share its fate.
     ``overwritten``: those of them that had other content and were replaced by a later record (``on_conflict: update``).
+    ``rivals``: bound records that kept one of their key with other content from being bound.
     ``refusals``: records that the table cannot hold.
     """
 
@@ -36,15 +38,19 @@ class Rows:
     positions: Sequence[int]
     followers: Mapping[int, Sequence[int]]
     overwritten: frozenset[int]
+    rivals: frozenset[int]
     refusals: Refusals
 
 
-def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int) -> Rows:
+def encode(
+    batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int, refused: Mapping[int, Refusal] | None = None
+) -> Rows:
     """Make the rows. A record with a timestamp after ``latest_ns`` is refused. Raises ConflictError.
 
+    ``refused``: what is known not to go in, by position; another record may have its key.
     Works on whole columns: there is no function call per value if all values of the batch are floats or ints.
     """
-    refusals: Refusals = {}
+    refusals: Refusals = dict(refused or {})
     columns = [_column(encoder, batch, refusals) for encoder in layout.encoders]
     _refuse_future(batch, latest_ns, refusals)
     rows: list[Row] = list(zip(*columns, strict=True))
@@ -55,17 +61,19 @@ def encode(batch: Batch, layout: Layout, on_conflict: OnConflict, latest_ns: int
         rows = [rows[position] for position in positions]
     width = layout.key_width
     if not width:
-        return Rows(rows, positions, {}, frozenset(), refusals)
+        return Rows(rows, positions, {}, frozenset(), frozenset(), refusals)
     keys = [row[:width] for row in rows]
     followers: dict[int, list[int]] = {}
     overwritten: set[int] = set()
+    rivals: set[int] = set()
     if len(set(keys)) < len(keys):
-        positions, rows, keys = _merge(layout, on_conflict, positions, rows, keys, followers, overwritten, refusals)
+        merged = _Merge(layout, on_conflict, followers, overwritten, rivals, refusals)
+        positions, rows, keys = merged.one_per_key(positions, rows, keys)
     order = _order(layout, keys)
     if order is not None:
         rows = [rows[i] for i in order]
         positions = [positions[i] for i in order]
-    return Rows(rows, positions, followers, frozenset(overwritten), refusals)
+    return Rows(rows, positions, followers, frozenset(overwritten), frozenset(rivals), refusals)
 
 
 def _column(encoder: Encoder, batch: Batch, refusals: Refusals) -> Sequence[Bind]:
@@ -106,36 +114,43 @@ def _order(layout: Layout, keys: Sequence[Row]) -> list[int] | None:
     return sorted(range(len(keys)), key=keys.__getitem__)
 
 
-def _merge(
-    layout: Layout,
-    on_conflict: OnConflict,
-    positions: Sequence[int],
-    rows: Sequence[Row],
-    keys: Sequence[Row],
-    followers: dict[int, list[int]],
-    overwritten: set[int],
-    refusals: Refusals,
-) -> tuple[list[int], list[Row], list[Row]]:
-    """Keep one row per key, and note what becomes of the others."""
-    kept: dict[Row, tuple[int, Row]] = {}
-    for position, row, key in zip(positions, rows, keys, strict=True):
-        if key not in kept:
-            kept[key] = (position, row)
-            continue
-        first, present = kept[key]
-        if layout.same(row, layout.content(present)):
-            followers.setdefault(first, []).append(position)
-        elif on_conflict is OnConflict.KEEP:
-            refusals[position] = conflict(layout, row, layout.content(present), "an earlier record of the batch")
-        elif on_conflict is OnConflict.UPDATE:
-            kept[key] = (position, row)
-            followers[position] = [*followers.pop(first, ()), first]
-            overwritten.update(followers[position])
-        else:
-            raise ConflictError(
-                conflict(layout, row, layout.content(present), "an earlier record of the batch").message
-            )
-    return [position for position, _ in kept.values()], [row for _, row in kept.values()], list(kept)
+class _Merge(NamedTuple):
+    """Keeps one row per key, and notes what becomes of the others."""
+
+    layout: Layout
+    on_conflict: OnConflict
+    followers: dict[int, list[int]]
+    overwritten: set[int]
+    rivals: set[int]
+    refusals: Refusals
+
+    def one_per_key(
+        self, positions: Sequence[int], rows: Sequence[Row], keys: Sequence[Row]
+    ) -> tuple[list[int], list[Row], list[Row]]:
+        """The positions, rows and keys that are left."""
+        layout, followers = self.layout, self.followers
+        kept: dict[Row, tuple[int, Row]] = {}
+        for position, row, key in zip(positions, rows, keys, strict=True):
+            if key not in kept:
+                kept[key] = (position, row)
+                continue
+            first, present = kept[key]
+            if layout.same(row, layout.content(present)):
+                followers.setdefault(first, []).append(position)
+                continue
+            refusal = conflict(layout, row, layout.content(present), "an earlier record of the batch")
+            if self.on_conflict is OnConflict.FAIL:
+                raise ConflictError(refusal.message)
+            if self.on_conflict is OnConflict.KEEP:
+                self.refusals[position] = refusal
+                self.rivals.add(first)
+            else:
+                kept[key] = (position, row)
+                followers[position] = [*followers.pop(first, ()), first]
+                self.overwritten.update(followers[position])
+                self.rivals.discard(first)
+                self.rivals.add(position)
+        return [position for position, _ in kept.values()], [row for _, row in kept.values()], list(kept)
 
 
 def conflict(layout: Layout, row: Row, present: Sequence[Bind], where: str) -> Refusal:

@@ -44,6 +44,17 @@ _HIDDEN_TEXT: Final = (
 )
 
 
+class KeysLeft(Exception):
+    """Records were refused that had kept others of their key out: roll back, and write the batch without them.
+
+    ``refused``: those records, by position.
+    """
+
+    def __init__(self, refused: Mapping[int, Refusal]) -> None:
+        super().__init__(f"{len(refused)} refused records leave their keys to others of the batch")
+        self.refused = refused
+
+
 class Transaction:
     """Writes the rows of one batch with one session. Raises SinkError; the owner of the session rolls back."""
 
@@ -67,8 +78,11 @@ class Transaction:
         self._dml = ArrayDml(session, layout, rows, trial)
         self._doing = self._dml.doing
 
-    def run(self, *, look_up_first: bool = False) -> WriteOutcome:
-        """Insert, sort the errors, commit. ``look_up_first``: most rows are probably in the table already."""
+    def run(self, *, look_up_first: bool = False, keys_pass_on: bool = True) -> WriteOutcome:
+        """Insert, sort the errors, commit. ``look_up_first``: most rows are probably in the table already.
+
+        ``keys_pass_on``: raise KeysLeft, before anything is committed, if it applies.
+        """
         rows = self._rows.rows
         duplicates: set[int] = set()
         conflicts: dict[int, Sequence[Bind]] = {}
@@ -99,6 +113,8 @@ class Transaction:
                 if error.row not in left:
                     del rejected[error.row]
         self._resolve(conflicts, rejected)
+        if keys_pass_on and self._rows.rivals:
+            self._leave_keys(rejected)
         self._commit(wanted, rejected)
         return self._outcome(duplicates, rejected)
 
@@ -219,6 +235,17 @@ class Transaction:
         errors = self._dml.run(layout.update_sql, layout.update_sizes, indices, changes)
         for error in self._sort_errors(errors, rejected):
             rejected[error.row] = Refusal(error.code, one_line(error.message))
+
+    def _leave_keys(self, rejected: Mapping[int, Refusal]) -> None:
+        """Raise KeysLeft if a record is rejected that another one of the batch was held against."""
+        rows, left = self._rows, dict[int, Refusal]()
+        for index, refusal in rejected.items():
+            position = rows.positions[index]
+            if position in rows.rivals:
+                alike = (other for other in rows.followers.get(position, ()) if other not in rows.overwritten)
+                left.update(dict.fromkeys((position, *alike), refusal))
+        if left:
+            raise KeysLeft(left)
 
     # ---- commit and outcome
 
