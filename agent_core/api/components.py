@@ -233,8 +233,8 @@ class FallbackSink(Protocol):
     def divert(self, batch: Batch, diversion: Diversion) -> Sequence[Rejection] | None:
         """Make the records durable, then return; called from several threads at a time.
 
-        Returns the records that it cannot hold for their content, if there are any: no retry helps them. Raises OSError
-        or SinkError when it can store nothing now.
+        Returns the records that it cannot hold for their content, if there are any, ascending: no retry helps them.
+        Raises OSError or SinkError when it can store nothing now.
         """
 
 

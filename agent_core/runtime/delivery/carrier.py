@@ -10,7 +10,7 @@ from functools import partial
 from agent_core.api import Buffer, DivertReason, Lease, RetryableError, SinkError, SinkState
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.flight import LeaseFlight
-from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.delivery.retry import Backoff, wished_seconds
 from agent_core.runtime.delivery.settler import Settler
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
@@ -148,9 +148,9 @@ class Carrier:
             )
 
         state, probe_in = self._settings.probe_intervals.after(error)
-        delay = backoff.delay_seconds(flight.failures, self._randomness)
-        if isinstance(error, RetryableError) and error.retry_after_seconds is not None:
-            delay = error.retry_after_seconds
+        delay = wished_seconds(error)
+        if delay is None:
+            delay = backoff.delay_seconds(flight.failures, self._randomness)
         failing_seconds = max(self._gate.failing_seconds(), now - flight.failing_since)
         in_time = not self.diverts or failing_seconds + delay <= self._settings.divert_after_seconds
         in_time &= not backoff.exhausted(flight.failures)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from agent_core.api import Batch, Diversion, FallbackSink, Rejection, Sink
-from agent_core.runtime.delivery.shared_sink import check_outcome
+from agent_core.runtime.delivery.shared_sink import check_outcome, check_rejected
 from agent_core.runtime.error_words import message_of
 
 
@@ -45,6 +45,7 @@ class Fallback:
             self.open()
             if isinstance(self.sink, FallbackSink):
                 refused = tuple(self.sink.divert(batch, diversion) or ())
+                check_rejected(refused, len(batch))
             else:
                 outcome = self.sink.write(batch)
                 check_outcome(outcome, len(batch))

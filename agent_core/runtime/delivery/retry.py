@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Final
 
+from agent_core.api import RetryableError
 from agent_core.config.model import RetryConfig
+
+LONGEST_WISH_SECONDS: Final = 86_400.0
+
+
+def wished_seconds(error: BaseException) -> float | None:
+    """The wait that the sink asks for, a day at most; None when it asks for none, or for what is no time."""
+    wished = error.retry_after_seconds if isinstance(error, RetryableError) else None
+    if not isinstance(wished, int | float) or not wished >= 0:  # NaN is no time either
+        return None
+    return min(float(wished), LONGEST_WISH_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

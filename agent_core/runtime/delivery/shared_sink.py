@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from agent_core.api import Advising, Clock, Finding, Sink, WriteOutcome
+from agent_core.api import Advising, Clock, Finding, Rejection, Sink, WriteOutcome
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.sink_gate import SinkGate
 
@@ -110,13 +110,27 @@ class SharedSink:
 
 def check_outcome(outcome: WriteOutcome, count: int) -> None:
     """Raise InvalidOutcome unless ``outcome`` accounts for each of ``count`` records once, with texts to keep."""
-    indices = [rejection.position for rejection in outcome.rejected]
-    texts = [text for _, *reason in outcome.rejected for text in reason]
-    if not all(isinstance(text, str) for text in texts):
-        raise InvalidOutcome(f"code and message of a rejected record must be texts: {texts}")
-    in_order = indices == sorted(set(indices)) and all(0 <= index < count for index in indices)
-    if outcome.total != count or not in_order or outcome.inserted < 0 or outcome.duplicates < 0:
+    check_rejected(outcome.rejected, count)
+    counted = _is_whole(outcome.inserted) and _is_whole(outcome.duplicates)
+    if not counted or outcome.total != count:
         raise InvalidOutcome(
             f"the outcome does not account for each of {count} records once: {outcome.inserted} inserted, "
-            f"{outcome.duplicates} duplicates, rejected records {indices}"
+            f"{outcome.duplicates} duplicates, {len(outcome.rejected)} rejected"
         )
+
+
+def check_rejected(rejected: Sequence[Rejection], count: int) -> None:
+    """Raise InvalidOutcome unless each names another one of ``count`` records, ascending, with texts to keep."""
+    positions = [rejection.position for rejection in rejected]
+    texts = [text for _, *reason in rejected for text in reason]
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidOutcome(f"code and message of a rejected record must be texts: {texts}")
+    known = all(map(_is_whole, positions)) and all(position < count for position in positions)
+    if not known or positions != sorted(set(positions)):
+        raise InvalidOutcome(
+            f"the outcome does not account for each of {count} records once: rejected records {positions}"
+        )
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and number >= 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agent_core.api import AuthenticationError, Clock, ConfigurationError, Lease, RetryableError, SinkState
 from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.delivery.retry import wished_seconds
 from agent_core.runtime.error_words import text_of
 
 StateChanged = Callable[[SinkState, SinkState, str, float | None], None]
@@ -34,7 +35,7 @@ class ProbeIntervals:
         if isinstance(error, ConfigurationError):
             return SinkState.MISCONFIGURED, self.slow
         if isinstance(error, RetryableError):
-            wished = error.retry_after_seconds or 0.0
+            wished = wished_seconds(error) or 0.0
             if error.throttle:
                 return SinkState.THROTTLED, max(self.slow, wished)
             return SinkState.DOWN, max(self.normal, wished)

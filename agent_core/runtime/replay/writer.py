@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
-from agent_core.api import AuthenticationError, ConfigurationError, ReplayRefused, RetryableError, Sink
+from agent_core.api import AuthenticationError, ConfigurationError, ReplayRefused, Sink
 from agent_core.config.model import RetryConfig
 from agent_core.runtime.delivery.flight import Flight
-from agent_core.runtime.delivery.retry import Backoff
+from agent_core.runtime.delivery.retry import Backoff, wished_seconds
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import SinkGate
@@ -57,8 +57,7 @@ class RetryingWriter:
         sink_id, attempt, delay = self._context.sink_id, flight.attempts, None
         final = isinstance(error, (AuthenticationError, ConfigurationError))
         if not final and not self._backoff.exhausted(attempt):
-            wished = error.retry_after_seconds if isinstance(error, RetryableError) else None
-            delay = max(self._backoff.delay_seconds(attempt, self._randomness), wished or 0.0)
+            delay = max(self._backoff.delay_seconds(attempt, self._randomness), wished_seconds(error) or 0.0)
         self._context.announce_failure(flight, error, delay)
         text = text_of(error)
         if delay is None:

@@ -439,9 +439,14 @@ def test_a_fallback_that_can_never_open_stops_the_start(make_rig: MakeRig) -> No
         rig.delivery.open()
 
 
-def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig) -> None:
+@pytest.mark.parametrize(
+    "outcome",
+    [WriteOutcome(1), WriteOutcome(3, -1), WriteOutcome(2.0), WriteOutcome(1, 0, (Rejection(0.5, "NULL", ""),))],  # type: ignore[arg-type]
+    ids=["too few", "fewer than none", "no whole number", "between two records"],
+)
+def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig, outcome: WriteOutcome) -> None:
     rig = make_rig(max_records=2, max_retries=0)
-    rig.sink.script.append(lambda _: WriteOutcome(1))
+    rig.sink.script.append(lambda _: outcome)
     rig.accept(batch_of(1, 2)).start()
     error = rig.observer.wait_for("batch_failed")[0][2]
     assert "does not account for each of 2 records" in str(error)

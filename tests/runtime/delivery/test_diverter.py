@@ -1,10 +1,11 @@
 """What becomes of records in a fallback that is a plain sink."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from agent_core.api import Account, Batch, DivertReason, DropReason, Log, Rejection, WriteOutcome
+from agent_core.api import Account, Batch, Diversion, DivertReason, DropReason, Log, Rejection, WriteOutcome
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.diverter import Diverter
 from agent_core.runtime.delivery.fallback import Fallback
@@ -12,7 +13,7 @@ from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.testing.clock import ManualClock
-from agent_core.testing.fakes import FakeObserver, FakeSink, batch_of
+from agent_core.testing.fakes import FakeFallback, FakeObserver, FakeSink, batch_of
 
 
 def test_records_that_it_refuses_for_their_content_are_dropped_and_the_others_kept(
@@ -32,6 +33,42 @@ def test_records_that_it_refuses_for_their_content_are_dropped_and_the_others_ke
     assert isinstance(kept, Batch)
     assert kept.values == (1, 3)
     assert "fallback rejected records: sink=warehouse records=1 code=CONFLICT" in caplog.text
+
+
+class Refusing(FakeFallback):
+    """Stores all, and says that it has refused some."""
+
+    def __init__(self, refused: object) -> None:
+        super().__init__()
+        self.refused = refused
+
+    def divert(self, batch: Batch, diversion: Diversion) -> Sequence[Rejection] | None:  # type: ignore[override]
+        super().divert(batch, diversion)
+        return self.refused  # type: ignore[return-value]
+
+
+NONSENSE = {
+    "a record that is not there": (Rejection(2, "TOO_LONG", ""),),
+    "one from the end": (Rejection(-1, "TOO_LONG", ""),),
+    "one record twice": (Rejection(0, "TOO_LONG", ""), Rejection(0, "NULL", "")),
+    "a position that is no number": (Rejection("0", "TOO_LONG", ""),),  # type: ignore[arg-type]
+    "between two records": (Rejection(0.5, "TOO_LONG", ""),),  # type: ignore[arg-type]
+    "a code that is no text": (Rejection(0, 1400, ""),),  # type: ignore[arg-type]
+    "a position alone": (0,),
+    "a number": 1,
+}
+
+
+@pytest.mark.parametrize("refused", NONSENSE.values(), ids=NONSENSE)
+def test_a_fallback_whose_answer_makes_no_sense_has_not_taken_the_records(refused: object) -> None:
+    clock, ledger = ManualClock(), Ledger(["warehouse"])
+    context = SinkContext("warehouse", ledger, Events(), clock, Log("test", clock))
+    diverter = Diverter(context, Fallback("refusing", Refusing(refused)))
+    ledger.move("warehouse", Account.COLLECTED, Account.PENDING, 2)
+    assert not diverter.divert(batch_of(1, 2), DivertReason.SINK_DOWN)
+    assert (ledger.snapshot("warehouse").pending, ledger.snapshot("warehouse").diverted) == (2, 0)
+    [advice] = diverter.advice()
+    assert advice.message.startswith("stores no records: ")
 
 
 class Keeper(FakeSink):
