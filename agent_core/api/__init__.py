@@ -75,6 +75,8 @@ from agent_core.api.errors import (
     ConfigError,
     ConfigProblem,
     ConfigurationError,
+    ConnectionLost,
+    DeviceBusy,
     DeviceUnreachable,
     DriverError,
     LeaseError,
@@ -83,9 +85,11 @@ from agent_core.api.errors import (
     ReplayRefused,
     RetryableError,
     SinkError,
+    UnclearRefusal,
     UnknownBackupError,
     UnknownGroupError,
     UnknownSinkError,
+    WrongAnswer,
 )
 from agent_core.api.files.folder import FolderProbe, probe_folder
 from agent_core.api.log import Log, LogEvent
@@ -122,6 +126,7 @@ from agent_core.api.polling.driver import (
     float32s_to_shortest,
 )
 from agent_core.api.polling.plan import Plannable, PlannedDevice, PlannedGroup, PlannedRequest
+from agent_core.api.polling.stranger import recognise_stranger
 from agent_core.api.rate_limit import RateLimit
 from agent_core.api.secret import Secret
 from agent_core.api.settings import settings
@@ -167,10 +172,12 @@ __all__ = [
     "ConfigError",
     "ConfigProblem",
     "ConfigurationError",
+    "ConnectionLost",
     "Conversion",
     "ConversionOptions",
     "DataType",
     "DdlProvider",
+    "DeviceBusy",
     "DeviceUnreachable",
     "Diagnosable",
     "Discarding",
@@ -237,6 +244,7 @@ __all__ = [
     "Transform",
     "TransformFactory",
     "TriggerResult",
+    "UnclearRefusal",
     "UnknownBackupError",
     "UnknownGroupError",
     "UnknownSinkError",
@@ -244,6 +252,7 @@ __all__ = [
     "Whereabouts",
     "WordOrder",
     "WriteOutcome",
+    "WrongAnswer",
     "did_you_mean",
     "float32_to_shortest",
     "float32s_to_shortest",
@@ -252,5 +261,6 @@ __all__ = [
     "load_schema",
     "nearest",
     "probe_folder",
+    "recognise_stranger",
     "settings",
 ]

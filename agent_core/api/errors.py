@@ -18,7 +18,11 @@
      +-- DriverError              a device could not be read
           +-- AddressError        a tag's address or data type is wrong; the user fixes the tag list
           +-- DeviceUnreachable   the connection is gone; the engine backs off, then probes
+          |    +-- ConnectionLost  the device closed it; the engine connects and repeats the request once
+          |    +-- WrongAnswer     something else answered: another unit, another protocol
           +-- ReadRefused         the device answered, but not to this block; the engine splits it
+               +-- DeviceBusy      not now, whatever the address; asked again at the next poll
+               +-- UnclearRefusal  nobody knows why; like DeviceBusy the first time, like ReadRefused then
 """
 
 from __future__ import annotations
@@ -161,3 +165,34 @@ class DeviceUnreachable(DriverError):
 
 class ReadRefused(DriverError):
     """The device answered that it will not serve this block or item (illegal address, exception code)."""
+
+
+class ConnectionLost(DeviceUnreachable):
+    """The device closed the connection, or reset it, instead of answering. Not for a time-out.
+
+    Many devices close a connection that was idle, or after each answer. So if the connection had answered before, the
+    engine connects again and repeats the request once, within the same poll.
+    """
+
+
+class WrongAnswer(DeviceUnreachable):
+    """What came is not the answer to the request: another unit, function or length, or another protocol.
+
+    The message says both, what came and what was asked for.
+    """
+
+
+class DeviceBusy(ReadRefused):
+    """The device cannot serve the request now, whatever its address. It is made again, unchanged, at the next poll.
+
+    Only a request that has been busy for as long as ``refused_retry`` is split, to find out whether one address is
+    to blame after all.
+    """
+
+
+class UnclearRefusal(ReadRefused):
+    """The device refuses the request, and it is not known whether for now or because of its address.
+
+    The first time it counts as DeviceBusy, in the following poll as ReadRefused. For codes that can mean either, and
+    for codes that the driver does not know.
+    """

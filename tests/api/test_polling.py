@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.api import DataType, float32_to_shortest
+from agent_core.api import DataType, float32_to_shortest, recognise_stranger
 
 
 @given(st.floats(width=32, allow_nan=False))
@@ -29,3 +29,17 @@ def test_plc_names_are_data_types_too(text: str, data_type: DataType) -> None:
 def test_an_unknown_data_type_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"unknown data type 'flaot'; known: bool, .*LREAL"):
         DataType.parse("flaot")
+
+
+@pytest.mark.parametrize(
+    ("answer", "who"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "an HTTP server"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "an SSH server"),
+        (b"\x15\x03\x01\x00\x02", "a TLS server"),
+        (b"\x00\x01\x00\x00\x00\x05", None),
+        (b"", None),
+    ],
+)
+def test_a_stranger_is_recognised_by_the_first_bytes(answer: bytes, who: str | None) -> None:
+    assert recognise_stranger(answer) == who

@@ -183,7 +183,8 @@ class BlockDriver(Driver, Protocol):
 
         16-bit units: two bytes each, most significant first as the protocol numbers them. 8-bit units: one byte each.
         1-bit units: one byte each, 0 or 1. Raises DeviceUnreachable (then it has closed the connection) or
-        ReadRefused. It never retries; it is bounded by the device's time-out.
+        ReadRefused, each as precisely as the protocol allows: ConnectionLost, WrongAnswer; DeviceBusy,
+        UnclearRefusal. It never retries; it is bounded by the device's time-out.
         """
 
 
@@ -214,7 +215,7 @@ class ItemDriver(Driver, Protocol):
     def read_items(self, tags: Sequence[TagSpec]) -> Sequence[ItemReading]:
         """Read the items, one reading each, in order. An item that is bad comes back with quality BAD, value None.
 
-        Raises DeviceUnreachable or ReadRefused (the whole request). Never retries; bounded by the time-out.
+        Raises as ``read_block`` does, ReadRefused for the whole request. Never retries; bounded by the time-out.
         """
 
 
