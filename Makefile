@@ -66,8 +66,12 @@ chaos: develop  ## the fault tests at full length
 simulate: develop  ## deterministic histories of the agent: SEEDS=1000, or SEED=7 for one with its last points
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --go-on)
 
-mutants: develop  ## bugs planted in the agent's code, one after another: the histories must find each
+planted: develop  ## bugs planted in the agent's code, one after another: the histories must find each
 	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants
+
+mutants: develop  ## small changes to the critical files: the tests must notice; FILES="csv_sink line.py" BUDGET=30 RESUME=1
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(FILES) $(if $(BUDGET),--budget $(BUDGET)) \
+		$(if $(SAMPLE),--sample $(SAMPLE)) $(if $(RESUME),--resume)
 
 alone: develop  ## each distribution: built, alone, and removed; the quick tests of each
 	@$(BIN)/python -m pytest -m alone tests/distributions tests/runs/removed_plugin -n $(WORKERS) --dist worksteal
@@ -84,4 +88,4 @@ dist: setup  ## wheels and source distributions of the core, the plugins and the
 clean:  ## remove .venv, dist and what the tools left behind
 	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup develop demo plant test browser lint bench chaos simulate mutants alone isolation drivers dist clean
+.PHONY: help setup develop demo plant test browser lint bench chaos simulate planted mutants alone isolation drivers dist clean

@@ -1,4 +1,4 @@
-"""The planted bugs, which ``make mutants`` hunts: they are still where they were planted."""
+"""The planted bugs, which ``make planted`` hunts: they are still where they were planted."""
 
 from __future__ import annotations
 

@@ -1,0 +1,249 @@
+"""Trial: whether any of the tests that run a line fails when it is mutated.
+
+Nothing on disk changes. A *warm* server has collected all tests; each trial is a fork of it, in which the code object
+of one function is exchanged. What runs while a module is imported is tried by a *cold* server: each trial imports
+everything, the mutated source in place of the file's. A trial has a session and a temporary folder of its own; a test
+that takes far longer than it should is ended by the kernel's alarm.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from itertools import zip_longest
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Final
+
+import pytest
+from mutation.line_map import OPTIONS, ROOT, silence
+from mutation.mutants import Mutant
+
+_SECONDS_AT_LEAST: Final = 5.0
+_TIMES_AS_LONG: Final = 10.0
+_SECOND_LOOK: Final = 6.0
+"""A test that ran out of time, or a slow one that failed, is run again with so much more time before it counts."""
+_SLOW_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """``tests``: those to run with what each takes, in this order; ``seeing``: how many run the line at all."""
+
+    mutant: Mutant
+    text: str
+    tests: dict[str, float]
+    seeing: int
+    warm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``killed``, ``timed out`` or ``survived``, after ``ran`` tests, ``by`` the last of them."""
+
+    trial: int
+    outcome: str
+    by: str
+    ran: int
+
+
+class Servers:
+    """Both, for a list of trials. ``ask`` and ``answer`` may be called in any order; ``close`` ends what runs."""
+
+    def __init__(self, trials: Sequence[Trial], modules: Sequence[str]) -> None:
+        self._trials = trials
+        self._answers, answers = os.pipe()
+        self._servers: dict[bool, int] = {}
+        for warm in {trial.warm for trial in trials}:
+            requests, self._servers[warm] = os.pipe()
+            if os.fork() == 0:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                for descriptor in self._servers.values():
+                    os.close(descriptor)
+                os.close(self._answers)
+                silence(os.devnull)
+                serving = _Serving(trials, requests, answers)
+                if warm:
+                    pytest.main([*OPTIONS, *modules], plugins=[serving])
+                else:
+                    serving.serve(serving.run_cold)
+                os._exit(0)
+            os.close(requests)
+        os.close(answers)
+        self._lines = os.fdopen(self._answers)
+
+    def ask(self, trial: int) -> None:
+        os.write(self._servers[self._trials[trial].warm], f"{trial}\n".encode())
+
+    def answer(self) -> Verdict:
+        """Raises SystemExit if the servers have ended."""
+        if not (line := self._lines.readline()):
+            raise SystemExit("the tests cannot be collected any more; try again")
+        return Verdict(**json.loads(line))
+
+    def close(self) -> None:
+        for descriptor in self._servers.values():
+            os.close(descriptor)
+        self._servers = {}
+        self._lines.read()  # until the last trial has ended
+        self._lines.close()
+
+
+class _Serving:
+    """In a server: a keeper per request, which forks, watches and repeats the trial. In the trial: the runner."""
+
+    def __init__(self, trials: Sequence[Trial], requests: int, answers: int) -> None:
+        self._trials = trials
+        self._requests = requests
+        self._answers = answers
+        self._failed = False
+        self._functions: dict[tuple[str, str, int], list[FunctionType]] = {}
+        self._run: Callable[[pytest.Session], None] | None = None
+
+    def serve(self, run: Callable[[Trial, dict[str, float], float, int], None]) -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        with os.fdopen(self._requests) as requests:
+            for line in requests:
+                if os.fork() == 0:
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    verdict = self._keep(int(line), run)
+                    os.write(self._answers, json.dumps(verdict).encode() + b"\n")
+                    os._exit(0)
+
+    def _keep(self, number: int, run: Callable[[Trial, dict[str, float], float, int], None]) -> dict[str, object]:
+        trial = self._trials[number]
+        tests = list(trial.tests.items())
+        if not tests:
+            return {"trial": number, "outcome": "survived", "by": "", "ran": 0}
+        start, suspect, outcome = 0, -1, "killed"
+        while start < len(tests):
+            scale = _SECOND_LOOK if suspect == start else 1.0
+            outcome, at = _attempt(lambda told: run(trial, dict(tests[start:]), scale, told))  # noqa: B023 - at once
+            start += at
+            if outcome == "survived":
+                return {"trial": number, "outcome": outcome, "by": "", "ran": len(tests)}
+            if start == suspect or (outcome == "killed" and tests[start][1] < _SLOW_SECONDS):
+                break
+            suspect = start
+        return {"trial": number, "outcome": outcome, "by": tests[start][0], "ran": start + 1}
+
+    # --- in the trial
+
+    def run_cold(self, trial: Trial, tests: dict[str, float], scale: float, told: int) -> None:
+        _mutate_import(trial)
+        self._run = lambda session: self._run_tests(session, tests, scale, told)
+        pytest.main([*OPTIONS, *dict.fromkeys(test.partition("::")[0] for test in tests)], plugins=[self])
+
+    def _run_warm(
+        self, session: pytest.Session, trial: Trial, tests: dict[str, float], scale: float, told: int
+    ) -> None:
+        assert trial.mutant.outermost is not None
+        _mutate_import(trial)  # a test may be what imports the module
+        code = function_code(trial.mutant, trial.mutant.source(trial.text))
+        for function in self._functions.get((_path(trial), *trial.mutant.outermost), []):
+            function.__code__ = code
+        self._run_tests(session, tests, scale, told)
+
+    def _run_tests(self, session: pytest.Session, tests: dict[str, float], scale: float, told: int) -> None:
+        items = {item.nodeid: item for item in session.items}
+        wanted = [items[test] for test in tests]
+        for number, (item, following) in enumerate(zip_longest(wanted, wanted[1:])):
+            os.pwrite(told, f"{number} ".encode(), 0)
+            seconds = max(_SECONDS_AT_LEAST, _TIMES_AS_LONG * tests[item.nodeid]) * scale
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._failed:
+                os._exit(1)
+        os.pwrite(told, b"survived", 0)
+        os._exit(0)
+
+    # --- hooks of pytest
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._failed |= report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if self._run is not None:
+            self._run(session)
+        for function in gc.get_objects():
+            if isinstance(function, FunctionType):
+                code = function.__code__
+                key = os.path.realpath(code.co_filename), code.co_qualname, code.co_firstlineno
+                self._functions.setdefault(key, []).append(function)
+        gc.freeze()
+        self.serve(lambda trial, tests, scale, told: self._run_warm(session, trial, tests, scale, told))
+        return True
+
+
+def function_code(mutant: Mutant, source: str) -> CodeType:
+    """The code object of the outermost function in that source of the file."""
+    module = compile(source, str(ROOT / mutant.file), "exec", dont_inherit=True)
+    return next(code for code in _codes(module) if (code.co_qualname, code.co_firstlineno) == mutant.outermost)
+
+
+def _path(trial: Trial) -> str:
+    return os.path.realpath(ROOT / trial.mutant.file)
+
+
+def _mutate_import(trial: Trial) -> None:
+    original = SourceFileLoader.get_code
+
+    def get_code(loader: SourceFileLoader, name: str) -> CodeType | None:
+        if os.path.realpath(loader.path) != _path(trial):
+            return original(loader, name)
+        return compile(trial.mutant.source(trial.text), str(loader.path), "exec", dont_inherit=True)
+
+    setattr(SourceFileLoader, "get_code", get_code)  # noqa: B010 - mypy: a method is replaced
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _attempt(run: Callable[[int], None]) -> tuple[str, int]:
+    """Outcome, and which test it was."""
+    with _folder() as folder:
+        told = os.open(folder / "told", os.O_CREAT | os.O_RDWR)
+        os.pwrite(told, b"0 ", 0)
+        if (pid := os.fork()) == 0:
+            os.setsid()
+            os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+            with suppress(BaseException):
+                run(told)
+            os._exit(1)
+
+        def end(*_: object) -> None:
+            os.killpg(pid, signal.SIGKILL)
+            shutil.rmtree(folder, ignore_errors=True)
+            os._exit(1)
+
+        signal.signal(signal.SIGINT, end)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        word = os.pread(told, 8, 0)
+        os.close(told)
+    if word == b"survived":
+        return "survived", 0
+    return "timed out" if status == -signal.SIGALRM else "killed", int(word.split()[0])
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="mutant-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
