@@ -77,9 +77,10 @@ class Lease:
 class BufferStats:
     """Row counts at one instant. ``pending = ready + leased <= capacity_records``.
 
-    ``recovered_records``: records found in the store when it was opened (durable buffers). ``oldest_age_seconds``: age
-    since ``append`` of the oldest record that is not leased, 0.0 when there is none. ``stored_bytes`` is None in
-    memory.
+    ``recovered_records``: records found in the store when it was opened (durable buffers), or leased from a shared one.
+    ``oldest_age_seconds``: age since ``append`` of the oldest record that is not leased, 0.0 when there is none.
+    ``stored_bytes`` is None in memory. ``backlog_messages``: messages of a shared buffer that wait for whichever agent
+    fetches them; they are in no agent's ledger.
     """
 
     capacity_records: int
@@ -88,6 +89,7 @@ class BufferStats:
     recovered_records: int = 0
     oldest_age_seconds: float = 0.0
     stored_bytes: int | None = None
+    backlog_messages: int | None = None
 
     @property
     def pending_records(self) -> int:
@@ -100,6 +102,13 @@ class Buffer(Component, Protocol):
     Capacity counts records, leased ones included. When a batch does not fit, ``when_full`` decides: ``drop_oldest``
     evicts the oldest records that are not leased, ``drop_newest`` the new ones, ``block`` waits its limit for room and
     then does as ``drop_oldest``. Leased records are never evicted: if only they remain, the new records are evicted.
+
+    A *shared* buffer (``BufferFactory.shared``) is filled by other agents, and several agents may empty it. Its sink
+    has no inputs, so ``append`` raises OSError, and its capacity only bounds what is held here. Records become this
+    agent's with their first lease: then ``recovered_records`` grows by them, and they stay its own until they are
+    settled, released ones included. What an agent holds when it ends, or does not keep alive, goes to another, so a
+    record may be written twice: the sink recognises it. Order holds within a lease. After ``stop_waiting`` it fetches
+    nothing more.
     """
 
     @property
@@ -431,10 +440,10 @@ class Pulsing(Protocol):
 
 @runtime_checkable
 class Advising(Protocol):
-    """Optional on a sink."""
+    """Optional on a sink or a buffer."""
 
     def advice(self) -> Sequence[Finding]:
-        """What an operator should know while the sink runs, though it works; empty when there is nothing.
+        """What an operator should know while the part runs, though it works; empty when there is nothing.
 
         A snapshot: never blocks, never raises, thread-safe. Each finding is an alert until it is no longer given.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
@@ -32,10 +32,28 @@ def problems_of_size(document: Document, root: Mapping[str, object]) -> Iterator
             return
 
 
-def problems_of_names(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
-    """Problems of ids and inputs. ``root`` may have any shape: what the schema refuses is skipped here."""
+def problems_of_names(
+    document: Document, root: Mapping[str, object], shared_buffers: Collection[str] = ()
+) -> Iterator[ConfigProblem]:
+    """Problems of ids and inputs. ``root`` may have any shape: what the schema refuses is skipped here.
+
+    ``shared_buffers`` are the types of buffers that other agents fill.
+    """
     yield from _duplicate_ids(document, root)
-    yield from _inputs(document, root)
+    yield from _inputs(document, root, shared_buffers)
+
+
+def problems_of_sources(
+    document: Document, root: Mapping[str, object], shared_buffers: Collection[str]
+) -> Iterator[ConfigProblem]:
+    """Without a source there is nothing to collect, unless every sink has a shared buffer."""
+    sinks = [_buffer_type(root, sink) in shared_buffers for _, sink in _entries(root, "sinks")]
+    if sinks and all(sinks):
+        return
+    if "sources" not in root:
+        yield document.problem("missing key 'sources'", (), "Where records come from", at_key=True)
+    elif root["sources"] == []:
+        yield document.problem("must not be empty", ("sources",), at_key=True)
 
 
 def _duplicate_ids(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
@@ -55,12 +73,21 @@ def _duplicate_ids(document: Document, root: Mapping[str, object]) -> Iterator[C
                 )
 
 
-def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigProblem]:
+def _inputs(document: Document, root: Mapping[str, object], shared_buffers: Collection[str]) -> Iterator[ConfigProblem]:
     sources = [str(entry["id"]) for _, entry in _entries(root, "sources") if isinstance(entry.get("id"), str)]
     fed: set[object] = set()
     guesses = 0
     for index, sink in _entries(root, "sinks"):
         inputs = sink.get("inputs")
+        type_ = _buffer_type(root, sink)
+        if type_ in shared_buffers:
+            if inputs or (inputs is None and sources):
+                path: PathKey = ("sinks", index) if inputs is None else ("sinks", index, "inputs")
+                message = f"{type_} is filled by other agents, so the sink has no inputs"
+                yield document.problem(message, path, "set inputs: []", at_key=True)
+            continue
+        if inputs == []:
+            yield document.problem("must not be empty", ("sinks", index, "inputs"), at_key=True)
         if not isinstance(inputs, list) or not inputs:
             inputs = sources
         fed.update(name for name in inputs if isinstance(name, str))
@@ -73,7 +100,7 @@ def _inputs(document: Document, root: Mapping[str, object]) -> Iterator[ConfigPr
                 yield document.problem(f"no source has the id {name!r}", ("sinks", index, "inputs", position), hint)
     for index, source in _entries(root, "sources"):
         if isinstance(source.get("id"), str) and source["id"] not in fed:
-            path: PathKey = ("sources", index, "id")
+            path = ("sources", index, "id")
             problem = document.problem(
                 f"no sink uses the source {source['id']!r}", path, "check the inputs: of the sinks"
             )
@@ -102,6 +129,13 @@ def problems_of_fallbacks(document: Document, config: Config) -> Iterator[Config
                     f"the other belongs to sinks[{known[1]}], line {document.position(known).line}; "
                     f"give each its own, such as {value.name}/{sink['id']}",
                 )
+
+
+def _buffer_type(root: Mapping[str, object], sink: Mapping[str, object]) -> str | None:
+    """The type of the sink's own buffer or of the default one, when there is one."""
+    buffer = sink.get("buffer", root.get("buffer"))
+    type_ = buffer.get("type") if isinstance(buffer, Mapping) else None
+    return type_ if isinstance(type_, str) else None
 
 
 def _entries(root: Mapping[str, object], section: str) -> Iterator[tuple[int, Mapping[str, object]]]:

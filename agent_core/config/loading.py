@@ -108,10 +108,14 @@ class _Loading:
             del schema["required"]
         walk = SchemaWalk(schema)
         root = cast("dict[str, object]", adapt(walk, root, self._templates))
+        shared = self._plugins.shared_buffers
+        if whole:
+            self._problems.extend(checks.problems_of_sources(document, root, shared))
+            root.setdefault("sources", [])
         quiet = self._unresolved | self._plugins.failed
         found = Validation(document, self._templates).problems(schema, root)
         self._problems.extend(problem for problem in found if problem.path not in quiet)
-        names = islice(checks.problems_of_names(document, root), MAX_PROBLEMS)
+        names = islice(checks.problems_of_names(document, root, shared), MAX_PROBLEMS)
         self._problems.extend(problem for problem in names if problem.path not in quiet)
         if any(not problem.warning for problem in self._problems):
             raise self._error()

@@ -45,7 +45,7 @@ OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
     "source": (Diagnosable, PollingControl, Plannable, Pulsing),
     "driver": (BlockDriver, ItemDriver, BitWriter, ClockReader),
     "transform": (Diagnosable,),
-    "buffer": (Diagnosable,),
+    "buffer": (Diagnosable, Advising),
     "sink": (
         Diagnosable,
         Advising,

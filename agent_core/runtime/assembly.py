@@ -18,6 +18,7 @@ from agent_core.runtime.delivery.fallback import Fallback
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.retry import Backoff
 from agent_core.runtime.delivery.settler import Settler
+from agent_core.runtime.delivery.shared_buffer import SharedBuffer
 from agent_core.runtime.delivery.shared_sink import SharedSink
 from agent_core.runtime.delivery.sink_context import SinkContext
 from agent_core.runtime.delivery.sink_gate import ProbeIntervals, SinkGate
@@ -56,6 +57,7 @@ class Assembly:
         redact: Callable[[str], str] = str,
     ) -> None:
         self._config = config
+        self._catalog = catalog
         self._components = Components(config, catalog, clock, redact)
         self._redact = redact
         self._events = events
@@ -102,6 +104,8 @@ class Assembly:
         context = SinkContext(config.id, self._ledger, self._events, self._clock, self._log, self._redact)
         sink = self._components.sink(config)
         buffer = self._components.buffer(config.id, config.buffer)
+        if self._catalog.buffer(config.buffer.type).shared:
+            buffer = SharedBuffer(buffer, context)
         fallback = None
         if config.fallback is not None:
             fallback = Fallback(config.fallback.type, self._components.fallback(config.id, config.fallback))

@@ -230,6 +230,7 @@ _SHIPPED: tuple[Factory[object], ...] = (
     DriverFactory("simulator_driver", SIMULATOR, _no_create, "simulates"),
     TransformFactory("deadband", NOTHING, _no_create, "suppresses"),
     BufferFactory("memory_buffer", RING, _no_create, "in memory"),
+    BufferFactory("stream_buffer", NOTHING, _no_create, "filled by others", shared=True),
     SinkFactory("database_sink", DATABASE, _no_create, "writes rows"),
     SinkFactory("csv_sink", FILES, _no_create, "writes files"),
     ExtensionFactory("http_monitor", NOTHING, _no_create, "shows"),

@@ -302,3 +302,28 @@ def test_a_reference_plant_is_read_in_a_moment(yaml: Yaml) -> None:
     devices = "\n".join(f"        - {{id: D{n}, driver: simulator_driver, seed: {n}}}" for n in range(3491))
     text = VALID.replace('        - {id: PLC01, driver: modbus_driver, address: "127.0.0.1:5020"}', devices)
     assert len(cast("tuple[object, ...]", yaml.load(text).sources[0].config["devices"])) == 3491
+
+
+STREAM_SINK = "sinks:\n  - {id: db, type: csv_sink, buffer: {type: stream_buffer}}\n"
+
+
+def test_an_agent_whose_sinks_all_have_shared_buffers_needs_no_sources(yaml: Yaml) -> None:
+    for sources in ("", "sources: []\n"):
+        config = yaml.load(sources + STREAM_SINK)
+        assert (config.sources, config.sinks[0].inputs) == ((), ())
+    default = "buffer: {type: stream_buffer}\nsinks:\n  - {id: db, type: csv_sink, inputs: []}\n"
+    assert yaml.load(default).sinks[0].buffer.type == "stream_buffer"
+    both = STREAM_SINK + "  - {id: local, type: csv_sink}\n"
+    assert yaml.problems(both) == ["agent.yaml:1:1: missing key 'sources' (Where records come from)"]
+    assert yaml.problems("sources: []\n" + both) == ["agent.yaml:1:1: sources: must not be empty"]
+
+
+def test_a_sink_with_a_shared_buffer_has_no_inputs(yaml: Yaml) -> None:
+    text = VALID.replace("type: csv_sink", "type: csv_sink\n    buffer: {type: stream_buffer}")
+    complaint = "stream_buffer is filled by other agents, so the sink has no inputs (set inputs: [])"
+    assert f"agent.yaml:8:5: sinks[0]: {complaint}" in yaml.problems(text)
+    named = text.replace("type: csv_sink", "type: csv_sink\n    inputs: [line1]")
+    assert f"agent.yaml:10:5: sinks[0].inputs: {complaint}" in yaml.problems(named)
+    mixed = text.replace("type: csv_sink", "type: csv_sink\n    inputs: []") + "  - {id: local, type: csv_sink}\n"
+    config = yaml.load(mixed)
+    assert [sink.inputs for sink in config.sinks] == [(), ("line1",)]

@@ -21,10 +21,11 @@ from agent_core.testing.buffers import BufferContract
 
 
 def installed_buffers() -> Sequence[BufferFactory]:
-    """The buffer factories of all plugins that can be loaded; the others have tests of their own."""
+    """The buffer factories of all plugins that can be loaded. Shared ones need a server: their own tests bring it."""
     registry = Registry()
     registry.load_all()
-    return [registry.catalog.buffer(type_) for type_ in registry.catalog.types("buffer")]
+    factories = [registry.catalog.buffer(type_) for type_ in registry.catalog.types("buffer")]
+    return [factory for factory in factories if not factory.shared]
 
 
 def converted(factory: BufferFactory, config: Config, folder: Path) -> Config:

@@ -59,10 +59,12 @@ class TransformFactory(Factory[Transform]):
     kind = "transform"
 
 
+@dataclass(frozen=True, slots=True)
 class BufferFactory(Factory[Buffer]):
-    """Makes a buffer for one sink."""
+    """Makes a buffer for one sink. ``shared``: other agents fill it, and others may empty it (see ``Buffer``)."""
 
-    kind = "buffer"
+    shared: bool = False
+    kind: ClassVar[str] = "buffer"
 
 
 @dataclass(frozen=True, slots=True)

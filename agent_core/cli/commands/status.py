@@ -108,6 +108,8 @@ def _sink_line(sink: LiveSink) -> str:
         f"buffer {sink.outlook.fill_pct:.0f} % full",
         "no delivery yet" if age is None else f"last delivery {span_text(age)} ago",
     ]
+    if sink.buffer.backlog_messages is not None:
+        parts.append(f"{sink.buffer.backlog_messages:,} messages wait for any agent")
     if sink.backlog_text:
         parts.append(sink.backlog_text)
     if sink.next_probe_seconds is not None:

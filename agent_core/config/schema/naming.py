@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
-from agent_core.api import Config, ConfigProblem, Factory, PluginError
+from agent_core.api import BufferFactory, Config, ConfigProblem, Factory, PluginError
 from agent_core.api.document import Document, PathKey
 from agent_core.config.schema.applicable import SchemaWalk, Subschema
 from agent_core.config.schema.merged import PLUGIN_REF
@@ -54,6 +54,11 @@ class NamedPlugins:
         self.failed: set[PathKey] = set()
         self.cause: PluginError | None = None
         self._passed_over: Set[PathKey] = frozenset()
+
+    @property
+    def shared_buffers(self) -> Set[str]:
+        """Types of loaded buffers that other agents fill."""
+        return {type_ for (_, type_), made in self.factories.items() if isinstance(made, BufferFactory) and made.shared}
 
     def load(self, root: Mapping[str, object], passed_over: Set[PathKey] = frozenset()) -> None:
         """Load every plugin that ``root`` names, also those named by other plugins' configs.

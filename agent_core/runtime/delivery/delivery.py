@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from agent_core.api import (
     Account,
+    Advising,
     BacklogFile,
     Batch,
     Buffer,
@@ -96,6 +97,7 @@ class Delivery:
         self._context = context
         self._config = config
         self._gate = gate
+        self._advising_buffer = buffer if isinstance(buffer, Advising) else None
         self._sink = sink
         self._diverter = diverter
         self._workers = workers
@@ -333,8 +335,9 @@ class Delivery:
         try:
             of_backlog = () if self._replay is None else self._replay.advice()
             of_fallback = (*self._diverter.advice(), *self._overflow.advice())
-            return tuple(map(self._redacted, (*of_fallback, *of_backlog, *self._sink.advice())))
-        except BaseException as error:  # a sink's defect must not hide the other sinks
+            of_buffer = () if self._advising_buffer is None else self._advising_buffer.advice()
+            return tuple(map(self._redacted, (*of_fallback, *of_backlog, *of_buffer, *self._sink.advice())))
+        except BaseException as error:  # a part's defect must not hide the other sinks
             self._context.log.error(
                 "advice failed", sink=self.sink_id, error=repr_of(error), every=self.sink_id, exc_info=error
             )

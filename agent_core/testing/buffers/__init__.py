@@ -5,6 +5,9 @@ A plugin's author subclasses the contract in the plugin's tests and says how to 
     class TestMyBuffer(BufferContract):
         def make_buffer(self, folder, *, capacity, when_full, clock): return MyBuffer(...)
 
+For a shared buffer set ``shared = True``, and let ``make_buffer`` return one whose ``append`` fills it as another agent
+would, and whose ``lease`` waits for what was appended; what does not apply to it is skipped.
+
 The standard tests cannot be overridden. Time is a ManualClock, so a buffer must use the clock that it is given to read
 the time and to wait. Name the configuration keys ``capacity``, ``when_full`` and ``block_limit``: then the agent's own
 suite runs this contract for the buffer wherever it is installed.

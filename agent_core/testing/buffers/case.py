@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final, Protocol, TypeVar
 
@@ -24,6 +24,18 @@ STEP_SECONDS: Final = 0.25
 """How far ``advance_until_done`` moves the clock in one step."""
 
 
+NOT_SHARED: Final = "not_shared"
+Marked = TypeVar("Marked", bound=Callable[..., object])
+
+
+def not_shared(tests: Marked) -> Marked:
+    """Mark a test, or each of a class, as one that does not apply to a shared buffer."""
+    for name, test in {tests.__name__: tests, **vars(tests)}.items():
+        if name.startswith("test_"):
+            setattr(test, NOT_SHARED, True)
+    return tests
+
+
 class MakeOpen(Protocol):
     """Makes an empty buffer and opens it; it is closed when the test ends."""
 
@@ -35,6 +47,14 @@ class BufferCase(Contract):
 
     block_limit_seconds: ClassVar[float] = 5.0
     """How long ``append`` waits with ``block``, in the buffers that ``make_buffer`` makes."""
+
+    shared: ClassVar[bool] = False
+    """True for a buffer that other agents fill: the tests that need records, room or time of its own are skipped."""
+
+    @pytest.fixture(autouse=True)
+    def _applies(self, request: pytest.FixtureRequest) -> None:
+        if self.shared and getattr(request.function, NOT_SHARED, False):
+            pytest.skip("does not apply to a shared buffer")
 
     def make_buffer(self, folder: Path, *, capacity: int, when_full: str, clock: Clock) -> Buffer:
         """A buffer that is not open. With the same folder again: one that finds what a durable buffer has kept."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_core.api import Batch
-from agent_core.testing.buffers.case import POLICIES, BufferCase, MakeOpen, lent
+from agent_core.testing.buffers.case import POLICIES, BufferCase, MakeOpen, lent, not_shared
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, records
 
@@ -15,6 +15,7 @@ from agent_core.testing.records import RecordMaker, records
 class CountTests(BufferCase):
     """``stats``, ``open`` and ``close``."""
 
+    @not_shared
     def test_the_counts_are_those_of_the_moment(self, make: MakeOpen, clock: ManualClock) -> None:
         buffer, maker = make(), RecordMaker()
         assert (buffer.stats().pending_records, buffer.stats().oldest_age_seconds) == (0, 0.0)
@@ -40,6 +41,7 @@ class CountTests(BufferCase):
         buffer.close()
         buffer.close()
 
+    @not_shared
     def test_a_durable_buffer_finds_the_records_that_were_not_settled(self, tmp_path: Path, clock: ManualClock) -> None:
         buffer, maker = self.make_buffer(tmp_path, capacity=10, when_full="drop_oldest", clock=clock), RecordMaker()
         if not buffer.durable:

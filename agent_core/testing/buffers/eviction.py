@@ -16,11 +16,13 @@ from agent_core.testing.buffers.case import (
     leases,
     leasing,
     lent,
+    not_shared,
 )
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, numbers, records
 
 
+@not_shared
 class EvictionTests(BufferCase):
     """Nothing is discarded silently: ``append`` returns exactly what it has evicted."""
 
@@ -136,3 +138,9 @@ class EvictionTests(BufferCase):
             buffer.settle(got(leasing(buffer, 3)))
         assert [len(call.result()) for call in appending] == [0, 0, 0]
         assert buffer.stats().ready_records == 3
+
+    def test_released_records_are_the_first_to_be_evicted_as_the_oldest(self, make: MakeOpen) -> None:
+        buffer, maker = make(4), RecordMaker()
+        buffer.append(maker.batch(4))
+        buffer.release(lent(buffer, 2))
+        assert numbers(buffer.append(maker.batch(3))) == [0, 1, 2]

@@ -66,12 +66,6 @@ class OrderTests(BufferCase):
         buffer.release(first)
         assert numbers(lent(buffer, 10).batch) == [0, 1, 2, 5]
 
-    def test_released_records_are_the_first_to_be_evicted_as_the_oldest(self, make: MakeOpen) -> None:
-        buffer, maker = make(4), RecordMaker()
-        buffer.append(maker.batch(4))
-        buffer.release(lent(buffer, 2))
-        assert numbers(buffer.append(maker.batch(3))) == [0, 1, 2]
-
     @pytest.mark.parametrize("first", ["settle", "release"])
     @pytest.mark.parametrize("second", ["settle", "release"])
     def test_a_lease_that_was_settled_or_released_is_not_out_any_more(

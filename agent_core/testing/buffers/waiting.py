@@ -7,11 +7,21 @@ from functools import partial
 import pytest
 
 from agent_core.testing.background import Background, Timed
-from agent_core.testing.buffers.case import FOREVER, BufferCase, MakeOpen, advance_until_done, got, leasing, lent
+from agent_core.testing.buffers.case import (
+    FOREVER,
+    BufferCase,
+    MakeOpen,
+    advance_until_done,
+    got,
+    leasing,
+    lent,
+    not_shared,
+)
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, numbers
 
 
+@not_shared
 class WaitingTests(BufferCase):
     """``lease`` against the clock, and ``stop_waiting``."""
 

@@ -15,12 +15,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from agent_core.api import Batch, Buffer, SystemClock
 from agent_core.testing.background import Background
-from agent_core.testing.buffers.case import FOREVER, POLICIES, BufferCase, MakeOpen
+from agent_core.testing.buffers.case import FOREVER, POLICIES, BufferCase, MakeOpen, not_shared
 from agent_core.testing.buffers.model import BufferModel
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, numbers
 
 
+@not_shared
 class WholeTests(BufferCase):
     """The ledger balances, whatever happens in whatever order."""
 

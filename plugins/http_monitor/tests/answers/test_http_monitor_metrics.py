@@ -53,7 +53,7 @@ def sample(monitored: Monitored, name: str, **labels: str) -> float | None:
 
 def show_everything(monitored: Monitored) -> None:
     """A state in which every metric has a sample."""
-    buffer = replace(sink_status().buffer, stored_bytes=4096)
+    buffer = replace(sink_status().buffer, stored_bytes=4096, backlog_messages=7)
     monitored.agent.sinks = [replace(sink_status(state=SinkState.DOWN), buffer=buffer, workers_running=1)]
     monitored.agent.sources = [replace(monitored.agent.sources[0], silent_seconds=0.5)]
     monitored.agent.files = {"warehouse": [BacklogFile("backup_1.csv", 10, 1, rejected=False)]}

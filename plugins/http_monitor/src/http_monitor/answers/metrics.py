@@ -239,6 +239,12 @@ def _buffer_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
         ("sink",),
         [((sink.sink_id,), sink.buffer.stored_bytes) for sink in sinks if sink.buffer.stored_bytes is not None],
     )
+    yield _gauge(
+        "tagferry_buffer_backlog_messages",
+        "Messages of a shared buffer that wait for whichever agent fetches them.",
+        ("sink",),
+        [((sink.sink_id,), sink.buffer.backlog_messages) for sink in sinks if sink.buffer.backlog_messages is not None],
+    )
 
 
 def _sink_metrics(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:

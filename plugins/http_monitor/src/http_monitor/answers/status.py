@@ -21,18 +21,25 @@ class BufferAnswer(Answer):
     pending_records: int = Field(description="Records in the buffer, those being written included.")
     ready_records: int = Field(description="Records that no worker holds.")
     leased_records: int = Field(description="Records being written now.")
-    recovered_records: int = Field(description="Records found in a durable buffer when it was opened.")
+    recovered_records: int = Field(
+        description="Records found in a durable buffer when it was opened, or leased from a shared one."
+    )
     oldest_age_seconds: Rounded = Field(
         description="How long the oldest record that no worker holds has waited (seconds)."
     )
     stored_bytes: int | None = Field(description="Size on disk (bytes); null for a buffer in memory.")
+    backlog_messages: int | None = Field(
+        description="Messages of a shared buffer that wait for whichever agent fetches them; null for any other buffer."
+    )
 
 
 class LedgerAnswer(Answer):
     """Where each record of one sink is, since the start: the first two are the sum of the other seven."""
 
     collected: int = Field(description="Records emitted by the sources for this sink.")
-    recovered: int = Field(description="Records found in a durable buffer when it was opened.")
+    recovered: int = Field(
+        description="Records found in a durable buffer when it was opened, or leased from a shared one."
+    )
     filtered: int = Field(description="Records taken out by transforms.")
     delivered: int = Field(description="Records that are durable in the sink.")
     duplicates: int = Field(description="Records that the sink already had.")
