@@ -14,7 +14,7 @@ from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
 from plant.scripted_device import Behaviour, scripted_device
 
-from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
+from agent_core.api import DataType, DeviceBusy, DeviceUnreachable, DriverError, ReadRefused, TagSpec, UnclearRefusal
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, within
 
 MakeDriver = Callable[..., MelsecDriver]
@@ -170,6 +170,21 @@ def test_a_plc_set_to_the_other_code_is_told_so(make_driver: MakeDriver) -> None
             make_driver(address=address, data_code="ascii").read_block("D", 0, 1)
 
 
+REFUSALS: dict[str, type[ReadRefused]] = {
+    "4031": ReadRefused,
+    "C056": ReadRefused,
+    "C05C": ReadRefused,
+    "4008": DeviceBusy,
+    "402C": DeviceBusy,
+    "C0B2": DeviceBusy,
+    "C0BD": DeviceBusy,
+    "C86C": DeviceBusy,
+    "4000": UnclearRefusal,
+    "4006": UnclearRefusal,
+    "1234": UnclearRefusal,
+}
+
+
 def test_an_end_code_says_what_was_asked_and_why_not(peer: PeerProcess, make_driver: MakeDriver, code: str) -> None:
     driver = make_driver(address=peer.address, data_code=code)
     with pytest.raises(ReadRefused, match=r"D20400 and the 199 words after it: end code 4031 \(the device number is"):
@@ -177,9 +192,11 @@ def test_an_end_code_says_what_was_asked_and_why_not(peer: PeerProcess, make_dri
     with pytest.raises(ReadRefused, match="X2000 and the 0 words"):
         driver.read_block("X", 0x200, 1)
     assert driver.read_block("D", 0, 1) == b"\x00\xa8"
-    peer.order("end_code 1234")
-    with pytest.raises(ReadRefused, match="end code 1234"):
-        driver.read_block("D", 0, 1)
+    for end_code, kind in REFUSALS.items():
+        peer.order(f"end_code {end_code}")
+        with pytest.raises(ReadRefused, match=f"end code {end_code}") as raised:
+            driver.read_block("D", 0, 1)
+        assert raised.type is kind, end_code
 
 
 @pytest.mark.parametrize("end_code", ["C05E", "C05F", "4A00", "C201", "D205"])

@@ -12,7 +12,7 @@ from plant.driver_faults import DriverFaultContract, once_it_is_back
 from plant.process import ModbusPlant
 from plant.scripted_device import Behaviour, scripted_device
 
-from agent_core.api import DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
+from agent_core.api import DataType, DeviceBusy, DeviceUnreachable, DriverError, ReadRefused, TagSpec, UnclearRefusal
 
 MakeDriver = Callable[..., ModbusDriver]
 
@@ -87,12 +87,27 @@ def exception(code: int) -> Behaviour:
     return refuse
 
 
-@pytest.mark.parametrize(("code", "meaning"), [(1, "illegal function"), (2, "illegal data address"), (99, "unknown")])
-def test_an_exception_says_what_was_asked_and_why_not(make_driver: MakeDriver, code: int, meaning: str) -> None:
-    with scripted_device(exception(code), good(b"\x00\x01")) as address:
+REFUSALS: dict[int, tuple[type[ReadRefused], str]] = {
+    1: (ReadRefused, "illegal function"),
+    2: (ReadRefused, "illegal data address"),
+    3: (ReadRefused, "illegal data value"),
+    4: (UnclearRefusal, "device failure"),
+    5: (DeviceBusy, "acknowledge, not ready yet"),
+    6: (DeviceBusy, "device busy"),
+    7: (UnclearRefusal, "negative acknowledge"),
+    8: (UnclearRefusal, "memory parity error"),
+    9: (UnclearRefusal, "unknown"),
+    99: (UnclearRefusal, "unknown"),
+}
+
+
+def test_an_exception_says_what_was_asked_and_why_not_and_whether_it_may_pass(make_driver: MakeDriver) -> None:
+    with scripted_device(*map(exception, REFUSALS), good(b"\x00\x01")) as address:
         driver = make_driver(address=address)
-        with pytest.raises(ReadRefused, match=rf"hr:7: exception {code} \({meaning}\)"):
-            driver.read_block("hr", 7, 1)
+        for code, (kind, meaning) in REFUSALS.items():
+            with pytest.raises(ReadRefused, match=rf"hr:7: exception {code} \({meaning}\)") as raised:
+                driver.read_block("hr", 7, 1)
+            assert raised.type is kind, code
         assert driver.read_block("hr", 7, 1) == b"\x00\x01"
 
 

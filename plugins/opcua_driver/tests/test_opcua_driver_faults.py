@@ -18,12 +18,14 @@ from agent_core.api import (
     AddressError,
     ClockReader,
     DataType,
+    DeviceBusy,
     DeviceUnreachable,
     DriverError,
     ItemReading,
     ReadRefused,
     Secret,
     TagSpec,
+    UnclearRefusal,
 )
 
 MakeDriver = Callable[..., OpcuaDriver]
@@ -118,15 +120,24 @@ def test_a_session_outlives_pauses_between_polls(server: PeerProcess, make_drive
     assert driver.read_items([tag("Float")])[0].value == 0.1
 
 
-@pytest.mark.parametrize("code", ["800A0000", "80B90000", "80020000"])
-def test_a_fault_about_the_request_is_a_refusal(server: PeerProcess, driver: OpcuaDriver, code: str) -> None:
-    server.order(f"fault {code}")
-    if code == "800A0000":  # BadTimeout says nothing about the request
-        with pytest.raises(DeviceUnreachable, match="BadTimeout"):
+FAULTS: dict[str, tuple[type[DriverError], str]] = {
+    "80B90000": (ReadRefused, "BadResponseTooLarge"),
+    "80EE0000": (DeviceBusy, "BadServerTooBusy"),
+    "80030000": (DeviceBusy, "BadOutOfMemory"),
+    "80040000": (DeviceBusy, "BadResourceUnavailable"),
+    "80020000": (UnclearRefusal, "BadInternalError"),
+    "80010000": (UnclearRefusal, "BadUnexpectedError"),
+    "800A0000": (DeviceUnreachable, "BadTimeout"),
+}
+"""BadTimeout says nothing about the request."""
+
+
+def test_a_fault_about_the_request_is_a_refusal(server: PeerProcess, driver: OpcuaDriver) -> None:
+    for code, (kind, name) in FAULTS.items():
+        server.order(f"fault {code}")
+        with pytest.raises(DriverError, match=name) as raised:
             driver.read_items([tag("Float")])
-    else:
-        with pytest.raises(ReadRefused):
-            driver.read_items([tag("Float")])
+        assert raised.type is kind, name
     server.order("fault 0")
     assert driver.read_items([tag("Float")])[0].value == 0.1
 

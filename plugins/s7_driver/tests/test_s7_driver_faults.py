@@ -11,7 +11,16 @@ from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
 from s7_driver.driver import S7Driver
 
-from agent_core.api import ClockReader, DataType, DeviceUnreachable, DriverError, ReadRefused, TagSpec
+from agent_core.api import (
+    ClockReader,
+    DataType,
+    DeviceBusy,
+    DeviceUnreachable,
+    DriverError,
+    ReadRefused,
+    TagSpec,
+    UnclearRefusal,
+)
 
 MakeDriver = Callable[..., S7Driver]
 
@@ -58,16 +67,37 @@ def test_a_block_longer_than_the_plc_answers_at_once_comes_in_several_requests(
         assert driver.read_block("DB1", 11, 942) == bytes(number % 251 for number in range(11, 953))
 
 
+REFUSALS: dict[str, type[ReadRefused]] = {
+    "8500": ReadRefused,
+    "8701": ReadRefused,
+    "8703": ReadRefused,
+    "8301": DeviceBusy,
+    "8302": DeviceBusy,
+    "8402": DeviceBusy,
+    "8503": DeviceBusy,
+    "8123": UnclearRefusal,
+    "D401": UnclearRefusal,
+}
+
+
 def test_a_refusal_says_what_was_asked_and_why_not(plc: PeerProcess, driver: S7Driver) -> None:
     with pytest.raises(ReadRefused, match=r"DB2 bytes 90 to 109: return code 05 \(Invalid address.*reach that far"):
         driver.read_block("DB2", 90, 20)
     with pytest.raises(ReadRefused, match=r"DB7 bytes 0 to 1: return code 0A .*optimized block access"):
         driver.read_block("DB7", 0, 2)
     assert driver.read_block("DB1", 0, 9) == NINE
-    plc.order("header_error 8500")
-    with pytest.raises(ReadRefused, match="DB1 bytes 0 to 8: S7 protocol error"):
-        driver.read_block("DB1", 0, 9)
+    for header_error, kind in REFUSALS.items():
+        plc.order(f"header_error {header_error}")
+        with pytest.raises(ReadRefused, match="DB1 bytes 0 to 8: S7 protocol error") as raised:
+            driver.read_block("DB1", 0, 9)
+        assert raised.type is kind, header_error
     plc.order("header_error 0")
+    for code, kind in ((0x01, UnclearRefusal), (0x20, UnclearRefusal), (0x03, ReadRefused)):
+        plc.order(f"item_code {code:02X}")
+        with pytest.raises(ReadRefused, match=f"return code {code:02X}") as raised:
+            driver.read_block("DB1", 0, 9)
+        assert raised.type is kind, code
+    plc.order("item_code 0")
     assert driver.read_block("DB1", 0, 9) == NINE
 
 

@@ -12,7 +12,6 @@ from agent_core.api import (
     DataType,
     DriverError,
     Point,
-    ReadRefused,
     TagSpec,
     WordOrder,
 )
@@ -20,7 +19,7 @@ from melsec_driver.address import Address, parse_address
 from melsec_driver.config import DataCode, MelsecDriverConfig, PlcSeries
 from melsec_driver.connection import Connection
 from melsec_driver.device import WRITABLE_BITS, Device
-from melsec_driver.end_code import describe, means_unreachable
+from melsec_driver.end_code import describe, means_unreachable, refusal
 from melsec_driver.frame import Answer, AsciiFrames, BinaryFrames, BrokenFrame, Frames, Route
 from melsec_driver.memory import BITS_PER_WORD, plan_memories, text_area
 
@@ -110,7 +109,7 @@ class MelsecDriver:
         answer = self._ask(request)
         if answer.end_code:
             where = f"{self._name(memory.device, number)} and the {units - 1} {'bits' if memory.in_bits else 'words'}"
-            raise ReadRefused(f"{where} after it: {self._reason(answer)}")
+            raise refusal(answer.end_code)(f"{where} after it: {self._reason(answer)}")
         try:
             if memory.in_bits:
                 return self._frames.bits(answer.data, units)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from agent_core.api import DeviceBusy, ReadRefused, UnclearRefusal
+
 MEANINGS: Final = {
     0x4000: "sum check error",
     0x4001: "the CPU does not support this request",
     0x4002: "the CPU does not support this request",
     0x4005: "too much data for one request",
     0x4006: "communication with the CPU could not be started",
+    0x4008: "the CPU is busy",
+    0x402C: "the CPU cannot do this at the moment",
     0x4030: "the CPU has no such device",
     0x4031: "the device number is out of range",
     0x4032: "this device cannot be read this way",
@@ -50,6 +54,7 @@ MEANINGS: Final = {
     0xC072: "this device cannot be read in bits",
     0xC074: "the target does not take this request; check network_no and pc_no",
     0xC0B2: "the relay or target station is busy",
+    0xC0BD: "too many requests one after another",
     0xC0DE: "no answer from the target in time",
     0xC1A4: "the command is not supported",
     0xC1A5: "the target station is wrong",
@@ -63,17 +68,19 @@ MEANINGS: Final = {
     0xC810: "the remote password is wrong",
     0xC815: "the remote password was wrong too often",
     0xC816: "the remote password is locked out",
+    0xC86C: "too many requests at once",
 }
 
-_UNREACHABLE: Final = frozenset(
-    (0xC022, 0xC035, 0xC040, 0xC05E, 0xC05F, 0xC074, 0xC0B2, 0xC0DE, 0xC1A5, 0xC1A7, 0xC1A8)
-)
+_UNREACHABLE: Final = frozenset((0xC022, 0xC035, 0xC040, 0xC05E, 0xC05F, 0xC074, 0xC0DE, 0xC1A5, 0xC1A7, 0xC1A8))
 _UNREACHABLE_RANGES: Final = (
     range(0x4A00, 0x4C00),  # routing, and the target CPU
     range(0xC200, 0xC206),  # remote password
     range(0xC810, 0xC817),
     range(0xD000, 0x10000),  # network modules: CC-Link IE, MELSECNET
 )
+
+_BUSY: Final = frozenset((0x4008, 0x402C, 0xC0B2, 0xC0BD, 0xC86C))
+_UNCLEAR: Final = frozenset((0x4000, 0x4006))
 
 
 def describe(end_code: int) -> str:
@@ -84,3 +91,10 @@ def describe(end_code: int) -> str:
 def means_unreachable(end_code: int) -> bool:
     """True when the PLC behind the route cannot be read at all, so that asking for smaller blocks is of no use."""
     return end_code in _UNREACHABLE or any(end_code in codes for codes in _UNREACHABLE_RANGES)
+
+
+def refusal(end_code: int) -> type[ReadRefused]:
+    """What a read that got this end code is to raise, unless it means unreachable."""
+    if end_code in _BUSY:
+        return DeviceBusy
+    return UnclearRefusal if end_code in _UNCLEAR or end_code not in MEANINGS else ReadRefused

@@ -22,11 +22,13 @@ from agent_core.api import (
     ByteOrder,
     ComponentContext,
     DataType,
+    DeviceBusy,
     DeviceUnreachable,
     DriverError,
     Point,
     ReadRefused,
     TagSpec,
+    UnclearRefusal,
     WordOrder,
 )
 from modbus_driver.address import (
@@ -49,6 +51,7 @@ EXCEPTIONS: Final = {
     4: "device failure",
     5: "acknowledge, not ready yet",
     6: "device busy",
+    7: "negative acknowledge",
     8: "memory parity error",
     10: "gateway path unavailable",
     11: "gateway target device failed to respond",
@@ -57,6 +60,12 @@ EXCEPTIONS: Final = {
 
 GATEWAY_EXCEPTIONS: Final = (10, 11)
 """The gateway answers for a device that does not."""
+
+BUSY_EXCEPTIONS: Final = (5, 6)
+"""The same request is to be made again later."""
+
+ADDRESS_EXCEPTIONS: Final = (1, 2, 3)
+"""The device will never serve this request. Any other exception may be for now only, or about the address."""
 
 _REQUESTS: Final[dict[str, type[ModbusPDU]]] = {
     HOLDING_REGISTERS: ReadHoldingRegistersRequest,
@@ -136,7 +145,7 @@ class ModbusDriver:
         first = start + self._config.address_base
         where = f"{area}:{first}" + (f" to {area}:{first + units - 1}" if units > 1 else "")
         if answer.isError():
-            raise ReadRefused(f"{where}: {self._reason(answer)}")
+            raise _refusal(answer.exception_code)(f"{where}: {self._reason(answer)}")
         if not isinstance(answer, HoldingRegisters | InputRegisters | Coils | DiscreteInputs):
             self._fail(f"{self._config.address} answered a read with function {answer.function_code}")
         is_bits = area in BIT_AREAS
@@ -195,6 +204,13 @@ class ModbusDriver:
     def _fail(self, message: str) -> NoReturn:
         self.close()
         raise DeviceUnreachable(message)
+
+
+def _refusal(code: int) -> type[ReadRefused]:
+    """What a read that got this exception is to raise."""
+    if code in BUSY_EXCEPTIONS:
+        return DeviceBusy
+    return ReadRefused if code in ADDRESS_EXCEPTIONS else UnclearRefusal
 
 
 def silence_pymodbus() -> None:

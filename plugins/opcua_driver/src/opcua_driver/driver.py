@@ -17,11 +17,13 @@ from agent_core.api import (
     AddressError,
     ComponentContext,
     DataType,
+    DeviceBusy,
     DeviceUnreachable,
     DriverError,
     ItemReading,
     ReadRefused,
     TagSpec,
+    UnclearRefusal,
 )
 from opcua_driver.address import parse_address
 from opcua_driver.config import OpcuaDriverConfig
@@ -49,10 +51,22 @@ TOO_LARGE: Final = frozenset(
         StatusCodes.BadEncodingLimitsExceeded,
         StatusCodes.BadEncodingError,
         StatusCodes.BadDecodingError,
-        StatusCodes.BadInternalError,
     )
 )
 """About this request: a smaller one, or one without a certain item, may be served."""
+
+BUSY: Final = frozenset(
+    (
+        StatusCodes.BadServerTooBusy,
+        StatusCodes.BadTcpServerTooBusy,
+        StatusCodes.BadOutOfMemory,
+        StatusCodes.BadResourceUnavailable,
+        StatusCodes.BadTcpNotEnoughResources,
+    )
+)
+"""The server has no resources for it now. The same request is to be made again later."""
+
+UNCLEAR: Final = frozenset((StatusCodes.BadInternalError, StatusCodes.BadUnexpectedError))
 
 HINTS: Final = {
     StatusCodes.BadUserAccessDenied: "; check user and password",
@@ -222,8 +236,11 @@ class OpcuaDriver:
 
     def _fail(self, error: Exception) -> NoReturn:
         """Raise what the failure of a read means. Closes unless the request alone was refused."""
-        if isinstance(error, UaStatusCodeError) and error.code in TOO_LARGE:
-            raise ReadRefused(f"{self._config.address}: {_describe(error)}") from error
+        if isinstance(error, UaStatusCodeError):
+            refused = f"{self._config.address}: {_describe(error)}"
+            for codes, refusal in ((TOO_LARGE, ReadRefused), (BUSY, DeviceBusy), (UNCLEAR, UnclearRefusal)):
+                if error.code in codes:
+                    raise refusal(refused) from error
         self._abandon()
         reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
         raise DeviceUnreachable(f"{self._config.address}: {reason}") from error

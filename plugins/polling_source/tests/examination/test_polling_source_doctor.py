@@ -13,10 +13,12 @@ from pytest_mock import MockerFixture
 
 from agent_core.api import (
     BAD,
+    DeviceBusy,
     DeviceUnreachable,
     DriverError,
     ItemReading,
     Severity,
+    UnclearRefusal,
 )
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
@@ -178,3 +180,27 @@ def test_a_clock_that_is_whole_hours_away_may_run_in_another_zone() -> None:
     assert (zone.next_step or "").startswith("it may run in another time zone than this machine")
     wrong = clock_finding("device PLC01", local + timedelta(hours=9, minutes=3), START_NS)
     assert (wrong.next_step or "").startswith("set the PLC's clock")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "bad", "step"),
+    [
+        (DeviceBusy, "2 of them BAD: A1, A2 (busy)", "the device is busy: try again later"),
+        (UnclearRefusal, "1 of them BAD: A2 (busy)", "check their addresses and data types"),
+    ],
+)
+def test_the_doctor_tells_a_busy_device_from_a_bad_address(
+    make_source: MakeSource, mocker: MockerFixture, refusal: type[DriverError], bad: str, step: str
+) -> None:
+    driver = FakeBlockDriver()
+    read = driver.read_block
+
+    def refuse_d2(area: str, start: int, units: int) -> bytes:
+        if start <= 2 < start + units:
+            raise refusal("busy")
+        return read(area, start, units)
+
+    mocker.patch.object(driver, "read_block", side_effect=refuse_d2)
+    last = list(make_source({"PLC01": driver}, [group("A")]).diagnose())[1]
+    assert last.message.endswith(bad)
+    assert last.next_step == step

@@ -8,8 +8,20 @@ from collections.abc import Callable, Sequence
 import pytest
 from polling_source.reading.silence import Answers, NoAnswer, Silence
 from polling_source.source import PollingSource
+from pytest_mock import MockerFixture
 
-from agent_core.api import BAD, GOOD, Batch, DeviceUnreachable, ItemReading, ReadRefused, SystemClock, TagSpec
+from agent_core.api import (
+    BAD,
+    GOOD,
+    Batch,
+    DeviceBusy,
+    DeviceUnreachable,
+    ItemReading,
+    ReadRefused,
+    SystemClock,
+    TagSpec,
+    UnclearRefusal,
+)
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
 
@@ -193,3 +205,32 @@ def test_a_connection_that_cannot_be_made_is_no_silence() -> None:
         answers.add()
         with pytest.raises(DeviceUnreachable, match="nobody listens"):
             silence.ask((1,), lambda: None)
+
+
+@pytest.mark.parametrize("refusal", [DeviceBusy, UnclearRefusal])
+@pytest.mark.parametrize("driver", [FakeBlockDriver(), FakeItemDriver(60)])
+def test_a_device_that_is_busy_costs_one_poll_and_the_request_stays_whole(
+    make_source: MakeSource,
+    clock: ManualClock,
+    driver: FakeBlockDriver | FakeItemDriver,
+    refusal: type[ReadRefused],
+    mocker: MockerFixture,
+) -> None:
+    method = "read_block" if isinstance(driver, FakeBlockDriver) else "read_items"
+    answer = getattr(driver, method)
+    answers = [answer, refusal("busy"), answer, answer]
+
+    def next_answer(*asked: object) -> object:
+        this = answers.pop(0)
+        if isinstance(this, ReadRefused):
+            raise this
+        return this(*asked)
+
+    if isinstance(driver, FakeItemDriver):
+        driver.items = {f"D{number}": ItemReading(number) for number in range(60)}
+    reads = mocker.patch.object(driver, method, side_effect=next_answer)
+    line = Line(make_source({"PLC01": driver}, [group("G", *range(60))], bad_records="every_poll"), clock)
+    found = [set(qualities(batch).values()) for batch in line.run(35)]
+    assert found == [{GOOD}, {BAD}, {GOOD}, {GOOD}]
+    assert reads.call_args_list == [reads.call_args_list[0]] * 4
+    assert line.source.groups()[0].state == "running"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polling_source.reading.silence import Positions
 from polling_source.reading.split import Budget, SplitReads
 
-from agent_core.api import ReadRefused
+from agent_core.api import DeviceBusy, ReadRefused, UnclearRefusal
 
 
 class Device:
@@ -142,3 +143,63 @@ def test_in_the_end_every_good_row_is_read_and_every_bad_one_known(bad: set[int]
         assert not read & bad
     assert read == rows - bad
     assert set(split.refused) == rows & bad
+
+
+class MoodyDevice(Device):
+    """Refuses the requests that touch a place of ``moods`` as that says."""
+
+    def __init__(self, moods: dict[int, type[ReadRefused]]) -> None:
+        super().__init__(set())
+        self.moods = moods
+
+    def read(self, rows: Positions) -> tuple[Positions, list[int]]:
+        for place, mood in self.moods.items():
+            if rows[0] <= place <= rows[-1]:
+                self.requests.append(rows)
+                raise mood(f"{mood.__name__} at {place}")
+        return super().read(rows)
+
+
+WHOLE = tuple(range(8))
+
+
+@pytest.mark.parametrize("mood", [DeviceBusy, UnclearRefusal])
+def test_a_refusal_for_now_leaves_the_block_whole_and_holds_nothing_against_an_address(mood: type[ReadRefused]) -> None:
+    device = MoodyDevice({5: mood})
+    split = SplitReads(WHOLE, device.read, 60.0)
+    for now in range(0, 10, 2):
+        device.moods = {5: mood}
+        assert values(split, now) == set()
+        assert (split.refused, split.untried) == ({}, [])
+        assert split.postponed == dict.fromkeys(WHOLE, f"{mood.__name__} at 5")
+        device.moods = {}
+        assert values(split, now + 1) == set(WHOLE)
+        assert split.postponed == {}
+    assert device.requests == [WHOLE] * 10
+
+
+def test_an_unclear_refusal_counts_in_the_next_poll_and_a_busy_one_only_when_it_lasts() -> None:
+    unclear, busy = MoodyDevice({5: UnclearRefusal}), MoodyDevice({5: DeviceBusy})
+    split, patient = SplitReads(WHOLE, unclear.read, 60.0), SplitReads(WHOLE, busy.read, 60.0)
+    assert values(split, 0) == values(patient, 0) == set()
+    assert values(split, 1) == set(WHOLE) - {5}
+    assert split.refused == {5: "UnclearRefusal at 5"}
+    assert values(patient, 59.9) == set()
+    assert values(patient, 60.0) == set(WHOLE) - {5}, "the bad address is found in one poll, as always"
+    rarely = SplitReads(WHOLE, busy.read, 60.0)
+    assert [len(values(rarely, now)) for now in (0, 300, 600)] == [0, 0, 7], "a long interval alone proves nothing"
+
+
+def test_a_piece_that_is_busy_stays_as_it_is_and_the_others_are_read() -> None:
+    device = MoodyDevice({1: ReadRefused})
+    split = SplitReads(WHOLE, device.read, 60.0)
+    assert values(split, 0) == set(WHOLE) - {1}
+    device.moods[6] = DeviceBusy
+    assert values(split, 1) == {0, 2, 3}
+    assert split.postponed == dict.fromkeys((4, 5, 6, 7), "DeviceBusy at 6")
+    assert split.refused == {1: "ReadRefused at 1"}
+    device.moods = {0: DeviceBusy}
+    device.requests.clear()
+    assert values(split, 61) == set(WHOLE) - {0, 1}, "when the whole is busy, the pieces are still read"
+    device.moods = {}
+    assert values(split, 62) == set(WHOLE)

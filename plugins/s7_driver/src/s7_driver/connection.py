@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +24,7 @@ from snap7.error import (
 )
 from snap7.s7protocol import S7Protocol, S7UserDataGroup, S7UserDataSubfunction, get_return_code_description
 
-from agent_core.api import DeviceUnreachable, DriverError, Log, ReadRefused
+from agent_core.api import DeviceBusy, DeviceUnreachable, DriverError, Log, ReadRefused, UnclearRefusal
 from s7_driver.config import S7DriverConfig
 
 LOCAL_TSAP: Final = 0x0100
@@ -35,6 +35,13 @@ READ_OVERHEAD: Final = 18
 SUCCESS: Final = 0xFF
 NO_SERVICE: Final = (0x8100, 0x8104)
 """The CPU does not serve this request, whatever the address."""
+
+BUSY: Final = (0x8001, 0x8301, 0x8302, 0x8304, 0x8402, 0x8503)
+"""Header errors: no resources, or not in this state. The same request is to be made again later."""
+
+WRONG_REQUEST: Final = (0x8204, 0x8305, 0x8500, 0x8701, 0x8702, 0x8703, 0x8704)
+WRONG_ITEM: Final = (0x03, 0x05, 0x06, 0x07, 0x0A)
+"""Header errors, and return codes of an item, with which the PLC will never serve this request."""
 
 PUT_GET_HINT: Final = "; PUT/GET must be permitted in the CPU's protection settings"
 HINTS: Final = {
@@ -125,7 +132,7 @@ class Connection:
         for first in range(0, size_bytes, most):
             count = min(most, size_bytes - first)
             request = self._protocol.build_read_request(area, db_number, start + first, S7WordLen.BYTE, count)
-            data = self._ask(link, request, lambda reason: ReadRefused(f"{where}: {reason}"))
+            data = self._ask(link, request, lambda kind, reason: kind(f"{where}: {reason}"))
             if len(data) != count:
                 self.close()
                 raise DeviceUnreachable(f"{self._where}: {len(data)} bytes came where {count} belong")
@@ -137,7 +144,7 @@ class Connection:
         link = self._begin()
         data = b"\x01" if value else b"\x00"
         request = self._protocol.build_write_request(area, db_number, bit_number, S7WordLen.BIT, data)
-        self._ask(link, request, lambda reason: DriverError(f"{where}: {reason}"))
+        self._ask(link, request, lambda _, reason: DriverError(f"{where}: {reason}"))
 
     def read_clock(self) -> datetime | None:
         """What the PLC's clock shows, without a time zone; None when it has none or does not tell (S7-1200, -1500)."""
@@ -163,18 +170,18 @@ class Connection:
         link.deadline = time.monotonic() + self._config.timeout
         return link
 
-    def _ask(self, link: BoundedConnection, request: bytes, refused: Callable[[str], DriverError]) -> bytes:
+    def _ask(
+        self, link: BoundedConnection, request: bytes, refused: Callable[[type[ReadRefused], str], DriverError]
+    ) -> bytes:
         """The data of the one item of the answer. Raises what ``refused`` makes when the PLC refuses it."""
         try:
             answer = self._exchange(link, request)
         except S7ProtocolError as error:
             if error.error_code is None or error.error_code in NO_SERVICE:
                 self.close()
-                hint = (
-                    "" if error.error_code is None else "; PUT/GET must be permitted in the CPU's protection settings"
-                )
+                hint = "" if error.error_code is None else PUT_GET_HINT
                 raise DeviceUnreachable(f"{self._where}: {error}{hint}") from error
-            raise refused(str(error)) from error
+            raise refused(_kind(error.error_code, WRONG_REQUEST, BUSY), str(error)) from error
         except (S7Error, OSError) as error:
             self.close()
             raise DeviceUnreachable(f"{self._where}: {error}") from error
@@ -184,7 +191,8 @@ class Connection:
             self.close()
             raise DeviceUnreachable(f"{self._where}: the answer holds no item")
         if code != SUCCESS:
-            raise refused(f"return code {code:02X} ({get_return_code_description(code)}{HINTS.get(code, '')})")
+            reason = f"return code {code:02X} ({get_return_code_description(code)}{HINTS.get(code, '')})"
+            raise refused(_kind(code, WRONG_ITEM), reason)
         return bytes(item.get("data", b""))
 
     def _exchange(self, link: BoundedConnection, request: bytes) -> dict[str, object]:
@@ -197,6 +205,13 @@ class Connection:
     @property
     def _where(self) -> str:
         return self._config.address
+
+
+def _kind(code: int, wrong: Collection[int], busy: Collection[int] = ()) -> type[ReadRefused]:
+    """What a refusal with this code is: for ever, for now, or nobody knows."""
+    if code in busy:
+        return DeviceBusy
+    return ReadRefused if code in wrong else UnclearRefusal
 
 
 def silence_snap7() -> None:

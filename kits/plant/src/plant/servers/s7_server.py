@@ -6,6 +6,7 @@ holds n % 251, and every other byte its number % 256. Orders, beside those of ``
     set AREA START HEX        store bytes (AREA: DB1, DB2, M, I, Q)
     refuse DB START COUNT     answer return code 05 to reads of that data block that touch these bytes (adds up)
     allow                     refuse nothing any more
+    item_code CODE            answer every read of an item with this return code (hexadecimal); 0 ends it
     header_error CODE         answer every request with this header error (hexadecimal); 0 ends it
     sleep SECONDS             take this long for each answer
 """
@@ -38,6 +39,7 @@ class Plc(Server):
         self._pdu_size = pdu_size
         self.refused: dict[int, set[int]] = {}
         self.header_error = 0
+        self.item_code = 0
         self.sleep_seconds = 0.0
         self.areas = {
             "DB1": bytearray(number % 251 for number in range(65535)),
@@ -65,6 +67,8 @@ class Plc(Server):
         return answer[:-2] + min(wanted, self._pdu_size).to_bytes(2, "big")
 
     def _read_from_memory_area(self, area: S7Area, db_number: int, start: int, count: int) -> tuple[int, bytearray]:
+        if self.item_code:
+            return self.item_code, bytearray()
         if area == S7Area.DB and not self.refused.get(db_number, set()).isdisjoint(range(start, start + count)):
             return INVALID_ADDRESS, bytearray()
         return super()._read_from_memory_area(area, db_number, start, count)
@@ -95,6 +99,8 @@ def obey(plc: Plc, line: str) -> bool:
             plc.refused.clear()
         case ["header_error", code]:
             plc.header_error = int(code, 16)
+        case ["item_code", code]:
+            plc.item_code = int(code, 16)
         case ["sleep", seconds]:
             plc.sleep_seconds = float(seconds)
         case _:

@@ -118,7 +118,9 @@ class _Examination:
         if bad:
             reason = next(iter(bad.values()))
             message = f"{summary}, {len(bad)} of them BAD: {_names(list(bad))} ({reason})"
-            yield Finding(Severity.WARNING, subject, message, "check their addresses and data types")
+            busy = any(request.postponed for request in requests)
+            step = "the device is busy: try again later" if busy else "check their addresses and data types"
+            yield Finding(Severity.WARNING, subject, message, step)
         elif not silent:
             yield Finding(Severity.OK, subject, summary)
         if group.bit is not None:

@@ -115,8 +115,14 @@ class BlockReads:
         self.complete = None not in placed
         return placed
 
+    @property
+    def postponed(self) -> bool:
+        return bool(self._split.postponed)
+
     def attempt(self, now: float) -> Mapping[str, str]:
         values = self.read(now, Budget(REFUSALS_PER_ATTEMPT))
+        if self.postponed:
+            values = self.read(now, Budget(REFUSALS_PER_ATTEMPT))
         reasons = self.reasons()
         return {
             tag.name: reasons.get(position, MEANINGLESS)
@@ -126,7 +132,7 @@ class BlockReads:
 
     def reasons(self) -> Mapping[int, str]:
         """Why tags were not read by the last ``read``."""
-        return dict.fromkeys(self._split.untried, NOT_TRIED) | self._split.refused
+        return dict.fromkeys(self._split.untried, NOT_TRIED) | self._split.refused | self._split.postponed
 
     def _request(self, positions: Positions) -> tuple[Positions, Sequence[Value]]:
         block = self._pieces.get(positions)

@@ -147,18 +147,23 @@ class ItemReads:
 
     @property
     def refused(self) -> Mapping[int, str]:
-        """The tags that the device refuses, and why."""
-        return self._split.refused
+        """The tags that the device refuses, for now or altogether, and why."""
+        return {**self._split.refused, **self._split.postponed}
 
     def read(self, now: float, budget: Budget) -> list[tuple[Positions, Sequence[ItemReading]]]:
         """What could be read, in parts. Raises DeviceUnreachable."""
         return self._split.read(now, budget)
 
+    @property
+    def postponed(self) -> bool:
+        return bool(self._split.postponed)
+
     def attempt(self, now: float) -> Mapping[str, str]:
+        parts = self.read(now, Budget(REFUSALS_PER_ATTEMPT))
+        if self.postponed:
+            parts = self.read(now, Budget(REFUSALS_PER_ATTEMPT))
         read = {
-            position: reading
-            for positions, part in self.read(now, Budget(REFUSALS_PER_ATTEMPT))
-            for position, reading in zip(positions, part, strict=True)
+            position: reading for positions, part in parts for position, reading in zip(positions, part, strict=True)
         }
         bad: dict[str, str] = {}
         for position, tag in zip(self._positions, self.tags, strict=True):

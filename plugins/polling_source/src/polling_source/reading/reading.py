@@ -45,8 +45,13 @@ class Request(Protocol):
     def tags(self) -> Sequence[TagSpec]:
         """The tags it is for."""
 
+    @property
+    def postponed(self) -> bool:
+        """Whether the device was busy for some of it, in the last attempt."""
+
     def attempt(self, now: float) -> Mapping[str, str]:
-        """Ask once, splitting what is refused as far as it takes; why each tag is bad that is, by name.
+        """Ask, again where it is refused for now, and splitting what is refused as far as it takes; why each tag is
+        bad that is, by name.
 
         Raises DeviceUnreachable.
         """

@@ -8,6 +8,9 @@
               halves it  ---'  two neighbours are read as one again when the whole is refused anew
               a piece of one tag: that tag is BAD, and left alone until the whole is tried again
 
+A request that is refused only for now (``Refusals``) is left as it is: its tags are BAD in this poll, and it is made
+again in the next one.
+
 What a poll may spend on finding out is limited, so that a device that refuses everything does not hold up its group:
 pieces that are still to be tried go on at the next poll, their tags BAD until then. A refusal by silence costs a
 time-out, so a poll has one of them, and the whole is tried again later each time.
@@ -20,6 +23,7 @@ from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 from agent_core.api import ReadRefused
+from polling_source.reading.refusals import Refusals
 from polling_source.reading.silence import NoAnswer, Positions
 
 T = TypeVar("T")
@@ -61,8 +65,11 @@ class SplitReads(Generic[T]):
         self._tries = 0
         self._whole_at = 0.0
         self._factor = 1
+        self._refusals = Refusals(retry_seconds)
         self.refused: dict[int, str] = {}
         """The positions that cannot be read, and why."""
+        self.postponed: dict[int, str] = {}
+        """The positions that the last read was refused only for now, and why."""
 
     @property
     def untried(self) -> list[int]:
@@ -71,10 +78,16 @@ class SplitReads(Generic[T]):
 
     def read(self, now: float, budget: Budget) -> list[tuple[Positions, Sequence[T]]]:
         """What could be read. ``now`` is monotonic seconds. Raises DeviceUnreachable."""
+        self.postponed.clear()
         if self._pieces is None or now >= self._whole_at:
             try:
                 part = self._read(self._positions)
             except ReadRefused as error:
+                if not self._refusals.lasts(self._positions, error, now):
+                    if self._pieces is None:
+                        self.postponed.update(dict.fromkeys(self._positions, str(error)))
+                        return []
+                    return self._read_pieces(now, budget)
                 self._whole_at = now + self._factor * self._retry_seconds
                 if isinstance(error, NoAnswer):
                     self._factor = min(2 * self._factor, LONGEST_FACTOR)
@@ -88,6 +101,7 @@ class SplitReads(Generic[T]):
                     self._pieces = [*self._pieces, *again]
             else:
                 self._pieces = None
+                self._refusals.forget()
                 self._factor = 1
                 self._proven.clear()
                 self.refused.clear()
@@ -107,11 +121,17 @@ class SplitReads(Generic[T]):
                 parts.append(self._read(piece))
             except ReadRefused as error:
                 budget.spend(error)
+                if not self._refusals.lasts(piece, error, now):
+                    self.postponed.update(dict.fromkeys(piece, str(error)))
+                    index += 1
+                    continue
                 if isinstance(error, NoAnswer):
                     self._whole_at = max(self._whole_at, now + self._retry_seconds)  # not while it is being split
                 self._proven.discard(piece)
+                self._refusals.answered(piece)
                 pieces[index : index + 1] = self._halves(piece, error)
             else:
+                self._refusals.answered(piece)
                 self._proven.add(piece)
                 index += 1
         return parts
@@ -135,6 +155,8 @@ class SplitReads(Generic[T]):
         except ReadRefused as error:
             budget.spend(error)
             return
+        for piece in (left, right):
+            self._refusals.answered(piece)
         pieces[pieces.index(left)] = left + right
         pieces.remove(right)
         self._proven -= {left, right}
