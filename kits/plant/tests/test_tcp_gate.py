@@ -216,3 +216,19 @@ def test_a_clear_forgets_what_waits(gate: TcpGate, client: Client) -> None:
     assert not gate.obey("nth 1 answer sung 0")
     with pytest.raises(ValueError, match="orphaned"):
         gate.obey("nth 1 answer orphan 1")
+
+
+def test_a_pause_leaves_no_connection_half_made(server: Server) -> None:
+    broken: list[object] = []
+    gate = TcpGate(server.port)
+    try:
+        gate._loop.set_exception_handler(lambda loop, context: broken.append(context))
+        for _ in range(10):
+            clients = [socket.create_connection(("127.0.0.1", gate.port)) for _ in range(10)]
+            gate.obey("pause")
+            for client in clients:
+                client.close()
+            gate.obey("resume")
+    finally:
+        gate.close()
+    assert broken == []

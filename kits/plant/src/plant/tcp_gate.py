@@ -44,6 +44,9 @@ _END_SECONDS = 60.0
 _JOINING_SECONDS = 0.0005
 """Without a pause the kernel joins the pieces again."""
 
+_TURNS: Final = 4
+"""Of the loop, from the acceptance of a socket to its transport: two, as of Python 3.11."""
+
 _GARBAGE = b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"
 
 _RESETS: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -177,6 +180,12 @@ class TcpGate:
 
     async def _stop_listening(self) -> None:
         if self._server is not None:
+            with contextlib.suppress(NotImplementedError):  # Windows' loop
+                for listening in self._server.sockets:
+                    self._loop.remove_reader(listening)
+            # What is accepted by now becomes a connection: a server that was closed meanwhile would leave it half made.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
 
