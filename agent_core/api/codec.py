@@ -48,7 +48,7 @@ _KEY_BYTES: Final = 8
 
 
 class CodecError(AgentError, ValueError):
-    """These bytes are no frame of this codec, are damaged, or come from a newer version; or a batch fits in no frame.
+    """These bytes are not a frame of this codec, are damaged, or come from a newer version; or a batch fits in no frame.
 
     Nothing of such a frame is used.
     """
@@ -85,7 +85,7 @@ def decode(data: bytes, names_of: Callable[[bytes], tuple[str, ...] | None] | No
     _check_names(names)
     count = len(names)
     if type(values) is not tuple or len(values) != count or not _VALUE_TYPES.issuperset(map(type, values)):
-        raise CodecError("values are missing, or are none")
+        raise CodecError("values are missing, or of a wrong type")
     if type(qualities) is int:
         _check(qualities in QUALITY_NAMES, "an unknown quality")
         qualities = bytes((qualities,)) * count
@@ -152,7 +152,7 @@ def _extended(value: object) -> object:
         return msgpack.ExtType(_DECIMAL, str(value).encode("ascii"))
     if isinstance(value, int):
         return msgpack.ExtType(_LARGE_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-    raise CodecError(f"a value of type {type(value).__name__} is no Value")
+    raise CodecError(f"a value of type {type(value).__name__} is not a Value")
 
 
 def _extension(code: int, data: bytes) -> Value:
@@ -162,7 +162,7 @@ def _extension(code: int, data: bytes) -> Value:
     try:
         return Decimal(data.decode("ascii"))
     except (InvalidOperation, UnicodeDecodeError) as error:
-        raise CodecError("a decimal that is none") from error
+        raise CodecError("a malformed decimal") from error
 
 
 def _check(holds: bool, otherwise: str) -> None:
@@ -171,7 +171,7 @@ def _check(holds: bool, otherwise: str) -> None:
 
 
 def _check_names(names: object) -> None:
-    _check(type(names) is tuple and _TEXT.issuperset(map(type, names)), "names are no texts")
+    _check(type(names) is tuple and _TEXT.issuperset(map(type, names)), "a name is not a text")
 
 
 def _little_endian(stamps: array[int] | memoryview[int]) -> bytes:
@@ -202,8 +202,8 @@ def _segments(rows: object, count: int) -> tuple[Segment, ...]:
         Segment(Origin(source, device, group), sequence, start, stop)
         for source, device, group, sequence, start, stop in rows
     )
-    _check(_TEXT.issuperset(type(part) for segment in segments for part in segment.origin), "an origin is no text")
-    _check(_WHOLE.issuperset(type(number) for segment in segments for number in segment[1:]), "a segment is no number")
+    _check(_TEXT.issuperset(type(part) for segment in segments for part in segment.origin), "an origin is not a text")
+    _check(_WHOLE.issuperset(type(number) for segment in segments for number in segment[1:]), "the bounds of a segment are not integers")
     edges = [0, *chain.from_iterable((segment.start, segment.stop) for segment in segments), count]
     covered = edges[::2] == edges[1::2] and all(segment.start < segment.stop for segment in segments)
     _check(covered, "segments do not cover the records in order")

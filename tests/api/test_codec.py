@@ -170,5 +170,5 @@ def test_a_frame_of_another_kind_or_version_is_refused_by_name() -> None:
 
 
 def test_what_is_no_value_is_refused_when_it_is_encoded() -> None:
-    with pytest.raises(CodecError, match="a value of type object is no Value"):
+    with pytest.raises(CodecError, match="a value of type object is not a Value"):
         encode(Batch.of(ORIGIN, ["T"], [object()], 1))  # type: ignore[list-item]
