@@ -48,7 +48,7 @@ _KEY_BYTES: Final = 8
 
 
 class CodecError(AgentError, ValueError):
-    """These bytes are not a frame of this codec, are damaged, or come from a newer version; or a batch fits in no frame.
+    """These bytes are not a frame of this codec, or are damaged, or from a newer version; or a batch fits in no frame.
 
     Nothing of such a frame is used.
     """
@@ -203,7 +203,8 @@ def _segments(rows: object, count: int) -> tuple[Segment, ...]:
         for source, device, group, sequence, start, stop in rows
     )
     _check(_TEXT.issuperset(type(part) for segment in segments for part in segment.origin), "an origin is not a text")
-    _check(_WHOLE.issuperset(type(number) for segment in segments for number in segment[1:]), "the bounds of a segment are not integers")
+    bounds = (type(number) for segment in segments for number in segment[1:])
+    _check(_WHOLE.issuperset(bounds), "the bounds of a segment are not integers")
     edges = [0, *chain.from_iterable((segment.start, segment.stop) for segment in segments), count]
     covered = edges[::2] == edges[1::2] and all(segment.start < segment.stop for segment in segments)
     _check(covered, "segments do not cover the records in order")
