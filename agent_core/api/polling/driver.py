@@ -131,7 +131,10 @@ class Driver(Protocol):
     """What every driver has."""
 
     def connect(self) -> None:
-        """Connect if not connected. Bounded by the device's time-out. Raises DeviceUnreachable."""
+        """Connect if not connected. Bounded by the device's time-out. Raises DeviceUnreachable.
+
+        May look at a connection that it has, and raise ConnectionLost when the device has closed that.
+        """
 
     def close(self) -> None:
         """Drop the connection. Safe without ``connect``, safe twice, bounded."""

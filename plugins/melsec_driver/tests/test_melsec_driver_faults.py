@@ -14,7 +14,16 @@ from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
 from plant.scripted_device import Behaviour, scripted_device
 
-from agent_core.api import DataType, DeviceBusy, DeviceUnreachable, DriverError, ReadRefused, TagSpec, UnclearRefusal
+from agent_core.api import (
+    ConnectionLost,
+    DataType,
+    DeviceBusy,
+    DeviceUnreachable,
+    DriverError,
+    ReadRefused,
+    TagSpec,
+    UnclearRefusal,
+)
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, within
 
 MakeDriver = Callable[..., MelsecDriver]
@@ -81,6 +90,8 @@ def test_an_answer_that_comes_between_two_requests_ends_the_connection(make_driv
         assert driver.read_block("D", 0, 1) == b"\x00\x01"
         doubled.set()
         assert sent.wait(60)
+        with pytest.raises(ConnectionLost, match="out of step"):
+            driver.read_block("D", 0, 1)
         assert driver.read_block("D", 0, 1) == b"\x00\x02"
 
 

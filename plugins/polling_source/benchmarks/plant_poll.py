@@ -39,6 +39,9 @@ INTERVAL_SECONDS = 1.0
 DEVICE = {
     "allow_writes": False,
     "connections": 1,
+    "close_after_poll": False,
+    "pause_between_requests": 0.0,
+    "reconnect_delay": 0.0,
     "unit_id": 1,
     "timeout": 2.0,
     "word_order": "big",
@@ -120,7 +123,7 @@ def keep_time(plant: ModbusPlant, folder: Path, seconds: float) -> float:
 
     clock, log = SystemClock(), Log("polling_source")
     jump, backoff = ClockJump(clock, log), BackoffConfig(1.0, 30.0)
-    worker = DeviceWorker("PLC01", lineup.connections[0].driver, lineup.groups, backoff, clock, jump, log)
+    worker = DeviceWorker("PLC01", lineup.connections[0].link, lineup.groups, backoff, clock, jump, log)
     cpu, begun = time.process_time(), time.monotonic()
     worker.start(receive)
     time.sleep(seconds)

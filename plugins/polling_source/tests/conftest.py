@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import pytest
-from polling_source.config import PollingSourceConfig
+from polling_source.config import NO_PACE, PaceConfig, PollingSourceConfig
 from polling_source.source import PollingSource
 
 from agent_core.api import Clock, ComponentContext, Config, Driver, DriverFactory
@@ -41,6 +42,7 @@ def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
         writable: Sequence[str] = (),
         clock: Clock = clock,
         connections: int = 1,
+        pace: PaceConfig = NO_PACE,
         **changes: object,
     ) -> PollingSource:
         def create(config: Config, context: ComponentContext) -> Driver:
@@ -51,7 +53,13 @@ def make_source(tmp_path: Path, clock: ManualClock) -> MakeSource:
         config = {
             **DEFAULTS,
             "devices": [
-                {"id": id_, "driver": "fake_driver", "allow_writes": id_ in writable, "connections": connections}
+                {
+                    "id": id_,
+                    "driver": "fake_driver",
+                    "allow_writes": id_ in writable,
+                    "connections": connections,
+                    **asdict(pace),
+                }
                 for id_ in devices
             ],
             "groups": [{"mode": "fixed", **group} for group in groups],

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import cast
 
 import pytest
 from polling_source.config import (
     DEVICE_KEYS,
+    NO_PACE,
     BackoffConfig,
     CatalogConfig,
     DeviceConfig,
     GroupConfig,
+    PaceConfig,
     PollingSourceConfig,
     TriggerConfig,
 )
@@ -40,7 +42,8 @@ def test_the_typed_configuration_has_the_keys_of_the_schema() -> None:
     assert [field.name for field in fields(CatalogConfig)] == list(properties("properties", "catalog"))
     trigger = properties("properties", "groups", "items", "properties", "trigger")
     assert [field.name for field in fields(TriggerConfig)] == list(trigger)
-    device = [field.name for field in fields(DeviceConfig) if field.name != "settings"]
+    pace = [field.name for field in fields(PaceConfig)]
+    device = [field.name for field in fields(DeviceConfig) if field.name not in ("settings", "pace")] + pace
     assert device == list(DEVICE_KEYS) == list(properties("properties", "devices", "items"))
 
 
@@ -66,7 +69,15 @@ def test_a_driver_that_is_not_loaded_is_named(tmp_path: Path) -> None:
     assert agent_register_source().type == "polling_source"
     context = ComponentContext("line1", "agent", tmp_path, "polling_source")
     config = {
-        "devices": [{"id": "PLC01", "driver": "modbus_drivr", "allow_writes": False, "connections": 1}],
+        "devices": [
+            {
+                "id": "PLC01",
+                "driver": "modbus_drivr",
+                "allow_writes": False,
+                "connections": 1,
+                **asdict(NO_PACE),
+            }
+        ],
         "groups": [],
         "wrong_tags": "refuse",
         "bad_records": "none",

@@ -20,7 +20,16 @@ from typing import ClassVar, TypeVar
 
 import pytest
 
-from agent_core.api import BitWriter, BlockDriver, ClockReader, DeviceUnreachable, Driver, ItemDriver, TagSpec
+from agent_core.api import (
+    BitWriter,
+    BlockDriver,
+    ClockReader,
+    ConnectionLost,
+    DeviceUnreachable,
+    Driver,
+    ItemDriver,
+    TagSpec,
+)
 from agent_core.testing.contract import Contract
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, within
 from plant.tcp_gate import TcpGate
@@ -119,8 +128,13 @@ class DriverFaultContract(Contract):
         driver = self.make_driver(gate.port, PATIENCE_SECONDS)
         try:
             expected = self._connect_and_read(driver)
-            gate.obey("drop")
-            with contextlib.suppress(DeviceUnreachable):  # once, no more
+            for kind in ("drop", "reset"):
+                gate.obey(kind)
+                with contextlib.suppress(ConnectionLost):  # which the engine answers by asking again
+                    self._connect_and_read(driver)
+                assert self._connect_and_read(driver) == expected
+            gate.obey("nth 1 request cut 0")
+            with pytest.raises(ConnectionLost):
                 self._connect_and_read(driver)
             assert self._connect_and_read(driver) == expected
         finally:

@@ -10,7 +10,7 @@ import socket
 import time
 from typing import Final, NoReturn
 
-from agent_core.api import DeviceUnreachable
+from agent_core.api import ConnectionLost, DeviceUnreachable
 from melsec_driver.frame import Answer, BrokenFrame, Frames
 
 _RECEIVE_BYTES: Final = 65536
@@ -27,11 +27,13 @@ class Connection:
         self._has_answered = False
 
     def open(self) -> None:
-        """Connect, unless a connection is there that the device has neither closed nor written to unasked."""
+        """Connect if not connected. Raises ConnectionLost when the device has closed the connection that is there, or
+        written to it unasked.
+        """
         if self._socket is not None:
-            if self._is_silent(self._socket):
-                return
-            self.close()
+            if not self._is_silent(self._socket):
+                self._lose("the connection was closed by the device, or out of step")
+            return
         try:
             connection = socket.create_connection((self._host, self._port), timeout=self._timeout_seconds)
         except OSError as error:
@@ -69,7 +71,7 @@ class Connection:
             some = f"only {len(received)} bytes of an answer" if received else "no answer"
             self.fail(f"{some} within {self._timeout_seconds:g} s", error)
         except OSError as error:
-            self.fail(f"the connection was lost: {error}", error)
+            self._lose(f"the connection was lost: {error}", error)
         except BrokenFrame as error:
             self.fail(str(error), error)
         self._has_answered = True
@@ -94,10 +96,15 @@ class Connection:
 
     def _fail_closed(self, received: bytes) -> NoReturn:
         if received:
-            self.fail(f"the connection was closed after {len(received)} bytes of an answer")
+            self._lose(f"the connection was closed after {len(received)} bytes of an answer")
         if self._has_answered:
-            self.fail("the connection was closed by the device")
-        self.fail("the device closed the connection at once; is another client connected to this port?")
+            self._lose("the connection was closed by the device")
+        self._lose("the device closed the connection at once; is another client connected to this port?")
+
+    def _lose(self, reason: str, cause: Exception | None = None) -> NoReturn:
+        """Close, and raise ConnectionLost."""
+        self.close()
+        raise ConnectionLost(f"{self._where}: {reason}") from cause
 
     @staticmethod
     def _is_silent(connection: socket.socket) -> bool:

@@ -21,6 +21,7 @@ from agent_core.api import (
     Area,
     ByteOrder,
     ComponentContext,
+    ConnectionLost,
     DataType,
     DeviceBusy,
     DeviceUnreachable,
@@ -196,9 +197,11 @@ class ModbusDriver:
         try:
             return self._client.execute(False, request)
         except (ModbusException, OSError) as error:
-            lost = self._client.socket is None
-            reason = "the connection was lost" if lost else f"no valid answer within {self._config.timeout:g} s"
+            lost = self._client.socket is None or isinstance(error, OSError)  # pymodbus drops a connection that ended
             self.close()
+            if lost:
+                raise ConnectionLost(f"{self._config.address}: the connection was closed by the device") from error
+            reason = f"no valid answer within {self._config.timeout:g} s"
             raise DeviceUnreachable(f"{self._config.address}: {reason}") from error
 
     def _fail(self, message: str) -> NoReturn:

@@ -16,6 +16,7 @@ from asyncua.ua.uatypes import DataValue
 from agent_core.api import (
     AddressError,
     ComponentContext,
+    ConnectionLost,
     DataType,
     DeviceBusy,
     DeviceUnreachable,
@@ -105,9 +106,9 @@ class OpcuaDriver:
 
     def connect(self) -> None:
         if self._session is not None:
-            if self._session.is_alive:
-                return
-            self.close()
+            if not self._session.is_alive:
+                self._lose("the connection was closed by the server")
+            return
         self._open(self._config.timeout)
 
     def close(self) -> None:
@@ -241,9 +242,15 @@ class OpcuaDriver:
             for codes, refusal in ((TOO_LARGE, ReadRefused), (BUSY, DeviceBusy), (UNCLEAR, UnclearRefusal)):
                 if error.code in codes:
                     raise refusal(refused) from error
+        if isinstance(error, ConnectionError):
+            self._lose(_describe(error), error)
         self._abandon()
         reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
         raise DeviceUnreachable(f"{self._config.address}: {reason}") from error
+
+    def _lose(self, reason: str, cause: Exception | None = None) -> NoReturn:
+        self._abandon()
+        raise ConnectionLost(f"{self._config.address}: {reason}") from cause
 
     def _abandon(self) -> None:
         """Close without a word to a server that may not listen."""

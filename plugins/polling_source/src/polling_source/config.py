@@ -10,7 +10,8 @@ from typing import Final, cast
 
 from agent_core.api import Config, GroupMode, settings
 
-DEVICE_KEYS: Final = ("id", "driver", "allow_writes", "connections")
+PACE_KEYS: Final = ("close_after_poll", "pause_between_requests", "reconnect_delay")
+DEVICE_KEYS: Final = ("id", "driver", "allow_writes", "connections", *PACE_KEYS)
 """What the engine reads of a device's entry; the rest is the driver's."""
 
 
@@ -38,6 +39,18 @@ class BackoffConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceConfig:
+    """How a device wants to be treated. Times are in seconds."""
+
+    close_after_poll: bool
+    pause_between_requests: float
+    reconnect_delay: float
+
+
+NO_PACE: Final = PaceConfig(close_after_poll=False, pause_between_requests=0.0, reconnect_delay=0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """One device. ``settings`` are the driver's own keys."""
 
@@ -46,6 +59,7 @@ class DeviceConfig:
     allow_writes: bool
     connections: int
     settings: Config
+    pace: PaceConfig = NO_PACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,8 @@ class PollingSourceConfig:
         """Type a mapping that has passed the schema and the core's conversions."""
         devices = [
             {
-                **{key: entry[key] for key in DEVICE_KEYS},
+                **{key: entry[key] for key in DEVICE_KEYS if key not in PACE_KEYS},
+                "pace": {key: entry[key] for key in PACE_KEYS},
                 "settings": {key: value for key, value in entry.items() if key not in DEVICE_KEYS},
             }
             for entry in cast(Sequence[Config], config["devices"])

@@ -22,21 +22,21 @@ from polling_source.engine.group import PollGroup
 from polling_source.engine.handshake import TriggerBit
 from polling_source.reading.block_reader import BlockReader
 from polling_source.reading.item_reader import ItemReader, check_items
+from polling_source.reading.link import Link
 from polling_source.reading.plan import ReadPlan, locate_tags
 from polling_source.reading.reading import Reader
-from polling_source.reading.silence import Answers
 from polling_source.tags.catalog import Catalog
 from polling_source.tags.tag import Place, PlacedTag
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One driver and the groups that are polled through it. ``answers`` counts what it answered."""
+    """One driver, the groups that are polled through it, and the link that all of them share."""
 
     device: DeviceConfig
     driver: Driver
     groups: Sequence[PollGroup]
-    answers: Answers
+    link: Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ class _LineupMaking:
 
     def make(self) -> Lineup:
         connections = {
-            device.id: [Connection(device, driver, [], Answers(self._context.clock)) for driver in drivers]
+            device.id: [
+                Connection(device, driver, [], Link(driver, self._context.clock, device.pace)) for driver in drivers
+            ]
             for device, drivers in create_drivers(self._config, self._context)
         }
         catalog = Catalog.load(self._config)
@@ -120,18 +122,18 @@ class _LineupMaking:
         self, connection: Connection, tags: Sequence[PlacedTag]
     ) -> tuple[Reader | None, Sequence[ConfigProblem]]:
         """A reader of the tags that the driver can read, None if there are none; and what is wrong with the others."""
-        driver, answers, retry_seconds = connection.driver, connection.answers, self._config.refused_retry
+        driver, link, retry_seconds = connection.driver, connection.link, self._config.refused_retry
         if isinstance(driver, BlockDriver):
             points, wrong = locate_tags(driver, tags)
             if not points:
                 return None, wrong
             plan = ReadPlan(driver, [tag.spec for tag, _ in points], [point for _, point in points])
-            return BlockReader(driver, plan, retry_seconds, answers), wrong
+            return BlockReader(driver, plan, retry_seconds, link), wrong
         assert isinstance(driver, ItemDriver)
         good, wrong = check_items(driver, tags)
         if not good:
             return None, wrong
-        return ItemReader(driver, [tag.spec for tag in good], retry_seconds, answers), wrong
+        return ItemReader(driver, [tag.spec for tag in good], retry_seconds, link), wrong
 
     def _trigger_bit(
         self, connection: Connection, group: GroupConfig, trigger: TriggerConfig, place: Place
@@ -142,7 +144,7 @@ class _LineupMaking:
             self._errors.extend(replace(problem, message=f"group {group.id}: {problem.message}") for problem in wrong)
             return None
         if not trigger.reset or not connection.device.allow_writes:
-            return TriggerBit(spec, reader, None)
+            return TriggerBit(spec, reader, connection.link, None)
         if not isinstance(connection.driver, BitWriter):
             message = f"group {group.id}: its driver cannot write, so the trigger bit cannot be reset"
             self._errors.append(place.problem(message, "reset: false"))
@@ -151,7 +153,7 @@ class _LineupMaking:
             connection.driver.check_write(spec)
         except AddressError as error:
             self._errors.append(place.problem(f"group {group.id}: trigger: {error}"))
-        return TriggerBit(spec, reader, connection.driver)
+        return TriggerBit(spec, reader, connection.link, connection.driver)
 
 
 def create_drivers(

@@ -52,7 +52,7 @@ class PollingSource:
         jump = ClockJump(self._context.clock, self._context.log)
         backoff, clock, log = self._config.backoff, self._context.clock, self._context.log
         self.workers = tuple(
-            DeviceWorker(connection.device.id, connection.driver, connection.groups, backoff, clock, jump, log)
+            DeviceWorker(connection.device.id, connection.link, connection.groups, backoff, clock, jump, log)
             for connection in lineup.connections
         )
         workers = {group.id: worker for worker in self.workers for group in worker.groups}

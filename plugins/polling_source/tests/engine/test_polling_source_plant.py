@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from modbus_driver.plugin import agent_register_driver
 from plant.process import ModbusPlant
-from polling_source.config import PollingSourceConfig
+from polling_source.config import NO_PACE, PollingSourceConfig
 from polling_source.source import PollingSource
 
 from agent_core.api import BAD, GOOD, Batch, ComponentContext, Severity, Value
@@ -83,7 +84,14 @@ def make_source(plant: ModbusPlant, tmp_path: Path) -> Iterator[Callable[..., Po
     made: list[PollingSource] = []
 
     def make(*groups: dict[str, object], timeout: float = PATIENCE_SECONDS) -> PollingSource:
-        device = {"id": "PLC01", "driver": "modbus_driver", "allow_writes": True, "connections": 1, **settings}
+        device = {
+            "id": "PLC01",
+            "driver": "modbus_driver",
+            "allow_writes": True,
+            "connections": 1,
+            **asdict(NO_PACE),
+            **settings,
+        }
         config = {
             "devices": [{**device, "timeout": timeout}],
             "groups": [{"device": "PLC01", "mode": "fixed", **group} for group in groups],
@@ -292,3 +300,14 @@ def test_the_doctor_names_bad_addresses_and_a_device_that_does_not_answer(
     (last,) = source.diagnose()
     assert (last.severity, last.subject) == (Severity.CRITICAL, "device PLC01")
     assert last.message.startswith("cannot connect")
+
+
+def test_connections_that_the_device_closes_between_polls_cost_no_record(
+    plant: ModbusPlant, receiver: Receiver, source: PollingSource
+) -> None:
+    for _ in range(3):
+        receiver.wait_for_more(3)  # each over the connection that is there
+        plant.drop()
+    receiver.wait_for_more(3)
+    source.stop(PATIENCE_SECONDS)
+    assert receiver.bad_names() == []

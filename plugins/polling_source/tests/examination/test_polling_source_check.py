@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from polling_source.config import NO_PACE
 from polling_source.plugin import agent_check_config
 
 from agent_core.api import ConfigProblem
@@ -22,7 +24,9 @@ def source(
     id_: str = "line1", changes: Mapping[str, object] = MappingProxyType({}), **more: object
 ) -> dict[str, object]:
     config: dict[str, object] = {
-        "devices": [{"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, "connections": 1}],
+        "devices": [
+            {"id": "PLC01", "driver": "modbus_driver", "allow_writes": False, "connections": 1, **asdict(NO_PACE)}
+        ],
         "groups": [{"id": "G", "device": "PLC01", "mode": "fixed", "interval": 1.0, "tags": [TAG]}],
         "wrong_tags": "refuse",
         "bad_records": "on_change",
@@ -67,7 +71,10 @@ def test_a_sound_configuration_and_other_sources_have_no_problems() -> None:
             ["sources[0].config.groups[0].interval: group G: the interval is shorter than 10 ms"],
         ),
         (
-            {"devices": [{"id": "PLC01", "driver": "d", "allow_writes": False, "connections": 1}] * 2},
+            {
+                "devices": [{"id": "PLC01", "driver": "d", "allow_writes": False, "connections": 1, **asdict(NO_PACE)}]
+                * 2
+            },
             ["sources[0].config.devices[1].id: device PLC01 appears twice"],
         ),
         (

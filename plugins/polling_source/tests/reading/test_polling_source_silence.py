@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 import pytest
-from polling_source.reading.silence import Answers, NoAnswer, Silence
+from polling_source.reading.link import Link
+from polling_source.reading.silence import NoAnswer, Silence
 from polling_source.source import PollingSource
 from pytest_mock import MockerFixture
 
@@ -170,8 +171,8 @@ def test_an_item_that_gets_no_answer_costs_no_other(make_source: MakeSource, clo
 
 
 def test_silence_twice_in_a_row_counts_only_with_an_answer_in_between() -> None:
-    answers = Answers(SystemClock())
-    silence, other = Silence(FakeBlockDriver(), answers), Silence(FakeBlockDriver(), answers)
+    link = Link(FakeBlockDriver(), SystemClock())
+    silence, other = Silence(link), Silence(link)
 
     def nothing() -> None:
         raise DeviceUnreachable("no answer")
@@ -199,10 +200,10 @@ def test_silence_twice_in_a_row_counts_only_with_an_answer_in_between() -> None:
 def test_a_connection_that_cannot_be_made_is_no_silence() -> None:
     driver = FakeBlockDriver()
     driver.down = True
-    answers = Answers(SystemClock())
-    silence = Silence(driver, answers)
+    link = Link(driver, SystemClock())
+    silence = Silence(link)
     for _ in range(3):
-        answers.add()
+        link.count += 1
         with pytest.raises(DeviceUnreachable, match="nobody listens"):
             silence.ask((1,), lambda: None)
 

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Final
+from typing import Final, NoReturn
 
 from snap7.connection import ISOTCPConnection
 from snap7.datatypes import S7Area, S7WordLen
@@ -24,7 +24,7 @@ from snap7.error import (
 )
 from snap7.s7protocol import S7Protocol, S7UserDataGroup, S7UserDataSubfunction, get_return_code_description
 
-from agent_core.api import DeviceBusy, DeviceUnreachable, DriverError, Log, ReadRefused, UnclearRefusal
+from agent_core.api import ConnectionLost, DeviceBusy, DeviceUnreachable, DriverError, Log, ReadRefused, UnclearRefusal
 from s7_driver.config import S7DriverConfig
 
 LOCAL_TSAP: Final = 0x0100
@@ -51,6 +51,10 @@ HINTS: Final = {
 }
 
 
+class ClosedByDevice(S7ConnectionError):
+    """The other side ended the connection."""
+
+
 class BoundedConnection(ISOTCPConnection):
     """Receives until a deadline instead of so long for each piece."""
 
@@ -71,9 +75,9 @@ class BoundedConnection(ISOTCPConnection):
             except TimeoutError as error:
                 raise S7TimeoutError("no whole answer in time") from error
             except OSError as error:
-                raise S7ConnectionError(f"the connection was lost: {error}") from error
+                raise ClosedByDevice(f"the connection was lost: {error}") from error
             if not piece:
-                raise S7ConnectionError("the connection was closed by the device")
+                raise ClosedByDevice("the connection was closed by the device")
             received += piece
         return received
 
@@ -93,11 +97,13 @@ class Connection:
         """What the PLC agreed to."""
 
     def open(self) -> None:
-        """Connect and agree on a PDU size, within the time-out, unless a living connection is there."""
+        """Connect and agree on a PDU size, within the time-out, if not connected. Raises ConnectionLost when the device
+        has closed the connection that is there.
+        """
         if self._link is not None:
-            if self._link.check_connection():
-                return
-            self.close()
+            if not self._link.check_connection():
+                self._lose("the connection was closed by the device")
+            return
         silence_snap7()
         host, port = self._config.endpoint
         link = BoundedConnection(host, port, LOCAL_TSAP, self._config.remote_tsap)
@@ -160,8 +166,7 @@ class Connection:
         except (S7ProtocolError, ValueError):
             return None
         except (S7Error, OSError) as error:
-            self.close()
-            raise DeviceUnreachable(f"{self._where}: {error}") from error
+            self._fail(error)
 
     def _begin(self) -> BoundedConnection:
         link = self._link
@@ -183,8 +188,7 @@ class Connection:
                 raise DeviceUnreachable(f"{self._where}: {error}{hint}") from error
             raise refused(_kind(error.error_code, WRONG_REQUEST, BUSY), str(error)) from error
         except (S7Error, OSError) as error:
-            self.close()
-            raise DeviceUnreachable(f"{self._where}: {error}") from error
+            self._fail(error)
         item = answer["data"]
         code = item.get("return_code") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(code, int):
@@ -194,6 +198,17 @@ class Connection:
             reason = f"return code {code:02X} ({get_return_code_description(code)}{HINTS.get(code, '')})"
             raise refused(_kind(code, WRONG_ITEM), reason)
         return bytes(item.get("data", b""))
+
+    def _fail(self, error: S7Error | OSError) -> NoReturn:
+        """Close, and raise what the failure of a request means."""
+        if isinstance(error, ClosedByDevice | ConnectionError):
+            self._lose(str(error), error)
+        self.close()
+        raise DeviceUnreachable(f"{self._where}: {error}") from error
+
+    def _lose(self, reason: str, cause: Exception | None = None) -> NoReturn:
+        self.close()
+        raise ConnectionLost(f"{self._where}: {reason}") from cause
 
     def _exchange(self, link: BoundedConnection, request: bytes) -> dict[str, object]:
         """One request and the answer that carries its number."""

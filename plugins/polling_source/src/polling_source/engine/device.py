@@ -12,7 +12,6 @@ from agent_core.api import (
     Batch,
     Clock,
     DeviceUnreachable,
-    Driver,
     DriverError,
     Emit,
     GroupMode,
@@ -28,6 +27,7 @@ from polling_source.engine.group import STATE_LOG_SECONDS, PollGroup
 from polling_source.engine.handshake import Ticket, TriggerBit
 from polling_source.engine.outage_log import OutageLog
 from polling_source.reading.defect import DriverFailed
+from polling_source.reading.link import Link
 from polling_source.reading.reading import Reading
 
 RESTART_SECONDS: Final = 1.0
@@ -50,7 +50,7 @@ class DeviceWorker:
     def __init__(
         self,
         device_id: str,
-        driver: Driver,
+        link: Link,
         groups: Sequence[PollGroup],
         backoff: BackoffConfig,
         clock: Clock,
@@ -59,7 +59,8 @@ class DeviceWorker:
     ) -> None:
         self.id = device_id
         self.groups = tuple(groups)
-        self._driver = driver
+        self._link = link
+        self._driver = link.driver
         self._backoff = Backoff(backoff)
         self._clock = clock
         self._clock_jump = clock_jump
@@ -248,6 +249,7 @@ class DeviceWorker:
                     self._alive_at = self._clock.monotonic()
             self._serve_tickets()
         self._pay_owed()
+        self._link.rest()
         self._alive_at = now = self._clock.monotonic()
         for group in self.groups:
             group.watch(now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent_core.api import BitWriter, TagSpec, TriggerResult
+from polling_source.reading.link import Link
 from polling_source.reading.reading import Reader, Reading
 
 MERGE_SECONDS: Final = 1.0
@@ -66,7 +67,7 @@ class TriggerBit:
     asks, so that a bit which is set at the start does not.
     """
 
-    def __init__(self, tag: TagSpec, reader: Reader, writer: BitWriter | None) -> None:
+    def __init__(self, tag: TagSpec, reader: Reader, link: Link, writer: BitWriter | None) -> None:
         self.tag = tag
         self.is_bad = False
         self.told_bad = False
@@ -74,6 +75,7 @@ class TriggerBit:
         self.reset_owed = False
         """True from the end of a poll until the bit is reset: until then it asks for nothing."""
         self._reader = reader
+        self._link = link
         self._writer = writer
         self._was_set: bool | None = None
 
@@ -98,6 +100,8 @@ class TriggerBit:
 
     def reset(self) -> None:
         """Write 0, if that is owed. Raises DriverError; then it stays owed."""
-        if self.reset_owed and self._writer is not None:
-            self._writer.write_bit(self.tag, False)
+        writer = self._writer
+        if self.reset_owed and writer is not None:
+            self._link.connect()
+            self._link.ask(lambda: writer.write_bit(self.tag, False))
             self.reset_owed = False

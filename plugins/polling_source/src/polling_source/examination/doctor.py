@@ -11,7 +11,7 @@ from polling_source.engine.group import NAMES_IN_A_LOG_LINE, PollGroup
 from polling_source.engine.handshake import TriggerBit
 from polling_source.examination.device_clock import clock_finding
 from polling_source.lineup import Connection, Lineup
-from polling_source.reading.defect import DriverFailed, guarded
+from polling_source.reading.defect import DriverFailed
 from polling_source.reading.reading import Request
 
 BUSY_SHARE: Final = 0.5
@@ -36,6 +36,7 @@ class _Examination:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._driver = connection.driver
+        self._link = connection.link
         self._groups = connection.groups
         self._clock = clock
         self._subject = f"device {connection.device.id}"
@@ -46,8 +47,7 @@ class _Examination:
     def findings(self) -> Iterator[Finding]:
         begun = self._clock.monotonic()
         try:
-            with guarded(self._driver):
-                self._driver.connect()
+            self._link.connect()
         except DeviceUnreachable as error:
             step = "is it switched on, is the address right, does a firewall stand between?"
             yield Finding(Severity.CRITICAL, self._subject, str(error), step)
@@ -68,6 +68,9 @@ class _Examination:
             seconds, request = self._slowest
             message = f"slowest of {self._requests} requests: {_milliseconds(seconds)} for {_some(request.tags)}"
             yield Finding(Severity.OK, self._subject, f"{message} ({request.what})")
+        if self._link.renewals:
+            message = f"it closed the connection {self._link.renewals} times between requests, which were repeated"
+            yield Finding(Severity.OK, self._subject, message)
         if busy > BUSY_SHARE:
             message = f"reading its groups takes {busy:.0%} of the time"
             yield Finding(Severity.WARNING, self._subject, message, "longer intervals, fewer tags, or larger blocks")
@@ -77,7 +80,7 @@ class _Examination:
             return
         begun_ns = self._clock.time_ns()
         try:
-            shown = self._driver.read_clock()
+            shown = self._link.ask(self._driver.read_clock)
             if shown is None:
                 return
             finding = clock_finding(self._subject, shown, (begun_ns + self._clock.time_ns()) // 2)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent_core.api import BlockDriver, DeviceUnreachable, PlannedRequest, ReadRefused, SystemClock, TagSpec, Value
-from polling_source.reading.defect import guarded
+from polling_source.reading.link import Link
 from polling_source.reading.plan import Block, ReadPlan
 from polling_source.reading.reading import Reading
-from polling_source.reading.silence import Answers, Positions, Silence
+from polling_source.reading.silence import Positions, Silence
 from polling_source.reading.split import Budget, SplitReads
 
 REFUSALS_PER_POLL: Final = 32
@@ -23,15 +23,13 @@ NOT_TRIED: Final = "not tried yet: its block was refused"
 
 
 class BlockReader:
-    """A Reader over a plan. ``answers`` is shared by all readers of one connection."""
+    """A Reader over a plan. ``link`` is shared by all readers of one connection."""
 
-    def __init__(
-        self, driver: BlockDriver, plan: ReadPlan, retry_seconds: float, answers: Answers | None = None
-    ) -> None:
+    def __init__(self, driver: BlockDriver, plan: ReadPlan, retry_seconds: float, link: Link | None = None) -> None:
         self.read_plan = plan
         self._driver = driver
-        self._answers = Answers(SystemClock()) if answers is None else answers
-        self._blocks = [BlockReads(driver, plan, block, retry_seconds, self._answers) for block in plan.blocks]
+        self._link = Link(driver, SystemClock()) if link is None else link
+        self._blocks = [BlockReads(driver, plan, block, retry_seconds, self._link) for block in plan.blocks]
         self._order = tuple(range(len(self._blocks)))
 
     @property
@@ -45,12 +43,11 @@ class BlockReader:
         ]
 
     def requests(self) -> Sequence[BlockReads]:
-        with guarded(self._driver):
-            self._driver.connect()
+        self._link.connect()
         return self._blocks
 
     def read(self, now: float, time_ns: int) -> Reading:  # noqa: ARG002 - blocks carry no timestamps
-        before = self._answers.count
+        before = self._link.count
         budget = Budget(REFUSALS_PER_POLL)
         parts: list[Sequence[Value] | None] = [None] * len(self._blocks)
         error: DeviceUnreachable | None = None
@@ -67,10 +64,10 @@ class BlockReader:
         for block, part in zip(self._blocks, parts, strict=True):
             values.extend(block.nothing if part is None else part)
         if error is None and all(block.complete for block in self._blocks):
-            return Reading(values, answered_ns=self._answers.since(before))
+            return Reading(values, answered_ns=self._link.since(before))
         bad = [position for position, value in enumerate(values) if value is None]
         reasons = {} if error else self._reasons(bad)
-        return Reading(values, bad, error=error, reasons=reasons, answered_ns=self._answers.since(before))
+        return Reading(values, bad, error=error, reasons=reasons, answered_ns=self._link.since(before))
 
     def _reasons(self, bad: Sequence[int]) -> Mapping[int, str]:
         reasons = dict.fromkeys(bad, MEANINGLESS)
@@ -82,9 +79,7 @@ class BlockReader:
 class BlockReads:
     """One block of the plan, and the pieces it had to be split into. A Request."""
 
-    def __init__(
-        self, driver: BlockDriver, plan: ReadPlan, block: Block, retry_seconds: float, answers: Answers
-    ) -> None:
+    def __init__(self, driver: BlockDriver, plan: ReadPlan, block: Block, retry_seconds: float, link: Link) -> None:
         self.what = block.what
         self.tags = tuple(plan.tags[position] for position in block.positions)
         self.nothing: Sequence[Value] = (None,) * len(block.positions)
@@ -94,7 +89,7 @@ class BlockReads:
         self._first = block.positions[0]
         self._by_place = tuple(plan.by_place(block.positions))
         self._pieces: dict[Positions, Block] = {self._by_place: block}
-        self._silence = Silence(driver, answers)
+        self._silence = Silence(link)
         self._split = SplitReads(self._by_place, self._request, retry_seconds)
         self._last_data = b""
         self._last_values: Sequence[Value] = ()

@@ -27,8 +27,9 @@ from agent_core.api import (
 from polling_source.reading.block_reader import NOT_TRIED, REFUSALS_PER_ATTEMPT, REFUSALS_PER_POLL
 from polling_source.reading.decode import scale_value
 from polling_source.reading.defect import guarded
+from polling_source.reading.link import Link
 from polling_source.reading.reading import Reading
-from polling_source.reading.silence import Answers, Positions, Silence
+from polling_source.reading.silence import Positions, Silence
 from polling_source.reading.split import Budget, SplitReads
 from polling_source.tags.tag import PlacedTag
 
@@ -40,16 +41,16 @@ _NOT_READ: Final = ItemReading(None, BAD, None, NOT_TRIED)
 class ItemReader:
     """A Reader over items. How many go into one request is known once the driver has connected.
 
-    ``answers`` is shared by all readers of one connection.
+    ``link`` is shared by all readers of one connection.
     """
 
     def __init__(
-        self, driver: ItemDriver, tags: Sequence[TagSpec], retry_seconds: float, answers: Answers | None = None
+        self, driver: ItemDriver, tags: Sequence[TagSpec], retry_seconds: float, link: Link | None = None
     ) -> None:
         self._driver = driver
         self._tags = tuple(tags)
         self._retry_seconds = retry_seconds
-        self._answers = Answers(SystemClock()) if answers is None else answers
+        self._link = Link(driver, SystemClock()) if link is None else link
         self._scaled = [
             position for position, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None
         ]
@@ -65,13 +66,13 @@ class ItemReader:
         return [PlannedRequest("items, in as many requests as the device wants", len(self._tags))]
 
     def requests(self) -> Sequence[ItemReads]:
+        self._link.connect()
         with guarded(self._driver):
-            self._driver.connect()
             self._deal_out(max(self._driver.max_items, 1))
         return self._requests
 
     def read(self, now: float, time_ns: int) -> Reading:
-        before = self._answers.count
+        before = self._link.count
         readings = [_NOT_READ] * len(self._tags)
         budget = Budget(REFUSALS_PER_POLL)
         error: DeviceUnreachable | None = None
@@ -93,7 +94,7 @@ class ItemReader:
         bad = [position for position, quality in enumerate(qualities) if quality == BAD] if BAD in qualities else []
         for position in bad:
             values[position] = None
-        answered_ns = self._answers.since(before)
+        answered_ns = self._link.since(before)
         own_times = any(reading.timestamp_ns is not None for reading in readings)
         other_ns = answered_ns or time_ns
         times = [other_ns if r.timestamp_ns is None else r.timestamp_ns for r in readings] if own_times else ()
@@ -123,7 +124,7 @@ class ItemReader:
                 self._tags,
                 tuple(range(start, min(start + max_items, count))),
                 self._retry_seconds,
-                self._answers,
+                self._link,
             )
             for start in range(0, count, max_items)
         ]
@@ -134,7 +135,7 @@ class ItemReads:
     """The items of one request, and the pieces it had to be split into. A Request."""
 
     def __init__(
-        self, driver: ItemDriver, tags: Sequence[TagSpec], positions: Positions, retry_seconds: float, answers: Answers
+        self, driver: ItemDriver, tags: Sequence[TagSpec], positions: Positions, retry_seconds: float, link: Link
     ) -> None:
         """``tags``: those of the whole group, ``positions`` the ones of this request."""
         self.tags = tuple(tags[position] for position in positions)
@@ -142,7 +143,7 @@ class ItemReads:
         self._driver = driver
         self._all_tags = tags
         self._positions = positions
-        self._silence = Silence(driver, answers)
+        self._silence = Silence(link)
         self._split = SplitReads(positions, self._request, retry_seconds)
 
     @property

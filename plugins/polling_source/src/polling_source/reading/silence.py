@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from agent_core.api import Clock, DeviceUnreachable, Driver, ReadRefused
+from agent_core.api import DeviceUnreachable, ReadRefused
 from polling_source.reading.defect import guarded
+from polling_source.reading.link import Link
 
 T = TypeVar("T")
 Positions = tuple[int, ...]
@@ -20,27 +21,6 @@ class NoAnswer(ReadRefused):
     """The device answers other requests and not this one. Finding that out cost a time-out."""
 
 
-class Answers:
-    """Counts the requests that were answered over one connection. Used by its worker alone.
-
-    ``last_ns``: when the last answer came, UTC ns.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.count = 0
-        self.last_ns = 0
-
-    def add(self) -> None:
-        """An answer has just come."""
-        self.count += 1
-        self.last_ns = self._clock.time_ns()
-
-    def since(self, count: int) -> int | None:
-        """When the last answer came, None if there was none after the first ``count``."""
-        return None if self.count == count else self.last_ns
-
-
 class Silence:
     """The requests for one block: whole, or the pieces it was split into. Used by the connection's worker alone.
 
@@ -48,9 +28,8 @@ class Silence:
     like. From then on each piece of the block that gets no answer counts as refused at once.
     """
 
-    def __init__(self, driver: Driver, answers: Answers) -> None:
-        self._driver = driver
-        self._answers = answers
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._silent_at: dict[Positions, int] = {}
         self._is_proven = False
 
@@ -58,18 +37,21 @@ class Silence:
         """What ``request`` returns. Raises DeviceUnreachable when the device is away, as far as one can tell yet, and
         ReadRefused when it refuses: in words, or by silence (then NoAnswer).
         """
-        with guarded(self._driver):
-            self._driver.connect()
+
+        def guarded_request() -> T:
+            with guarded(self._link.driver):
+                return request()
+
+        self._link.connect()
         try:
-            with guarded(self._driver):
-                answer = request()
+            answer = self._link.ask(guarded_request)
         except ReadRefused:
             self._answered(positions)
             raise
         except DeviceUnreachable as error:
             silent_at = self._silent_at.pop(positions, None)
-            if not self._is_proven and (silent_at is None or self._answers.count == silent_at):
-                self._silent_at[positions] = self._answers.count
+            if not self._is_proven and (silent_at is None or self._link.count == silent_at):
+                self._silent_at[positions] = self._link.count
                 raise
             self._is_proven = True
             raise NoAnswer(f"no answer, while others are answered: {error}") from error
@@ -82,6 +64,5 @@ class Silence:
         self._silent_at.clear()
 
     def _answered(self, positions: Positions) -> None:
-        self._answers.add()
         if self._silent_at:
             self._silent_at.pop(positions, None)
