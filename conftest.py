@@ -1,10 +1,20 @@
-"""Tests in several processes (``pytest -n 2``): what a test printed or logged reaches the one that reports."""
+"""What every test gets: a defect in its log fails it. With ``pytest -n 2``, what it printed reaches the reporter."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from agent_core.testing.suite.defects import no_defects
+
+
+@pytest.fixture(autouse=True)
+def _no_defects(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A defect in the log fails the test, unless ``pytest.mark.provokes`` names its event."""
+    provoked = [event for mark in request.node.iter_markers("provokes") for event in mark.args]
+    with no_defects(provoked):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

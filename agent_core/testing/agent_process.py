@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from agent_core.testing.suite.defects import check_output
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, PROCESS_SECONDS
 
 AGENT = (sys.executable, "-m", "agent_core.cli.main")
@@ -22,11 +23,20 @@ class AgentProcess:
     """Runs a YAML file in its folder; always stopped at the end, by its own process id.
 
     ``output`` is everything it has written so far; ``echo`` also prints it. ``stop`` sends SIGINT (Ctrl-Break on
-    Windows) and returns the exit code.
+    Windows) and returns the exit code. A traceback in the output fails the ``with`` block at its end, except for the
+    events of the log that the run ``provokes``.
     """
 
-    def __init__(self, file: Path, environ: Mapping[str, str] | None = None, *, echo: bool = False) -> None:
+    def __init__(
+        self,
+        file: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        echo: bool = False,
+        provokes: Collection[str] = (),
+    ) -> None:
         self._echo = echo
+        self._provokes = provokes
         self._command = [*AGENT, "run", file.name, "--status-every", "100ms"]
         self._folder = file.parent
         self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
@@ -59,6 +69,8 @@ class AgentProcess:
             self._changed.wait_for(lambda: self._ended, PATIENCE_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
+        if kind is None:
+            check_output(self.output, self._provokes)
 
     @property
     def pid(self) -> int:

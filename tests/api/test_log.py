@@ -60,6 +60,7 @@ def test_a_record_names_the_line_that_wrote_it(log: Log, caplog: pytest.LogCaptu
     assert caplog.records[0].funcName == "test_a_record_names_the_line_that_wrote_it"
 
 
+@pytest.mark.provokes("worker failed")
 def test_a_traceback_comes_with_the_record(log: Log, caplog: pytest.LogCaptureFixture) -> None:
     log.error("worker failed", exc_info=KeyError("boom"))
     assert "KeyError: 'boom'" in caplog.text

@@ -142,6 +142,7 @@ def test_a_plugin_module_may_observe(events: Events, mocker: MockerFixture) -> N
     stub.assert_called_once_with(AGENT)
 
 
+@pytest.mark.provokes("observer failed")
 def test_an_observer_that_raises_is_logged_and_counted_and_the_others_are_called(
     events: Events, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -162,6 +163,7 @@ def test_an_observer_that_raises_is_logged_and_counted_and_the_others_are_called
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), StopIteration(), MemoryError()])
+@pytest.mark.provokes("observer failed")
 def test_no_exception_of_an_observer_reaches_the_data(
     events: Events, mocker: MockerFixture, error: BaseException
 ) -> None:
@@ -172,6 +174,7 @@ def test_no_exception_of_an_observer_reaches_the_data(
     assert events.observer_failures == {"bad": 1}
 
 
+@pytest.mark.provokes("observer failed")
 def test_a_repeated_failure_is_one_line_per_minute(
     events: Events, clock: ManualClock, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -224,6 +227,7 @@ def test_an_unregistered_observer_is_called_no_more(events: Events, mocker: Mock
     assert events.manager.hook.agent_started in events.manager.idle
 
 
+@pytest.mark.provokes("observer failed")
 def test_two_observers_of_one_class_are_told_apart(events: Events, mocker: MockerFixture) -> None:
     bad = mocker.stub()
     bad.side_effect = ValueError()
@@ -310,6 +314,7 @@ def test_a_hook_can_be_patched_with_autospec(events: Events, mocker: MockerFixtu
     patched.assert_called_once_with(agent=AGENT)
 
 
+@pytest.mark.provokes("observer failed")
 def test_events_come_from_many_threads(events: Events) -> None:
     calls: list[int] = []
 

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,12 +51,12 @@ class Case:
             "RECORDER_FILE": str(self.recorded_file),
         }
 
-    def agent(self, *environs: Mapping[str, str], echo: bool = False) -> AgentProcess:
+    def agent(self, *environs: Mapping[str, str], echo: bool = False, provokes: Collection[str] = ()) -> AgentProcess:
         """``tagferry run`` in the folder, with these variables on top."""
         environ = dict(self.environ)
         for more in environs:
             environ |= more
-        return AgentProcess(self.folder / "agent.yaml", environ, echo=echo)
+        return AgentProcess(self.folder / "agent.yaml", environ, echo=echo, provokes=provokes)
 
     def collected(self) -> list[Row]:
         """Every row that a source emitted, as a plugin of the run saw it."""

@@ -170,6 +170,7 @@ def test_values_flow_from_start_to_the_final_ledger(tmp_path: Path) -> None:
     assert run.sink.closed
 
 
+@pytest.mark.provokes("observer failed")
 def test_what_an_observer_does_wrong_is_in_the_status(tmp_path: Path) -> None:
     class Observer:
         @hookimpl
@@ -245,6 +246,7 @@ def test_what_was_opened_is_closed_when_the_start_fails(tmp_path: Path) -> None:
     assert again.agent.shutdown(), "the state directory is free again"
 
 
+@pytest.mark.provokes("part failed")
 def test_a_source_that_does_not_start_ends_the_agent_in_order(tmp_path: Path) -> None:
     run = Run(tmp_path)
 
@@ -566,6 +568,7 @@ def test_a_stop_before_every_part_is_open_closes_what_is(tmp_path: Path, blocked
 
 
 @pytest.mark.parametrize("step", ["open", "start"])
+@pytest.mark.provokes("part failed")
 def test_what_is_not_an_exception_is_a_part_that_did_not_start(
     tmp_path: Path, step: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -634,6 +637,7 @@ def test_transforms_are_opened_and_closed(tmp_path: Path) -> None:
     assert calls == ["open", "apply", "close"]
 
 
+@pytest.mark.provokes("buffer status failed")
 def test_a_buffer_that_cannot_be_asked_hides_no_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -649,6 +653,7 @@ def test_a_buffer_that_cannot_be_asked_hides_no_status(
     assert run.agent.shutdown()
 
 
+@pytest.mark.provokes("groups not listed")
 def test_groups_that_cannot_be_listed_hide_no_others() -> None:
     one = GroupStatus(
         source_id="line", group_id="G", device_id="PLC", mode=GroupMode.FIXED, state=GroupState.RUNNING,

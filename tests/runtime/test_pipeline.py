@@ -57,6 +57,7 @@ def test_filtered_records_are_counted(make_rig: MakeRig) -> None:
     assert (snapshot.collected, snapshot.filtered, snapshot.pending) == (3, 1, 2)
 
 
+@pytest.mark.provokes("transform failed")
 def test_a_transform_that_raises_sends_the_untouched_batch_to_the_fallback(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_transform_that_raises_sends_the_untouched_batch_to_the_fallback(
         pytest.param(lambda batch: replace(batch, segments=()), id="no_segments"),
     ],
 )
+@pytest.mark.provokes("transform failed")
 def test_a_transform_that_makes_no_batch_has_failed(make_rig: MakeRig, made: Callable[[Batch], Batch]) -> None:
     class Odd(KeepPositive):
         def apply(self, batch: Batch) -> Batch:
@@ -91,6 +93,7 @@ def test_a_transform_that_makes_no_batch_has_failed(make_rig: MakeRig, made: Cal
     assert rig.snapshot().pending == 0
 
 
+@pytest.mark.provokes("transform failed")
 def test_the_transform_that_fails_is_named_and_counted(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
     rig = make_rig()
     route = Route("line", "fake_source", (KeepPositive(), Broken()), (rig.delivery,), ("keep", "scale"))
@@ -154,6 +157,7 @@ def test_one_sources_mistakes_reach_no_record_of_another(make_rig: MakeRig) -> N
     assert rig.snapshot().rejected == 1
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_a_sink_that_writes_into_a_batch_harms_no_other_place(make_rig: MakeRig) -> None:
     def round_times(batch: Batch) -> WriteOutcome:
         stamps: Any = batch.timestamps_ns

@@ -1,1 +1,1 @@
-"""How a suite of tests runs: its patience, its property tests."""
+"""How a suite of tests runs: its patience, its property tests, what it does not overlook."""

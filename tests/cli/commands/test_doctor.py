@@ -146,6 +146,7 @@ def test_secrets_are_not_printed(
         assert "very-secret" not in captured.out + captured.err
 
 
+@pytest.mark.provokes("check failed")
 def test_a_defect_shows_its_traceback_on_demand_only(
     place: Place, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,6 +126,7 @@ def test_where_the_log_is_json_the_status_is_a_record_of_it(caplog: pytest.LogCa
     assert record.getMessage().startswith(f"status: {counts} summary=00:00:01  collected 1  ")
 
 
+@pytest.mark.provokes("status failed")
 def test_a_status_that_cannot_be_made_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     asked = 0
 
@@ -159,6 +160,7 @@ def test_a_ledger_that_standard_output_does_not_take_is_in_the_log(
     )
 
 
+@pytest.mark.provokes("ledger not available")
 def test_a_part_that_hangs_when_asked_for_its_status_holds_up_no_stop(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

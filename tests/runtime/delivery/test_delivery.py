@@ -193,6 +193,7 @@ def test_an_ambiguous_failure_is_named_when_the_records_leave(make_rig: MakeRig)
     assert rig.observer.wait_for("batch_diverted")[0][3] is DivertReason.AMBIGUOUS_COMMIT
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_a_defect_before_the_sink_was_opened_leaves_no_doubt(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_commit_whose_answer_was_lost_is_ambiguous_at_the_stop_too(make_rig: M
     assert (rig.snapshot().diverted, rig.snapshot().pending) == (3, 0)
 
 
+@pytest.mark.provokes("worker restarted")
 def test_a_worker_that_a_defect_throws_back_remembers_what_was_sent(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -439,6 +441,7 @@ def test_a_fallback_that_can_never_open_stops_the_start(make_rig: MakeRig) -> No
         rig.delivery.open()
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 @pytest.mark.parametrize(
     "outcome",
     [WriteOutcome(1), WriteOutcome(3, -1), WriteOutcome(2.0), WriteOutcome(1, 0, (Rejection(0.5, "NULL", ""),))],  # type: ignore[arg-type]
@@ -454,6 +457,7 @@ def test_an_outcome_that_does_not_add_up_is_a_failure(make_rig: MakeRig, outcome
     assert rig.snapshot().balanced
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_a_rejection_without_a_text_is_a_failure_and_leaves_no_lease_behind(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=2, max_retries=0)
     rig.sink.script.append(lambda _: WriteOutcome(1, 0, (Rejection(0, 1400, "null"),)))  # type: ignore[arg-type]
@@ -510,6 +514,7 @@ def test_records_that_a_refused_log_in_keeps_out_were_not_retried(make_rig: Make
     assert rig.snapshot().diverted_by_reason == {"sink_down": 2}
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_a_defect_in_the_sink_is_bounded_by_the_retries(make_rig: MakeRig, caplog: pytest.LogCaptureFixture) -> None:
     rig = make_rig(max_records=1, max_retries=1)
     rig.sink.script.extend([KeyError("bug"), KeyError("bug")])
@@ -525,6 +530,7 @@ class Mute(Exception):
         raise RuntimeError("no words")
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_an_error_that_cannot_be_shown_is_a_failure_like_others(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, max_retries=0)
     rig.sink.script.append(Mute())

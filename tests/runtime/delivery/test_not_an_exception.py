@@ -24,6 +24,7 @@ def alien(request: pytest.FixtureRequest) -> BaseException:
     return kind("out of bounds")
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_a_write_that_raises_it_is_a_failure_and_the_worker_goes_on(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture, alien: BaseException
 ) -> None:
@@ -41,6 +42,7 @@ def test_a_write_that_raises_it_is_a_failure_and_the_worker_goes_on(
     assert type(alien).__name__ in record.getMessage()
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_an_open_that_raises_it_is_a_failure(make_rig: MakeRig, alien: BaseException) -> None:
     rig = make_rig(max_records=1)
     rig.sink.open_script.append(alien)
@@ -61,6 +63,7 @@ def test_a_fallback_that_raises_it_has_failed(make_rig: MakeRig, alien: BaseExce
     assert rig.fallback.diverted()[DivertReason.BUFFER_FULL].values == (2,)
 
 
+@pytest.mark.provokes("buffer failed", "worker restarted")
 def test_a_buffer_that_raises_it_ends_no_worker_and_loses_no_record(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch, alien: BaseException
 ) -> None:
@@ -106,6 +109,7 @@ def test_a_log_that_raises_it_ends_no_worker(
     rig.observer.wait_for("batch_delivered")
 
 
+@pytest.mark.provokes("replay failed")
 def test_a_replay_goes_on_after_it(make_rig: MakeRig, alien: BaseException) -> None:
     backlog = FakeBacklog()
     backlog.divert(batch_of(1, 2), Diversion(DivertReason.SINK_DOWN, 0))
@@ -119,6 +123,7 @@ def test_a_replay_goes_on_after_it(make_rig: MakeRig, alien: BaseException) -> N
     assert rig.sink.records.keys() == {("T", 0), ("T", 1)}
 
 
+@pytest.mark.provokes("transform failed")
 def test_a_transform_that_raises_it_sends_the_batch_to_the_fallback(make_rig: MakeRig, alien: BaseException) -> None:
     class Broken:
         def open(self) -> None: ...
@@ -134,6 +139,7 @@ def test_a_transform_that_raises_it_sends_the_batch_to_the_fallback(make_rig: Ma
     assert rig.snapshot().diverted_by_reason == {"transform_error": 2}
 
 
+@pytest.mark.provokes("sink did not take records")
 def test_emit_raises_nothing_that_a_delivery_raises_and_feeds_the_others(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, alien: BaseException
 ) -> None:
@@ -149,6 +155,7 @@ def test_emit_raises_nothing_that_a_delivery_raises_and_feeds_the_others(
     assert "sink did not take records: source=line sink=sink" in caplog.text
 
 
+@pytest.mark.provokes("observer failed")
 def test_an_observer_that_raises_it_in_a_thread_is_counted(alien: BaseException) -> None:
     class Observer:
         @hookimpl
@@ -171,6 +178,7 @@ def test_an_observer_that_raises_it_in_a_thread_is_counted(alien: BaseException)
     assert events.observer_failures == {"Observer": 1}
 
 
+@pytest.mark.provokes("advice failed")
 def test_advice_that_raises_hides_no_status(make_rig: MakeRig) -> None:
     class Advising(FakeSink):
         def advice(self) -> list[object]:
@@ -187,6 +195,7 @@ class Unshowable(Exception):
     __repr__ = __str__
 
 
+@pytest.mark.provokes("sink raised an unexpected error")
 def test_an_error_that_can_be_shown_in_no_way_is_a_failure(make_rig: MakeRig) -> None:
     rig = make_rig(max_records=1, max_retries=0)
     rig.sink.script.append(Unshowable())

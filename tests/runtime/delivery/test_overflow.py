@@ -301,6 +301,7 @@ def test_records_that_go_into_different_files_are_one_append_for_each_file(make_
     assert rig.fallback.diversions[1][1].details == tuple(f"reason {number}" for number in range(2, 8))
 
 
+@pytest.mark.provokes("watch failed")
 def test_a_defect_on_the_way_leaves_no_record_unaccounted_for(
     make_rig: MakeRig, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def test_findings_come_as_they_are_made(place: Place, mocker: MockerFixture) -> 
         (SystemExit(3), "SystemExit: 3", DEFECT),
     ],
 )
+@pytest.mark.provokes("check failed")
 def test_a_check_that_raises_is_a_finding(
     place: Place, mocker: MockerFixture, error: BaseException, message: str, step: str | None
 ) -> None:

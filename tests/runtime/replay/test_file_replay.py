@@ -196,6 +196,7 @@ def test_a_file_that_cannot_be_read_lets_the_others_pass(
     ],
     ids=["refused", "unclear", "defect", "exit"],
 )
+@pytest.mark.provokes("replay failed")
 def test_a_file_that_cannot_go_in_lets_the_others_pass_and_resumes_where_it_was(
     replaying: Replaying, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:

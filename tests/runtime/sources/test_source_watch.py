@@ -299,6 +299,7 @@ def test_sources_that_are_being_stopped_may_be_silent(make: Make) -> None:
     assert rig.status.state is SourceState.RUNNING
 
 
+@pytest.mark.provokes("watch failed")
 def test_the_watch_looks_each_second_and_survives_what_a_look_raises(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_token_is_changed_while_the_agent_runs(make_served: MakeServed, monkey
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.provokes("http server failed")
 def test_a_server_that_ended_by_itself_is_started_again_with_all_that_it_does(
     make_served: MakeServed, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -134,6 +134,7 @@ def driver_failures(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]
 
 @pytest.mark.parametrize("accident", [*ACCIDENTS, Unprintable()], ids=lambda accident: type(accident).__name__)
 @pytest.mark.parametrize("where", ["M", "D", "connect", "write_bit", "close"])
+@pytest.mark.provokes("driver failed")
 def test_whatever_a_driver_raises_wherever_the_polls_go_on_and_it_is_told_with_its_traceback(
     make_source: MakeSource,
     clock: ManualClock,
@@ -173,6 +174,7 @@ def test_whatever_a_driver_raises_wherever_the_polls_go_on_and_it_is_told_with_i
     assert ("D50",) in {batch.names for batch in line.run(1.0)}
 
 
+@pytest.mark.provokes("driver failed")
 def test_a_bit_that_a_driver_cannot_read_for_a_defect_costs_no_other_group_a_poll_for_long(
     make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -190,6 +192,7 @@ def test_a_bit_that_a_driver_cannot_read_for_a_defect_costs_no_other_group_a_pol
     ]
 
 
+@pytest.mark.provokes("driver failed")
 def test_a_defect_at_one_block_costs_its_own_tags_alone(make_source: MakeSource, clock: ManualClock) -> None:
     driver = FakeBlockDriver()
 
@@ -206,6 +209,7 @@ def test_a_defect_at_one_block_costs_its_own_tags_alone(make_source: MakeSource,
     assert line.source.groups()[0].state == GroupState.RUNNING
 
 
+@pytest.mark.provokes("driver failed")
 def test_what_was_read_before_a_defect_is_kept(make_source: MakeSource, clock: ManualClock) -> None:
     driver = FakeBlockDriver()
 
@@ -219,6 +223,7 @@ def test_what_was_read_before_a_defect_is_kept(make_source: MakeSource, clock: M
     assert line.source.groups()[0].failed == 1
 
 
+@pytest.mark.provokes("driver failed")
 def test_a_driver_that_fails_on_and_on_is_told_once_a_minute_with_a_count(
     make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -234,6 +239,7 @@ def test_a_driver_that_fails_on_and_on_is_told_once_a_minute_with_a_count(
     assert (status.state, status.last_error, status.failed) == ("backing_off", "ValueError: defect", status.polls)
 
 
+@pytest.mark.provokes("driver failed", "driver not closed")
 def test_a_thread_outlives_its_driver_and_answers_triggers(make_source: MakeSource) -> None:
     driver = DefectiveDriver()
     driver.accidents |= {"M": SystemExit(1), "close": ValueError("defect")}
@@ -254,6 +260,7 @@ def test_a_thread_outlives_its_driver_and_answers_triggers(make_source: MakeSour
 
 
 @pytest.mark.parametrize("accident", [ValueError("defect"), SystemExit(1)])
+@pytest.mark.provokes("driver not closed")
 def test_a_close_that_raises_keeps_no_other_driver_open_and_no_trigger_waiting(
     make_source: MakeSource, caplog: pytest.LogCaptureFixture, accident: BaseException
 ) -> None:
@@ -393,6 +400,7 @@ def test_readings_that_are_too_few_or_no_list_cost_their_own_tags(
 
 
 @pytest.mark.parametrize("max_items", [0, -5, None, "many"])
+@pytest.mark.provokes("driver failed")
 def test_a_number_of_items_that_is_none_ends_no_thread(
     make_source: MakeSource, clock: ManualClock, max_items: object
 ) -> None:
@@ -445,6 +453,7 @@ def group(id_: str, device: str = "PLC01", interval: float = 1.0, **tag: object)
     return {"id": id_, "device": device, "interval": interval, "tags": tags}
 
 
+@pytest.mark.provokes("polling restarted")
 def test_a_thread_that_meets_a_defect_of_the_engine_continues(
     make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -312,6 +312,7 @@ def test_a_device_that_comes_and_goes_does_not_fill_the_log(
     assert len(caplog.messages) <= 14
 
 
+@pytest.mark.provokes("driver failed")
 def test_a_defect_in_a_driver_costs_a_poll_and_not_the_worker(
     make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -330,6 +331,7 @@ def test_a_defect_in_a_driver_costs_a_poll_and_not_the_worker(
     assert set(line.run(2.0)[-1].qualities) == {GOOD}
 
 
+@pytest.mark.provokes("emit failed")
 def test_an_emit_that_raises_does_not_end_the_worker(
     make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -273,6 +273,7 @@ def test_a_bit_is_not_reset_after_a_failed_poll_and_asks_again(
     assert driver.written == [("M7", False)]
 
 
+@pytest.mark.provokes("emit failed")
 def test_a_bit_is_not_reset_when_the_batch_was_not_handed_on(
     make_source: MakeSource, clock: ManualClock, driver: WritableDriver
 ) -> None:
