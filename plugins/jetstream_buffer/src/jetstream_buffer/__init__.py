@@ -1,0 +1,1 @@
+"""jetstream_buffer: takes the records of a sink from a stream that other agents fill."""

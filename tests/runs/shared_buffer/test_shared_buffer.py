@@ -1,0 +1,62 @@
+"""An edge fills a stream and two writers empty it; one of them is killed, and no record is lost or doubled."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from jetstream_buffer.testing import NatsServer, nats_server_path
+
+from agent_core.testing.agent_process import AgentProcess, wait_until
+
+HERE = Path(__file__).parent
+
+
+pytestmark = pytest.mark.skipif(nats_server_path() is None, reason="no nats-server is installed here")
+
+
+def rows(folder: Path) -> int:
+    try:
+        with closing(sqlite3.connect(folder / "history.db", timeout=10)) as connection:
+            return int(connection.execute("SELECT count(*) FROM TAG_DATA").fetchone()[0])
+    except sqlite3.OperationalError:  # the table is not there yet
+        return 0
+
+
+def shared_buffer_case(folder: Path, kills: int) -> None:
+    """Kill one of two writers ``kills`` times, by turns; then compare what the edge has delivered with the table."""
+    for file in ("edge.yaml", "writer.yaml"):
+        shutil.copy(HERE / file, folder)
+    server = NatsServer(folder / "nats").start()
+
+    def writer(name: str) -> AgentProcess:
+        return AgentProcess(folder / "writer.yaml", {"NATS_URL": server.url, "WRITER": name})
+
+    try:
+        with AgentProcess(folder / "edge.yaml", {"NATS_URL": server.url}) as edge, writer("left") as left:
+            for number in range(kills):
+                with writer(f"right{number}") as right:
+                    right.wait_for("database opened")  # it has had a lease
+                    right.kill()
+            assert edge.stop() == 0, edge.output
+            delivered = edge.ledger("stream")["delivered"]
+            wait_until(lambda: rows(folder) == delivered, what=f"{delivered} records in the table")
+            assert left.stop() == 0, left.output
+    finally:
+        server.kill()
+    ledger = left.ledger("history")
+    assert ledger["pending"] == 0
+    assert ledger["recovered"] == ledger["delivered"] + ledger["duplicates"] + ledger["rejected"]
+    assert ledger["rejected"] == 0, left.output
+
+
+def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    shared_buffer_case(tmp_path, kills=1)
+
+
+@pytest.mark.chaos
+def test_twenty_writers_that_are_killed_lose_nothing(tmp_path: Path) -> None:
+    shared_buffer_case(tmp_path, kills=20)
