@@ -18,6 +18,7 @@ THROUGH_THE_CLOCK = (
     "agent_core/runtime",
     "plugins/memory_buffer/src",
     "plugins/csv_sink/src",
+    "plugins/disk_buffer/src",
     "plugins/polling_source/src",
 )
 """Where waiting and time come from a Clock."""

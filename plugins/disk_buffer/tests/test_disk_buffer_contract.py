@@ -1,0 +1,34 @@
+"""disk_buffer is a buffer as the contract says, whether its records are in memory or only on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from disk_buffer.buffer import DiskBuffer
+from disk_buffer.config import DiskBufferConfig, WhenFull
+
+from agent_core.api import Clock, ComponentContext
+from agent_core.testing.buffers import BufferContract
+
+
+class TestDiskBuffer(BufferContract):
+    block_limit_seconds = 5.0
+    model_examples = 12
+
+    @pytest.fixture(autouse=True, params=[10_000, 3], ids=["in_memory", "on_disk"])
+    def _memory(self, request: pytest.FixtureRequest) -> None:
+        self.memory_records: int = request.param
+
+    def make_buffer(self, folder: Path, *, capacity: int, when_full: str, clock: Clock) -> DiskBuffer:
+        context = ComponentContext("warehouse", "line-1", folder, "disk_buffer", clock)
+        config = DiskBufferConfig(
+            directory=None,
+            capacity_records=capacity,
+            max_bytes=2**30,
+            when_full=WhenFull(when_full),
+            block_limit_seconds=self.block_limit_seconds,
+            sync_interval_seconds=0.0,
+            memory_records=self.memory_records,
+        )
+        return DiskBuffer(config, context, reserve_bytes=4096)
