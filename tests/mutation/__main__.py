@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mutation.critical import Group, as_entries, groups, mutants_in
-from mutation.line_map import ROOT, LineMap, line_map
+from mutation.line_map import ROOT, LineMap, line_map, module_of
 from mutation.mutants import Mutant
 from mutation.trial import Servers, Trial, Verdict, function_code
 
@@ -52,13 +52,13 @@ def _run(group: Group, arguments: argparse.Namespace) -> int:
     for test in lines.failed:
         print(f"fails without a mutant, left out: {test}")
     results = Results(CACHE / f"{group.name}.results.json", keep=arguments.resume or arguments.survivors)
-    by_line, order = lines.tests_by_line(), {test: number for number, test in enumerate(lines.seconds)}
+    chooser = _Chooser(lines, arguments.seconds)
     trials, judged = [], Counter[str]()
     for mutant in _drawn(files, arguments.sample, arguments.seed):
         if group.why(mutant) is not None:
             judged[mutant.file] += 1
         elif results.wanted(mutant, survivors=arguments.survivors):
-            trials.append(_trial(mutant, lines, by_line, order, arguments.seconds))
+            trials.append(chooser.trial(mutant))
     print(f"{group.name}: {len(trials)} mutants of {len(files)} files, seed {arguments.seed}", flush=True)
     left = _try(trials, sorted(lines.modules), results, arguments)
     return _report(group, files, judged, results, left, arguments.goal)
@@ -76,28 +76,37 @@ def _drawn(files: Sequence[str], sample: int | None, seed: int) -> Iterator[Muta
             yield of_file.pop()
 
 
-def _trial(
-    mutant: Mutant, lines: LineMap, by_line: dict[tuple[str, int], list[str]], order: dict[str, int], seconds: float
-) -> Trial:
-    imported = set(lines.imports.get(mutant.file, []))
-    text = (ROOT / mutant.file).read_text()
-    warm = mutant.outermost is not None and imported.isdisjoint(mutant.lines)
-    warm = warm and not function_code(mutant, text).co_freevars  # a closure cannot be exchanged
-    for place in (mutant.lines, mutant.statement):
-        if seeing := {test for line in place for test in by_line.get((mutant.file, line), ())} & order.keys():
-            break
-    if not seeing and not imported.isdisjoint(mutant.statement):  # it may matter to any test of the file, or to any
-        seeing = {test for test in order if mutant.file in lines.lines[test]} or set(order)
-    tests: dict[str, float] = {}
-    for test in sorted(seeing, key=lambda test: (_bucket(lines.seconds[test]), order[test])):
-        if sum(tests.values()) < seconds:
-            tests[test] = lines.seconds[test]
-    return Trial(mutant, text, tests, len(seeing), warm)
+class _Chooser:
+    """Which tests try a mutant, and in which order."""
 
+    def __init__(self, lines: LineMap, seconds: float) -> None:
+        self._lines = lines
+        self._seconds = seconds
+        self._by_line = lines.tests_by_line()
+        self._order = {test: number for number, test in enumerate(lines.seconds)}
+        self._about = lines.about()
 
-def _bucket(seconds: float) -> int:
-    """Quick ones first, and within that in their order: fixtures of a module are made once."""
-    return sum(seconds >= limit for limit in _BUCKETS_SECONDS)
+    def trial(self, mutant: Mutant) -> Trial:
+        imported = set(self._lines.imports.get(mutant.file, []))
+        text = (ROOT / mutant.file).read_text()
+        warm = mutant.outermost is not None and imported.isdisjoint(mutant.lines)
+        warm = warm and not function_code(mutant, text).co_freevars  # a closure cannot be exchanged
+        seeing = self._seeing(mutant.file, mutant.lines) or self._seeing(mutant.file, mutant.statement)
+        if not seeing:  # it runs at import, or where no trace function sees it
+            seeing = {test for test in self._order if mutant.file in self._lines.lines[test]} or set(self._order)
+        tests: dict[str, float] = {}
+        for test in sorted(seeing, key=lambda test: self._rank(mutant.file, test)):
+            if sum(tests.values()) < self._seconds:
+                tests[test] = self._lines.seconds[test]
+        return Trial(mutant, text, tests, len(seeing), warm)
+
+    def _seeing(self, file: str, lines: range) -> set[str]:
+        return {test for line in lines for test in self._by_line.get((file, line), ())} & self._order.keys()
+
+    def _rank(self, file: str, test: str) -> tuple[int, float, int]:
+        """Quick ones first, and then by module: those that are most about the file; fixtures are made once."""
+        bucket = sum(self._lines.seconds[test] >= limit for limit in _BUCKETS_SECONDS)
+        return bucket, -self._about.get((module_of(test), file), 0.0), self._order[test]
 
 
 class Results:
@@ -130,7 +139,8 @@ def _name(mutant: Mutant) -> str:
 
 def _try(trials: Sequence[Trial], modules: Sequence[str], results: Results, arguments: argparse.Namespace) -> int:
     """Returns how many were not tried. Ctrl-C ends it early, too."""
-    servers, began, asked, answered = Servers(trials, modules), time.monotonic(), 0, 0
+    servers = Servers(trials, modules, arguments.processes)
+    began, asked, answered = time.monotonic(), 0, 0
     with suppress(KeyboardInterrupt):
         while answered < len(trials):
             in_time = time.monotonic() - began < 60 * arguments.budget

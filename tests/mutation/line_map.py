@@ -20,6 +20,7 @@ from typing import Any, Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
+_OWN: Final = "tests/mutation/"
 OPTIONS: Final = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist")
 
 Lines = dict[str, list[int]]
@@ -45,12 +46,28 @@ class LineMap:
                     tests.setdefault((file, line), []).append(test)
         return tests
 
+    def about(self) -> dict[tuple[str, str], float]:
+        """By test module and file: the share of the file in the lines that the module runs."""
+        ran: dict[str, dict[str, set[int]]] = {}
+        for test, files in self.lines.items():
+            of_module = ran.setdefault(module_of(test), {})
+            for file, lines in files.items():
+                of_module.setdefault(file, set()).update(lines)
+        totals = {module: sum(map(len, of_module.values())) for module, of_module in ran.items()}
+        return {(module, file): len(ran[module][file]) / totals[module] for module in ran for file in ran[module]}
+
+
+def module_of(test: str) -> str:
+    """The file that a test is in."""
+    return test.partition("::")[0]
+
 
 def line_map(files: Iterable[str], tests: Iterable[str], cache: Path) -> LineMap:
     """Raises SystemExit with what pytest said when it could not run."""
     modules = {path: _digest([path]) for path in sorted(_test_modules(tests))}
-    others = (path for folder in ("agent_core", "kits", "plugins", "tests") for path in (ROOT / folder).rglob("*.py"))
-    digest = _digest(sorted(path for path in map(_from_root, others) if path not in modules))
+    folders = (ROOT / name for name in ("agent_core", "kits", "plugins", "tests"))
+    paths = {_from_root(path) for folder in folders for path in folder.rglob("*.py") if path.name[:5] != "test_"}
+    digest = _digest(sorted(path for path in paths if not path.startswith(_OWN)))
     known = LineMap(digest)
     if cache.exists():
         kept = LineMap(**json.loads(cache.read_text()))
@@ -59,8 +76,8 @@ def line_map(files: Iterable[str], tests: Iterable[str], cache: Path) -> LineMap
     stale = {path for path in known.modules if modules.get(path) != known.modules[path]}
     for name in ("seconds", "lines"):
         of_test = getattr(known, name)
-        setattr(known, name, {test: what for test, what in of_test.items() if test.partition("::")[0] not in stale})
-    known.failed = [test for test in known.failed if test.partition("::")[0] not in stale]
+        setattr(known, name, {test: what for test, what in of_test.items() if module_of(test) not in stale})
+    known.failed = [test for test in known.failed if module_of(test) not in stale]
     known.modules = modules
     if changed:
         print(f"running the tests of {len(changed)} modules once, to see which lines each runs ...", flush=True)

@@ -228,7 +228,8 @@ class _Finder(ast.NodeVisitor):
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self._swap(node.op, node.values[0], node.values[1])
         for value in node.values:
-            self._replace(value, str(isinstance(node.op, ast.And)))
+            if not (isinstance(value, ast.Constant) and not value.value):  # ``or 0``: False is the same
+                self._replace(value, str(isinstance(node.op, ast.And)))
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:

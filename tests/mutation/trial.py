@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Final
 
 import pytest
-from mutation.line_map import OPTIONS, ROOT, silence
+from mutation.line_map import OPTIONS, ROOT, module_of, silence
 from mutation.mutants import Mutant
 
 _SECONDS_AT_LEAST: Final = 5.0
@@ -56,49 +56,54 @@ class Verdict:
 
 
 class Servers:
-    """Both, for a list of trials. ``ask`` and ``answer`` may be called in any order; ``close`` ends what runs."""
+    """Pairs of a warm and a cold server, for a list of trials. ``close`` waits until they have ended."""
 
-    def __init__(self, trials: Sequence[Trial], modules: Sequence[str]) -> None:
+    def __init__(self, trials: Sequence[Trial], modules: Sequence[str], pairs: int) -> None:
         self._trials = trials
-        self._answers, answers = os.pipe()
-        self._servers: dict[bool, int] = {}
-        for warm in {trial.warm for trial in trials}:
-            requests, self._servers[warm] = os.pipe()
+        answers_from, answers_to = os.pipe()
+        self._idle: dict[bool, list[int]] = {warm: [] for warm in {trial.warm for trial in trials}}
+        self._asked: dict[int, int] = {}
+        for warm in [*self._idle] * pairs:
+            requests_from, requests_to = os.pipe()
             if os.fork() == 0:
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-                for descriptor in self._servers.values():
+                for descriptor in (requests_to, answers_from, *chain.from_iterable(self._idle.values())):
                     os.close(descriptor)
-                os.close(self._answers)
                 silence(os.devnull)
-                serving = _Serving(trials, requests, answers)
-                if warm:
-                    pytest.main([*OPTIONS, *modules], plugins=[serving])
-                else:
-                    serving.serve(serving.run_cold)
+                serving = _Serving(trials, requests_from, answers_to)
+                with suppress(KeyboardInterrupt):
+                    if warm:
+                        pytest.main([*OPTIONS, *modules], plugins=[serving])
+                    else:
+                        serving.serve(serving.run_cold)
                 os._exit(0)
-            os.close(requests)
-        os.close(answers)
-        self._lines = os.fdopen(self._answers)
+            os.close(requests_from)
+            self._idle[warm].append(requests_to)
+        os.close(answers_to)
+        self._answers = os.fdopen(answers_from)
 
     def ask(self, trial: int) -> None:
-        os.write(self._servers[self._trials[trial].warm], f"{trial}\n".encode())
+        """At most as many as there are pairs may be under way."""
+        server = self._idle[self._trials[trial].warm].pop()
+        self._asked[trial] = server
+        os.write(server, f"{trial}\n".encode())
 
     def answer(self) -> Verdict:
         """Raises SystemExit if the servers have ended."""
-        if not (line := self._lines.readline()):
+        if not (line := self._answers.readline()):
             raise SystemExit("the tests cannot be collected any more; try again")
-        return Verdict(**json.loads(line))
+        verdict = Verdict(**json.loads(line))
+        self._idle[self._trials[verdict.trial].warm].append(self._asked.pop(verdict.trial))
+        return verdict
 
     def close(self) -> None:
-        for descriptor in self._servers.values():
+        for descriptor in (*self._asked.values(), *chain.from_iterable(self._idle.values())):
             os.close(descriptor)
-        self._servers = {}
-        self._lines.read()  # until the last trial has ended
-        self._lines.close()
+        self._answers.read()
+        self._answers.close()
 
 
 class _Serving:
-    """In a server: a keeper per request, which forks, watches and repeats the trial. In the trial: the runner."""
+    """In a server: forks each trial, watches and repeats it. In the trial: runs it. A plugin of pytest in both."""
 
     def __init__(self, trials: Sequence[Trial], requests: int, answers: int) -> None:
         self._trials = trials
@@ -109,38 +114,33 @@ class _Serving:
         self._run: Callable[[pytest.Session], None] | None = None
 
     def serve(self, run: Callable[[Trial, dict[str, float], float, int], None]) -> None:
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         with os.fdopen(self._requests) as requests:
-            for line in requests:
-                if os.fork() == 0:
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    verdict = self._keep(int(line), run)
-                    os.write(self._answers, json.dumps(verdict).encode() + b"\n")
-                    os._exit(0)
+            while line := requests.readline():
+                verdict = self._outcome(int(line), run)
+                os.write(self._answers, json.dumps(verdict).encode() + b"\n")
 
-    def _keep(self, number: int, run: Callable[[Trial, dict[str, float], float, int], None]) -> dict[str, object]:
+    def _outcome(self, number: int, run: Callable[[Trial, dict[str, float], float, int], None]) -> dict[str, object]:
         trial = self._trials[number]
         tests = list(trial.tests.items())
         if not tests:
             return {"trial": number, "outcome": "survived", "by": "", "ran": 0}
         start, suspect, outcome = 0, -1, "killed"
-        while start < len(tests):
+        while True:
             scale = _SECOND_LOOK if suspect == start else 1.0
             outcome, at = _attempt(lambda told: run(trial, dict(tests[start:]), scale, told))  # noqa: B023 - at once
             start += at
             if outcome == "survived":
                 return {"trial": number, "outcome": outcome, "by": "", "ran": len(tests)}
             if start == suspect or (outcome == "killed" and tests[start][1] < _SLOW_SECONDS):
-                break
+                return {"trial": number, "outcome": outcome, "by": tests[start][0], "ran": start + 1}
             suspect = start
-        return {"trial": number, "outcome": outcome, "by": tests[start][0], "ran": start + 1}
 
     # --- in the trial
 
     def run_cold(self, trial: Trial, tests: dict[str, float], scale: float, told: int) -> None:
         _mutate_import(trial)
         self._run = lambda session: self._run_tests(session, tests, scale, told)
-        pytest.main([*OPTIONS, *dict.fromkeys(test.partition("::")[0] for test in tests)], plugins=[self])
+        pytest.main([*OPTIONS, *dict.fromkeys(map(module_of, tests))], plugins=[self])
 
     def _run_warm(
         self, session: pytest.Session, trial: Trial, tests: dict[str, float], scale: float, told: int
@@ -156,6 +156,7 @@ class _Serving:
         items = {item.nodeid: item for item in session.items}
         wanted = [items[test] for test in tests]
         for number, (item, following) in enumerate(zip_longest(wanted, wanted[1:])):
+            following = following or _elsewhere(session, item)
             os.pwrite(told, f"{number} ".encode(), 0)
             seconds = max(_SECONDS_AT_LEAST, _TIMES_AS_LONG * tests[item.nodeid]) * scale
             signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -179,9 +180,26 @@ class _Serving:
                 code = function.__code__
                 key = os.path.realpath(code.co_filename), code.co_qualname, code.co_firstlineno
                 self._functions.setdefault(key, []).append(function)
+        _make_shared_fixtures(session)
         gc.freeze()
         self.serve(lambda trial, tests, scale, told: self._run_warm(session, trial, tests, scale, told))
         return True
+
+
+def _make_shared_fixtures(session: pytest.Session) -> None:
+    """Run one test for each fixture of the session that a conftest has, such as a server: all trials share it."""
+    made: set[str] = set()
+    for item in session.items:
+        definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+        of_session = {name for name, (*_, last) in definitions.items() if last.scope == "session" and last.baseid}
+        if not of_session <= made:
+            made |= of_session
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=_elsewhere(session, item))
+
+
+def _elsewhere(session: pytest.Session, item: pytest.Item) -> pytest.Item | None:
+    """As the next test, one of another module lets the fixtures of the session be."""
+    return next((other for other in session.items if other.path != item.path), None)
 
 
 def function_code(mutant: Mutant, source: str) -> CodeType:
@@ -223,16 +241,11 @@ def _attempt(run: Callable[[int], None]) -> tuple[str, int]:
             with suppress(BaseException):
                 run(told)
             os._exit(1)
-
-        def end(*_: object) -> None:
-            os.killpg(pid, signal.SIGKILL)
-            shutil.rmtree(folder, ignore_errors=True)
-            os._exit(1)
-
-        signal.signal(signal.SIGINT, end)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+        try:
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
         word = os.pread(told, 8, 0)
         os.close(told)
     if word == b"survived":
