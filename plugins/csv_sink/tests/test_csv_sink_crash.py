@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from csv_sink.files.part import salvage
+from csv_sink.files.part import Salvaged, salvage
 from csv_sink.format.line import HEADER, LineWriter
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
@@ -102,6 +102,7 @@ def test_a_file_that_cannot_even_be_cut_back_is_set_aside_and_salvaged(
         sink.divert(batch(2), SINK_DOWN)
     disk.free, disk.truncates = None, True
     sink.divert(batch(3), SINK_DOWN)
+    assert sink.stock().backup_records == 6
     assert sorted(path.name for path in folder.glob("*.part")) == [f"{NAME}.part", f"{NAME[:-4]}_001.csv.part"]
     clock.advance(60)
     assert names_in(sink) == names_of(batch(1), batch(3))
@@ -262,3 +263,12 @@ def test_a_process_killed_while_it_writes_loses_no_record_that_it_was_told_is_sa
     safe = [f"B{number}R{record}" for number in range(max(accepted) + 1) for record in range(50)]
     assert found[: len(safe)] == safe
     assert len(found) - len(safe) in range(51)
+
+
+@pytest.mark.parametrize("data", [HEADER[:-5], HEADER, b""])
+def test_a_part_without_a_record_is_deleted_and_said_to_have_none(tmp_path: Path, data: bytes) -> None:
+    part = tmp_path / f"{NAME}.part"
+    part.write_bytes(data)
+    torn_bytes = 0 if data == HEADER else len(data)
+    assert salvage(part) == Salvaged(None, 0, 0, torn_bytes)
+    assert list(tmp_path.iterdir()) == []

@@ -178,3 +178,17 @@ def test_what_is_no_exception_does_not_end_the_copies(
     keeping.close()
     assert read(list(keeping.delivered_files())) == [2]
     assert "no copy of 1 delivered records" in keeping.advice()[0].message
+
+
+class Unprintable(float):
+    """A value whose own method fails."""
+
+    def __float__(self) -> float:
+        raise ArithmeticError("no float")
+
+
+def test_a_record_that_makes_no_line_is_said_to_have_no_copy(keeping: CsvSink) -> None:
+    keeping.keep_delivered(batch_of(1.0, Unprintable()))
+    keeping.close()
+    assert read(list(keeping.delivered_files())) == [1.0]
+    assert "no copy of 1 delivered records" in keeping.advice()[0].message

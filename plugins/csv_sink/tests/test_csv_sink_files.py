@@ -12,6 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from csv_sink.files.folder import Folder
+from csv_sink.files.memory import FolderMemory
 from csv_sink.files.part import Part
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
@@ -316,6 +318,15 @@ def test_a_replayed_file_that_cannot_be_deleted_protects_no_other(
     assert f"replayed file not deleted: sink=warehouse file={folder / 'done' / oldest} error=" in caplog.text
 
 
+def test_a_folder_of_replayed_files_that_cannot_be_listed_is_said(
+    sink: CsvSink, folder: Path, clock: ManualClock, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    mocker.patch.object(Folder, "replayed", side_effect=OSError(errno.EIO, "Input/output error"))
+    clock.advance(3600)
+    sink.backlog()
+    assert f"replayed file not deleted: sink=warehouse file={folder / 'done'} error=" in caplog.text
+
+
 class SmallDisk:
     """A disk that holds ``size`` bytes, of which only the files of the folder take any."""
 
@@ -410,6 +421,8 @@ def test_a_quota_that_is_used_up_costs_replayed_files_too(
     mocker.patch.object(Part, "append", append)
     sink.divert(BATCH, SINK_DOWN)
     assert names(folder / "done") == done[1:]
+    clock.advance(60)
+    assert [file.records for file in sink.backlog()] == [4], "the records that made room are there"
 
 
 @POSIX
@@ -573,3 +586,49 @@ def test_the_open_file_of_good_records_can_be_completed_early(sink: CsvSink) -> 
     assert sink.complete()
     assert not sink.complete()
     assert [(file.records, file.rejected) for file in sink.backlog() if not file.rejected] == [(1, False)]
+
+
+def test_a_move_is_made_durable_where_the_file_is_now_and_where_it_was(
+    sink: CsvSink, folder: Path, clock: ManualClock, mocker: MockerFixture
+) -> None:
+    sync = mocker.patch("csv_sink.files.folder.sync_folder")
+    replayed(sink, clock)
+    assert [call.args for call in sync.call_args_list] == [(folder / "done",), (folder,)]
+
+
+def test_nothing_is_kept_in_memory_for_a_file_that_has_left(sink: CsvSink, clock: ManualClock) -> None:
+    for leave in (sink.finish, sink.discard):
+        sink.divert(BATCH, SINK_DOWN)
+        clock.advance(60)
+        (file,) = sink.backlog()
+        list(sink.read(file.name))
+        leave(file.name)
+        assert sink._readings == {}
+
+
+@POSIX
+def test_no_descriptor_stays_open_for_a_file_that_is_complete(sink: CsvSink, clock: ManualClock) -> None:
+    descriptors = Path("/dev/fd")
+    before = len(list(descriptors.iterdir()))
+    for _ in range(5):
+        replayed(sink, clock)
+    assert len(list(descriptors.iterdir())) <= before
+
+
+def test_what_waits_is_noted_when_it_has_changed_and_once_a_minute(
+    sink: CsvSink, clock: ManualClock, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    sink.backlog()
+    kept = mocker.spy(FolderMemory, "keep")
+    for seconds, noted in ((0, []), (59.0, []), (1.0, [4]), (60.0, []), (60.0, [])):
+        if seconds in (0, 59.0):
+            sink.divert(BATCH, SINK_DOWN)
+        clock.advance(seconds)
+        sink.backlog()
+        assert [call.args[1] for call in kept.call_args_list] == noted
+        kept.reset_mock()
+    sink.close()
+    kept.reset_mock()
+    clock.advance(3600.0)
+    sink.backlog()
+    assert not kept.called, "another process may have the folder now"

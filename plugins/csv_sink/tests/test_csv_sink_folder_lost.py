@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from csv_sink.files.lock import FolderLock
+from csv_sink.files.failure import translated
+from csv_sink.files.lock import FolderLock, holder
 from csv_sink.files.part import Part, Salvaged, salvage
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
@@ -282,6 +283,17 @@ def test_a_folder_that_is_not_the_one_of_the_last_run_is_said_at_the_start(
     assert ("replaced" in caplog.text, third.advice()) == (False, ()), "it is said once"
 
 
+def test_one_record_is_said_as_one(make_sink: Callable[..., CsvSink], folder: Path, tmp_path: Path) -> None:
+    first = make_sink()
+    first.open()
+    first.write(batch(1, count=1))
+    first.close()
+    replace(folder, tmp_path)
+    second = make_sink()
+    second.open()
+    assert f"({folder}, where 1 record waited)" in second.advice()[0].message
+
+
 def test_a_sink_and_its_fallback_each_know_their_own_folder(
     make_sink: Callable[..., CsvSink], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -440,3 +452,35 @@ def test_a_disk_that_is_full_for_a_while_costs_what_did_not_fit_and_nothing_else
     kept += [number for number in range(3, 6) if accepted(sink, number)]
     assert kept == [3, 4, 5]
     assert stored(sink, clock) == names_of(*kept)
+
+
+def test_a_holder_that_is_no_text_is_read_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / ".holder").write_bytes(b"\xff4711\n")
+    assert holder(tmp_path) == "\ufffd4711"
+
+
+def test_a_lock_that_cannot_be_looked_at_is_not_held(folder: Path, mocker: MockerFixture) -> None:
+    folder.mkdir(parents=True)
+    lock = FolderLock(folder)
+    assert not lock.in_place
+    mocker.patch.object(FolderLock, "_stat", side_effect=OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output"):
+        lock.acquire()
+    assert not lock.held
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "code", "throttle"),
+    [
+        (OSError("odd"), "FOLDER: odd (OSError)", "OSError", False),
+        (OSError(errno.EIO, "Input/output error", "f"), "f: Input/output error (EIO)", "EIO", False),
+        (OSError(errno.EDQUOT, "Quota"), "FOLDER: the disk is full; free space (EDQUOT)", "EDQUOT", True),
+        (OSError(errno.EFBIG, "Large"), "FOLDER: the disk is full; free space (EFBIG)", "EFBIG", True),
+    ],
+)
+def test_an_error_of_the_file_system_says_what_and_where(
+    error: OSError, message: str, code: str, throttle: bool
+) -> None:
+    with pytest.raises(RetryableError) as raised, translated(Path("FOLDER")):
+        raise error
+    assert (str(raised.value), raised.value.code, raised.value.throttle) == (message, code, throttle)

@@ -77,10 +77,30 @@ def test_much_that_is_not_counted_yet_is_estimated(
     assert later.stock() == Stock(1000, 0)
 
 
+def test_of_much_that_is_not_counted_yet_a_part_is_counted_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "COUNTED_AT_ONCE_BYTES", 100)
+    files = inventory.Inventory()
+    names = [f"backup_20260101_00000{number}.csv" for number in range(4)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * 59 + b"\n")
+        files.add(tmp_path / name, 60, None)
+    for counted in (2, 4):
+        files.count(tmp_path)
+        assert [files.records(name) is not None for name in names].count(True) == counted
+
+
 def test_a_line_end_within_quotes_ends_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "_CHUNK_BYTES", 3)
     file = tmp_path / "backup.csv"
-    for text, records in (("", 0), ("head\n", 0), ("head\na\nb", 2), ('head\n"a\n""x""\n",1\nb\n', 2)):
+    for text, records in (
+        ("", 0),
+        ("head\n", 0),
+        ("head\na\nb", 2),
+        ('h\n"" ""\n\n\n"', 4),
+        ('head\n"a\n""x""\n",1\nb\n', 2),
+    ):
         file.write_text(text)
         assert record_count(file) == records, text
 
@@ -94,3 +114,13 @@ def test_a_file_that_is_deleted_counts_no_more(sink: CsvSink, folder: Path, cloc
     assert list(folder.glob("*.csv")) == []
     with pytest.raises(FileNotFoundError):
         sink.discard(file.name)
+
+
+def test_a_listing_that_was_overtaken_takes_nothing_away(tmp_path: Path) -> None:
+    files = inventory.Inventory()
+    for change in (files.add, lambda path, *_: files.remove(path.name)):
+        mark = files.mark()
+        change(tmp_path / "backup_20260101_000000.csv", 300, 2)
+        files.compare(mark, [(tmp_path / "backup_20260101_000001.csv", 300)])
+        assert not files.stock().counted
+    assert files.stock().backup_records == 0

@@ -152,6 +152,12 @@ def test_a_time_that_a_spreadsheet_rewrote_is_refused_with_what_happened(text: s
         parse_timestamp(text)
 
 
+@pytest.mark.parametrize("text", ["2026-01-01T00:00", "yesterday", ""])
+def test_a_time_that_is_none_is_refused_without_a_guess(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a timestamp such as 2026-01-01T00:00:00\.000000000Z$"):
+        parse_timestamp(text)
+
+
 @given(STAMPS)
 def test_timestamps_keep_every_nanosecond(timestamp_ns: int) -> None:
     text = timestamp_text(timestamp_ns)

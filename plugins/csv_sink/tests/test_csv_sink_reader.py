@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from csv_sink.format.line import HEADER, LineWriter
-from csv_sink.format.reader import Reader, replay_batches
+from csv_sink.format.reader import Position, Reader, Step, replay_batches
 from csv_sink.plugin import agent_register_sink
 from csv_sink.sink import CsvSink
 
@@ -134,6 +134,18 @@ def test_a_wrong_header_is_named_and_the_records_are_read() -> None:
     assert names == ["T0"]
     assert [line.line for line in bad] == [1]
     assert "the header is not timestamp,tag_name" in bad[0].message
+
+
+def test_a_step_says_what_it_has_read() -> None:
+    (record,) = lines(1.0)
+    for data, steps in {
+        HEADER + record + b"\n" + record[:-1]: [Step.BETWEEN, Step.WHOLE, Step.BETWEEN, Step.UNTERMINATED],
+        b"tag\n" + record + b"x\n": [Step.DAMAGED, Step.WHOLE, Step.DAMAGED],
+        HEADER + HEADER + b"x": [Step.BETWEEN, Step.BETWEEN, Step.TORN],
+        HEADER[:-1]: [Step.TORN],
+    }.items():
+        reader = Reader(io.BytesIO(data))
+        assert list(iter(reader.step, None)) == steps
 
 
 def test_a_file_of_damage_only_gives_bad_lines_in_portions() -> None:
@@ -298,3 +310,13 @@ def test_the_doctor_names_files_with_damaged_lines(sink: CsvSink, folder: Path) 
     assert f"1 file with damaged lines in {folder / 'damaged'}" in finding.message
     assert finding.next_step is not None
     assert "tagferry replay" in finding.next_step
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_that_is_too_long_is_one_record_of_its_length(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    monkeypatch.setattr("csv_sink.format.reader.LONGEST_RECORD_BYTES", 200)
+    monkeypatch.setattr("csv_sink.format.reader._PIECE_BYTES", 50)
+    data = HEADER + lines(1.0)[0] + b"x" * 500 + end
+    reader = Reader(io.BytesIO(data))
+    assert list(iter(reader.step, None)) == [Step.BETWEEN, Step.WHOLE, Step.DAMAGED if end else Step.TORN]
+    assert reader.position == Position(2, 2 + len(end), len(data), 0)

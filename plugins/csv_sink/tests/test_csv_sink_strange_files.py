@@ -262,3 +262,23 @@ def test_a_file_from_elsewhere_that_is_saved_while_it_is_read_is_an_error(tmp_pa
     in_place(path)
     with pytest.raises(BackupChangedError):
         list(reading)
+
+
+def test_a_damaged_line_of_a_file_that_was_saved_meanwhile_is_not_given(tmp_path: Path) -> None:
+    path = tmp_path / "backup_20260101_000000.csv"
+    path.write_bytes(HEADER + A + B + b"garbage\n" + C)
+    parts = CsvBackups().read(path, max_records=1)
+    for _ in range(2):
+        assert not next(parts).bad_lines
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(BackupChangedError):
+        next(parts)
+
+
+def test_a_file_that_was_saved_since_it_was_completed_is_not_read_from_its_middle(sink: CsvSink, folder: Path) -> None:
+    sink.write(Batch.of(ORIGIN, ("A", "B"), (1, 2), 0))
+    sink.complete()
+    (path,) = folder.glob("*.csv")
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(BackupChangedError):
+        next(iter(sink.read(path.name, 1)))
