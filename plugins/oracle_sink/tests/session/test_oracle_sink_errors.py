@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 
 import oracledb
 import pytest
-from oracle_sink.session.codes import Action
+from oracle_sink.session.codes import _TABLE, ACTIONS, NEXT_STEPS, RULE_STEPS, WRAPPERS, Action
 from oracle_sink.session.errors import (
     action_of,
     code_of,
@@ -17,6 +18,7 @@ from oracle_sink.session.errors import (
     violated_constraint,
 )
 from oracle_sink.session.soundness import connection_is_lost
+from oracle_sink.write.ending import _CRASHES, _CUTS
 
 from agent_core.api import AuthenticationError, ConfigurationError, RetryableError
 
@@ -116,3 +118,16 @@ def test_the_constraint_is_read_from_the_first_line() -> None:
 def test_the_refused_column_is_read() -> None:
     assert refused_column('ORA-01400: cannot insert NULL into ("PLANT"."TAG_DATA"."ID")') == "ID"
     assert refused_column("ORA-01400: something else") is None
+
+
+def test_each_code_is_written_as_a_code_has_one_action_and_is_known_if_it_has_a_step() -> None:
+    listed = [code for of_action in _TABLE.values() for code in of_action]
+    assert len(listed) == len(set(listed)) == len(ACTIONS)
+    stepped = NEXT_STEPS.keys() | RULE_STEPS.keys()
+    assert stepped <= ACTIONS.keys() | WRAPPERS
+    for code in ACTIONS.keys() | stepped | WRAPPERS | _CRASHES | _CUTS:
+        assert re.fullmatch(r"ORA-\d{5}|DPY-\d{4}|DPI-\d{4}", code)
+
+
+def test_an_error_without_a_next_step_says_what_and_nothing_more() -> None:
+    assert str(failure("ORA-00001", "ORA-00001: odd", "insert")) == "insert: ORA-00001: odd"

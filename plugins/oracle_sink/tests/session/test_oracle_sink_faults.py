@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import oracledb
 import pytest
+from oracle_sink.session.driver import limit_calls
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 from plant.tcp_gate import TcpGate
+from pytest_mock import MockerFixture
 
 from agent_core.api import Batch, Origin, RetryableError, WriteOutcome
 from agent_core.testing.clock import ManualClock
@@ -251,3 +255,25 @@ def test_sessions_are_kept_between_batches(sink: OracleSink, database: Standin) 
     for second in range(5):
         sink.write(numbered(3, START + second * 1_000_000_000))
     assert database.counters()["logons"] == 1
+
+
+def test_a_worker_without_a_session_gets_the_one_that_comes_back(make_sink: MakeSink, database: Standin) -> None:
+    clock = ManualClock()
+    sink = make_sink(clock, pool={"min": 1, "max": 1})
+    sink.open()
+    outcomes: list[WriteOutcome] = []
+    waiting = threading.Thread(target=lambda: outcomes.append(sink.write(numbered(1))))
+    with sink._connections.session():
+        waiting.start()
+        clock.wait_for_waiters()
+    waiting.join(PATIENCE_SECONDS)
+    assert outcomes == [WriteOutcome(inserted=1)]
+    assert database.counters()["logons"] == 1
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_limit_of_calls_is_set_on_a_connection_that_is_there(healthy: bool, mocker: MockerFixture) -> None:
+    connection = mocker.Mock(spec=oracledb.Connection, call_timeout=0)
+    connection.is_healthy.return_value = healthy
+    limit_calls(connection, 5000)
+    assert connection.call_timeout == (5000 if healthy else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import socket
 import threading
 import time
@@ -125,3 +126,30 @@ def test_a_session_may_send_no_more_than_a_limit(
     assert "answer too large" in caplog.text
     monkeypatch.undo()
     assert sink.write(batch).inserted == 1
+
+
+@pytest.mark.parametrize("late", ["in the thread", "just now"])
+def test_a_session_that_comes_after_it_was_given_up_is_closed(
+    late: str, make_sink: MakeSink, mocker: MockerFixture
+) -> None:
+    closed, waited = threading.Event(), threading.Event()
+    connection = mocker.Mock(spec=oracledb.Connection)
+    connection.close.side_effect = closed.set
+
+    class Results(queue.SimpleQueue[object]):
+        def get(self, block: bool = True, timeout: float | None = None) -> object:
+            if late == "just now" and block:
+                waited.set()
+                while self.empty():
+                    time.sleep(0.001)
+                raise queue.Empty
+            return super().get(block, timeout)
+
+    mocker.patch("oracle_sink.session.login.queue.SimpleQueue", Results)
+    mocker.patch("oracle_sink.session.login._CUT_SECONDS", 0.0)
+    go_on = threading.Event() if late == "in the thread" else waited
+    mocker.patch.object(oracledb, "connect", side_effect=lambda **_: go_on.wait() and connection)
+    with pytest.raises(RetryableError, match="no answer within"):
+        make_sink(timeouts=SHORT).open()
+    go_on.set()
+    assert closed.wait(PATIENCE_SECONDS)

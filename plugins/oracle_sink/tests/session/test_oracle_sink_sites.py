@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from oracle_sink.config import OracleSinkConfig
-from oracle_sink.session.dsn.login_limit import attempts_of, login_seconds
+from oracle_sink.session.dsn.login_limit import attempts_of, least_attempts, login_seconds
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
 
@@ -114,3 +115,9 @@ def test_a_log_in_may_take_as_long_as_the_addresses_of_the_dsn_need(dsn: str, se
     account = {"dsn": dsn, "user": "u", "password": Secret(lambda: "p"), "timeouts": limits}
     config = settings(OracleSinkConfig, DEFAULTS | account)
     assert login_seconds(config) == attempts_of(config).needed_seconds == seconds
+
+
+def test_nothing_is_certain_about_a_name_that_a_file_explains(tmp_path: Path) -> None:
+    (tmp_path / "tnsnames.ora").write_text("line1 = " + site(("a", 1)))
+    account = {"dsn": "line1", "user": "u", "password": Secret(lambda: "p"), "config_dir": tmp_path}
+    assert least_attempts(settings(OracleSinkConfig, DEFAULTS | account)) is None

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import oracledb
 import pytest
 from oracle_sink.sink import OracleSink
-from oracle_sink.table.declared_key import examine
+from oracle_sink.table.declared_key import _evidence, examine
 from oracle_sink.table.dictionary import read_facts
 from oracle_standin.process import Standin
+from pytest_mock import MockerFixture
 
 from agent_core.api import Batch, ConfigurationError, Origin, RetryableError, Secret, Severity, WriteOutcome
 
@@ -160,3 +162,10 @@ def test_a_key_that_the_database_keeps_is_seen_by_the_doctor_and_keeps_records_a
     sink.open()
     assert sink.write(batch(1.0)) == WriteOutcome(inserted=1)
     assert sink.write(batch(1.0, 2.0)) == WriteOutcome(inserted=1, duplicates=1)
+
+
+def test_a_session_that_is_lost_while_the_key_is_tried_is_an_error(mocker: MockerFixture) -> None:
+    mocker.patch("oracle_sink.table.declared_key._sample", side_effect=oracledb.OperationalError("DPY-4011: closed"))
+    mocker.patch("oracle_sink.table.declared_key.works_again", return_value=False)
+    with pytest.raises(oracledb.OperationalError):
+        _evidence(mocker.MagicMock(), mocker.Mock(), 1.0)

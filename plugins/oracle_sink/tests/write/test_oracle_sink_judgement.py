@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 from oracle_sink.sink import OracleSink
+from oracle_sink.write.array_dml import ArrayDml, RowError
+from oracle_sink.write.doubt import Doubt
+from oracle_sink.write.witness import Answer, Witnesses
 from oracle_sink.write.witness_file import WitnessFile
 from oracle_standin.process import Standin
+from pytest_mock import MockerFixture
 
 from agent_core.api import BAD, GOOD, Batch, ConfigurationError, Origin, RetryableError, Value, WriteOutcome
 from agent_core.testing.clock import START_NS, ManualClock
@@ -470,3 +474,33 @@ def test_a_record_that_is_in_the_table_is_not_held_against_one_of_its_batch_that
     assert sink.write(rows(("B", 2.0))).inserted == 1
     outcome = sink.write(rows(("B", 1.0), ("B", 2.0)))  # now behind another value for the same key and time
     assert (codes(outcome), outcome.duplicates) == ([(0, "CONFLICT")], 1)
+
+
+def test_witnesses_are_kept_once_and_again_at_the_end(mocker: MockerFixture) -> None:
+    file = mocker.Mock(spec=WitnessFile)
+    doubt = Doubt(ManualClock(), file)
+    for number in range(3):
+        doubt.stored(rows((f"A{number}", 1.0)), WriteOutcome(inserted=1))
+    assert [call.args[0].names for call in file.keep.call_args_list] == [("A0",)]
+    doubt.keep()
+    assert file.keep.call_args.args[0].names == ("A2",)
+
+
+@pytest.mark.parametrize(
+    ("tried", "refused", "answer"),
+    [
+        (2, ["ORA-14400", "ORA-14400"], Answer.NO_PARTITION),
+        (2, ["ORA-14400", "ORA-02290"], Answer.REFUSED),
+        (2, ["ORA-14400"], Answer.TAKEN),
+        (2, ["ORA-14400", "ORA-00001"], Answer.TAKEN),
+        (0, [], Answer.REFUSED),
+    ],
+)
+def test_witnesses_answer_for_the_table(tried: int, refused: list[str], answer: Answer, mocker: MockerFixture) -> None:
+    errors = [RowError(row, code, f"{code}: refused") for row, code in enumerate(refused)]
+    mocker.patch.object(Witnesses, "_try_records", return_value=(tried, errors))
+    dml = mocker.Mock(spec=ArrayDml)
+    batch = rows(("A", 1.0), ("B", 2.0))
+    witnesses = Witnesses(dml, mocker.Mock(), batch, (0, 1), Doubt(ManualClock()))
+    assert witnesses.ask(START_NS) is answer
+    assert [call[0] for call in dml.method_calls] == ["mark", "execute"], "what went in is undone"

@@ -18,15 +18,18 @@ from oracle_sink.table.binding import Refusals
 from oracle_sink.table.facts import TEXTS, Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import Layout
-from oracle_sink.table.numbers import NumberColumn, NumberRefused
+from oracle_sink.table.numbers import NumberColumn, NumberRefused, Numbers
 from oracle_sink.table.plan import plan_layout
-from oracle_sink.table.texts import TextColumn, codec_of
+from oracle_sink.table.texts import TextColumn, codec_of, type_names
 from oracle_sink.table.times import Times, repeated_hour
+from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import encode
+from pytest_mock import MockerFixture
 
 from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch, Origin, Secret, Value
 
 ORIGIN = Origin("s", "d", "g")
+SECOND = 1_000_000_000
 FOREVER = MAX_TIMESTAMP_NS
 CONFIG = OracleSinkConfig(
     dsn="d",
@@ -339,3 +342,57 @@ def test_a_text_that_is_not_unicode_is_refused_before_anything_is_sent(character
     refusal = text.refusal("a\udc80")
     assert refusal is not None
     assert (refusal.code, "not valid Unicode" in refusal.message) == ("ORA-12713", True)
+
+
+class Overflowing(float):
+    """A number that is too large for arithmetic."""
+
+    def __float__(self) -> float:
+        raise OverflowError("no float")
+
+
+def test_a_number_that_cannot_be_converted_is_an_overflow() -> None:
+    refusals: Refusals = {}
+    numbers = Numbers(NumberColumn(column("N", ColumnKind.NUMBER)), lambda batch: batch.values)
+    assert numbers.encode(Batch.of(ORIGIN, ("A", "B"), (1.5, Overflowing(2.5)), 0), refusals) == [Decimal("1.5"), None]
+    assert {position: refusal.code for position, refusal in refusals.items()} == {1: "ORA-01426"}
+
+
+def test_a_machine_without_memory_costs_no_record_its_place(mocker: MockerFixture) -> None:
+    encoder = mocker.Mock()
+    encoder.encode.side_effect = MemoryError
+    with pytest.raises(MemoryError):
+        encode(Batch.of(ORIGIN, ("A",), (1.0,), 0), replace(layout(), encoders=(encoder,)), OnConflict.KEEP, FOREVER)
+
+
+def test_a_value_of_a_subclass_has_the_type_that_it_stands_for() -> None:
+    kinds = [type("Sub", (kind,), {}) for kind in (float, int, str, Decimal)]
+    values = [True, None, *(kind("1") for kind in (float, int, str, Decimal)), *(kind("1") for kind in kinds)]
+    plain = ["float", "int", "str", "decimal"]
+    assert type_names(values) == ["bool", "null", *plain, *plain]
+
+
+def stamped(*stamps: int) -> Batch:
+    return Batch.of(ORIGIN, ["A"] * len(stamps), range(len(stamps)), array("q", stamps))
+
+
+def test_records_whose_commit_was_not_answered_are_known_by_all_of_their_times() -> None:
+    span = KnownSpan()
+    span.suspect(stamped(300 * SECOND, 100 * SECOND, 500 * SECOND))
+    expected = {50: False, 100: True, 499: True, 501: False}
+    assert {at: span.expects(stamped(at * SECOND)) for at in expected} == expected
+    assert span.expects(stamped(0, 100 * SECOND))
+
+
+def test_a_replay_is_known_by_the_times_of_what_was_there_and_forgotten_by_what_was_not() -> None:
+    span = KnownSpan()
+    known = stamped(1000 * SECOND, 2000 * SECOND)
+    span.learn(known, 1)
+    assert not span.expects(known)
+    span.learn(known, 2)
+    expected = {939: False, 940: True, 1500: True, 2060: True, 2061: False}
+    assert {at: span.expects(stamped(at * SECOND)) for at in expected} == expected
+    span.learn(stamped(0), 0)
+    assert span.expects(known)
+    span.learn(known, 0)
+    assert not span.expects(known)
