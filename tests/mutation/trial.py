@@ -175,11 +175,14 @@ class _Serving:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if self._run is not None:
             self._run(session)
+        names = {Path(trial.mutant.file).name for trial in self._trials}
         for function in gc.get_objects():
             if isinstance(function, FunctionType):
                 code = function.__code__
-                key = os.path.realpath(code.co_filename), code.co_qualname, code.co_firstlineno
-                self._functions.setdefault(key, []).append(function)
+                path = code.co_filename
+                if path.rpartition(os.sep)[2] in names:
+                    key = os.path.realpath(path), code.co_qualname, code.co_firstlineno
+                    self._functions.setdefault(key, []).append(function)
         _make_shared_fixtures(session)
         gc.freeze()
         self.serve(lambda trial, tests, scale, told: self._run_warm(session, trial, tests, scale, told))
