@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from simulation.hunt import hunt_all
-from simulation.mutants import MutantGone, plant
+from simulation.history import HistoryFailed, prepare, run
+from simulation.hunt import hunt_all, problem_of
+from simulation.life import PACKAGES
 from simulation.planted import MUTANTS
-
-QUICK_SEEDS = 25
+from simulation.seeds import ONCE_FAILED
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="simulation", description="the agent under deterministic simulation")
-    parser.add_argument("--seeds", type=int, default=40, help="how many histories")
+    parser.add_argument("--seeds", type=int, default=40, help="how many histories, besides those that once failed")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, with its trace")
     parser.add_argument(
@@ -26,40 +27,36 @@ def main() -> int:
     parser.add_argument("--trace", type=Path, help="write every point to this file")
     parser.add_argument("--tell", action="store_true", help="say what each history was, with the hash of its trace")
     mutants = {mutant.name: mutant for mutant in MUTANTS}
-    parser.add_argument("--mutant", choices=mutants, help="with this bug planted; succeeds when a history finds it")
+    parser.add_argument("--mutant", choices=mutants, help="with this bug planted, see the history of --seed")
     parser.add_argument(
         "--mutants", nargs="*", metavar="NAME", help="hunt these planted bugs, or all; fails when one survives"
     )
-    parser.add_argument("--quick", action="store_true", help="only those that few histories find")
     parser.add_argument("--processes", type=int, default=2, help="how many bugs are hunted at a time")
     arguments = parser.parse_args()
-    if arguments.mutants is not None:
-        chosen = [mutants[name] for name in arguments.mutants] or MUTANTS
-        if arguments.quick:
-            chosen = [mutant for mutant in chosen if mutant.seeds <= QUICK_SEEDS]
-        return int(not hunt_all(chosen, arguments.processes))
-    if arguments.mutant is not None:
-        if mutants[arguments.mutant].lines:
-            arguments.lines = [mutants[arguments.mutant].module]
-        try:
-            plant(mutants[arguments.mutant])
-        except MutantGone as error:
-            parser.error(str(error))
-    from simulation.history import HistoryFailed, prepare, run  # after the bug was planted
-    from simulation.life import PACKAGES
-
     prepare()
+    if arguments.mutants is not None:
+        return int(not hunt_all([mutants[name] for name in arguments.mutants] or MUTANTS, arguments.processes))
+    if arguments.mutant is not None:
+        print(problem_of(arguments.seed or 0, mutants[arguments.mutant]) or "nothing goes wrong")
+        return 0
     lines_of = () if arguments.lines is None else arguments.lines or PACKAGES
-    seeds = range(arguments.first, arguments.first + arguments.seeds) if arguments.seed is None else [arguments.seed]
-    began, failed, seconds, values, lives, points = time.monotonic(), 0, 0.0, 0, 0, 0
-    number = 0
+    seeds: Iterable[int] = [arguments.seed]
+    if arguments.seed is None:
+        chosen = range(arguments.first, arguments.first + arguments.seeds)
+        seeds = [*chosen, *(seed for seed in ONCE_FAILED if seed not in chosen)]
+    told = arguments.seed is not None or arguments.tell
+    return _run_all(seeds, lines_of, arguments.trace, go_on=arguments.go_on, tell=told)
+
+
+def _run_all(seeds: Iterable[int], lines_of: Sequence[str], trace: Path | None, *, go_on: bool, tell: bool) -> int:
+    began, failed, seconds, values, lives, points, number = time.monotonic(), 0, 0.0, 0, 0, 0, 0
     for number, seed in enumerate(seeds, 1):  # noqa: B007 - said at the end
         try:
-            told = run(seed, lines_of=lines_of, trace=arguments.trace)
+            told = run(seed, lines_of=lines_of, trace=trace)
         except HistoryFailed as error:
             failed += 1
-            print(f"FAILED {error}\n", flush=True)
-            if not arguments.go_on:
+            print(f"FAILED {error}\n---- to see it again\nmake simulate SEED={seed}\n", flush=True)
+            if not go_on:
                 break
             continue
         seconds, values, lives, points = (
@@ -68,14 +65,14 @@ def main() -> int:
             lives + told.lives,
             points + told.points,
         )
-        if arguments.seed is not None or arguments.tell:
+        if tell:
             print(told)
     took = time.monotonic() - began
     print(
         f"{number} histories, {lives} lives, {values:,} values, {seconds / 3600:.1f} h simulated, {points:,} points "
         f"in {took:.0f} s ({60 * number / max(took, 1e-9):.0f} a minute); {failed} failed"
     )
-    return int(bool(failed) is (arguments.mutant is None))
+    return int(failed > 0)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ class ModelTable:
             return self._write(values)
         finally:
             self._world.calling.subtract(values)
+            if self._world.stopping:
+                self._world.left_behind.update(values)
 
     def _write(self, values: Sequence[int]) -> WriteOutcome:
         self._wait(0.05 * self._randomness.random())
@@ -268,7 +270,8 @@ class Witness(Events):
         self._world.said_diverted |= values
         if reason is DivertReason.AMBIGUOUS_COMMIT:
             self._world.uncertain |= values
-        sure = values - self._world.unsure - set(+self._world.calling) - set(self._world.table)
+        sure = values - self._world.unsure - set(+self._world.calling) - self._world.left_behind
+        sure -= set(self._world.table)
         if reason is DivertReason.AMBIGUOUS_COMMIT and sure:
             self._world.accuse(f"diverted as {reason}, and surely not in the table: {sorted(sure)[:20]}")
         if reason is not DivertReason.AMBIGUOUS_COMMIT and (unsure := values & self._world.unsure):

@@ -87,6 +87,8 @@ class Life:
         world.lives += 1
         world.unsure.clear()
         world.calling.clear()
+        world.left_behind.clear()
+        world.stopping = False
         world.congested = False
         defects = _Defects(world)
         logging.getLogger().handlers = [defects]
@@ -105,6 +107,7 @@ class Life:
         else:
             self._operate(agent, table)
         began = self._scheduler.now
+        world.stopping = True
         agent.request_stop("history")
         agent.wait(1)
         self._trouble(table)
@@ -137,7 +140,7 @@ class Life:
                     table.become(Mood.WELL)
                 case 4 | 10 | 11:
                     self._disk_mood = dice.choice(("well", "slow", "stuck", "fails", "full"))
-                    self._world.congested |= self._disk_mood == "stuck"
+                    self._world.congested |= self._disk_mood in ("slow", "stuck")
                 case 5:
                     agent.pause_sink("sink")
                 case 6:
@@ -160,13 +163,29 @@ class Life:
             self._world.congested |= self._disk_mood == "stuck"
             table.become(dice.choice((Mood.AWAY, Mood.AWAY, Mood.HANGS, Mood.RAGGED, Mood.SLOW)))
             self._scheduler.sleep(dice.choice((0.0, 3.0, 15.0)))
-        elif weather < 0.8:
+        elif weather < 0.35:
+            self._lose_answers(agent, table)
+        elif weather < 0.85:
             self._disk_mood = "well"
             agent.resume_sink("sink")
             table.become(dice.choice((Mood.WELL, Mood.WELL, Mood.AWAY, Mood.RAGGED)))
 
+    def _lose_answers(self, agent: Agent, table: ModelTable) -> None:
+        """Of attempts that the stop finds between two tries."""
+        self._disk_mood = "well"
+        agent.resume_sink("sink")
+        table.become(Mood.RAGGED)
+        self._scheduler.sleep(4 * self._dice.random())
+        if self._dice.random() < 0.5:
+            agent.pause_sink("sink")
+
     def _get_well(self, agent: Agent, table: ModelTable) -> None:
-        """When the faults have ended, the sink is up before long."""
+        """When the faults have ended, the sink is up before long, whatever the backlog is like."""
+        if self._world.settings.written_back and self._dice.random() < 0.5:
+            table.become(Mood.AWAY)
+            self._scheduler.sleep(15)
+            self._put_empty_file()
+            self._scheduler.sleep(15)
         self._disk_mood = "well"
         table.become(Mood.WELL)
         agent.resume_sink("sink")
@@ -226,6 +245,8 @@ class Life:
         ledger, troubled = sink.ledger, self._troubled or settings.when_full == "block"
         if self._world.accused is not None:
             self._fail(self._world.accused)
+        # The sources' share of a short stop is shorter than the transform may take.
+        troubled |= settings.transformed and settings.shutdown_seconds <= 5
         if not troubled and settings.fallback:
             if not in_time and not ledger.dropped:
                 self._fail(f"the stop was not clean: {agent.stop_problems}")

@@ -87,6 +87,9 @@ class World:
     """Refused, and their file was deleted by the operator."""
     calling: Counter[int] = field(default_factory=Counter)
     """In a call of ``write`` that has not returned."""
+    stopping: bool = False
+    left_behind: set[int] = field(default_factory=set)
+    """In a call of ``write`` that returned during the stop, which may have taken them over before."""
     congested: bool = False
     """The disk was so slow in this life that records have queued up before the fallback, beside the buffer."""
     accused: str | None = None

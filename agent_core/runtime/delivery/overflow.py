@@ -170,8 +170,7 @@ class Overflow:
         if parcels[0].details is not None:
             details = tuple(detail for parcel in parcels for detail in parcel.details or ())
         reason, flight = parcels[0].reason, LeaseFlight(Lease(batch, NO_LEASE))
-        self._gate.take_off(flight)
-        self._gate.begin_divert(flight)  # a stop waits for it
+        self._gate.take_off(flight, diverting=True)  # a stop waits for it
         try:
             stored = self._diverter.store(batch, reason, self._clock.time_ns(), details)
             if stored is None:

@@ -104,8 +104,12 @@ class SinkGate:
                 self._clock.wait(self.changed, left)
             return not self._closed
 
-    def take_off(self, flight: LeaseFlight) -> None:
-        """A worker has leased a batch. The shutdown finds it here if the worker hangs."""
+    def take_off(self, flight: LeaseFlight, *, diverting: bool = False) -> None:
+        """A worker has leased a batch. The shutdown finds it here if the worker hangs.
+
+        ``diverting``: it goes straight to the fallback, so at no moment may the shutdown take it over.
+        """
+        flight.diverting = diverting
         self._flights.add(flight)  # atomic, as is the copy that land_all makes
 
     def returned(self, flight: LeaseFlight) -> bool:

@@ -147,9 +147,8 @@ class Watch:
         if (lease := self._buffer.lease(RELIEF_RECORDS, 0)) is None:
             return False
         flight = LeaseFlight(lease)
-        self._gate.take_off(flight)
+        self._gate.take_off(flight, diverting=True)
         reason, stored = DivertReason.SINK_DOWN, None
-        self._gate.begin_divert(flight)
         try:
             stored = self._diverter.store(lease.batch, reason, self._clock.time_ns(), None)
             if stored is not None:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agent_core.api import Batch, Diversion, DivertReason, RetryableError, WriteOutcome
+from agent_core.api import Batch, Diversion, DivertReason, Lease, RetryableError, SinkState, WriteOutcome
 from agent_core.registry.events import Events
+from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.delivery.sink_gate import SinkGate
 from agent_core.runtime.pipeline import Pipeline, Route
 from agent_core.testing.background import Background
 from agent_core.testing.fakes import FakeFallback, batch_of
@@ -141,3 +143,23 @@ def test_records_of_several_writes_that_hang_are_one_append(make_rig: MakeRig) -
     assert (rig.snapshot().diverted, rig.snapshot().pending) == (3, 0)
     for hang in hangs:
         hang.go_on.set()
+
+
+def test_a_stop_takes_over_nothing_that_has_just_set_off_for_the_fallback(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_off, taken_over = SinkGate.take_off, list[Lease]()
+
+    def take_off_as_the_stop_looks(gate: SinkGate, flight: LeaseFlight, *, diverting: bool = False) -> None:
+        take_off(gate, flight, diverting=diverting)
+        taken_over.extend(gate.land_all())
+
+    monkeypatch.setattr(SinkGate, "take_off", take_off_as_the_stop_looks)
+    rig = make_rig(capacity=2)
+    rig.delivery.open()
+    rig.accept(batch_of(1, 2)).accept(batch_of(3, 4, start_ns=10))
+    assert rig.snapshot().diverted_by_reason == {"buffer_full": 2}
+    rig.delivery._gate.down(rig, SinkState.DOWN, RetryableError("away"), 60)
+    rig.delivery.watch.relieve()
+    assert rig.snapshot().diverted_by_reason == {"buffer_full": 2, "sink_down": 2}
+    assert not taken_over, "it would be stored twice"
