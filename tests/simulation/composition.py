@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 
 from csv_sink.plugin import agent_register_sink
 from memory_buffer.config import MemoryBufferConfig
 from memory_buffer.plugin import agent_register_buffer
-from simulation.cast import ModelTable, MoodyBuffer, MoodyTransform, NumberSource
+from simulation.cast import ModelTable, MoodyBuffer, MoodyTransform
 from simulation.world import World
 
 from agent_core.api import (
@@ -43,11 +44,11 @@ from agent_core.config.model import (
 from agent_core.registry.catalog import Catalog, Plugin
 
 
-def catalog(table: ModelTable, source: NumberSource, transform: MoodyTransform) -> Catalog:
+def catalog(table: ModelTable, make_source: Callable[[ComponentContext], Source], transform: MoodyTransform) -> Catalog:
     """The plugins of one life."""
 
     def create_source(config: Config, context: ComponentContext) -> Source:
-        return source
+        return make_source(context)
 
     def create_sink(config: Config, context: ComponentContext) -> Sink:
         return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,8 @@ def hunt_all(mutants: Sequence[Mutant], processes: int) -> bool:
                 survivors.append(hunted.mutant.name)
             else:
                 seeds[hunted.mutant.name] = hunted.seed
+                _remember(seeds)
     print(f"{len(mutants)} planted bugs, {len(survivors)} survived, {time.monotonic() - began:.0f} s", *survivors)
-    with suppress(OSError):  # a read-only checkout searches again the next time
-        REMEMBERED.write_text("".join(f"{name} {seed}\n" for name, seed in sorted(seeds.items())))
     return not survivors
 
 
@@ -55,6 +54,11 @@ def remembered() -> dict[str, int]:
     """A seed for each planted bug that one has found."""
     lines = REMEMBERED.read_text().splitlines() if REMEMBERED.exists() else ()
     return {name: int(seed) for name, seed in map(str.split, lines)}
+
+
+def _remember(seeds: Mapping[str, int]) -> None:
+    with suppress(OSError):  # a read-only checkout searches again the next time
+        REMEMBERED.write_text("".join(f"{name} {seed}\n" for name, seed in sorted(seeds.items())))
 
 
 def problem_of(seed: int, mutant: Mutant | None = None) -> str | None:

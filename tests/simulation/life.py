@@ -16,9 +16,11 @@ from pathlib import Path
 from csv_sink.format.line import HEADER
 from simulation.cast import ModelTable, Mood, MoodyBuffer, MoodyTransform, NumberSource, Witness
 from simulation.composition import catalog, configuration
+from simulation.polled import PolledNumbers
 from simulation.world import World
 
 from agent_core.api import (
+    ComponentContext,
     ConfigurationError,
     LedgerSnapshot,
     ReplayRefused,
@@ -34,9 +36,17 @@ from agent_core.testing.simulation.lives import Death
 from agent_core.testing.simulation.scheduler import Scheduler
 from agent_core.testing.simulation.stage import set_stage
 
-PACKAGES = ("agent_core", "memory_buffer", "csv_sink", "filelock", "simulation")
+PACKAGES = ("agent_core", "memory_buffer", "csv_sink", "polling_source", "filelock", "simulation")
 """The code that is simulated, and the cast."""
-OF_DEFECTS = ("worker restarted", "watch failed", "sink did not take records", "buffer status failed", "stock unknown")
+OF_DEFECTS = (
+    "worker restarted",
+    "watch failed",
+    "sink did not take records",
+    "buffer status failed",
+    "stock unknown",
+    "polling restarted",
+    "emit failed",
+)
 """What the log says of a part of the agent that raises what it should not."""
 MOST_OPEN_FILES = 2
 """A replay that was interrupted may still read one."""
@@ -96,10 +106,9 @@ class Life:
         set_stage(self._scheduler, PACKAGES, self._disk, lines_of=self._lines_of)
         clock = SystemClock()
         table = ModelTable(world, clock, random.Random(self._dice.random()))
-        source = NumberSource(world, clock, self._dice, quiet=self._last)
         transform = MoodyTransform(clock, random.Random(self._dice.random()))
         MoodyBuffer.fails = staticmethod(lambda: self._buffer_fails and self._dice.random() < 0.2)
-        agent = Agent(configuration(world), catalog(table, source, transform), Witness(world), clock)
+        agent = Agent(configuration(world), catalog(table, self._make_source, transform), Witness(world), clock)
         gc.freeze()
         agent.start()
         if self._last:
@@ -125,7 +134,15 @@ class Life:
         gc.collect()
         if in_time and not self._syncing and len(still_open := self._open_files()) > MOST_OPEN_FILES:
             self._fail(f"still open after the stop: {still_open}")
-        return Ended(world, ledger, source.ended and not self._syncing)
+        return Ended(world, ledger, self._source.ended and not self._syncing)
+
+    def _make_source(self, context: ComponentContext) -> NumberSource | PolledNumbers:
+        if self._world.settings.polled:
+            dice = random.Random(self._dice.random())
+            self._source: NumberSource | PolledNumbers = PolledNumbers(self._world, context, dice, quiet=self._last)
+        else:
+            self._source = NumberSource(self._world, context.clock, self._dice, quiet=self._last)
+        return self._source
 
     # ---- what happens in it
 
@@ -148,6 +165,7 @@ class Life:
                 case 7:
                     agent.try_sink("sink")
                     self._replay_something(agent)
+                    self._control_a_group(agent)
                 case 8:
                     self._delete_something(agent)
                 case 9:
@@ -178,6 +196,13 @@ class Life:
         self._scheduler.sleep(4 * self._dice.random())
         if self._dice.random() < 0.5:
             agent.pause_sink("sink")
+
+    def _control_a_group(self, agent: Agent) -> None:
+        for group in agent.polling.groups():
+            if self._dice.random() < 0.3:
+                agent.polling.stop_group(group.group_id)
+            elif self._dice.random() < 0.5:
+                agent.polling.start_group(group.group_id)
 
     def _get_well(self, agent: Agent, table: ModelTable) -> None:
         """When the faults have ended, the sink is up before long, whatever the backlog is like."""
@@ -245,8 +270,8 @@ class Life:
         ledger, troubled = sink.ledger, self._troubled or settings.when_full == "block"
         if self._world.accused is not None:
             self._fail(self._world.accused)
-        # The sources' share of a short stop is shorter than the transform may take.
-        troubled |= settings.transformed and settings.shutdown_seconds <= 5
+        # The sources' share of a short stop is shorter than a transform, or a poll, may take.
+        troubled |= (settings.transformed or settings.polled) and settings.shutdown_seconds <= 5
         if not troubled and settings.fallback:
             if not in_time and not ledger.dropped:
                 self._fail(f"the stop was not clean: {agent.stop_problems}")

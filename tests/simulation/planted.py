@@ -9,6 +9,7 @@ from simulation.mutants import Mutant
 DELIVERY: Final = "agent_core.runtime.delivery"
 REPLAY: Final = "agent_core.runtime.replay"
 FILES: Final = "csv_sink.files"
+DEVICE: Final = "polling_source.engine.device"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
@@ -317,5 +318,17 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{REPLAY}.position",
         "        return self._all().get(file, 0)\n",
         "        return max(self._all().values(), default=0)\n",
+    ),
+    Mutant(
+        "polling_never_ends",
+        DEVICE,
+        "            self._stopping = True\n            self._changed.notify_all()\n",
+        "            self._changed.notify_all()\n",
+    ),
+    Mutant(
+        "driver_that_exits_costs_a_poll",
+        DEVICE,
+        "        except BaseException as defect:\n            error = DriverFailed.after(defect, self._driver)\n",
+        "        except Exception as defect:\n            error = DriverFailed.after(defect, self._driver)\n",
     ),
 )

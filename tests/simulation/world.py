@@ -37,6 +37,7 @@ class Settings:
     transformed: bool
     moody_buffer: bool
     shutdown_seconds: float
+    polled: bool
 
     @property
     def written_back(self) -> bool:
@@ -61,6 +62,7 @@ class Settings:
             transformed=randomness.random() < 0.4,
             moody_buffer=randomness.random() < 0.3,
             shutdown_seconds=randomness.choice((5.0, 30.0)),
+            polled=randomness.random() < 0.3,
         )
 
 
