@@ -73,6 +73,22 @@ def test_what_a_dead_agent_holds_goes_to_another_and_what_a_slow_one_holds_does_
     assert slow.stats().recovered_records == 5
 
 
+def test_an_agent_that_was_frozen_and_another_both_write_and_neither_is_stopped(stream: Stream) -> None:
+    frozen, other = stream.buffer(ack_wait=0.5), stream.buffer(ack_wait=0.5)
+    frozen.open()
+    other.open()
+    stream.publish(RecordMaker().batch(5))
+    held = lent(frozen, 5)
+    frozen._connection.soon(lambda: time.sleep(1.0))  # as SIGSTOP does to the whole process
+    again = lent(other, 5)
+    assert numbers(again.batch) == numbers(held.batch)
+    frozen.settle(held)
+    other.settle(again)
+    wait_until_empty(stream)
+    assert [buffer.stats().recovered_records for buffer in (frozen, other)] == [5, 5]
+    assert [list(buffer.advice()) for buffer in (frozen, other)] == [[], []]
+
+
 def test_after_stop_waiting_only_what_is_held_here_is_leased(stream: Stream) -> None:
     buffer, maker = stream.buffer(), RecordMaker()
     buffer.open()

@@ -49,6 +49,10 @@ class NatsServer:
     def monitor(self) -> str:
         return f"http://127.0.0.1:{self._monitor_port}"
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> NatsServer:
         """Returns when it takes connections. Raises RuntimeError with its log when it ends instead."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from concurrent.futures import TimeoutError as NoResult
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+import nkeys
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
@@ -232,10 +233,17 @@ class Connection:
                 options |= {"user": config.user, "password": config.password.reveal()}
             if config.nkey is not None:
                 options["nkeys_seed_str"] = config.nkey.reveal().strip()
+                nkeys.from_seed(options["nkeys_seed_str"].encode()).wipe()
+            if config.credentials is not None:
+                config.credentials.read_bytes()
+                options["user_credentials"] = str(config.credentials)
         except ConfigError as error:
             raise AuthenticationError(str(error), code="SECRET") from error
-        if config.credentials is not None:
-            options["user_credentials"] = str(config.credentials)
+        except OSError as error:
+            text = f"credentials: {config.credentials}: {error.strerror or error}"
+            raise AuthenticationError(text, code="SECRET") from error
+        except Exception as error:  # nkeys and what it stands on have exceptions of many kinds; none shows the seed
+            raise AuthenticationError("nkey: it is not the seed of a user (SU...)", code="SECRET") from error
         if config.tls is not None:
             try:
                 context = ssl.create_default_context(cafile=config.tls.ca)
