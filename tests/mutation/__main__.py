@@ -140,7 +140,7 @@ def _name(mutant: Mutant) -> str:
 def _try(trials: Sequence[Trial], modules: Sequence[str], results: Results, arguments: argparse.Namespace) -> int:
     """Returns how many were not tried. Ctrl-C ends it early, too."""
     servers = Servers(trials, modules, arguments.processes)
-    began, asked, answered = time.monotonic(), 0, 0
+    began, asked, answered, broken = time.monotonic(), 0, 0, 0
     with suppress(KeyboardInterrupt):
         while answered < len(trials):
             in_time = time.monotonic() - began < 60 * arguments.budget
@@ -152,13 +152,18 @@ def _try(trials: Sequence[Trial], modules: Sequence[str], results: Results, argu
             verdict = servers.answer()
             answered += 1
             trial = trials[verdict.trial]
+            for test in verdict.unfit:
+                print(f"fails in a trial without a mutant, left out: {test}", flush=True)
+            if verdict.outcome == "broken":
+                broken += 1
+                continue
             results.add(trial, verdict)
             if verdict.outcome == "survived":
                 print(_survivor(trial.mutant, results), flush=True)
             if answered % 100 == 0:
                 print(f"-- {answered} of {len(trials)} after {time.monotonic() - began:.0f} s", flush=True)
     servers.close()
-    return len(trials) - answered
+    return len(trials) - answered + broken
 
 
 def _survivor(mutant: Mutant, results: Results) -> str:

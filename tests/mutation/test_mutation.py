@@ -20,7 +20,12 @@ def unseen(value: int) -> None:
         value -= 1
 """
 TESTS = """
+import sys
 from tiny import over, unseen
+
+def test_that_passes_only_when_it_is_traced():
+    assert sys.gettrace()
+    assert over(4)
 
 def test_four_is_over():
     assert over(4)
@@ -60,6 +65,8 @@ def test_a_run_says_what_survived_and_resumes(
     assert program.main(["--processes", "2"]) == 1
     said = capfd.readouterr().out
     assert "fails without a mutant, left out: tests/test_tiny.py::test_that_fails_always" in said
+    left_out = "tests/test_tiny.py::test_that_passes_only_when_it_is_traced"
+    assert f"fails in a trial without a mutant, left out: {left_out}" in said
     assert "tiny.py:8 unseen  survived 1 of 1 tests\n  - while value > 0:\n  + while value > 1:" in said
     assert "| all | 7 | 2 | 2 | 3 | 1 | 57 % |" in said
     assert "judged, but there is no such mutant any more: tiny.py: over: return value > 7" in said

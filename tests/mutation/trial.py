@@ -16,7 +16,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.machinery import SourceFileLoader
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -32,6 +32,8 @@ _TIMES_AS_LONG: Final = 10.0
 _SECOND_LOOK: Final = 6.0
 """A test that ran out of time, or a slow one that failed, is run again with so much more time before it counts."""
 _SLOW_SECONDS: Final = 0.1
+_FAILED: Final = 3
+_BROKEN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,17 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``killed``, ``timed out`` or ``survived``, after ``ran`` tests, ``by`` the last of them."""
+    """``killed``, ``timed out``, ``survived`` or ``broken``, after ``ran`` tests, ``by`` the last of them.
+
+    ``broken``: the trial itself failed, for example because the tests have changed since they were collected.
+    ``unfit``: tests that fail in a trial without a mutant, too, and count for nothing.
+    """
 
     trial: int
     outcome: str
     by: str
     ran: int
+    unfit: list[str]
 
 
 class Servers:
@@ -110,6 +117,8 @@ class _Serving:
         self._requests = requests
         self._answers = answers
         self._failed = False
+        self._fit: set[str] = set()
+        self._unfit: set[str] = set()
         self._functions: dict[tuple[str, str, int], list[FunctionType]] = {}
         self._run: Callable[[pytest.Session], None] | None = None
 
@@ -117,23 +126,38 @@ class _Serving:
         with os.fdopen(self._requests) as requests:
             while line := requests.readline():
                 verdict = self._outcome(int(line), run)
-                os.write(self._answers, json.dumps(verdict).encode() + b"\n")
+                os.write(self._answers, json.dumps(asdict(verdict)).encode() + b"\n")
 
-    def _outcome(self, number: int, run: Callable[[Trial, dict[str, float], float, int], None]) -> dict[str, object]:
+    def _outcome(self, number: int, run: Callable[[Trial, dict[str, float], float, int], None]) -> Verdict:
         trial = self._trials[number]
-        tests = list(trial.tests.items())
-        if not tests:
-            return {"trial": number, "outcome": "survived", "by": "", "ran": 0}
-        start, suspect, outcome = 0, -1, "killed"
-        while True:
+        tests = [(name, seconds) for name, seconds in trial.tests.items() if name not in self._unfit]
+        start, suspect, unfit = 0, -1, list[str]()
+        while start < len(tests):
             scale = _SECOND_LOOK if suspect == start else 1.0
             outcome, at = _attempt(lambda told: run(trial, dict(tests[start:]), scale, told))  # noqa: B023 - at once
+            if outcome in ("survived", "broken"):
+                return Verdict(number, outcome, "", len(tests), unfit)
             start += at
-            if outcome == "survived":
-                return {"trial": number, "outcome": outcome, "by": "", "ran": len(tests)}
-            if start == suspect or (outcome == "killed" and tests[start][1] < _SLOW_SECONDS):
-                return {"trial": number, "outcome": outcome, "by": tests[start][0], "ran": start + 1}
-            suspect = start
+            name, seconds = tests[start]
+            if start != suspect and (outcome == "timed out" or seconds >= _SLOW_SECONDS):
+                suspect = start
+            elif self._is_fit(trial, name, seconds, run):
+                return Verdict(number, outcome, name, start + 1, unfit)
+            else:
+                unfit.append(name)
+                start += 1
+        return Verdict(number, "survived", "", len(tests), unfit)
+
+    def _is_fit(
+        self, trial: Trial, name: str, seconds: float, run: Callable[[Trial, dict[str, float], float, int], None]
+    ) -> bool:
+        """Whether the test passes in a trial without a mutant: tried once, when it first kills one."""
+        if name not in self._fit:
+            same = replace(trial.mutant, new=trial.text[trial.mutant.start : trial.mutant.end])
+            unchanged = replace(trial, mutant=same)
+            outcome, _ = _attempt(lambda told: run(unchanged, {name: seconds}, _SECOND_LOOK, told))
+            (self._fit if outcome == "survived" else self._unfit).add(name)
+        return name in self._fit
 
     # --- in the trial
 
@@ -154,6 +178,8 @@ class _Serving:
 
     def _run_tests(self, session: pytest.Session, tests: dict[str, float], scale: float, told: int) -> None:
         items = {item.nodeid: item for item in session.items}
+        if not items.keys() >= tests.keys():  # a module cannot be imported with the mutant, or the tests have changed
+            os._exit(_FAILED if session.testsfailed else _BROKEN)
         wanted = [items[test] for test in tests]
         for number, (item, following) in enumerate(zip_longest(wanted, wanted[1:])):
             following = following or _elsewhere(session, item)
@@ -162,7 +188,7 @@ class _Serving:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
-                os._exit(1)
+                os._exit(_FAILED)
         os.pwrite(told, b"survived", 0)
         os._exit(0)
 
@@ -241,9 +267,10 @@ def _attempt(run: Callable[[int], None]) -> tuple[str, int]:
         if (pid := os.fork()) == 0:
             os.setsid()
             os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-            with suppress(BaseException):
+            try:
                 run(told)
-            os._exit(1)
+            finally:
+                os._exit(_FAILED)
         try:
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         finally:
@@ -253,6 +280,8 @@ def _attempt(run: Callable[[int], None]) -> tuple[str, int]:
         os.close(told)
     if word == b"survived":
         return "survived", 0
+    if status == _BROKEN:
+        return "broken", 0
     return "timed out" if status == -signal.SIGALRM else "killed", int(word.split()[0])
 
 
