@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import suppress
 from typing import Final
 
 from agent_core.api import Clock, Log
@@ -31,14 +32,14 @@ class BackgroundHandler(UnlockedHandler):
         self._open_target = open_target
         self._target: logging.Handler | None = None
         self._log = Log(__name__, clock)
-        self._first_try: Future[None] = Future()
+        self._first_try: Future[None] = Future()  # cancelled when nobody waits for it any more
         self._outlet = Outlet(name, self._write, clock)
         self.stuck = False
         self._outlet.put("")
         try:
-            self._first_try.result(seconds)
-        except TimeoutError:
-            pass
+            wait((self._first_try,), seconds)
+            if not self._first_try.cancel():
+                self._first_try.result()
         except BaseException:
             self._outlet.close()
             raise
@@ -58,8 +59,10 @@ class BackgroundHandler(UnlockedHandler):
     def close(self) -> None:
         self._outlet.tell()
         self.stuck = not self._outlet.close()
-        if self._target is not None and not self.stuck:
-            self._target.close()
+        if not self.stuck:
+            self._outlet.tell()  # what was lost meanwhile
+            if self._target is not None:
+                self._target.close()
         super().close()
 
     def _write(self, text: str) -> None:
@@ -67,12 +70,14 @@ class BackgroundHandler(UnlockedHandler):
             try:
                 self._target = self._open_target()
             except Exception as error:
-                if not self._first_try.done():
+                with suppress(InvalidStateError):
                     self._first_try.set_exception(error)
                     return
                 self._log.error("log file not opened", error=error, every="open")
+                if not text:
+                    return
                 raise
-            if not self._first_try.done():
+            with suppress(InvalidStateError):
                 self._first_try.set_result(None)
         if text:
             # The target has no formatter, so the message is what it writes, with an end of its own.

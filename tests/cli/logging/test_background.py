@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -16,6 +17,7 @@ from agent_core.cli.logging.background import BackgroundHandler
 from agent_core.cli.logging.file import LogFile
 from agent_core.cli.logging.output import logging_to
 from agent_core.config import LogConfig, LogFileConfig, LogFormat, Redaction
+from agent_core.testing.agent_process import wait_until
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
@@ -104,24 +106,45 @@ def test_lines_wait_for_a_share_that_takes_long_to_open() -> None:
 
 
 def test_a_share_that_fails_late_says_why_and_is_tried_with_each_line(caplog: pytest.LogCaptureFixture) -> None:
-    disk, back, failed, tries = Disk(), threading.Event(), threading.Event(), iter(range(3))
+    disk, back, mended = Disk(), threading.Event(), threading.Event()
 
     def opening() -> logging.Handler:
         assert back.wait(PATIENCE_SECONDS)
-        if (number := next(tries)) == 1:
-            failed.set()
-        if number < 2:
+        if not mended.is_set():
             raise OSError("stale handle")
         return disk
 
     handler = BackgroundHandler("log file", opening, ManualClock(), 0.01)
     with logged(handler):
         back.set()
-        log.info("lost")
-        assert failed.wait(PATIENCE_SECONDS)
+        wait_until(lambda: "log file not opened: error=stale handle" in caplog.messages)
+        wait_until(lambda: "log lines dropped: output=log file count=1" in caplog.messages, what="its own line is lost")
+        mended.set()
         log.info("kept")
-    assert "log file not opened: error=stale handle" in caplog.messages
-    assert disk.lines[-1].endswith("kept")
+    assert any(line.endswith("kept") for line in disk.lines)
+
+
+def test_a_line_that_came_while_the_share_failed_late_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    back = threading.Event()
+
+    def opening() -> logging.Handler:
+        assert back.wait(PATIENCE_SECONDS)
+        raise OSError("stale handle")
+
+    with patch.object(threading.Thread, "start", side_effect=RuntimeError):  # so that it comes first
+        handler = BackgroundHandler("log file", opening, ManualClock(), 0.0)
+    with logged(handler):
+        back.set()
+        log.info("lost")
+    assert any(message.startswith("log lines dropped: output=log file") for message in caplog.messages)
+
+
+def test_a_share_that_times_out_within_the_time_is_not_waited_for() -> None:
+    def opening() -> logging.Handler:
+        raise TimeoutError("ETIMEDOUT")
+
+    with pytest.raises(TimeoutError, match="ETIMEDOUT"):
+        BackgroundHandler("log file", opening, ManualClock(), PATIENCE_SECONDS)
 
 
 class Hanging:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent_core.cli.streams.outlet import REMINDER_SECONDS, Outlet
+from agent_core.testing.agent_process import wait_until
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
@@ -183,8 +184,8 @@ def test_texts_wait_until_a_thread_can_be_started(reader: Reader, monkeypatch: p
         outlet.put("early\n")
         assert not outlet.drain(0.01)
     outlet.put("late\n")
-    assert outlet.drain(PATIENCE_SECONDS)
-    assert reader.texts == ["early", "late"]
+    wait_until(lambda: reader.texts == ["early", "late"])
+    assert outlet.drain(PATIENCE_SECONDS), "once it has written, it is waited for again"
     outlet.close(PATIENCE_SECONDS)
 
 

@@ -152,8 +152,11 @@ def test_a_retry_that_would_come_too_late_is_not_waited_for(make_rig: MakeRig) -
 
 def test_a_sink_whose_workers_have_ended_is_down(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = make_rig(workers=2)
-    monkeypatch.setattr(rig.delivery._workers, "_work", rig.delivery._workers._ended)
+    workers, gate = rig.delivery._workers, rig.delivery._gate
+    monkeypatch.setattr(workers, "_work", workers._ended)
     rig.start()
+    with gate.changed:
+        assert gate.changed.wait_for(lambda: workers.all_lost, PATIENCE_SECONDS)
     rig.clock.advance(1)
     rig.delivery.watch.look()
     status = rig.delivery.status()
