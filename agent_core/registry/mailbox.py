@@ -16,6 +16,10 @@ ROOM_SECONDS: Final = 0.5
 """How long ``put`` waits for room: an observer that is quick may not have had a turn on a busy machine. One that makes
 no room in this time is waited for again once half of what waits is handed over."""
 
+COLLECT_SECONDS: Final = 0.005
+"""How long the thread lets events collect once the first has come: each waking costs the data path a change of threads,
+which is more than a small batch does."""
+
 Delivery = Callable[[], object]
 
 
@@ -32,7 +36,7 @@ class Mailbox:
         self._records = 0
         self._busy = False
         self._idle = False
-        """Whether the thread waits for an event; waking it for each would cost the data path more than the event."""
+        """Whether the thread waits for the first event; those after it wake nobody."""
         self._open = False
         self._waited_in_vain = False
 
@@ -68,6 +72,7 @@ class Mailbox:
     def _wait_for_room(self, records: int) -> bool:
         if self._waited_in_vain:
             return False
+        self._changed.notify_all()  # the thread collects no longer
         found = self._changed.wait_for(lambda: self._has_room(records), ROOM_SECONDS)
         self._waited_in_vain = not found
         return found
@@ -75,17 +80,22 @@ class Mailbox:
     def close(self) -> None:
         """Return when everything is handed over, which may be never; then the thread ends. Safe twice."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and not self._waiting)
             self._open = False
             self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._busy and not self._waiting)
+
+    def _wait_for_some(self) -> None:
+        while not self._waiting and self._open:
+            self._idle = True
+            self._changed.wait()
+        self._idle = False
+        self._changed.wait_for(lambda: not (self._open and self._has_room(0)), COLLECT_SECONDS)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and self._open:
-                    self._idle = True
-                    self._changed.wait()
-                self._idle = False
+                if not self._waiting:
+                    self._wait_for_some()
                 if not self._waiting:
                     return
                 deliver, records = self._waiting.popleft()

@@ -10,6 +10,7 @@ import pytest
 from agent_core.api import Batch, DropReason, hookimpl
 from agent_core.registry import Events, HookManager, mailbox
 from agent_core.registry.observers import ObserverGuard
+from agent_core.testing.agent_process import wait_until
 from agent_core.testing.background import Background
 from agent_core.testing.fakes import FakeObserver, batch_of
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
@@ -136,6 +137,33 @@ def test_a_log_that_fails_ends_no_observer(events: Events, monkeypatch: pytest.M
         events.records_dropped("sink", number, DropReason.SHUTDOWN)
     Background(events.close).result()
     assert observer.heard == 3
+
+
+def test_events_collect_so_that_each_costs_no_change_of_threads_and_the_end_waits_for_none_of_it(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "COLLECT_SECONDS", 2 * PATIENCE_SECONDS)
+    observer = FakeObserver()
+    events.register_observer(observer)
+    events.open()
+    wait_until(lambda: events.manager.guard._mailboxes["FakeObserver"]._idle)
+    for number in range(3):
+        events.records_dropped("sink", number, DropReason.SHUTDOWN)
+    assert observer.events == []
+    Background(events.close).result()
+    assert len(observer.events) == 3
+
+
+def test_an_event_that_finds_no_room_ends_the_collecting(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "COLLECT_SECONDS", 2 * PATIENCE_SECONDS)
+    monkeypatch.setattr(mailbox, "ROOM_SECONDS", 2 * PATIENCE_SECONDS)
+    monkeypatch.setattr(mailbox, "MOST_EVENTS", 2)
+    observer = FakeObserver()
+    events.register_observer(observer)
+    events.open()
+    Background(lambda: [events.records_dropped("sink", number, DropReason.SHUTDOWN) for number in range(3)]).result()
+    observer.wait_for("records_dropped", 2)
+    Background(events.close).result()
 
 
 def test_events_are_heard_in_order_and_all_of_them_before_the_end(events: Events) -> None:
