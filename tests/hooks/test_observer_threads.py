@@ -161,7 +161,12 @@ def test_an_event_that_finds_no_room_ends_the_collecting(events: Events, monkeyp
     observer = FakeObserver()
     events.register_observer(observer)
     events.open()
-    Background(lambda: [events.records_dropped("sink", number, DropReason.SHUTDOWN) for number in range(3)]).result()
+
+    def drop() -> None:
+        for number in range(3):
+            events.records_dropped("sink", number, DropReason.SHUTDOWN)
+
+    Background(drop).result()
     observer.wait_for("records_dropped", 2)
     Background(events.close).result()
 

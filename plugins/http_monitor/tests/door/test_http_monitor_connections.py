@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
+from http_monitor.door import guard
 from http_monitor.door.acceptor import Acceptor
 from http_monitor.door.listen_address import ListenAddress
 from http_monitor.door.places import Limits, Places
@@ -252,9 +253,26 @@ def chunks(path: str, *sizes: int) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["/api/polling/stop-all", "/api/polling/groups/nobody/stop", "/healthz"])
-def test_a_body_in_chunks_has_the_same_limit(served: Served, path: str) -> None:
+def test_a_body_in_chunks_has_the_same_limit(served: Served, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LINGER_SECONDS", 0.01)
     body = chunks(path, *[1024] * 17)  # it has no end: nobody may wait for one
     with closing(connected(served.port, first=body)) as one, one.makefile("rb") as answers:
+        text = answers.read()
+    assert text.startswith(b"HTTP/1.1 413 ")
+    assert text.count(b"HTTP/1.1 ") == 1
+    assert served.agent.polling.calls == []
+
+
+def test_who_still_sends_a_body_that_is_too_large_reads_the_answer(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "LINGER_SECONDS", PATIENCE_SECONDS)
+    part = b"x" * 100_000
+    head = b"POST /api/polling/stop-all HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300000\r\n\r\n"
+    with closing(connected(served.port, first=head + part)) as one, one.makefile("rb") as answers:
+        assert one.recv(1, socket.MSG_PEEK), "it is answered before it is whole"
+        one.sendall(part)
+        one.sendall(part)
         text = answers.read()
     assert text.startswith(b"HTTP/1.1 413 ")
     assert text.count(b"HTTP/1.1 ") == 1

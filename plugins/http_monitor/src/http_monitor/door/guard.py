@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from starlette.responses import RedirectResponse
@@ -16,6 +18,11 @@ from http_monitor.door.refusal import Refusal
 MAX_BODY_BYTES: Final = 16 * 1024
 """No path takes a body worth mentioning."""
 TOO_LARGE: Final = Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+LINGER_BYTES: Final = 1024 * 1024
+LINGER_SECONDS: Final = 1.0
+"""How much of a body that is too large is read after the answer, and for how long. A connection that is closed with
+unread data is reset, and a proxy that is still sending makes a 502 of an answer that it has not read by then."""
+
 VISITOR: Final = "visitor"
 """Where the scope's ``state`` has who asks."""
 
@@ -48,7 +55,8 @@ class Guard:
             judged = TOO_LARGE
         if isinstance(judged, Refusal):
             self._note(request, judged)
-            await judged.answer(scope, receive, send)
+            linger = judged is TOO_LARGE and scope["type"] == "http"
+            await (_answer_and_linger if linger else judged.answer)(scope, receive, send)
             return
         if not request.path:  # the page's own links are relative to its folder
             await RedirectResponse(f"{request.seen.prefix}/", 308)(scope, receive, send)
@@ -62,7 +70,7 @@ class Guard:
         if _has_body(request):
             if not await _read_within_limit(receive):
                 self._note(request, TOO_LARGE)
-                await TOO_LARGE.answer(scope, receive, send)
+                await _answer_and_linger(scope, receive, send)
                 return
             receive = _already_read(receive)
         await self._app(inside, receive, _with_headers(send))
@@ -119,16 +127,29 @@ def _has_body(request: AccessRequest) -> bool:
     return "transfer-encoding" in request.headers or _declared_length(request) > 0
 
 
-async def _read_within_limit(receive: Receive) -> bool:
+async def _read_within_limit(receive: Receive, limit_bytes: int = MAX_BODY_BYTES) -> bool:
     """Takes in the body, which no path uses. False as soon as it is larger than allowed."""
     received, more = 0, True
     while more:
         message = await receive()  # the outer Pace bounds the time
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
+        if received > limit_bytes:
             return False
         more = message["type"] == "http.request" and message.get("more_body", False)
     return True
+
+
+async def _answer_and_linger(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say that the body is too large, then give its sender the time to read that."""
+
+    async def all_but_the_end(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await TOO_LARGE.answer(scope, receive, all_but_the_end)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            await _read_within_limit(receive, LINGER_BYTES)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _already_read(receive: Receive) -> Receive:
