@@ -91,7 +91,7 @@ from agent_core.api.errors import (
     UnknownSinkError,
     WrongAnswer,
 )
-from agent_core.api.files.folder import FolderProbe, probe_folder
+from agent_core.api.files.folder import FolderProbe, probe_folder, write_next_step
 from agent_core.api.log import Log, LogEvent
 from agent_core.api.nearest import did_you_mean, nearest
 from agent_core.api.plugin.context import ComponentContext
@@ -263,4 +263,5 @@ __all__ = [
     "probe_folder",
     "recognise_stranger",
     "settings",
+    "write_next_step",
 ]
