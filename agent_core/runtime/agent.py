@@ -22,6 +22,7 @@ from agent_core.api import (
     Source,
     UnknownSinkError,
     did_you_mean,
+    write_next_step,
 )
 from agent_core.api.files.private import make_private_folder
 from agent_core.config.model import AgentConfig
@@ -393,7 +394,7 @@ class Agent:
         except OSError as error:
             raise AgentError(
                 f"the state directory {state_dir} cannot be used: {error.strerror or error}; "
-                "give the agent's user the right to write there, or set another state_dir"
+                f"{write_next_step(error)}, or set another state_dir"
             ) from error
 
     def _stopper(self, source_id: str, deadline: float) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
-from agent_core.api import Clock, ConfigError, ConfigProblem, Log
+from agent_core.api import Clock, ConfigError, ConfigProblem, Log, write_next_step
 from agent_core.api.files.private import make_private_folder, private_opener
 from agent_core.config import LogFileConfig
 
@@ -37,7 +37,7 @@ class LogFile(RotatingFileHandler):
             super().__init__(config.path, maxBytes=config.max_size_bytes, backupCount=config.keep)
         except OSError as error:
             message = f"cannot write {config.path}: {error.strerror or error}"
-            hint = "give the agent's user the right to write there, or choose another file"
+            hint = f"{write_next_step(error)}, or choose another file"
             raise ConfigError([ConfigProblem(message, ("log", "file", "path"), hint)]) from error
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_core.api import Clock, Finding, Severity, probe_folder
+from agent_core.api import Clock, Finding, Severity, probe_folder, write_next_step
 from agent_core.config.model import AgentConfig
 from agent_core.runtime.state_lock import agent_runs
 
@@ -16,8 +16,6 @@ FUTURE_SECONDS = 60.0
 """How far in the future a file may be dated: network file systems have clocks of their own."""
 
 SANE_YEARS = range(2025, 2100)
-
-MAY_WRITE = "give the agent's user the right to write there"
 
 _MIB = 1 << 20
 
@@ -45,7 +43,7 @@ def _state_dir(state_dir: Path) -> Iterator[Finding]:
     try:
         place, free = probe_folder(state_dir)
     except OSError as error:
-        yield Finding(Severity.CRITICAL, subject, str(error), MAY_WRITE)
+        yield Finding(Severity.CRITICAL, subject, str(error), write_next_step(error))
         return
     if agent_runs(state_dir):
         step = "fine if it is this one; a second agent needs a state_dir: of its own"
@@ -66,7 +64,7 @@ def _log_file(path: Path) -> Finding:
             path.open("ab").close()
         probe_folder(path.parent)  # the next file is created there when this one is full
     except OSError as error:
-        return Finding(Severity.CRITICAL, subject, error.strerror or str(error), MAY_WRITE)
+        return Finding(Severity.CRITICAL, subject, error.strerror or str(error), write_next_step(error))
     return Finding(Severity.OK, subject, "writable")
 
 

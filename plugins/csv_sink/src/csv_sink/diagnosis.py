@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from agent_core.api import Finding, Severity, probe_folder
+from agent_core.api import Finding, Severity, probe_folder, write_next_step
 from csv_sink.config import CsvSinkConfig
 from csv_sink.files.claim import REPLACED_NEXT_STEP
 from csv_sink.files.folder import FileKind, Folder, kind_of
@@ -34,7 +34,7 @@ def diagnose(config: CsvSinkConfig, folder: Folder, memory: FolderMemory) -> Ite
         free = probe_folder(folder.path).free_bytes
         _probe_lock(folder.path)
     except OSError as error:
-        yield Finding(Severity.CRITICAL, subject, str(error), "give the agent's user the right to write there")
+        yield Finding(Severity.CRITICAL, subject, str(error), write_next_step(error))
         return
     yield _room(free, sum(file.size_bytes for file in folder.replayed()), config.min_free_disk_bytes, subject)
     files = [(path, version.size_bytes) for path, version in folder.complete()]

@@ -101,7 +101,7 @@ def test_a_block_without_an_answer_is_named_and_the_others_are_read(make_source:
     findings = list(source.diagnose())
     assert [(finding.severity.value, finding.subject, finding.message) for finding in findings[1:3]] == [
         ("critical", "group A", "D 1: no answer within 2 s"),
-        ("ok", "group B", "1 tags in 0.0 ms"),
+        ("ok", "group B", "1 tag in 0.0 ms"),
     ]
     assert findings[1].next_step == "look at the addresses of A1"
 

@@ -133,7 +133,7 @@ def test_the_other_groups_of_the_device_go_on(make_source: MakeSource, clock: Ma
     assert {batch.names for batch in batches} == {("D1000",)}
     assert len(batches) == 58, "two cycles were missed while the lost block was tried again"
     lost, fine = line.source.groups()
-    assert (lost.last_error or "").startswith("none of its 1 tags could be read: no answer, while others are answered")
+    assert (lost.last_error or "").startswith("its only tag could not be read: no answer, while others are answered")
     assert (fine.last_error, fine.stale, lost.stale) == (None, False, True)
 
 

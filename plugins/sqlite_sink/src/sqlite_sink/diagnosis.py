@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from agent_core.api import ConfigurationError, Finding, Severity, probe_folder
+from agent_core.api import ConfigurationError, Finding, Severity, probe_folder, write_next_step
 from sqlite_sink.config import SqliteSinkConfig
 from sqlite_sink.failure import translate
 from sqlite_sink.table import Table
@@ -52,6 +52,6 @@ def _place(subject: str, path: Path) -> Finding | None:
         probe_folder(real.parent)
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         text = getattr(error, "strerror", None) or str(error)
-        step = "set another path:, or give the agent's user permission to write there"
+        step = f"set another path:, or {write_next_step(error)}" if isinstance(error, OSError) else "set another path:"
         return Finding(Severity.CRITICAL, subject, f"cannot be created: {text}", step)
     return Finding(Severity.OK, subject, "will be created")

@@ -368,7 +368,8 @@ class DeviceWorker:
             error, answered_ns = reading.error, reading.answered_ns
             tags_read = len(group) - len(reading.bad)
             if not tags_read:
-                message = f"none of its {len(group)} tags could be read: {error or reading.reason(reading.bad)}"
+                none = "its only tag could not" if len(group) == 1 else f"none of its {len(group)} tags could"
+                message = f"{none} be read: {error or reading.reason(reading.bad)}"
         except BaseException as defect:
             error = DriverFailed.after(defect, self._driver)
             batch = group.nothing_read(begun, time_ns)

@@ -117,7 +117,8 @@ class _Examination:
         for request, silence in silent:
             step = f"look at the addresses of {_some(request.tags)}"
             yield Finding(Severity.CRITICAL, subject, f"{request.what}: {silence}", step)
-        summary = f"{len(group):,} tags in {_milliseconds(self._clock.monotonic() - begun)}"
+        tags = "1 tag" if len(group) == 1 else f"{len(group):,} tags"
+        summary = f"{tags} in {_milliseconds(self._clock.monotonic() - begun)}"
         if bad:
             reason = next(iter(bad.values()))
             message = f"{summary}, {len(bad)} of them BAD: {_names(list(bad))} ({reason})"

@@ -86,6 +86,5 @@ def _unclaimed(groups: Sequence[GroupConfig], files: Mapping[Path, CsvTags]) -> 
         lost = [(group, tag.place) for group, tag in file.rows if group is not None and group not in known]
         if lost:
             names = ", ".join(sorted({str(group) for group, _ in lost}))
-            yield lost[0][1].problem(
-                f"{len(lost)} tags belong to groups that are not configured: {names}", warning=True
-            )
+            tags = "1 tag belongs" if len(lost) == 1 else f"{len(lost)} tags belong"
+            yield lost[0][1].problem(f"{tags} to groups that are not configured: {names}", warning=True)
