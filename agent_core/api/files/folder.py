@@ -14,7 +14,7 @@ _RIGHTS: Final = "give the agent's user the right to write there"
 _ROOM: Final = "free space there"
 _DISK: Final = "check the disk or mount behind it"
 _NEXT_STEPS: Final[Mapping[int | None, str]] = {
-    errno.EROFS: "mount it for writing; a disk with errors becomes read-only by itself, so check it",
+    errno.EROFS: "mount it for writing, and check the disk: errors make a system mount it read-only",
     errno.ENOSPC: _ROOM,
     getattr(errno, "EDQUOT", errno.ENOSPC): _ROOM,
     errno.EIO: _DISK,
