@@ -80,7 +80,8 @@ class BufferStats:
     ``recovered_records``: records found in the store when it was opened (durable buffers), or leased from a shared one.
     ``oldest_age_seconds``: age since ``append`` of the oldest record that is not leased, 0.0 when there is none.
     ``stored_bytes`` is None in memory. ``backlog_messages``: messages of a shared buffer that wait for whichever agent
-    fetches them; they are in no agent's ledger.
+    fetches them; they are in no agent's ledger. ``damaged_records``: records that were pending and cannot be read any
+    more, since the buffer was opened; the core counts them as dropped.
     """
 
     capacity_records: int
@@ -90,6 +91,7 @@ class BufferStats:
     oldest_age_seconds: float = 0.0
     stored_bytes: int | None = None
     backlog_messages: int | None = None
+    damaged_records: int = 0
 
     @property
     def pending_records(self) -> int:
@@ -122,8 +124,10 @@ class Buffer(Component, Protocol):
     def append(self, batch: Batch) -> Batch:
         """Take the records and return those evicted to make room (possibly some of the new ones); EMPTY when all fit.
 
-        The caller owns the evicted records from here on. Raises OSError when a durable buffer cannot store: then it has
-        taken nothing and evicted nothing.
+        The caller owns the evicted records from here on. A durable buffer keeps them in its store until the calling
+        thread's next ``append``, or ``close``: a crash meanwhile repeats them. Raises OSError when a durable buffer
+        cannot store: then it has taken nothing and evicted nothing, but after a crash its store may have the records
+        all the same. Whatever is repeated is recognised by a sink that is ``idempotent``.
         """
 
     def lease(self, max_records: int, max_wait_seconds: float) -> Lease | None:
@@ -210,6 +214,7 @@ class DropReason(StrEnum):
 
     BUFFER_FULL = "buffer_full"
     BUFFER_FAILED = "buffer_failed"
+    BUFFER_DAMAGED = "buffer_damaged"
     FALLBACK_FAILED = "fallback_failed"
     AGENT_STOPPING = "agent_stopping"
     SHUTDOWN = "shutdown"

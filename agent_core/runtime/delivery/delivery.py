@@ -103,6 +103,8 @@ class Delivery:
         self._workers = workers
         self._replay = replay
         self._given_up = False
+        self._damage_lock = threading.Lock()
+        self._counted_damaged = 0
         self._divert_after = config.divert_after_seconds if workers.diverts else None
         limits = Limits(config.write_limit_seconds, self._divert_after)
         self._overflow = Overflow(context, diverter, gate)
@@ -176,7 +178,8 @@ class Delivery:
         return self._watch
 
     def look_at_backlog(self) -> None:
-        """For the watch's ``run``: see whether the backlog shrinks."""
+        """For the watch's ``run``: see whether the backlog shrinks, and what the buffer has lost."""
+        self._count_damaged()
         if self._replay is not None:
             self._replay.look()
 
@@ -213,6 +216,7 @@ class Delivery:
             pass
         if self.buffer.durable:
             self._workers.end(deadline)
+            self._count_damaged()
             return
         self._spill_ready()
         now = clock.monotonic()
@@ -234,6 +238,16 @@ class Delivery:
         if lost:
             self._context.events.records_dropped(self.sink_id, lost, DropReason.SHUTDOWN)
         return lost
+
+    def _count_damaged(self) -> None:
+        """Records that the buffer cannot read any more are dropped: nobody else would ever account for them."""
+        with self._damage_lock:
+            damaged = max(0, self._buffer_stats().damaged_records - self._counted_damaged)
+            self._counted_damaged += damaged
+        if damaged:
+            reason = DropReason.BUFFER_DAMAGED
+            self._context.move(Account.PENDING, Account.DROPPED, damaged, reason)
+            self._context.events.records_dropped(self.sink_id, damaged, reason)
 
     def _pending(self) -> int:
         return self._context.ledger.snapshot(self.sink_id).pending

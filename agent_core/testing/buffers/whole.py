@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from agent_core.api import Batch, Buffer, SystemClock
 from agent_core.testing.background import Background
 from agent_core.testing.buffers.case import FOREVER, POLICIES, BufferCase, MakeOpen, not_shared
+from agent_core.testing.buffers.durable import DurableModel
 from agent_core.testing.buffers.model import BufferModel
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, numbers
@@ -26,11 +28,15 @@ class WholeTests(BufferCase):
     """The ledger balances, whatever happens in whatever order."""
 
     model_examples: ClassVar[int] = 100
-    """How many runs of the model test; each has up to 30 steps. Fewer for a buffer that writes to a slow disk."""
+    """How many runs of the model test; each has up to 30 steps. A durable buffer, whose disk may be slow, has 12."""
+
+    def _examples(self, buffer: Buffer) -> int:
+        return min(self.model_examples, 12) if buffer.durable else self.model_examples
 
     @pytest.mark.parametrize("when_full", POLICIES)
     def test_it_behaves_like_its_model(self, tmp_path: Path, when_full: str) -> None:
         folders = (tmp_path / f"run-{number}" for number in itertools.count())
+        probe = self.make_buffer(tmp_path, capacity=1, when_full=when_full, clock=ManualClock())
 
         def make(*, capacity: int, when_full: str, clock: ManualClock) -> Buffer:
             folder = next(folders)
@@ -46,7 +52,35 @@ class WholeTests(BufferCase):
         run_state_machine_as_test(
             Machine,
             settings=settings(
-                max_examples=self.model_examples,
+                max_examples=self._examples(probe),
+                stateful_step_count=30,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+    @pytest.mark.parametrize("when_full", POLICIES)
+    def test_a_durable_buffer_behaves_like_its_model_over_crashes(self, tmp_path: Path, when_full: str) -> None:
+        probe = self.make_buffer(tmp_path, capacity=1, when_full=when_full, clock=ManualClock())
+        if not probe.durable:
+            pytest.skip("the buffer says that it is not durable")
+
+        def make_folders() -> Iterator[Path]:
+            for number in itertools.count():
+                folder = tmp_path / f"life-{number}"
+                folder.mkdir()
+                yield folder
+
+        folders = make_folders()
+
+        class Machine(DurableModel):
+            def __init__(machine) -> None:  # noqa: N805 - self is the test
+                super().__init__(self.make_buffer, when_full, folders)
+
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=min(5, self.model_examples),
                 stateful_step_count=30,
                 database=None,
                 suppress_health_check=list(HealthCheck),

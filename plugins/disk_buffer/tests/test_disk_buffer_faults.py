@@ -206,6 +206,7 @@ def test_a_damaged_batch_is_set_aside_and_the_others_come(tmp_path: Path) -> Non
     assert buffer.stats().pending_records == 0
     [finding] = buffer.advice()
     assert "3 records in its file are damaged" in finding.message
+    assert buffer.stats().damaged_records == 3
     buffer.close()
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT position, records FROM damaged").fetchall() == [(6, 3)]

@@ -16,7 +16,10 @@ from runs.counting.counted_run import CountedRun
 POISON_EVERY: Final = 151
 """Number 150 is the first poison."""
 
-BUFFERS: Final[Mapping[str, str]] = {"memory_buffer": "{type: memory_buffer}"}
+BUFFERS: Final[Mapping[str, str]] = {
+    "memory_buffer": "{type: memory_buffer}",
+    "disk_buffer": "{type: disk_buffer}",
+}
 """The YAML of each buffer. A new one needs a column in every ``fates`` below, and one in the document."""
 
 
@@ -90,54 +93,54 @@ def _not_whole_on_disk(run: CountedRun) -> range:
 MOMENTS: Final = (
     Moment(
         "records wait in the buffer",
-        {"memory_buffer": Fate.LOST},
+        {"memory_buffer": Fate.LOST, "disk_buffer": Fate.KEPT},
         _numbers(100, 500),
         prepare=_held("execute", 2),
         numbers=500,
     ),
     Moment(
         "a write was sent and is not committed",
-        {"memory_buffer": Fate.LOST},
+        {"memory_buffer": Fate.LOST, "disk_buffer": Fate.KEPT},
         _numbers(100, 200),
         prepare=_held("commit", 2),
     ),
     Moment(
         "a write is committed and its answer not seen",
-        {"memory_buffer": Fate.KEPT},
+        {"memory_buffer": Fate.KEPT, "disk_buffer": Fate.RECOGNISED},
         _numbers(100, 200),
         prepare=_held("commit", 2, "after"),
     ),
     Moment(
         "the other records of a batch are committed, the rejected ones not yet in the fallback",
-        {"memory_buffer": Fate.LOST},
+        {"memory_buffer": Fate.LOST, "disk_buffer": Fate.KEPT},
         _numbers(150, 151),
         hold="before rejected:1",
         poison=True,
     ),
     Moment(
         "rejected records are in the fallback, their batch is not settled",
-        {"memory_buffer": Fate.KEPT},
-        _numbers(100, 200),
+        {"memory_buffer": Fate.KEPT, "disk_buffer": Fate.REPEATED},
+        _numbers(150, 151),
         hold="after rejected:1",
         poison=True,
     ),
     Moment(
         "records are being appended to the fallback: those not whole on disk",
-        {"memory_buffer": Fate.LOST},
+        {"memory_buffer": Fate.LOST, "disk_buffer": Fate.KEPT},
         _not_whole_on_disk,
         hold="half appended:2",
         away=True,
     ),
     Moment(
         "records are in the fallback, their batch is not settled",
-        {"memory_buffer": Fate.KEPT},
+        {"memory_buffer": Fate.KEPT, "disk_buffer": Fate.RECOGNISED},
         _numbers(100, 200),
         hold="after diverted:2",
         away=True,
     ),
     Moment(
         "a stop hands the buffer's records to the fallback: those not handed over",
-        {"memory_buffer": Fate.LOST},
+        {"memory_buffer": Fate.LOST, "disk_buffer": Fate.KEPT},
         _numbers(0, 500),  # one append has them all
         hold="before diverted:1",
         numbers=500,

@@ -41,6 +41,7 @@ class Killed:
         self._folder = case.folder
         self._server = server
         self._moment = moment
+        self.recovered = 0
         self._words = {
             "FIRST": 0,
             "AT_LEAST": moment.numbers,
@@ -74,7 +75,11 @@ class Killed:
             if moment.stop:
                 wait_until(lambda: self.run.ended and "warehouse down" in self.run.status, what="a sink that is away")
                 agent.interrupt()
-            wait_until(lambda: held.exists() or self._hanging(), what=f"the moment: {moment}")
+            # A durable buffer hands nothing over: a stop is then over before the moment comes.
+            wait_until(
+                lambda: held.exists() or self._hanging() or (moment.stop and not agent.running()),
+                what=f"the moment: {moment}",
+            )
             if not moment.replay:
                 wait_until(lambda: self.run.ended, what="the last number")
             agent.kill()
@@ -90,6 +95,7 @@ class Killed:
         with self.run.agent(self._words | {"FIRST": first, "AT_LEAST": 100, "MAX_FILE_AGE": "100ms"}) as agent:
             self.run.wait_for_catch_up()
             self.run.stop()
+            self.recovered = agent.ledger("warehouse").get("recovered", 0)
         assert "line found unreadable" not in agent.output, "what was half written has been cut off"
         lines = outcomes.read_text("utf-8").splitlines()[before:]
         return sum(duplicates for _, _, duplicates, _ in map(json.loads, lines))
@@ -98,8 +104,15 @@ class Killed:
         return any(rule["fired"] for rule in self._server.faults())
 
 
-@pytest.mark.parametrize("buffer", BUFFERS)
-@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+CELLS = [
+    # A replay knows nothing of the buffer: one column of it is enough for a default run.
+    pytest.param(moment, buffer, id=f"{moment}-{buffer}", marks=pytest.mark.chaos if moment.replay and later else ())
+    for moment in MOMENTS
+    for later, buffer in enumerate(BUFFERS)
+]
+
+
+@pytest.mark.parametrize(("moment", "buffer"), CELLS)
 def test_killed_while(case: Case, server: Standin, moment: Moment, buffer: str) -> None:
     killed = Killed(case, server, buffer, moment)
     if moment.replay:
@@ -107,6 +120,11 @@ def test_killed_while(case: Case, server: Standin, moment: Moment, buffer: str) 
     affected = killed.die()
     emitted = BACKLOG if moment.replay else moment.numbers
     recognised = killed.go_on(emitted)
+
+    if buffer == "memory_buffer":
+        assert killed.recovered == 0
+    elif not moment.replay:
+        assert killed.recovered >= len(affected)
 
     in_table = Counter(row.number for row in rows_in_table(server))
     rejected = Counter(row.number for row in rows_in_files(case.fallback_files(kind="rejected")))
@@ -119,8 +137,9 @@ def test_killed_while(case: Case, server: Standin, moment: Moment, buffer: str) 
         found = (in_table[number], rejected[number])
         assert found == ((0, expected) if poison else (expected, 0)), f"number {number} is {found} times there"
     if fate is Fate.RECOGNISED:
-        assert recognised == len(affected)
-    elif fate is Fate.KEPT:
+        # A durable buffer forgets what was settled a moment later, so the batch before may come again as well.
+        assert recognised in (len(affected), len(affected) + 100 * (buffer == "disk_buffer"))
+    elif fate is Fate.KEPT and buffer == "memory_buffer":
         assert recognised == 0
 
 

@@ -216,6 +216,7 @@ class DiskBuffer:
                 recovered_records=self._recovered,
                 oldest_age_seconds=0.0 if oldest_at is None else self._clock.monotonic() - oldest_at,
                 stored_bytes=round(self._bytes),
+                damaged_records=self._damaged,
             )
 
     def advice(self) -> Sequence[Finding]:
