@@ -7,9 +7,9 @@ from typing import Final
 __all__ = ["recognise_stranger"]
 
 _BEGINNINGS: Final = {
-    b"HTTP/": "an HTTP server",
-    b"<!DOCTYPE": "an HTTP server",
-    b"<html": "an HTTP server",
+    b"HTTP": "an HTTP server",
+    b"<!DO": "an HTTP server",
+    b"<htm": "an HTTP server",
     b"SSH-": "an SSH server",
     b"220 ": "an FTP or mail server",
     b"\x15\x03": "a TLS server",

@@ -23,6 +23,7 @@ from agent_core.api import (
     ReadRefused,
     TagSpec,
     UnclearRefusal,
+    WrongAnswer,
 )
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, within
 
@@ -243,3 +244,23 @@ def test_a_wrong_route_is_unreachable(peer: PeerProcess, make_driver: MakeDriver
     driver = make_driver(address=peer.address, data_code=code, network_no=3)
     with pytest.raises(DeviceUnreachable, match="check network_no"):
         driver.read_block("D", 0, 1)
+
+
+OTHERS: dict[str, tuple[bytes, bytes]] = {
+    "network 3 PC 255 module 3FF station 0": (b"\xd0\x00\x03\xff\xff\x03\x00", b"D00003FF03FF00"),
+    "network 0 PC 1 module 3FF station 0": (b"\xd0\x00\x00\x01\xff\x03\x00", b"D000000103FF00"),
+    "network 0 PC 255 module 3FF station 2": (b"\xd0\x00\x00\xff\xff\x03\x02", b"D00000FF03FF02"),
+}
+
+
+def test_an_answer_of_another_station_is_not_taken_and_both_are_named(make_driver: MakeDriver, code: str) -> None:
+    ends = {"binary": b"\x04\x00\x00\x00\x01\x00", "ascii": b"000800000001"}
+
+    def of(head: bytes) -> Behaviour:
+        return lambda connection, request: connection.sendall(head + ends[code])
+
+    with scripted_device(*(of(heads[code == "ascii"]) for heads in OTHERS.values())) as address:
+        driver = make_driver(address=address, data_code=code)
+        for station in OTHERS:
+            with pytest.raises(WrongAnswer, match=f"it answered as {station}, asked was network 0 PC 255 module 3FF"):
+                driver.read_block("D", 0, 1)

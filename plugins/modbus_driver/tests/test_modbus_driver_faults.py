@@ -8,11 +8,21 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from modbus_driver.driver import ModbusDriver
-from plant.driver_faults import DriverFaultContract, once_it_is_back
+from modbus_driver.misfit import crc
+from plant.driver_faults import DriverFaultContract
 from plant.process import ModbusPlant
 from plant.scripted_device import Behaviour, scripted_device
 
-from agent_core.api import DataType, DeviceBusy, DeviceUnreachable, DriverError, ReadRefused, TagSpec, UnclearRefusal
+from agent_core.api import (
+    DataType,
+    DeviceBusy,
+    DeviceUnreachable,
+    DriverError,
+    ReadRefused,
+    TagSpec,
+    UnclearRefusal,
+    WrongAnswer,
+)
 
 MakeDriver = Callable[..., ModbusDriver]
 
@@ -49,27 +59,65 @@ def good(payload: bytes) -> Behaviour:
     return lambda connection, request: connection.sendall(answer(request, payload))
 
 
-@pytest.mark.parametrize("transaction", [0, 4711])
-def test_an_answer_to_another_request_is_not_taken(make_driver: MakeDriver, transaction: int) -> None:
-    def foreign(connection: socket.socket, request: bytes) -> None:
-        connection.sendall(answer(request, b"\xde\xad", transaction=transaction))
-
-    with scripted_device(foreign, good(b"\x00\x01")) as address:
-        driver = make_driver(address=address, timeout=0.2)
-        with pytest.raises(DeviceUnreachable):
-            driver.read_block("hr", 0, 1)
-        assert once_it_is_back(driver, lambda: driver.read_block("hr", 0, 1)) == b"\x00\x01"
+def changed(start: int, *data: int) -> Callable[[bytes], bytes]:
+    """The right answer, but for some bytes."""
+    return lambda right: right[:start] + bytes(data) + right[start + len(data) :]
 
 
-def test_an_answer_of_another_function_is_not_taken(make_driver: MakeDriver) -> None:
+def rtu(right: bytes) -> bytes:
+    return right[6:] + crc(right[6:])
+
+
+MISFITS: dict[str, Callable[[bytes], bytes]] = {
+    "it answered to transaction 0, asked was 1": changed(0, 0, 0),
+    "it answered to transaction 2, asked was 1": changed(0, 0, 2),
+    "it answered as unit 255, asked was 17": changed(6, 255),
+    "it answered as unit 0, asked was 17": changed(6, 0),
+    "it answered with function 4, asked was 3": changed(7, 4),
+    "it answered with function 4, asked was 3 ": changed(7, 0x84, 2),
+    "the length 6 of its answer does not fit function 3": changed(4, 0, 6),
+    "the length 5 of its answer does not fit function 3": changed(8, 4),
+    "the length 5 of its answer does not fit function 131": changed(7, 0x83, 2),
+    "the answer begins with 00 01 00 07, which is not Modbus TCP": changed(2, 0, 7),
+    "it answered with an RTU frame: set the gateway to Modbus TCP": rtu,
+    "it answered with an RTU frame: set the gateway to Modbus TCP ": lambda _: b"\x11\x83\x02" + crc(b"\x11\x83\x02"),
+    "an HTTP server answered, not a Modbus device": lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+def test_what_is_not_the_answer_is_never_a_value_and_is_said_at_once(make_driver: MakeDriver) -> None:
+    def devious(change: Callable[[bytes], bytes]) -> Behaviour:
+        return lambda connection, request: connection.sendall(change(answer(request, b"\xde\xad")))
+
+    with scripted_device(*map(devious, MISFITS.values()), good(b"\x00\x01")) as address:
+        for reason in MISFITS:
+            driver = make_driver(address=address, unit_id=17)
+            with pytest.raises(WrongAnswer) as raised:
+                driver.read_block("hr", 0, 1)
+            assert reason.strip() in str(raised.value)
+        assert driver.read_block("hr", 0, 1) == b"\x00\x01", "the connection was closed, and is made again"
+
+
+def test_an_answer_that_comes_twice_is_passed_over_the_second_time(make_driver: MakeDriver) -> None:
+    def twice(connection: socket.socket, request: bytes) -> None:
+        right = answer(request, request[8:10])
+        connection.sendall(right)
+        connection.sendall(right)
+
+    with scripted_device(twice) as address:
+        driver = make_driver(address=address)
+        assert [driver.read_block("hr", number, 1) for number in range(5)] == [bytes((0, n)) for n in range(5)]
+
+
+def test_a_write_that_another_one_is_confirmed_for_is_not_done(make_driver: MakeDriver) -> None:
     def other(connection: socket.socket, request: bytes) -> None:
-        connection.sendall(answer(request, b"\xde\xad", function=6))
+        connection.sendall(changed(9, 8)(request))
 
-    with scripted_device(other, good(b"\x00\x01")) as address:
-        driver = make_driver(address=address, timeout=0.2)
-        with pytest.raises(DeviceUnreachable):
-            driver.read_block("hr", 0, 1)
-        assert once_it_is_back(driver, lambda: driver.read_block("hr", 0, 1)) == b"\x00\x01"
+    with (
+        scripted_device(other) as address,
+        pytest.raises(WrongAnswer, match=r"it confirmed 16 00 08 .*asked was 16 00 07"),
+    ):
+        make_driver(address=address).write_bit(BIT, True)
 
 
 def test_an_answer_of_another_length_is_refused(make_driver: MakeDriver) -> None:

@@ -11,8 +11,9 @@ from itertools import count
 from typing import Final
 
 import pytest
+from asyncua.common.utils import Buffer
 from opcua_driver.driver import OpcuaDriver
-from opcua_driver.meter import MAX_BYTES, MAX_CHUNKS
+from opcua_driver.meter import MAX_BYTES, MAX_CHUNKS, WrongMessage, is_answer
 
 from agent_core.api import DeviceUnreachable
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
@@ -108,3 +109,13 @@ def test_a_server_that_sends_without_end_is_cut_off_long_before_the_time_is_up(
     finally:
         driver.close()
         hostile.close()
+
+
+def test_a_message_of_another_kind_is_no_answer() -> None:
+    def message(number: int) -> Buffer:
+        return Buffer(struct.pack("<BBH", 1, 0, number))
+
+    assert is_answer(message(634), "ReadRequest")
+    with pytest.raises(WrongMessage, match="it answered with message 676, asked was ReadResponse"):
+        is_answer(message(676), "ReadRequest")
+    assert is_answer(message(676), "WriteRequest")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from plant.driver_faults import DriverFaultContract
 from plant.peer import PeerProcess
+from plant.scripted_device import scripted_device
 from s7_driver.driver import S7Driver
 
 from agent_core.api import (
@@ -20,6 +23,7 @@ from agent_core.api import (
     ReadRefused,
     TagSpec,
     UnclearRefusal,
+    WrongAnswer,
 )
 
 MakeDriver = Callable[..., S7Driver]
@@ -148,3 +152,45 @@ def test_a_server_that_speaks_another_protocol_is_unreachable(responder_address:
 def responder_address(tmp_path: Path) -> Iterator[str]:
     with PeerProcess("mc_responder", tmp_path) as peer:
         yield peer.address
+
+
+def packet(content: bytes) -> bytes:
+    return b"\x03\x00" + (4 + len(content)).to_bytes(2, "big") + content
+
+
+def pdu(request: bytes, parameters: bytes, data: bytes = b"", sequence: int = 0) -> bytes:
+    """An answer to a request in its packet, whose number is off by ``sequence``."""
+    number = int.from_bytes(request[11:13], "big") + sequence
+    head = b"\x32\x03\x00\x00" + struct.pack(">HHHH", number, len(parameters), len(data), 0)
+    return packet(b"\x02\xf0\x80" + head + parameters + data)
+
+
+READ = b"\x04\x01"
+ITEM = b"\xff\x04\x00\x10\x00\x01"
+MISFITS: dict[str, Callable[[bytes], bytes]] = {
+    "expected sequence 2, got 1": lambda request: pdu(request, READ, ITEM, sequence=-1),
+    "expected sequence 2, got 3": lambda request: pdu(request, READ, ITEM, sequence=1),
+    "it answered with function 5, asked was 4": lambda request: pdu(request, b"\x05\x01", b"\xff"),
+    "4 bytes came where 2 belong": lambda request: pdu(request, READ, b"\xff\x04\x00\x20\x00\x01\x00\x02"),
+    "trailing bytes": lambda request: packet(pdu(request, READ, ITEM)[4:] + bytes(2)),
+    "an HTTP server answered, not a PLC": lambda request: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+def test_what_is_not_the_answer_is_never_a_value_and_is_said(make_driver: MakeDriver) -> None:
+    answers: list[Callable[[bytes], bytes]] = [*MISFITS.values(), lambda request: pdu(request, READ, ITEM)]
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        if request[5] == 0xE0:
+            connection.sendall(packet(b"\x06\xd0\x00\x01\x00\x01\x00"))
+        elif request[5] == 0xF0 and request[17] == 0xF0:
+            connection.sendall(pdu(request, b"\xf0\x00\x00\x01\x00\x01\x01\xe0"))
+        elif request[5] == 0xF0:
+            connection.sendall(answers.pop(0)(request))
+
+    with scripted_device(answer) as address:
+        driver = make_driver(address=address)
+        for reason in MISFITS:
+            with pytest.raises(WrongAnswer, match=reason):
+                driver.read_block("DB1", 0, 2)
+        assert driver.read_block("DB1", 0, 2) == b"\x00\x01"

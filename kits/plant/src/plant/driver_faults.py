@@ -29,6 +29,7 @@ from agent_core.api import (
     Driver,
     ItemDriver,
     TagSpec,
+    WrongAnswer,
 )
 from agent_core.testing.contract import Contract
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, within
@@ -109,10 +110,12 @@ class DriverFaultContract(Contract):
         self._is_unreachable_in_time(lambda: _read(driver, self.tags()[0]))
         self._is_back(gate, driver)
 
-    def test_garbage_is_unreachable(self, gate: TcpGate, driver: Driver) -> None:
+    def test_what_answers_instead_of_the_device_is_named(self, gate: TcpGate, driver: Driver) -> None:
         gate.obey("garble")
         for _ in range(2):  # in an answer, then at the log-in
-            self._is_unreachable_in_time(lambda: self._connect_and_read(driver))
+            in_time = within(self.connect_timeouts * self.timeout_seconds)
+            with in_time, pytest.raises(WrongAnswer, match="an HTTP server"):
+                self._connect_and_read(driver)
         self._is_back(gate, driver)
 
     def test_what_sends_without_end_is_given_up_in_time_and_cut(self) -> None:

@@ -10,7 +10,7 @@ import socket
 import time
 from typing import Final, NoReturn
 
-from agent_core.api import ConnectionLost, DeviceUnreachable
+from agent_core.api import ConnectionLost, DeviceUnreachable, WrongAnswer, recognise_stranger
 from melsec_driver.frame import Answer, BrokenFrame, Frames
 
 _RECEIVE_BYTES: Final = 65536
@@ -73,7 +73,8 @@ class Connection:
         except OSError as error:
             self._lose(f"the connection was lost: {error}", error)
         except BrokenFrame as error:
-            self.fail(str(error), error)
+            who = recognise_stranger(received)
+            self.fail_wrong(str(error) if who is None else f"{who} answered, not a PLC", error)
         self._has_answered = True
         return answer
 
@@ -81,6 +82,11 @@ class Connection:
         """Close, and raise DeviceUnreachable."""
         self.close()
         raise DeviceUnreachable(f"{self._where}: {reason}") from cause
+
+    def fail_wrong(self, reason: str, cause: Exception) -> NoReturn:
+        """Close, and raise WrongAnswer."""
+        self.close()
+        raise WrongAnswer(f"{self._where}: {reason}") from cause
 
     @staticmethod
     def _missing(received: bytes, frames: Frames) -> int:

@@ -115,7 +115,7 @@ class MelsecDriver:
                 return self._frames.bits(answer.data, units)
             words = self._frames.words(answer.data, units)
         except BrokenFrame as error:
-            self._connection.fail(str(error), error)
+            self._connection.fail_wrong(str(error), error)
         return _turn_words(words) if memory.is_text else words
 
     def check_write(self, tag: TagSpec) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from melsec_driver.device import Device
@@ -69,7 +70,7 @@ class Frames(Protocol):
         """Raises BrokenFrame when no answer begins with these four bytes."""
 
     def body_bytes(self, head: bytes) -> int:
-        """How many bytes follow ``head``. Raises BrokenFrame when it is no head of an answer."""
+        """How many bytes follow ``head``. Raises BrokenFrame when it is no head of an answer, or another station's."""
 
     def parse(self, body: bytes) -> Answer:
         """Take apart what follows the head. Raises BrokenFrame."""
@@ -89,6 +90,7 @@ class BinaryFrames:
     def __init__(self, route: Route, *, is_long: bool) -> None:
         self._route = route
         self._is_long = is_long
+        self._echo = struct.pack("<BBHB", *route[:4])
         self._reads = [self._start(READ, in_bits=in_bits) for in_bits in (False, True)]
 
     def greatest_number(self, device: Device) -> int:  # noqa: ARG002 - only ASCII code depends on it
@@ -121,6 +123,8 @@ class BinaryFrames:
             raise BrokenFrame(f"the answer begins with {start.hex(' ').upper()} instead of D0 00{hint}")
 
     def body_bytes(self, head: bytes) -> int:
+        if head[2:7] != self._echo:
+            raise _other_station(struct.unpack("<BBHB", head[2:7]), self._route)
         length = int.from_bytes(head[7:9], "little")
         if length < 2:
             raise BrokenFrame("the answer has no end code")
@@ -150,6 +154,7 @@ class AsciiFrames:
         self._route = route
         self._is_long = is_long
         self._xy_radix = xy_radix
+        self._echo = b"%02X%02X%04X%02X" % route[:4]
         self._reads = [self._start(READ, in_bits=in_bits) for in_bits in (False, True)]
 
     def greatest_number(self, device: Device) -> int:
@@ -183,6 +188,9 @@ class AsciiFrames:
             raise BrokenFrame(f"the answer begins with {start!r} instead of D000{hint}")
 
     def body_bytes(self, head: bytes) -> int:
+        if head[4:14].upper() != self._echo:
+            numbers = [_parse_hexadecimal(head[start:end]) for start, end in ((4, 6), (6, 8), (8, 12), (12, 14))]
+            raise _other_station(numbers, self._route)
         length = _parse_hexadecimal(head[14:18])
         if length < 4:
             raise BrokenFrame("the answer has no end code")
@@ -217,6 +225,14 @@ def _parse_hexadecimal(digits: bytes) -> int:
         return int.from_bytes(bytes.fromhex(digits.decode("ascii")), "big")
     except ValueError as error:
         raise BrokenFrame(f"the answer has {digits!r} where a number belongs") from error
+
+
+def _other_station(answered: Sequence[int], asked: Sequence[int]) -> BrokenFrame:
+    return BrokenFrame(f"it answered as {_station(answered)}, asked was {_station(asked)}")
+
+
+def _station(route: Sequence[int]) -> str:
+    return f"network {route[0]} PC {route[1]} module {route[2]:X} station {route[3]}"
 
 
 def _check_length(data: bytes, expected: int) -> None:

@@ -31,6 +31,7 @@ from agent_core.api import (
     TagSpec,
     UnclearRefusal,
     WordOrder,
+    WrongAnswer,
 )
 from modbus_driver.address import (
     AREA_UNITS,
@@ -44,6 +45,7 @@ from modbus_driver.address import (
 )
 from modbus_driver.answer import ANSWERS, Coils, DiscreteInputs, HoldingRegisters, InputRegisters, unpack_bits
 from modbus_driver.config import ModbusDriverConfig
+from modbus_driver.misfit import misfit
 
 EXCEPTIONS: Final = {
     1: "illegal function",
@@ -84,7 +86,10 @@ class ModbusDriver:
         self._log = context.log
         self._host, self._port = config.endpoint
         # pymodbus repeats a request three times by itself, which multiplies every time-out.
-        self._client = ModbusTcpClient(self._host, port=self._port, timeout=config.timeout, retries=0)
+        self._client = ModbusTcpClient(
+            self._host, port=self._port, timeout=config.timeout, retries=0, trace_packet=self._compare
+        )
+        self._request = b""
         for answer in ANSWERS:
             self._client.register(answer)
         registers = Area(unit_bits=16, max_units=config.max_registers, max_gap_units=config.max_gap)
@@ -196,6 +201,9 @@ class ModbusDriver:
         """One request and its answer. Closes the connection unless a whole answer to this very request came."""
         try:
             return self._client.execute(False, request)
+        except WrongAnswer:
+            self.close()
+            raise
         except (ModbusException, OSError) as error:
             lost = self._client.socket is None or isinstance(error, OSError)  # pymodbus drops a connection that ended
             self.close()
@@ -203,6 +211,14 @@ class ModbusDriver:
                 raise ConnectionLost(f"{self._config.address}: the connection was closed by the device") from error
             reason = f"no valid answer within {self._config.timeout:g} s"
             raise DeviceUnreachable(f"{self._config.address}: {reason}") from error
+
+    def _compare(self, sending: bool, data: bytes) -> bytes:
+        """pymodbus shows what it sends, and all that has come for it so far. It would wait for something better."""
+        if sending:
+            self._request = data
+        elif (reason := misfit(self._request, data)) is not None:
+            raise WrongAnswer(f"{self._config.address}: {reason}")
+        return data
 
     def _fail(self, message: str) -> NoReturn:
         self.close()

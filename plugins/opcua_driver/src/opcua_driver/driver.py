@@ -25,10 +25,12 @@ from agent_core.api import (
     ReadRefused,
     TagSpec,
     UnclearRefusal,
+    WrongAnswer,
 )
 from opcua_driver.address import parse_address
 from opcua_driver.config import OpcuaDriverConfig
 from opcua_driver.loop_thread import LoopThread
+from opcua_driver.meter import WrongMessage
 from opcua_driver.session import CLOSE_SECONDS, Session, read_value, silence_asyncua
 from opcua_driver.value import NO_NAMESPACE, to_readings
 
@@ -182,6 +184,8 @@ class OpcuaDriver:
             self._session = self._thread.call(_open_session(self._config, self._name), max(seconds, 0.0))
         except Exception as error:  # keys and certificates that do not fit fail in many ways
             self._abandon()
+            if isinstance(error, WrongMessage):
+                raise WrongAnswer(f"cannot connect to {self._config.address}: {error}") from error
             reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
             raise DeviceUnreachable(f"cannot connect to {self._config.address}: {reason}") from error
         address = self._config.address
@@ -242,9 +246,12 @@ class OpcuaDriver:
             for codes, refusal in ((TOO_LARGE, ReadRefused), (BUSY, DeviceBusy), (UNCLEAR, UnclearRefusal)):
                 if error.code in codes:
                     raise refusal(refused) from error
-        if isinstance(error, ConnectionError):
+        who = None if self._session is None else self._session.stranger
+        if isinstance(error, ConnectionError) and who is None:
             self._lose(_describe(error), error)
         self._abandon()
+        if who is not None or isinstance(error, WrongMessage):
+            raise WrongAnswer(f"{self._config.address}: {_no_server(who) if who else error}") from error
         reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
         raise DeviceUnreachable(f"{self._config.address}: {reason}") from error
 
@@ -265,14 +272,20 @@ async def _open_session(config: OpcuaDriverConfig, name: str) -> Session:
     session = Session(config, name)
     try:
         await session.open()
-    except BaseException:
+    except BaseException as error:
         session.abandon()
+        if session.stranger is not None:
+            raise WrongMessage(_no_server(session.stranger)) from error
         raise
     return session
 
 
 async def _abandon(session: Session) -> None:
     session.abandon()
+
+
+def _no_server(who: str) -> str:
+    return f"{who} answered, not an OPC UA server"
 
 
 def _is_timeout(error: Exception) -> bool:

@@ -34,12 +34,17 @@ class Session:
         keepalive = min(config.session_timeout / 3, LONGEST_KEEPALIVE_SECONDS)
         self._client = Client(config.address, timeout=config.timeout, watchdog_intervall=keepalive)
         self._client.name = self._client.description = name
-        meter(self._client.uaclient)
+        meter(self._client.uaclient, self._note_stranger)
+        self.stranger: str | None = None
+        """Who it was that answered, if that is no OPC UA server."""
         self._client.session_timeout = round(config.session_timeout * 1000)
         self.namespaces: dict[str, int] = {}
         """The server's namespaces by URI."""
         self.max_nodes_per_read = 0
         """What the server says it takes in one request; 0 when it does not say."""
+
+    def _note_stranger(self, who: str) -> None:
+        self.stranger = who
 
     async def open(self) -> None:
         """Connect, log in, and ask for the namespaces and the limit of a read."""

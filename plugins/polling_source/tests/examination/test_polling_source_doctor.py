@@ -19,6 +19,7 @@ from agent_core.api import (
     ItemReading,
     Severity,
     UnclearRefusal,
+    WrongAnswer,
 )
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.fake_drivers import FakeBlockDriver, FakeItemDriver
@@ -204,3 +205,12 @@ def test_the_doctor_tells_a_busy_device_from_a_bad_address(
     last = list(make_source({"PLC01": driver}, [group("A")]).diagnose())[1]
     assert last.message.endswith(bad)
     assert last.next_step == step
+
+
+@pytest.mark.parametrize("method", ["connect", "read_block"])
+def test_the_doctor_says_who_answers_instead(make_source: MakeSource, mocker: MockerFixture, method: str) -> None:
+    driver = FakeBlockDriver()
+    mocker.patch.object(driver, method, side_effect=WrongAnswer("it answered as unit 255, asked was 1"))
+    last = list(make_source({"PLC01": driver}, [group("A"), group("B")]).diagnose())[-1]
+    assert (last.subject, last.message) == ("device PLC01", "it answered as unit 255, asked was 1")
+    assert "unit or station number" in str(last.next_step)

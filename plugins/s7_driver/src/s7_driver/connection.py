@@ -22,15 +22,28 @@ from snap7.error import (
     S7StalePacketError,
     S7TimeoutError,
 )
-from snap7.s7protocol import S7Protocol, S7UserDataGroup, S7UserDataSubfunction, get_return_code_description
+from snap7.s7protocol import S7Function, S7Protocol, S7UserDataGroup, S7UserDataSubfunction, get_return_code_description
 
-from agent_core.api import ConnectionLost, DeviceBusy, DeviceUnreachable, DriverError, Log, ReadRefused, UnclearRefusal
+from agent_core.api import (
+    ConnectionLost,
+    DeviceBusy,
+    DeviceUnreachable,
+    DriverError,
+    Log,
+    ReadRefused,
+    UnclearRefusal,
+    WrongAnswer,
+    recognise_stranger,
+)
 from s7_driver.config import S7DriverConfig
 
 LOCAL_TSAP: Final = 0x0100
 SMALLEST_PDU: Final = 240
 READ_OVERHEAD: Final = 18
 """Bytes of a PDU that are not data in the answer to a read: header 12, parameters 2, item header 4."""
+
+_FUNCTION_AT: Final = 10
+"""Where a request names its function: behind the header."""
 
 SUCCESS: Final = 0xFF
 NO_SERVICE: Final = (0x8100, 0x8104)
@@ -59,6 +72,12 @@ class BoundedConnection(ISOTCPConnection):
     """Receives until a deadline instead of so long for each piece."""
 
     deadline = 0.0
+    begun = b""
+    """How the last answer begins."""
+
+    def send_data(self, data: bytes) -> None:
+        self.begun = b""
+        super().send_data(data)
 
     def _recv_exact(self, size: int) -> bytes:
         connection = self.socket
@@ -79,6 +98,7 @@ class BoundedConnection(ISOTCPConnection):
             if not piece:
                 raise ClosedByDevice("the connection was closed by the device")
             received += piece
+            self.begun = self.begun or received
         return received
 
 
@@ -113,10 +133,15 @@ class Connection:
             link.connect(self._config.timeout)
             request = self._protocol.build_setup_communication_request(1, 1, self._config.pdu_size)
             parameters = self._exchange(link, request)["parameters"]
+            if not isinstance(parameters, dict) or parameters.get("function_code") != S7Function.SETUP_COMMUNICATION:
+                raise S7ProtocolError("it did not answer to the setup of the communication")
         except (S7Error, OSError) as error:
+            who = recognise_stranger(link.begun)
             self.close()
+            if who is not None:
+                raise WrongAnswer(f"cannot connect to {self._where}: {who} answered, not a PLC") from error
             raise DeviceUnreachable(f"cannot connect to {self._where}: {error}") from error
-        agreed = parameters.get("pdu_length") if isinstance(parameters, dict) else None
+        agreed = parameters.get("pdu_length")
         self.pdu_size = min(agreed, self._config.pdu_size) if isinstance(agreed, int) else SMALLEST_PDU
         if self.pdu_size <= READ_OVERHEAD:
             self.close()
@@ -140,8 +165,7 @@ class Connection:
             request = self._protocol.build_read_request(area, db_number, start + first, S7WordLen.BYTE, count)
             data = self._ask(link, request, lambda kind, reason: kind(f"{where}: {reason}"))
             if len(data) != count:
-                self.close()
-                raise DeviceUnreachable(f"{self._where}: {len(data)} bytes came where {count} belong")
+                self._fail_wrong(f"{len(data)} bytes came where {count} belong")
             pieces.append(data)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -161,8 +185,7 @@ class Connection:
             self._protocol.check_userdata_response(answer, group, function)
             return self._protocol.parse_get_clock_response(answer)
         except (S7StalePacketError, S7PacketLostError) as error:
-            self.close()
-            raise DeviceUnreachable(f"{self._where}: {error}") from error
+            self._fail_wrong(str(error), error)
         except (S7ProtocolError, ValueError):
             return None
         except (S7Error, OSError) as error:
@@ -182,18 +205,21 @@ class Connection:
         try:
             answer = self._exchange(link, request)
         except S7ProtocolError as error:
-            if error.error_code is None or error.error_code in NO_SERVICE:
+            if error.error_code is None:
+                self._fail_wrong(str(error), error)
+            if error.error_code in NO_SERVICE:
                 self.close()
-                hint = "" if error.error_code is None else PUT_GET_HINT
-                raise DeviceUnreachable(f"{self._where}: {error}{hint}") from error
+                raise DeviceUnreachable(f"{self._where}: {error}{PUT_GET_HINT}") from error
             raise refused(_kind(error.error_code, WRONG_REQUEST, BUSY), str(error)) from error
         except (S7Error, OSError) as error:
             self._fail(error)
+        function = answer["parameters"].get("function_code") if isinstance(answer["parameters"], dict) else None
+        if function != request[_FUNCTION_AT]:
+            self._fail_wrong(f"it answered with function {function}, asked was {request[_FUNCTION_AT]}")
         item = answer["data"]
         code = item.get("return_code") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(code, int):
-            self.close()
-            raise DeviceUnreachable(f"{self._where}: the answer holds no item")
+            self._fail_wrong("the answer holds no item")
         if code != SUCCESS:
             reason = f"return code {code:02X} ({get_return_code_description(code)}{HINTS.get(code, '')})"
             raise refused(_kind(code, WRONG_ITEM), reason)
@@ -203,8 +229,15 @@ class Connection:
         """Close, and raise what the failure of a request means."""
         if isinstance(error, ClosedByDevice | ConnectionError):
             self._lose(str(error), error)
+        if isinstance(error, S7Error) and not isinstance(error, S7TimeoutError):
+            self._fail_wrong(str(error), error)
         self.close()
         raise DeviceUnreachable(f"{self._where}: {error}") from error
+
+    def _fail_wrong(self, reason: str, cause: Exception | None = None) -> NoReturn:
+        who = recognise_stranger(self._link.begun) if self._link is not None else None
+        self.close()
+        raise WrongAnswer(f"{self._where}: {reason if who is None else f'{who} answered, not a PLC'}") from cause
 
     def _lose(self, reason: str, cause: Exception | None = None) -> NoReturn:
         self.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from agent_core.api import Clock, ClockReader, DeviceUnreachable, DriverError, Finding, Severity, TagSpec
+from agent_core.api import Clock, ClockReader, DeviceUnreachable, DriverError, Finding, Severity, TagSpec, WrongAnswer
 from polling_source.engine.group import NAMES_IN_A_LOG_LINE, PollGroup
 from polling_source.engine.handshake import TriggerBit
 from polling_source.examination.device_clock import clock_finding
@@ -19,6 +19,8 @@ BUSY_SHARE: Final = 0.5
 
 MOST_SILENT: Final = 2
 """After so many requests in a row without an answer the device is given up: each costs a time-out."""
+
+WRONG_ANSWER: Final = "something answers, but not as asked: check address, port, protocol, and unit or station number"
 
 
 def diagnose(lineup: Lineup, clock: Clock) -> Iterator[Finding]:
@@ -41,6 +43,7 @@ class _Examination:
         self._clock = clock
         self._subject = f"device {connection.device.id}"
         self._silent_in_a_row = 0
+        self._last_error: DeviceUnreachable | None = None
         self._requests = 0
         self._slowest: tuple[float, Request] | None = None
 
@@ -50,6 +53,7 @@ class _Examination:
             self._link.connect()
         except DeviceUnreachable as error:
             step = "is it switched on, is the address right, does a firewall stand between?"
+            step = WRONG_ANSWER if isinstance(error, WrongAnswer) else step
             yield Finding(Severity.CRITICAL, self._subject, str(error), step)
             return
         yield Finding(Severity.OK, self._subject, f"connected in {_milliseconds(self._clock.monotonic() - begun)}")
@@ -59,6 +63,9 @@ class _Examination:
             begun = self._clock.monotonic()
             yield from self._of_group(group)
             if self._silent_in_a_row >= MOST_SILENT:
+                if isinstance(self._last_error, WrongAnswer):
+                    yield Finding(Severity.CRITICAL, self._subject, str(self._last_error), WRONG_ANSWER)
+                    return
                 step = "it accepts connections; is its protocol enabled, is the unit or station number right?"
                 yield Finding(Severity.CRITICAL, self._subject, "it does not answer", step)
                 return
@@ -106,6 +113,7 @@ class _Examination:
                 bad |= request.attempt(asked_at)
             except DeviceUnreachable as error:
                 silent.append((request, error))
+                self._last_error = error
                 self._silent_in_a_row += 1
                 if self._silent_in_a_row >= MOST_SILENT:
                     break
@@ -116,6 +124,7 @@ class _Examination:
             self._slowest = took if self._slowest is None or took[0] > self._slowest[0] else self._slowest
         for request, silence in silent:
             step = f"look at the addresses of {_some(request.tags)}"
+            step = WRONG_ANSWER if isinstance(silence, WrongAnswer) else step
             yield Finding(Severity.CRITICAL, subject, f"{request.what}: {silence}", step)
         tags = "1 tag" if len(group) == 1 else f"{len(group):,} tags"
         summary = f"{tags} in {_milliseconds(self._clock.monotonic() - begun)}"
