@@ -3,8 +3,8 @@
 Hooks build parts and announce events; data moves by plain method calls. The register hooks are called once, when a
 plugin is loaded. Each observer of a running agent hears its events in order, in a thread of its own: what it does there
 holds up nobody. Up to 1,000 events wait for it; when it has made no room for half a second, further ones are dropped
-for this observer, logged and counted. One that takes longer than 1 ms is named in the log, one that raises is logged
-and counted.
+for this observer, logged and counted. One that uses more than 1 ms of CPU time is named in the log, one that raises is
+logged and counted.
 """
 
 # A hook that returns something has no body here; pluggy calls only the implementations.

@@ -40,7 +40,7 @@ class Events:
 
     @property
     def observer_slow_calls(self) -> Mapping[str, int]:
-        """How often each observer exceeded its budget of 1 ms, by its name; a copy."""
+        """How often each observer exceeded its budget of 1 ms of CPU time, by its name; a copy."""
         return self._manager.guard.slow_calls
 
     @property

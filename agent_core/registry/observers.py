@@ -38,9 +38,9 @@ class ObserverGuard:
     Between ``open`` and ``close`` each observer hears its events in a thread of its own, so that one that hangs holds
     up nobody; what it cannot hear is dropped, logged and counted. Before and after, who announces calls it.
 
-    A function that raises is logged and counted; one that takes longer than ``budget_seconds`` of wall time is named
-    in the log and counted. Either way the caller continues with the next observer. ``timer`` gives seconds; ``clock``
-    is that of the log.
+    A function that raises is logged and counted; one that takes more than ``budget_seconds`` of the processor is named
+    in the log and counted: waiting costs nobody else anything. Either way the caller continues with the next observer.
+    ``timer`` gives seconds, of the clock and of the processor; ``clock`` is that of the log.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class ObserverGuard:
     ) -> None:
         self._budget = budget_seconds
         self._timer = time.perf_counter if timer is None else timer
+        self._processor = time.thread_time if timer is None else timer
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._slow_calls: dict[str, int] = {}
@@ -110,16 +111,16 @@ class ObserverGuard:
 
     def wrap(self, observer: str, hook: str, function: Callable[..., object]) -> Callable[..., None]:
         """``function`` as one that returns None and raises nothing, except KeyboardInterrupt in the main thread."""
-        timer, budget, under_way, get_ident = self._timer, self._budget, self._under_way, threading.get_ident
+        timer, processor, budget, under_way = self._timer, self._processor, self._budget, self._under_way
         plugin = (getattr(function, "__module__", None) or "").partition(".")[0]
         who = (observer, plugin, hook)
         mailbox = self._mailboxes.setdefault(observer, Mailbox(observer))
 
         @functools.wraps(function)
         def guarded(*args: object) -> None:
-            thread, started = get_ident(), timer()
+            thread, used_before = threading.get_ident(), processor()
             outer = under_way.get(thread)
-            under_way[thread] = (who, started)
+            under_way[thread] = (who, timer())
             try:
                 function(*args)
             except BaseException as error:
@@ -132,9 +133,9 @@ class ObserverGuard:
                     under_way.pop(thread, None)
                 else:
                     under_way[thread] = outer
-            elapsed = timer() - started
-            if elapsed > budget:
-                self._was_slow(observer, plugin, hook, elapsed)
+            used = processor() - used_before
+            if used > budget:
+                self._was_slow(observer, plugin, hook, used)
 
         if hook in AWAITED:
             return guarded

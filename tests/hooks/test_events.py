@@ -209,6 +209,17 @@ def test_a_slow_observer_is_named_in_the_log(
     assert events.observer_failures == {}
 
 
+def test_an_observer_that_waits_is_not_slow() -> None:
+    events = Events()
+
+    def wait(*_: object) -> None:
+        threading.Event().wait(0.02)
+
+    events.register_observer(observer_of("agent_batch_collected", wait))
+    announce(events, "agent_batch_collected")
+    assert events.observer_slow_calls == {}
+
+
 def test_ctrl_c_in_an_observer_is_not_swallowed(events: Events, mocker: MockerFixture) -> None:
     interrupted = mocker.stub()
     interrupted.side_effect = KeyboardInterrupt()

@@ -68,6 +68,7 @@ def _time(scheduler: Scheduler) -> ModuleType:
     module.__dict__.update(
         monotonic=scheduler.monotonic,
         perf_counter=scheduler.monotonic,
+        thread_time=scheduler.monotonic,
         time=lambda: scheduler.time_ns() / 1e9,
         time_ns=scheduler.time_ns,
         sleep=scheduler.sleep,

@@ -115,7 +115,7 @@ class AgentCollector(Collector):
         )
         yield _counter(
             "tagferry_slow_observer_calls",
-            "How often an observer took longer than 1 ms; the log names it.",
+            "How often an observer used the processor for more than 1 ms; the log names it.",
             (),
             [((), status.slow_observer_calls)],
         )
