@@ -450,3 +450,27 @@ def test_wrong_tags_stop_the_start_or_are_left_out_as_configured(
     assert [batch.names for batch in batches] == [("D1", "D2"), ("D9",)]
     assert caplog.messages[0].startswith("tag left out: problem=groups[0].tags[4]: tag Q0: 'Q0': write D100")
     assert caplog.messages[5] == "tags left out: count=9; tagferry check names each"
+
+
+def test_polls_that_take_too_long_are_said_but_not_those_of_a_device_that_was_away(
+    make_source: MakeSource, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = FakeBlockDriver()
+    line = Line(make_source({"PLC01": driver}, [group()]), clock)
+    line.run(3.0)
+
+    def time_out() -> None:
+        driver.down = True
+        clock.advance(5.0)
+
+    driver.before_read = time_out
+    line.run(1.0)
+    driver.down, driver.before_read = False, lambda: None
+    line.run(10.0)
+    assert line.workers[0].groups[0].missed > 4
+    assert "polls missed" not in caplog.text
+    driver.before_read = lambda: clock.advance(2.5)
+    line.run(120.0)
+    told = [message for message in caplog.messages if message.startswith("polls missed")]
+    assert 1 <= len(told) <= 3
+    assert "group=G missed=1 interval_seconds=1 last_poll_seconds=2.5" in told[0]

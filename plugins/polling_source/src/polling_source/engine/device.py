@@ -73,6 +73,8 @@ class DeviceWorker:
         self._thread: threading.Thread | None = None
         self._emit: Emit | None = None
         self._owed: list[PollGroup] = []
+        self._trouble_at = -math.inf
+        """When the device last did not answer, or answered again: monotonic seconds."""
         self._alive_at = 0.0
         """When a cycle last ended, or the schedule was laid out: monotonic seconds."""
 
@@ -301,7 +303,7 @@ class DeviceWorker:
     def _cycle(self, group: PollGroup) -> None:
         now = self._clock.monotonic()
         assert group.schedule
-        group.missed += group.schedule.take(now)
+        group.skipped(group.schedule.take(now), now, self._trouble_at)
         if self._backoff.holds(now):
             group.missed += 1
             self._owe(group)
@@ -415,11 +417,12 @@ class DeviceWorker:
                 every=self.id,
                 exc_info=error.__cause__,
             )
-        now = self._clock.monotonic()
+        now = self._trouble_at = self._clock.monotonic()
         retry_seconds = self._backoff.failed(now)
         self._outages.failed(now, error, self._backoff.failures, retry_seconds)
 
     def _answered(self) -> None:
         if self._backoff.down_since is not None:
-            self._outages.answered(self._clock.monotonic() - self._backoff.down_since)
+            self._trouble_at = self._clock.monotonic()
+            self._outages.answered(self._trouble_at - self._backoff.down_since)
             self._backoff.answered()

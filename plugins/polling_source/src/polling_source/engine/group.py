@@ -54,6 +54,8 @@ class PollGroup:
         self.missed = 0
         self._origin = Origin(source_id, config.device, config.id)
         self._log = log.with_interval(STATE_LOG_SECONDS)
+        self._overrun_log = log
+        self._overruns = 0
         self._told_bad: set[int] = set()
         self._told_stale = False
         self._names = tuple(tag.name for tag in reader.tags)
@@ -92,6 +94,23 @@ class PollGroup:
         if reading.error is None:
             self._log_bad_tags(reading)
         return reading, self._batcher.batch(reading, now, reading.answered_ns or time_ns)
+
+    def skipped(self, count: int, now: float, trouble_at: float) -> None:
+        """So many due times went by before one was taken. Told, unless the device was away (last at ``trouble_at``)."""
+        self.missed += count
+        if not count or self.interval_seconds is None or trouble_at > now - (count + 1) * self.interval_seconds:
+            return
+        self._overruns += count
+        if self._overrun_log.warning(
+            "polls missed",
+            group=self.id,
+            missed=self._overruns,
+            interval_seconds=self.interval_seconds,
+            last_poll_seconds=self._last_duration_seconds,
+            every=self.id,
+            next_step="a longer interval, fewer requests (tagferry check --plan), or connections: 2 if the device can",
+        ):
+            self._overruns = 0
 
     def nothing_read(self, now: float, time_ns: int) -> Batch:
         """The records of a cycle in which nothing could be read."""
