@@ -108,19 +108,24 @@ def test_a_file_that_cannot_even_be_cut_back_is_set_aside_and_salvaged(
     assert names_in(sink) == names_of(batch(1), batch(3))
 
 
-def test_records_whose_flush_failed_are_written_anew(sink: CsvSink, mocker: MockerFixture) -> None:
+def test_records_whose_flush_failed_are_written_anew(sink: CsvSink, folder: Path, mocker: MockerFixture) -> None:
     sink.divert(batch(1), SINK_DOWN)
     real, failures = os.fsync, [OSError(errno.EIO, "Input/output error")]
+    flushed: list[int] = []
 
     def fsync(descriptor: int) -> None:
         if failures:
             raise failures.pop()
         real(descriptor)
+        flushed.append(os.fstat(descriptor).st_size)
 
     mocker.patch("os.fsync", fsync)
+    (part,) = folder.glob("*.part")
+    size_bytes = part.stat().st_size
     with pytest.raises(RetryableError) as caught:
         sink.divert(batch(2), SINK_DOWN)
     assert (caught.value.throttle, caught.value.code) == (False, "EIO")
+    assert flushed == [size_bytes], "what was cut off does not come back after a power cut"
     sink.divert(batch(2), SINK_DOWN)
     sink.close()
     assert names_in(sink) == names_of(batch(1), batch(2))

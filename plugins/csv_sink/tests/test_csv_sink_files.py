@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from csv_sink.files.folder import Folder
 from csv_sink.files.memory import FolderMemory
-from csv_sink.files.part import Part
+from csv_sink.files.part import Part, salvage
 from csv_sink.sink import CsvSink
 from pytest_mock import MockerFixture
 
@@ -86,6 +87,34 @@ def test_records_are_on_disk_when_divert_returns(sink: CsvSink, folder: Path, mo
     assert fsync.call_count == (2 if os.name == "nt" else 3)
     (part,) = folder.glob("*.part")
     assert part.read_bytes().count(b"\n") == 5
+
+
+@POSIX
+def test_each_step_of_a_file_is_durable_before_the_next(
+    sink: CsvSink, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    rename = Path.rename
+
+    def note_sync(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    def note_rename(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    sink.divert(BATCH, SINK_DOWN)
+    sink.close()
+    assert steps == ["file", "folder", "rename", "folder"]
+    [file] = folder.glob("backup_*.csv")
+    torn = rename(file, file.with_suffix(".csv.part"))
+    with torn.open("ab") as stream:
+        stream.write(b"2026-01-01T00")
+    steps.clear()
+    assert salvage(torn).torn_bytes == 13
+    assert steps == ["file", "rename", "folder"]
 
 
 def test_a_file_is_completed_at_its_size(make_sink: Callable[..., CsvSink], folder: Path) -> None:

@@ -1,43 +1,20 @@
-"""What carrying a batch costs the gate."""
+"""What carrying a batch costs the gate, and what the stop has taken over."""
 
 from __future__ import annotations
 
 import threading
 from itertools import pairwise
-from types import TracebackType
 
 import pytest
 
-from agent_core.api import Batch, WriteOutcome
+from agent_core.api import Batch, Lease, RetryableError, WriteOutcome
+from agent_core.runtime.delivery.flight import LeaseFlight
 from agent_core.runtime.delivery.sink_gate import SinkGate, StateChanged
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.fakes import batch_of
 
 from ..conftest import MakeRig
-
-
-class CountedLock:
-    """A lock that counts how often it was taken."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self._lock = threading.Lock()
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        got = self._lock.acquire(blocking, timeout)
-        self.taken += got
-        return got
-
-    def release(self) -> None:
-        self._lock.release()
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+from .counted_lock import CountedLock
 
 
 def test_a_write_that_returns_takes_the_gates_lock_once(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +37,24 @@ def test_a_write_that_returns_takes_the_gates_lock_once(make_rig: MakeRig, monke
     rig.accept(batch_of(*range(20))).start()
     rig.observer.wait_for("batch_delivered", 10)
     assert [after - before for before, after in pairwise(taken_at_each_write)] == [1] * 9
+
+
+def test_records_that_the_stop_takes_over_just_before_they_would_be_stored_are_left_to_it(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[Lease] = []
+    begin_divert = SinkGate.begin_divert
+
+    def too_late(gate: SinkGate, flight: LeaseFlight) -> bool:
+        taken.extend(gate.land_all())
+        return begin_divert(gate, flight)
+
+    monkeypatch.setattr(SinkGate, "begin_divert", too_late)
+    rig = make_rig(max_records=2, max_retries=0)
+    assert rig.fallback is not None
+    rig.sink.script.append(RetryableError("away"))
+    rig.accept(batch_of(1, 2, 3, 4)).start()
+    rig.clock.wait_for_waiters()
+    rig.stop()
+    assert [lease.batch.values for lease in taken] == [(1, 2), (3, 4)]
+    assert (rig.fallback.diversions, rig.snapshot().pending) == ([], 4)

@@ -8,7 +8,7 @@ import pytest
 from agent_core.api import Account, Batch, Diversion, DivertReason, DropReason, Log, Rejection, WriteOutcome
 from agent_core.registry.events import Events
 from agent_core.runtime.delivery.diverter import Diverter
-from agent_core.runtime.delivery.fallback import Fallback
+from agent_core.runtime.delivery.fallback import Fallback, FallbackFailed
 from agent_core.runtime.delivery.flight import Flight
 from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.delivery.sink_context import SinkContext
@@ -69,6 +69,28 @@ def test_a_fallback_whose_answer_makes_no_sense_has_not_taken_the_records(refuse
     assert (ledger.snapshot("warehouse").pending, ledger.snapshot("warehouse").diverted) == (2, 0)
     [advice] = diverter.advice()
     assert advice.message.startswith("stores no records: ")
+
+
+def test_a_plain_sink_whose_outcome_does_not_add_up_has_not_taken_the_records() -> None:
+    sink = FakeSink()
+    sink.script.append(lambda _: WriteOutcome(0))
+    with pytest.raises(FallbackFailed, match="does not account for each of 2"):
+        Fallback("plain", sink).divert(batch_of(1, 2), Diversion(DivertReason.SINK_DOWN, 0))
+
+
+def test_rejected_records_that_the_fallback_refuses_as_well_are_dropped() -> None:
+    clock, ledger = ManualClock(), Ledger(["warehouse"])
+    context = SinkContext("warehouse", ledger, Events(), clock, Log("test", clock))
+    diverter = Diverter(context, Fallback("refusing", Refusing((Rejection(1, "TOO_LONG", ""),))))
+    flight = Flight(batch_of(1, 2, 3))
+    flight.outcome = WriteOutcome(1, 0, (Rejection(0, "NULL", ""), Rejection(2, "NULL", "")))
+    ledger.move("warehouse", Account.COLLECTED, Account.PENDING, 2)
+    stored = diverter.store_rejected(flight)
+    assert stored is not None
+    assert (stored.kept.values, stored.refused.values) == ((1,), (3,))
+    diverter.count_rejected(stored)
+    snapshot = ledger.snapshot("warehouse")
+    assert (snapshot.rejected, snapshot.dropped_by_reason, snapshot.pending) == (1, {"fallback_failed": 1}, 0)
 
 
 class Keeper(FakeSink):

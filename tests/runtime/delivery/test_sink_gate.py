@@ -1,8 +1,13 @@
 import threading
+from collections.abc import Callable
 
-from agent_core.api import AuthenticationError, RetryableError, SinkState
-from agent_core.runtime.delivery.sink_gate import SinkGate
+import pytest
+
+from agent_core.api import AuthenticationError, ConfigurationError, Lease, RetryableError, SinkState
+from agent_core.runtime.delivery.flight import LeaseFlight
+from agent_core.runtime.delivery.sink_gate import ProbeIntervals, SinkGate
 from agent_core.testing.clock import ManualClock
+from agent_core.testing.fakes import batch_of
 
 
 class Worker:
@@ -86,6 +91,50 @@ def test_a_sink_paused_while_down_resumes_down_with_a_probe_due() -> None:
     gate.resume()
     assert gate.state is SinkState.DOWN
     assert claim(gate, worker)
+
+
+def test_a_sink_that_fails_while_it_is_paused_resumes_down_with_a_probe_due() -> None:
+    gate, _, _ = make_gate()
+    worker = Worker()
+    gate.pause()
+    gate.down(worker, SinkState.DOWN, RetryableError("away"), 30)
+    assert gate.state is SinkState.PAUSED
+    gate.resume()
+    assert (gate.state, gate.next_probe_seconds()) == (SinkState.DOWN, 0)
+    assert claim(gate, worker)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "seconds"),
+    [
+        (AuthenticationError("refused"), SinkState.LOCKED_OUT, 30),
+        (ConfigurationError("no table"), SinkState.MISCONFIGURED, 60),
+        (RetryableError("away"), SinkState.DOWN, 30),
+        (RetryableError("busy", retry_after_seconds=1), SinkState.DOWN, 30),
+        (RetryableError("busy", retry_after_seconds=300), SinkState.DOWN, 300),
+        (RetryableError("full", throttle=True), SinkState.THROTTLED, 60),
+        (RetryableError("full", throttle=True, retry_after_seconds=300), SinkState.THROTTLED, 300),
+        (KeyError("bug"), SinkState.DOWN, 30),
+    ],
+)
+def test_the_first_probe_waits_for_its_interval_or_for_as_long_as_the_sink_wishes(
+    error: BaseException, state: SinkState, seconds: float
+) -> None:
+    assert ProbeIntervals(30, 60).after(error) == (state, seconds)
+
+
+@pytest.mark.parametrize(
+    "land", [SinkGate.returned, SinkGate.land, lambda gate, _: gate.land_all()], ids=["returned", "land", "land_all"]
+)
+def test_a_flight_that_has_landed_is_forgotten(land: Callable[[SinkGate, LeaseFlight], object]) -> None:
+    gate, clock, _ = make_gate()
+    flight = LeaseFlight(Lease(batch_of(1), 1))
+    gate.take_off(flight)
+    flight.calling_since = clock.monotonic()
+    clock.advance(5)
+    assert gate.longest_write_seconds() == 5
+    land(gate, flight)
+    assert gate.longest_write_seconds() == 0, "it would keep its batch in memory"
 
 
 def test_retrying_is_entered_from_up_only() -> None:

@@ -276,6 +276,42 @@ def test_an_outage_that_only_the_replay_sees_leaves_the_oldest_file_first(make_r
     wait_for_finished(rig, "backup_0.csv", "backup_1.csv", "backup_2.csv")
 
 
+def test_a_log_in_that_is_refused_to_the_replay_locks_the_sink_and_only_a_probe_makes_another(
+    make_rig: MakeRig,
+) -> None:
+    sink = FakeSink()
+    sink.open_script.append(AuthenticationError("ORA-01017"))
+    rig = with_backlog(make_rig, 1, sink=sink).start()
+    rig.observer.wait_for("sink_state_changed")
+    rig.clock.wait_for_waiters(2)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    backlog_of(rig).wait_for_looks(2)
+    rig.clock.wait_for_waiters(2)
+    assert (rig.observer.states(), sink.opens) == ([SinkState.LOCKED_OUT], 1)
+    rig.clock.advance(PROBE_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    assert (rig.observer.states()[-1], sink.opens) == (SinkState.UP, 2)
+
+
+def test_a_pause_between_two_batches_of_a_file_is_kept(make_rig: MakeRig) -> None:
+    sink = FakeSink()
+    rig = with_backlog(make_rig, 4, sink=sink)
+
+    def pause(batch: Batch) -> WriteOutcome:
+        rig.delivery.pause()
+        return sink.store(batch)
+
+    sink.script.append(pause)
+    rig.start()
+    sink.wait_until(lambda _: len(sink.written) == 1)
+    rig.clock.wait_for_waiters(2)
+    assert len(sink.written) == 1
+    rig.delivery.resume()
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    wait_for_finished(rig, "backup_0.csv")
+    assert len(sink.written) == 2
+
+
 def test_a_file_that_is_refused_as_a_whole_stops_no_live_data(make_rig: MakeRig) -> None:
     class OnConflictFail(FakeSink):
         def write(self, batch: Batch) -> WriteOutcome:
