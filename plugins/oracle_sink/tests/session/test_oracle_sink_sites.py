@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from oracle_sink.config import OracleSinkConfig
+from oracle_sink.session.dsn.address import _context
 from oracle_sink.session.dsn.login_limit import attempts_of, least_attempts, login_seconds
 from oracle_sink.sink import OracleSink
 from oracle_standin.process import Standin
@@ -123,3 +125,9 @@ def test_nothing_is_certain_about_a_name_that_a_file_explains(tmp_path: Path) ->
     (tmp_path / "tnsnames.ora").write_text("line1 = " + site(("a", 1)))
     account = {"dsn": "line1", "user": "u", "password": Secret(lambda: "p"), "config_dir": tmp_path}
     assert least_attempts(settings(OracleSinkConfig, DEFAULTS | account)) is None
+
+
+def test_the_doctor_leaves_the_name_in_a_certificate_to_the_driver() -> None:
+    account = {"dsn": "tcps://a/x", "user": "u", "password": Secret(lambda: "p")}
+    context = _context(settings(OracleSinkConfig, DEFAULTS | account))
+    assert (context.check_hostname, context.verify_mode) == (False, ssl.CERT_REQUIRED)

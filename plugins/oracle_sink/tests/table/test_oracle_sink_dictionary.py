@@ -14,6 +14,7 @@ from oracle_sink.table.dictionary import read_facts
 from oracle_sink.table.facts import Key, TableFacts
 from oracle_sink.table.identifiers import TableName, parse_table
 from oracle_standin.process import Standin
+from pytest_mock import MockerFixture
 
 from agent_core.api import Batch, ConfigurationError, Origin, Secret, Severity, WriteOutcome
 from agent_core.testing.clock import ManualClock
@@ -233,3 +234,11 @@ def test_a_column_that_only_the_database_fills_is_a_fault_of_the_configuration(
     sink.open()
     assert caplog.text == ""
     assert sink.write(batch("1.0", "2.0")).rejected == ()
+
+
+def test_a_synonym_for_a_table_of_another_database_is_refused_by_name(mocker: MockerFixture) -> None:
+    words = mocker.Mock()
+    words.rows.return_value = []
+    words.rows_if_there.return_value = [("SCOTT", "TAGS", "REMOTE")]
+    with pytest.raises(ConfigurationError, match=r"U\.T is a synonym for a table of another database \(REMOTE\)"):
+        dictionary._resolved(words, TableName("U", "T"))

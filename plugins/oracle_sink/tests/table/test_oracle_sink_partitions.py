@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from oracle_sink.sink import OracleSink
+from oracle_sink.table.partitions import PartitionWatch
 from oracle_standin.process import Standin
+from pytest_mock import MockerFixture
 
-from agent_core.api import Batch, Finding, Origin, Severity, WriteOutcome
+from agent_core.api import Batch, ComponentContext, Finding, Origin, RetryableError, Severity, WriteOutcome
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
@@ -130,3 +133,12 @@ def test_the_doctor_shows_what_the_sink_would_run(make_sink: MakeSink, database:
     shown = [f.message for f in make_sink(on_conflict="update").diagnose() if f.subject.endswith("statement")]
     assert [part.split(": ", 1)[1].split()[0] for part in shown] == ["INSERT", "SELECT", "UPDATE"]
     assert all(f'"{database.user.upper()}"."TAGFERRY_TEST"' in part for part in shown)
+
+
+def test_partitions_that_cannot_be_read_again_are_said(
+    mocker: MockerFixture, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    context = ComponentContext("warehouse", "line-1", tmp_path, "oracle_sink", ManualClock())
+    watch = PartitionWatch(context, mocker.Mock(side_effect=RetryableError("no session")))
+    watch._refresh(mocker.Mock())
+    assert "partitions not read: sink=warehouse error=no session" in caplog.text.replace('"', "")

@@ -26,7 +26,7 @@ from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import encode
 from pytest_mock import MockerFixture
 
-from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch, Origin, Secret, Value
+from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch, ConfigurationError, Origin, Secret, Value
 
 ORIGIN = Origin("s", "d", "g")
 SECOND = 1_000_000_000
@@ -396,3 +396,14 @@ def test_a_replay_is_known_by_the_times_of_what_was_there_and_forgotten_by_what_
     assert span.expects(known)
     span.learn(known, 0)
     assert not span.expects(known)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"columns": {"V": "valeu"}}, "columns: "), ({"key": ("TS", "TS")}, "key: "), ({"key": ("NONE",)}, "key: ")],
+)
+def test_columns_and_keys_that_are_none_are_refused_before_anything_is_written(
+    wrong: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{message}"):
+        plan_layout(replace(CONFIG, **wrong), layout().facts, "agent")  # type: ignore[arg-type]

@@ -17,7 +17,9 @@ import oracledb
 import pytest
 from oracle_sink.sink import OracleSink
 from oracle_sink.write.unsettled import batch_digest
+from oracle_sink.write.watermark import Watermark
 from oracle_standin.process import Standin, StandinError
+from pytest_mock import MockerFixture
 
 from agent_core.api import Batch, ConfigurationError, Origin, RetryableError, Value, WriteOutcome
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
@@ -290,3 +292,12 @@ def test_every_value_has_its_place_in_the_digest_of_a_batch() -> None:
     # 1.0, True and Decimal("1") are the same number in a batch of numbers.
     assert len({batch_digest(batch) for batch in batches}) == len(batches) - 2
     assert {batch_digest(batch) for batch in batches} == {batch_digest(batch.slice(0, 2)) for batch in batches}
+
+
+def test_a_row_that_another_process_has_made_is_left_to_it(mocker: MockerFixture) -> None:
+    session = mocker.MagicMock()
+    execute = session.connection.cursor.return_value.__enter__.return_value.execute
+    execute.side_effect = [oracledb.IntegrityError(mocker.Mock(full_code="ORA-00001")), None]
+    watermark = mocker.Mock(_numbers=0, _prefix="line-1/warehouse")
+    assert Watermark._new_writer(watermark, session).name == "line-1/warehouse/2"
+    assert session.connection.commit.call_count == 1
