@@ -94,7 +94,7 @@ class PolledNumbers(PollingSource):
                     "id": f"G{number}",
                     "device": f"PLC{number}",
                     "mode": "fixed",
-                    "interval": randomness.choice((0.5, 2.0, 6.0)),
+                    "interval": randomness.choice((2.0, 6.0)),
                     "tags": [
                         {"name": f"T{number}.{tag}", "address": f"D{WORDS * tag}", "data_type": "DWORD"}
                         for tag in range(world.settings.largest_batch)

@@ -13,6 +13,7 @@ import pytest
 from agent_core.testing.simulation.lives import Death, LifeError, live
 from agent_core.testing.simulation.primitives import Primitives
 from agent_core.testing.simulation.scheduler import Scheduler
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a life is a forked process")
 
@@ -116,6 +117,20 @@ def test_the_same_seed_gives_the_same_history_and_another_seed_another() -> None
 def test_time_passes_at_once_when_nobody_has_anything_to_do() -> None:
     waited, _ = outcome(waiting_for_a_minute, 0)
     assert waited == 60
+
+
+def test_a_life_that_computes_without_end_is_ended() -> None:
+    def spin(_: Death[None]) -> None:
+        while True:
+            pass
+
+    with pytest.raises(LifeError, match=r"still running after 0\.05 s of computing"):
+        live(spin, 0.05)
+
+
+def test_a_life_that_waits_for_something_real_is_ended() -> None:
+    with pytest.raises(LifeError, match=r"still running after 0\.1 s of real time: a thread waits"):
+        live(lambda _: threading.Event().wait(PATIENCE_SECONDS), 0.01)
 
 
 def test_what_a_life_raises_is_told_with_its_traceback() -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Generic, NoReturn, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -41,11 +41,15 @@ class LifeError(AssertionError):
     """A life did not end as one can end: it raised, hung in real time, or was ended by a signal."""
 
 
-def live(life: Callable[[Death[T]], T], real_seconds: int = 300) -> T:
+PATIENCE: Final = 10
+"""How many seconds a life may last on a busy machine for each that it may compute."""
+
+
+def live(life: Callable[[Death[T]], T], seconds: float = 300) -> T:
     """Run ``life`` in a forked process; what it returns, or was killed with.
 
-    Raises LifeError with the text of what ``life`` raised, or when it took longer than ``real_seconds``: then a thread
-    waits for something real.
+    Raises LifeError with the text of what ``life`` raised, or when it computed for longer than ``seconds``, or lasted
+    ten times as long: then a thread waits for something real.
     """
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -53,7 +57,7 @@ def live(life: Callable[[Death[T]], T], real_seconds: int = 300) -> T:
     child = os.fork()
     if not child:
         os.close(reading)
-        _be_born(life, Death(writing), real_seconds)
+        _be_born(life, Death(writing), seconds)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read()
@@ -66,14 +70,19 @@ def live(life: Callable[[Death[T]], T], real_seconds: int = 300) -> T:
     return result  # type: ignore[no-any-return]
 
 
-def _be_born(life: Callable[[Death[T]], T], death: Death[T], real_seconds: int) -> NoReturn:
-    def hangs(*_: object) -> None:
+def _be_born(life: Callable[[Death[T]], T], death: Death[T], seconds: float) -> NoReturn:
+    def hangs(number: int, _: object) -> None:
         stacks = "".join(traceback.format_stack())
-        death.fail(f"still running after {real_seconds} s of real time: a thread waits for something real\n{stacks}")
+        why = f"still running after {seconds:g} s of computing"
+        if number == signal.SIGALRM:
+            why = f"still running after {PATIENCE * seconds:g} s of real time: a thread waits for something real"
+        death.fail(f"{why}\n{stacks}")
 
     gc.disable()  # finalizers would run at moments that no seed decides
     signal.signal(signal.SIGALRM, hangs)
-    signal.alarm(real_seconds)
+    signal.signal(signal.SIGPROF, hangs)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         result = life(death)
     except BaseException:
