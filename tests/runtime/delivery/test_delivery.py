@@ -22,6 +22,7 @@ from agent_core.registry.events import Events
 from agent_core.runtime.delivery.workers import RESTART_SECONDS
 from agent_core.testing.background import Background
 from agent_core.testing.fakes import FakeSink, batch_of
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 from ..conftest import PROBE_SECONDS, THROTTLED_SECONDS, MakeRig
 
@@ -208,7 +209,11 @@ def test_a_commit_whose_answer_was_lost_is_ambiguous_at_the_stop_too(make_rig: M
     rig.accept(batch_of(1, 2)).start()
     rig.observer.wait_for("batch_failed")
     rig.clock.wait_for_a_wait_of(1)
-    rig.accept(batch_of(3, start_ns=10)).stop()
+    rig.accept(batch_of(3, start_ns=10))
+    rig.delivery.drain(rig.clock.monotonic())
+    with rig.delivery._gate.changed:  # its worker ends, rather than that the stop takes its lease over before
+        assert rig.delivery._gate.changed.wait_for(lambda: not rig.delivery.status().workers_running, PATIENCE_SECONDS)
+    rig.stop()
     diverted = rig.fallback.diverted()
     assert diverted[DivertReason.AMBIGUOUS_COMMIT].values == (1, 2)
     assert diverted[DivertReason.SHUTDOWN].values == (3,)
