@@ -93,7 +93,7 @@ def _source_facts(config: AgentConfig, source_id: str) -> str:
 
 def _sink_facts(sink: SinkConfig) -> str:
     facts = [
-        f"from {', '.join(sink.inputs)}",
+        *([f"from {', '.join(sink.inputs)}"] if sink.inputs else []),
         sink.buffer.type,
         f"{amount(sink.batch.max_records, 'record')} or {sink.batch.max_wait_seconds:g} s",
         f"{sink.retry.max_retries} retries",

@@ -179,7 +179,7 @@ class Connection:
             first = self._config.tls is not None and self._config.tls.handshake_first
             hint = " (the server's tls block needs handshake_first: true as well)" if first else ""
             refusals.append(f"not connected within {self._config.timeouts.login_seconds:g} s{hint}")
-        raise RetryableError(f"{self.name}: {'; '.join(dict.fromkeys(refusals))}")
+        raise RetryableError(f"no server answers: {'; '.join(dict.fromkeys(refusals))}")
 
     async def _connect_to(self, server: str, options: dict[str, Any]) -> Client:
         client = Client()
