@@ -18,6 +18,7 @@ from disk_buffer.store import Changes, Store, StoreFull
 from agent_core.api import Batch, ComponentContext, Origin
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, numbers
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 
 class FaultyStore(Store):
@@ -112,6 +113,68 @@ def test_a_full_disk_is_an_alert_until_there_is_room_and_settles_go_on(tmp_path:
     assert reserve.exists()
     buffer.close()
     assert drained(opened(tmp_path)) == [10]
+
+
+def test_when_sqlite_itself_has_no_room_it_forgets_what_was_delivered_and_takes_records_again(tmp_path: Path) -> None:
+    buffer, store = made(tmp_path)
+    buffer.open()
+    maker = RecordMaker()
+    buffer.append(maker.batch(500))
+    connection = store._connection
+    assert connection is not None
+    connection.execute("PRAGMA max_page_count = 12").fetchall()
+    taken = 500
+    with pytest.raises(OSError, match="the disk is full"):  # noqa: PT012 - how many fit is SQLite's to say
+        while True:
+            buffer.append(maker.batch(500))
+            taken += 500
+    assert 500 < taken < 5000
+    assert "its disk is full" in buffer.advice()[0].message
+    assert drained(buffer) == list(range(taken))
+    buffer.append(maker.batch(500))
+    assert not buffer.advice(), "what was delivered made room"
+    assert drained(buffer) == list(range(taken + 500, taken + 1000))
+    buffer.close()
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from crashing import made
+from agent_core.testing.records import RecordMaker, numbers
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+buffer, maker = made(Path(sys.argv[1])), RecordMaker()
+buffer.open()
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+failed = []
+for _ in range(40):
+    batch = maker.batch(100)
+    try:
+        buffer.append(batch)
+        print(*numbers(batch))
+    except OSError as error:
+        failed.append(error)
+assert failed
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+batch = maker.batch(100)
+buffer.append(batch)
+print(*numbers(batch), flush=True)
+import os
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_after_writes_that_the_system_refuses_what_was_accepted_survives_kill_9(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LIMITED, str(tmp_path), str(Path(__file__).parent)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert ran.returncode == -9, ran.stderr
+    accepted = [int(number) for number in ran.stdout.split()]
+    assert 200 <= len(accepted) < 4100
+    there = drained(opened(tmp_path))
+    assert there == sorted(set(there))
+    assert set(accepted) <= set(there) <= set(range(4100))
 
 
 def test_while_there_is_no_room_for_the_reserve_no_record_is_taken(tmp_path: Path) -> None:

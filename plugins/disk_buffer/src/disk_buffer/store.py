@@ -144,6 +144,10 @@ class Store:
                 connection.execute(f"PRAGMA synchronous = {wanted}")
                 self._synchronous = wanted
             connection.execute("BEGIN IMMEDIATE")
+            if changes.whole:  # first, so that what is added can use their pages
+                gone = [(position,) for position in changes.whole]
+                connection.executemany("DELETE FROM batch WHERE position = ?", gone)
+                connection.executemany("DELETE FROM done WHERE position = ?", gone)
             if changes.names:
                 connection.executemany(
                     "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
@@ -154,10 +158,6 @@ class Store:
                     "INSERT INTO batch VALUES (?, ?, ?, ?)",
                     [(batch.position, batch.records, batch.at_ns, batch.data) for batch in changes.added],
                 )
-            if changes.whole:
-                gone = [(position,) for position in changes.whole]
-                connection.executemany("DELETE FROM batch WHERE position = ?", gone)
-                connection.executemany("DELETE FROM done WHERE position = ?", gone)
             if changes.ranges:
                 connection.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", changes.ranges)
             if not (changes.added or changes.names or changes.whole or changes.ranges):
