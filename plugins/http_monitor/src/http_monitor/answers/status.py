@@ -31,6 +31,7 @@ class BufferAnswer(Answer):
     backlog_messages: int | None = Field(
         description="Messages of a shared buffer that wait for whichever agent fetches them; null for any other buffer."
     )
+    damaged_records: int = Field(description="Records in it that could not be read any more; they count as dropped.")
 
 
 class LedgerAnswer(Answer):
