@@ -5,30 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 
 from agent_core.api import GroupState, GroupStatus
-from http_monitor.answers.model import Answer, Rounded, Text, age_seconds, iso_time, rounded
+from http_monitor.answers.model import Answer, Rounded, Text, iso_time, rounded
+from http_monitor.answers.status import GroupAnswer, group_answer
 from http_monitor.state.monitor_state import Now
 
 
-class PollingGroup(Answer):
-    """One polling group."""
+class PollingGroup(GroupAnswer):
+    """One polling group, also with the fields of existing dashboards."""
 
-    source_id: str = Field(description="The source that polls it.")
-    group_id: str = Field(description="Its id.")
-    device_id: str = Field(description="The device that it polls.")
-    mode: str = Field(description="fixed (by its interval) or handshake (when triggered).")
-    state: str = Field(description="running, stopped, or backing_off while its device does not answer.")
-    interval_seconds: float | None = Field(description="Time between polls (seconds); null for a handshake group.")
-    tags: int = Field(description="Tags that one poll reads.")
-    polls: int = Field(description="Polls since the start.")
-    failed: int = Field(description="Polls that failed, since the start.")
-    missed: int = Field(description="Polls of the schedule that were skipped, since the start.")
-    merged: int = Field(description="Triggers answered by a poll already requested, since the start.")
-    suppressed: int = Field(description="Values that a deadband or on-change held back, since the start.")
-    stale: bool = Field(description="True when there was no good poll for longer than the group's limit.")
     last_poll_time: str | None = Field(description="Time of the last poll (UTC, ISO 8601); null: none yet.")
-    last_poll_age_seconds: Rounded | None = Field(description="Time since the last poll (seconds); null: none yet.")
     last_duration_ms: float | None = Field(description="How long the last poll took (ms).")
-    last_error: Text | None = Field(description="Message of the last poll that failed; null: none failed.")
 
 
 class PollingStatus(Answer):
@@ -77,23 +63,9 @@ def polling_group(group: GroupStatus, now_ns: int) -> PollingGroup:
     """One group as it is answered."""
     duration = group.last_duration_seconds
     return PollingGroup(
-        source_id=group.source_id,
-        group_id=group.group_id,
-        device_id=group.device_id,
-        mode=group.mode,
-        state=group.state,
-        interval_seconds=group.interval_seconds,
-        tags=group.tags,
-        polls=group.polls,
-        failed=group.failed,
-        missed=group.missed,
-        merged=group.merged,
-        suppressed=group.suppressed,
-        stale=group.stale,
+        **group_answer(group, now_ns).model_dump(),
         last_poll_time=iso_time(group.last_poll_ns),
-        last_poll_age_seconds=age_seconds(group.last_poll_ns, now_ns),
         last_duration_ms=None if duration is None else rounded(1000 * duration),
-        last_error=group.last_error,
     )
 
 
