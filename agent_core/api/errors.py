@@ -19,6 +19,7 @@
           +-- AddressError        a tag's address or data type is wrong; the user fixes the tag list
           +-- DeviceUnreachable   the connection is gone; the engine backs off, then probes
           |    +-- ConnectionLost  the device closed it; the engine connects and repeats the request once
+          |    +-- LoginRefused  the device refuses user, password or certificate
           |    +-- WrongAnswer     something else answered: another unit, another protocol
           +-- ReadRefused         the device answered, but not to this block; the engine splits it
                +-- DeviceBusy      not now, whatever the address; asked again at the next poll
@@ -173,6 +174,10 @@ class ConnectionLost(DeviceUnreachable):
     Many devices close a connection that was idle, or after each answer. So if the connection had answered before, the
     engine connects again and repeats the request once, within the same poll.
     """
+
+
+class LoginRefused(DeviceUnreachable):
+    """The device answers, and refuses the user, the password or the certificate."""
 
 
 class WrongAnswer(DeviceUnreachable):

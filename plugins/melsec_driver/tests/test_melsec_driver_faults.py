@@ -20,6 +20,7 @@ from agent_core.api import (
     DeviceBusy,
     DeviceUnreachable,
     DriverError,
+    LoginRefused,
     ReadRefused,
     TagSpec,
     UnclearRefusal,
@@ -217,8 +218,9 @@ def test_an_end_code_about_the_way_to_the_plc_means_unreachable(
 ) -> None:
     driver = make_driver(address=peer.address, data_code=code)
     peer.order(f"end_code {end_code}")
-    with pytest.raises(DeviceUnreachable, match=f"end code {end_code}"):
+    with pytest.raises(DeviceUnreachable, match=f"end code {end_code}") as raised:
         driver.read_block("D", 0, 1)
+    assert (raised.type is LoginRefused) is (end_code == "C201")
     peer.order("end_code 0")
     assert driver.read_block("D", 0, 1) == b"\x00\xa8"
 

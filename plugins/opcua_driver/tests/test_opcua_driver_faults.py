@@ -22,6 +22,7 @@ from agent_core.api import (
     DeviceUnreachable,
     DriverError,
     ItemReading,
+    LoginRefused,
     ReadRefused,
     Secret,
     TagSpec,
@@ -145,7 +146,7 @@ def test_a_fault_about_the_request_is_a_refusal(server: PeerProcess, driver: Opc
 def test_a_wrong_password_is_said_so(server: PeerProcess, make_driver: MakeDriver) -> None:
     passwords = ["wrong", "s3cret"]
     driver = make_driver(address=endpoint(server), user="operator", password=Secret(lambda: passwords.pop(0)))
-    with pytest.raises(DeviceUnreachable, match="BadUserAccessDenied; check user and password") as refused:
+    with pytest.raises(LoginRefused, match="BadUserAccessDenied; check user and password") as refused:
         driver.connect()
     assert "wrong" not in str(refused.value)
     driver.connect()

@@ -11,6 +11,7 @@ from agent_core.api import (
     ByteOrder,
     DataType,
     DriverError,
+    LoginRefused,
     Point,
     TagSpec,
     WordOrder,
@@ -19,7 +20,7 @@ from melsec_driver.address import Address, parse_address
 from melsec_driver.config import DataCode, MelsecDriverConfig, PlcSeries
 from melsec_driver.connection import Connection
 from melsec_driver.device import WRITABLE_BITS, Device
-from melsec_driver.end_code import describe, means_unreachable, refusal
+from melsec_driver.end_code import describe, means_unreachable, refusal, refuses_login
 from melsec_driver.frame import Answer, AsciiFrames, BinaryFrames, BrokenFrame, Frames, Route
 from melsec_driver.memory import BITS_PER_WORD, plan_memories, text_area
 
@@ -155,6 +156,9 @@ class MelsecDriver:
     def _reason(self, answer: Answer) -> str:
         """What the end code says. Raises DeviceUnreachable when it is about the way to the PLC."""
         reason = describe(answer.end_code)
+        if refuses_login(answer.end_code):
+            self._connection.close()
+            raise LoginRefused(f"{self._config.address}: {reason}")
         if means_unreachable(answer.end_code):
             self._connection.fail(reason)
         return reason

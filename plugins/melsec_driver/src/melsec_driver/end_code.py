@@ -72,10 +72,10 @@ MEANINGS: Final = {
 }
 
 _UNREACHABLE: Final = frozenset((0xC022, 0xC035, 0xC040, 0xC05E, 0xC05F, 0xC074, 0xC0DE, 0xC1A5, 0xC1A7, 0xC1A8))
+_REMOTE_PASSWORD: Final = (range(0xC200, 0xC206), range(0xC810, 0xC817))
 _UNREACHABLE_RANGES: Final = (
     range(0x4A00, 0x4C00),  # routing, and the target CPU
-    range(0xC200, 0xC206),  # remote password
-    range(0xC810, 0xC817),
+    *_REMOTE_PASSWORD,
     range(0xD000, 0x10000),  # network modules: CC-Link IE, MELSECNET
 )
 
@@ -91,6 +91,11 @@ def describe(end_code: int) -> str:
 def means_unreachable(end_code: int) -> bool:
     """True when the PLC behind the route cannot be read at all, so that asking for smaller blocks is of no use."""
     return end_code in _UNREACHABLE or any(end_code in codes for codes in _UNREACHABLE_RANGES)
+
+
+def refuses_login(end_code: int) -> bool:
+    """True when it is about the remote password."""
+    return any(end_code in codes for codes in _REMOTE_PASSWORD)
 
 
 def refusal(end_code: int) -> type[ReadRefused]:

@@ -22,6 +22,7 @@ from agent_core.api import (
     DeviceUnreachable,
     DriverError,
     ItemReading,
+    LoginRefused,
     ReadRefused,
     TagSpec,
     UnclearRefusal,
@@ -70,6 +71,16 @@ BUSY: Final = frozenset(
 """The server has no resources for it now. The same request is to be made again later."""
 
 UNCLEAR: Final = frozenset((StatusCodes.BadInternalError, StatusCodes.BadUnexpectedError))
+
+LOGIN_REFUSED: Final = frozenset(
+    (
+        StatusCodes.BadUserAccessDenied,
+        StatusCodes.BadIdentityTokenRejected,
+        StatusCodes.BadIdentityTokenInvalid,
+        StatusCodes.BadSecurityChecksFailed,
+        StatusCodes.BadCertificateUntrusted,
+    )
+)
 
 HINTS: Final = {
     StatusCodes.BadUserAccessDenied: "; check user and password",
@@ -186,6 +197,8 @@ class OpcuaDriver:
             self._abandon()
             if isinstance(error, WrongMessage):
                 raise WrongAnswer(f"cannot connect to {self._config.address}: {error}") from error
+            if isinstance(error, UaStatusCodeError) and error.code in LOGIN_REFUSED:
+                raise LoginRefused(f"{self._config.address} refuses the log-in: {_describe(error)}") from error
             reason = f"no answer within {self._config.timeout:g} s" if _is_timeout(error) else _describe(error)
             raise DeviceUnreachable(f"cannot connect to {self._config.address}: {reason}") from error
         address = self._config.address

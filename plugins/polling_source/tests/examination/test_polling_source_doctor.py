@@ -17,6 +17,7 @@ from agent_core.api import (
     DeviceUnreachable,
     DriverError,
     ItemReading,
+    LoginRefused,
     Severity,
     UnclearRefusal,
     WrongAnswer,
@@ -208,9 +209,15 @@ def test_the_doctor_tells_a_busy_device_from_a_bad_address(
 
 
 @pytest.mark.parametrize("method", ["connect", "read_block"])
-def test_the_doctor_says_who_answers_instead(make_source: MakeSource, mocker: MockerFixture, method: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "step"), [(WrongAnswer, "unit or station number"), (LoginRefused, "user, password and certificate")]
+)
+def test_the_doctor_says_who_answers_instead(
+    make_source: MakeSource, mocker: MockerFixture, method: str, error: type[DeviceUnreachable], step: str
+) -> None:
     driver = FakeBlockDriver()
-    mocker.patch.object(driver, method, side_effect=WrongAnswer("it answered as unit 255, asked was 1"))
+    mocker.patch.object(driver, method, side_effect=error("it answered as unit 255, asked was 1"))
     last = list(make_source({"PLC01": driver}, [group("A"), group("B")]).diagnose())[-1]
     assert (last.subject, last.message) == ("device PLC01", "it answered as unit 255, asked was 1")
-    assert "unit or station number" in str(last.next_step)
+    assert step in str(last.next_step)
+    assert "firewall" not in str(last.next_step)

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from agent_core.api import Clock, ClockReader, DeviceUnreachable, DriverError, Finding, Severity, TagSpec, WrongAnswer
+from agent_core.api import (
+    Clock,
+    ClockReader,
+    DeviceUnreachable,
+    DriverError,
+    Finding,
+    LoginRefused,
+    Severity,
+    TagSpec,
+    WrongAnswer,
+)
 from polling_source.engine.group import NAMES_IN_A_LOG_LINE, PollGroup
 from polling_source.engine.handshake import TriggerBit
 from polling_source.examination.device_clock import clock_finding
@@ -20,6 +30,7 @@ BUSY_SHARE: Final = 0.5
 MOST_SILENT: Final = 2
 """After so many requests in a row without an answer the device is given up: each costs a time-out."""
 
+LOGIN_REFUSED: Final = "it is there and refuses us: check user, password and certificate, and its list of users"
 WRONG_ANSWER: Final = "something answers, but not as asked: check address, port, protocol, and unit or station number"
 
 
@@ -53,8 +64,7 @@ class _Examination:
             self._link.connect()
         except DeviceUnreachable as error:
             step = "is it switched on, is the address right, does a firewall stand between?"
-            step = WRONG_ANSWER if isinstance(error, WrongAnswer) else step
-            yield Finding(Severity.CRITICAL, self._subject, str(error), step)
+            yield Finding(Severity.CRITICAL, self._subject, str(error), _step(error) or step)
             return
         yield Finding(Severity.OK, self._subject, f"connected in {_milliseconds(self._clock.monotonic() - begun)}")
         yield from self._of_clock()
@@ -63,8 +73,9 @@ class _Examination:
             begun = self._clock.monotonic()
             yield from self._of_group(group)
             if self._silent_in_a_row >= MOST_SILENT:
-                if isinstance(self._last_error, WrongAnswer):
-                    yield Finding(Severity.CRITICAL, self._subject, str(self._last_error), WRONG_ANSWER)
+                last = self._last_error
+                if last is not None and (known := _step(last)) is not None:
+                    yield Finding(Severity.CRITICAL, self._subject, str(last), known)
                     return
                 step = "it accepts connections; is its protocol enabled, is the unit or station number right?"
                 yield Finding(Severity.CRITICAL, self._subject, "it does not answer", step)
@@ -124,8 +135,7 @@ class _Examination:
             self._slowest = took if self._slowest is None or took[0] > self._slowest[0] else self._slowest
         for request, silence in silent:
             step = f"look at the addresses of {_some(request.tags)}"
-            step = WRONG_ANSWER if isinstance(silence, WrongAnswer) else step
-            yield Finding(Severity.CRITICAL, subject, f"{request.what}: {silence}", step)
+            yield Finding(Severity.CRITICAL, subject, f"{request.what}: {silence}", _step(silence) or step)
         tags = "1 tag" if len(group) == 1 else f"{len(group):,} tags"
         summary = f"{tags} in {_milliseconds(self._clock.monotonic() - begun)}"
         if bad:
@@ -146,6 +156,13 @@ class _Examination:
         reason = str(reading.error) if reading.error is not None else reading.reason(reading.bad)
         message = f"its trigger bit {bit.tag.address} cannot be read: {reason}"
         yield Finding(Severity.CRITICAL, subject, message, "without it nothing in the PLC triggers the group")
+
+
+def _step(error: DeviceUnreachable) -> str | None:
+    """What to do when it is known that the way to the device is not to blame."""
+    if isinstance(error, LoginRefused):
+        return LOGIN_REFUSED
+    return WRONG_ANSWER if isinstance(error, WrongAnswer) else None
 
 
 def _some(tags: Sequence[TagSpec]) -> str:
