@@ -15,7 +15,7 @@ from disk_buffer.buffer import DiskBuffer
 from disk_buffer.config import DiskBufferConfig, WhenFull
 from disk_buffer.store import Changes, Store, StoreFull
 
-from agent_core.api import Batch, ComponentContext, Origin
+from agent_core.api import Batch, ComponentContext, Origin, Severity
 from agent_core.testing.clock import ManualClock
 from agent_core.testing.records import RecordMaker, numbers
 from agent_core.testing.suite.patience import PATIENCE_SECONDS
@@ -291,6 +291,17 @@ def test_damaged_names_are_read_from_their_second_copy(tmp_path: Path) -> None:
     assert lease is not None
     assert lease.batch == Batch.join(batches)
     buffer.close()
+
+
+def test_doctor_looks_at_the_folder_and_its_room_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "yet"
+    for max_bytes, severity, words in ((2**20, Severity.OK, "writable"), (2**60, Severity.WARNING, "max_bytes is")):
+        [finding] = made(folder, max_bytes=max_bytes)[0].diagnose()
+        assert (finding.severity, words in finding.message) == (severity, True), finding
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "not").write_text("a file")
+    [finding] = made(folder)[0].diagnose()
+    assert finding.severity is Severity.CRITICAL
 
 
 def flipped(file: Path, places: int, folder: Path) -> None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from agent_core.api import EMPTY, Batch, BufferStats, ComponentContext, Finding, Lease, LeaseError
 from disk_buffer.config import DiskBufferConfig, WhenFull
+from disk_buffer.diagnosis import diagnose
 from disk_buffer.keeper import RESERVE_BYTES, Framed, Keeper
 from disk_buffer.queue import Chunk, Entry, RecordQueue, join
 from disk_buffer.store import Store, StoredBatch
@@ -79,7 +80,8 @@ class DiskBuffer:
         self._id = context.component_id
         self._clock = context.clock
         self._log = context.log
-        self._keeper = Keeper(store or Store(folder / "records.db"), folder, context, reserve_bytes)
+        self._file = folder / "records.db"
+        self._keeper = Keeper(store or Store(self._file), folder, context, reserve_bytes)
         self._disk = threading.Lock()
         self._is_open = False  # guarded by _disk, as the next two
         self._next_position = 0
@@ -222,6 +224,10 @@ class DiskBuffer:
     def advice(self) -> Sequence[Finding]:
         """A full disk, damaged records, a file that was replaced."""
         return self._keeper.findings()
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Look at the folder, without the file."""
+        return diagnose(self._file, self._config.max_bytes)
 
     def _wait_for_room(self, parcel: _Parcel) -> None:
         """Wait, with ``block``, and keep the room until the records are in."""
