@@ -61,10 +61,10 @@ def test_a_listener_that_is_away_is_waited_for_and_not_for_ever(db: Standin, rea
 
 def test_an_account_that_may_not_do_what_the_tests_do_is_told_apart(db: Standin, real: RealDatabase) -> None:
     real.try_account()
-    assert not any("TAGFERRY_TRIAL" in table for table in db.tables())
     db.fault("execute", "ora", code=1950, match="insert into tagferry_trial")
     with pytest.raises(StandinError, match=r"cannot run 'INSERT INTO tagferry_trial.*ORA-01950"):
         real.try_account()
+    assert not any("TAGFERRY_TRIAL" in table for table in db.tables())
 
 
 def test_a_drop_waits_for_locks_and_not_for_ever(db: Standin, real: RealDatabase) -> None:

@@ -128,12 +128,17 @@ class RealDatabase(Standin):
     def try_account(self) -> None:
         """Does once what the tests do. Raises StandinError with the statement that the account may not run."""
         self._drop_trial()
-        for statement in _TRIAL:
-            try:
-                self.sql(statement)
-            except oracledb.DatabaseError as error:
-                raise StandinError(f"{self.user} cannot run {statement!r}: {error}") from error
-        self._drop_trial()
+        try:
+            for statement in _TRIAL:
+                self._try(statement)
+        finally:
+            self._drop_trial()
+
+    def _try(self, statement: str) -> None:
+        try:
+            self.sql(statement)
+        except oracledb.DatabaseError as error:
+            raise StandinError(f"{self.user} cannot run {statement!r}: {error}") from error
 
     def _drop_trial(self) -> None:
         for what in ("TABLE tagferry_trial", "SEQUENCE tagferry_trial_seq"):
