@@ -63,8 +63,8 @@ bench: develop  ## every benchmark, as ratios within one run
 chaos: develop  ## the fault tests at full length
 	@$(BIN)/python -m pytest -m chaos
 
-simulate: develop  ## deterministic histories of the agent: SEEDS=1000, or SEED=7 for one with its last points
-	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --go-on)
+simulate: develop  ## deterministic histories of the agent: SEEDS=1000, SEED=7 for one with its last points, or MONTH=1
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(MONTH),--days 30) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --go-on)
 
 planted: develop  ## bugs planted in the agent's code, one after another: the histories must find each
 	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants

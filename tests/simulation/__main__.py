@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from simulation import month
 from simulation.history import HistoryFailed, prepare, run
 from simulation.hunt import hunt_all, problem_of
 from simulation.life import PACKAGES
@@ -32,12 +33,16 @@ def main() -> int:
         "--mutants", nargs="*", metavar="NAME", help="hunt these planted bugs, or all; fails when one survives"
     )
     parser.add_argument("--processes", type=int, default=2, help="how many bugs are hunted at a time")
+    parser.add_argument("--days", type=float, help="instead: one agent that polls once a minute for so many days")
     arguments = parser.parse_args()
     prepare()
     if arguments.mutants is not None:
         return int(not hunt_all([mutants[name] for name in arguments.mutants] or MUTANTS, arguments.processes))
     if arguments.mutant is not None:
         print(problem_of(arguments.seed or 0, mutants[arguments.mutant]) or "nothing goes wrong")
+        return 0
+    if arguments.days is not None:
+        print(month.run(arguments.seed or 0, arguments.days))
         return 0
     lines_of = () if arguments.lines is None else arguments.lines or PACKAGES
     seeds: Iterable[int] = [arguments.seed]
