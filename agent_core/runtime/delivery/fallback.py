@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent_core.api import Batch, Diversion, FallbackSink, Rejection, Sink
 from agent_core.runtime.delivery.shared_sink import check_outcome, check_rejected
@@ -20,13 +20,15 @@ class Fallback:
     Any sink will do; one that is a FallbackSink also learns why it gets the records. Several threads may be inside it
     at a time, as with any sink, so that it can store what they bring together.
 
-    ``failure`` says why the last call failed; None once one has returned.
+    ``failure`` says why the last call failed; None once one has returned. ``stored`` is called after each batch, in
+    the thread that brought it.
     """
 
     def __init__(self, fallback_id: str, sink: Sink) -> None:
         self.fallback_id = fallback_id
         self.sink = sink
         self.failure: BaseException | None = None
+        self.stored: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._opened = False
 
@@ -54,6 +56,7 @@ class Fallback:
             self.failure = error
             raise FallbackFailed(message_of(error)) from error
         self.failure = None
+        self.stored()
         return refused
 
     def close(self) -> None:

@@ -46,7 +46,10 @@ from agent_core.runtime.replay.suspects import Suspects
 from agent_core.runtime.replay.trend import Trend
 
 LOOK_INTERVAL_SECONDS = 5.0
-"""How often the backlog is looked at, or every probe interval where that is shorter; listing a folder is cheap."""
+"""How often the backlog is looked at while records wait, or every probe interval where that is shorter."""
+
+IDLE_LOOK_INTERVAL_SECONDS = 60.0
+"""The same while it has no good records to be written back: only others can put files there unnoticed."""
 
 BACKLOG_VALID_SECONDS = 30.0
 """How long the files that one look has found are replayed before the next look. The oldest come first, so what has come
@@ -103,12 +106,17 @@ class Replayer:
         )
         self._look_seconds = min(LOOK_INTERVAL_SECONDS, intervals.normal)
         self._stopped = False
+        self._idle = False
+        """Whether the last look found nothing to do, now or later."""
         self._diverted = 0
         self._trend = Trend(context.clock)
         # Under the gate's lock:
         self._requested: list[str] = []
         """Files that somebody asked for, the first first."""
         self._woken = False
+        self._stored_at: float | None = None
+        """When the fallback first stored something after the last look began."""
+        fallback.stored = self._note_stored
         self._status = ReplayStatus(automatic=config.fallback.replay is Replay.AUTOMATIC)
         self._taken: dict[str, tuple[bool, int]] = {}
         """By the key of a file that is still in the backlog: whether it is a rejected one; its records written back."""
@@ -247,15 +255,35 @@ class Replayer:
                 return
 
     def _rest(self) -> bool:
-        """Wait until it is time to look again, or somebody asks for a file; False once the gate is closed."""
-        until = self._clock.monotonic() + self._look_seconds
+        """Wait until it is time to look again; False once the gate is closed.
+
+        That is at once when somebody asks for a file, or the sink for which files wait can be written to again; and
+        soon after the fallback has stored something.
+        """
+        until = self._clock.monotonic() + (IDLE_LOOK_INTERVAL_SECONDS if self._idle else self._look_seconds)
         with self._gate.changed:
-            while not self._gate.locked_closed() and not self._woken and (left := until - self._clock.monotonic()) > 0:
+            was_writable = self._gate.locked_state() in WRITABLE
+            while not self._gate.locked_closed() and not self._woken:
+                if self._idle and self._stored_at is not None:
+                    self._idle, until = False, min(until, self._stored_at + self._look_seconds)
+                if not self._idle and not was_writable and self._gate.locked_state() in WRITABLE:
+                    break
+                if (left := until - self._clock.monotonic()) <= 0:
+                    break
                 self._clock.wait(self._gate.changed, left)
             self._woken = False
             return not self._gate.locked_closed()
 
+    def _note_stored(self) -> None:
+        """The fallback has stored something; from any thread."""
+        with self._gate.changed:
+            if self._stored_at is None:
+                self._stored_at = self._clock.monotonic()
+            if self._idle:
+                self._gate.changed.notify_all()
+
     def _catch_up(self) -> None:
+        self._idle = False
         self._fallback.open()
         while not self._stopped and self._replay_what_waits():
             pass
@@ -266,7 +294,7 @@ class Replayer:
         One look serves many files, so that a record costs the same however many files wait.
         """
         with self._gate.changed:
-            self._woken = False
+            self._woken, self._stored_at = False, None
         backlog = self._replayable.backlog()
         look_again_at = self._clock.monotonic() + BACKLOG_VALID_SECONDS
         files = {backlog_key(file): file for file in backlog}
@@ -284,7 +312,20 @@ class Replayer:
                 self._set_waiting(self._status.backlog_files - 1)
             if self._woken or self._clock.monotonic() >= look_again_at:
                 return True
-        return bool(wanted) or self._complete_open_file(backlog)
+        if wanted or self._complete_open_file(backlog):
+            return True
+        self._idle = self._holds_only(backlog)
+        return False
+
+    def _holds_only(self, backlog: Sequence[BacklogFile]) -> bool:
+        """Whether the fallback has all its good records in these files, and no open one that is to be completed.
+
+        Rejected records are for the operator, whose look at the files completes theirs.
+        """
+        if not isinstance(self._replayable, Stocked):
+            return False
+        stock = self._replayable.stock()
+        return stock.counted and stock.backup_records == sum(file.records or 0 for file in backlog if not file.rejected)
 
     def _complete_open_file(self, backlog: Sequence[BacklogFile]) -> bool:
         """When the sink is up and no record has come since the last look, the open file need not become old first."""
