@@ -36,7 +36,7 @@ from agent_core.runtime.error_words import repr_of, text_of
 from agent_core.runtime.event_log import EventLog
 from agent_core.runtime.group_control import GroupControl
 from agent_core.runtime.sources.thread_deaths import ThreadDeaths
-from agent_core.runtime.state_lock import LOOK_SECONDS, state_lock
+from agent_core.runtime.state_lock import state_lock, take
 
 SOURCES_STOPPED_BY = 0.2
 DRAINED_BY = 0.8
@@ -386,7 +386,7 @@ class Agent:
         state_dir = self._config.state_dir
         try:
             make_private_folder(state_dir)
-            self._state_lock.acquire(timeout=LOOK_SECONDS)
+            take(self._state_lock, self._clock)
         except Timeout:
             raise AgentError(
                 f"another agent uses the state directory {state_dir}; stop it, or give this one its own state_dir"

@@ -75,7 +75,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "flights_are_kept",
         f"{DELIVERY}.sink_gate",
-        "        self._flights.discard(flight)\n",
+        "        self._flights.pop(flight, None)\n",
         "",
     ),
     Mutant(
@@ -211,7 +211,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "no_fsync",
         f"{FILES}.part",
-        ("                rest = rest[self._file.write(rest) or 0 :]\n            os.fsync(self._file.fileno())\n"),
+        ("                rest = rest[self._file.write(rest) or 0 :]\n            disk.sync(self._file)\n"),
         "                rest = rest[self._file.write(rest) or 0 :]\n",
     ),
     Mutant(
@@ -220,14 +220,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             "            self._file.truncate(self.size_bytes)\n"
             "            self._file.seek(self.size_bytes)\n"
-            "            os.fsync(self._file.fileno())\n"
+            "            disk.sync(self._file)\n"
             "            self.torn = False\n"
         ),
         "            self.torn = False\n",
     ),
     Mutant(
         "descriptor_stays_open",
-        f"{FILES}.part",
+        f"{FILES}.disk",
         ("    finally:\n        os.close(descriptor)\n"),
         ("    finally:\n        pass\n"),
     ),
@@ -254,11 +254,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "leader_is_chosen_without_a_lock",
         f"{FILES}.appender",
         (
-            "            while self._leading and not lines.settled:\n                self._turn.wait()\n"
+            "            while self._leading and not lines.settled:\n                self._clock.wait(self._turn)\n"
             "            leads = not lines.settled\n            self._leading |= leads\n"
         ),
         (
-            "            while self._leading and not lines.settled:\n                self._turn.wait()\n"
+            "            while self._leading and not lines.settled:\n                self._clock.wait(self._turn)\n"
             "            leads = not lines.settled\n        self._leading |= leads\n"
         ),
         lines=True,

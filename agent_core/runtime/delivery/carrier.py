@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -63,7 +62,6 @@ class Carrier:
         self._gate = gate
         self._settler = settler
         self._settings = settings
-        self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
 
     def take_off(self, lease: Lease) -> LeaseFlight:
         """The flight of a lease that ``carry`` brings to its end."""
@@ -150,7 +148,7 @@ class Carrier:
         state, probe_in = self._settings.probe_intervals.after(error)
         delay = wished_seconds(error)
         if delay is None:
-            delay = backoff.delay_seconds(flight.failures, self._randomness)
+            delay = backoff.delay_seconds(flight.failures, self._context.randomness)
         failing_seconds = max(self._gate.failing_seconds(), now - flight.failing_since)
         in_time = not self.diverts or failing_seconds + delay <= self._settings.divert_after_seconds
         in_time &= not backoff.exhausted(flight.failures)

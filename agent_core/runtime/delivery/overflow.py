@@ -51,7 +51,8 @@ class Overflow:
         self._gate = gate
         self._changed = threading.Condition()
         self._parcels: deque[Parcel] = deque()
-        self._storing: set[Parcel] = set()
+        self._storing: dict[Parcel, None] = {}
+        """In the order in which they came."""
         self._records = 0
         self._attended = False
 
@@ -124,7 +125,7 @@ class Overflow:
             reason = self._parcels[0].reason
             mine = [parcel for parcel in self._parcels if parcel.reason is reason]
             self._parcels = deque(parcel for parcel in self._parcels if parcel.reason is not reason)
-            self._storing.update(mine)
+            self._storing.update(dict.fromkeys(mine))
         try:
             self._store(mine)
         finally:
@@ -151,7 +152,7 @@ class Overflow:
     def _store(self, parcels: Sequence[Parcel]) -> None:
         """One append for all; if that fails, one for each as long as they fit. What does not is dropped."""
         with self._changed:
-            self._storing.update(parcels)
+            self._storing.update(dict.fromkeys(parcels))
         try:
             if not self._stored(parcels) and len(parcels) > 1:
                 for parcel in parcels:
@@ -162,7 +163,8 @@ class Overflow:
                 if self._end([parcel]):
                     self._diverter.drop(parcel.batch, DropReason.FALLBACK_FAILED)
             with self._changed:
-                self._storing.difference_update(parcels)
+                for parcel in parcels:
+                    self._storing.pop(parcel, None)
 
     def _stored(self, parcels: Sequence[Parcel]) -> bool:
         batch = parcels[0].batch if len(parcels) == 1 else Batch.join([parcel.batch for parcel in parcels])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import threading
 from collections import deque
 
@@ -31,7 +30,6 @@ class Settler:
         self._buffer = buffer
         self._diverter = diverter
         self._backoff = backoff
-        self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
         self._lock = threading.Lock()
         self._waiting: deque[LeaseFlight] = deque()
         """Those whose rejected records wait for the fallback, the oldest first."""
@@ -81,7 +79,7 @@ class Settler:
         stored = None if self._diverter.hangs and not last_try else self._diverter.store_rejected(flight)
         with self._lock:
             self._failures = 0 if stored is not None else self._failures + 1
-            delay = self._backoff.delay_seconds(self._failures, self._randomness) if self._failures else 0.0
+            delay = self._backoff.delay_seconds(self._failures, self._context.randomness) if self._failures else 0.0
             self._retry_at = self._context.clock.monotonic() + delay
         if stored is None:
             return False

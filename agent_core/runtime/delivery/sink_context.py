@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent_core.api import Account, Clock, DivertReason, DropReason, Log, SinkState
 from agent_core.registry.events import Events
@@ -12,9 +13,16 @@ from agent_core.runtime.delivery.ledger import Ledger
 from agent_core.runtime.error_words import without_secrets
 
 
+def _unseeded() -> random.Random:
+    return random.Random()  # noqa: S311 - jitter, not secrecy
+
+
 @dataclass(frozen=True, slots=True)
 class SinkContext:
-    """The sink's id, where its records are counted, who hears of events, the time, the log, and what hides secrets."""
+    """The sink's id, where its records are counted, who hears of events, the time, the log, and what hides secrets.
+
+    ``randomness`` spreads retries.
+    """
 
     sink_id: str
     ledger: Ledger
@@ -22,6 +30,7 @@ class SinkContext:
     clock: Clock
     log: Log
     redact: Callable[[str], str] = str
+    randomness: random.Random = field(default_factory=_unseeded)
 
     def move(
         self, origin: Account, target: Account, count: int, reason: DropReason | DivertReason | None = None

@@ -61,7 +61,8 @@ class SinkGate:
         self._closed = False
         self._failing_since: float | None = None
         self._returned_at = -math.inf
-        self._flights: set[LeaseFlight] = set()
+        self._flights: dict[LeaseFlight, None] = {}
+        """In the order in which they took off."""
         self._unannounced: deque[tuple[SinkState, SinkState, str, float | None]] = deque()
         self._announcing = False
 
@@ -110,7 +111,7 @@ class SinkGate:
         ``diverting``: it goes straight to the fallback, so at no moment may the shutdown take it over.
         """
         flight.diverting = diverting
-        self._flights.add(flight)  # atomic, as is the copy that land_all makes
+        self._flights[flight] = None  # atomic, as is the copy that land_all makes
 
     def returned(self, flight: LeaseFlight) -> bool:
         """The write returned: the sink is up and the flight is over. True when the caller must settle the lease."""
@@ -305,6 +306,6 @@ class SinkGate:
             self.changed.notify_all()
 
     def _locked_land(self, flight: LeaseFlight) -> bool:
-        self._flights.discard(flight)
+        self._flights.pop(flight, None)
         landed, flight.landed = flight.landed, True
         return not landed

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from agent_core.api import AuthenticationError, ConfigurationError, ReplayRefused, Sink
 from agent_core.config.model import RetryConfig
 from agent_core.runtime.delivery.flight import Flight
@@ -26,7 +24,6 @@ class RetryingWriter:
         self._backoff = Backoff.of(retry)
         self._sleep = sleep
         self._accept_duplicates = accept_duplicates
-        self._randomness = random.Random()  # noqa: S311 - jitter, not secrecy
 
     def write(self, flight: Flight) -> None:
         """Return once the flight has its outcome.
@@ -57,7 +54,7 @@ class RetryingWriter:
         sink_id, attempt, delay = self._context.sink_id, flight.attempts, None
         final = isinstance(error, (AuthenticationError, ConfigurationError))
         if not final and not self._backoff.exhausted(attempt):
-            delay = max(self._backoff.delay_seconds(attempt, self._randomness), wished_seconds(error) or 0.0)
+            delay = max(self._backoff.delay_seconds(attempt, self._context.randomness), wished_seconds(error) or 0.0)
         self._context.announce_failure(flight, error, delay)
         text = text_of(error)
         if delay is None:

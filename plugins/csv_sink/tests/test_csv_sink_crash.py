@@ -64,7 +64,7 @@ class Disk:
                     raise OSError(errno.EIO, "Input/output error")
                 return super().truncate(size)
 
-        mocker.patch("csv_sink.files.part.FileIO", File)
+        mocker.patch("csv_sink.files.disk.FileIO", File)
 
 
 @pytest.fixture

@@ -362,7 +362,7 @@ class SmallDisk:
     def __init__(self, mocker: MockerFixture, folder: Path, size: int) -> None:
         self.folder = folder
         self.size = size
-        mocker.patch("csv_sink.files.replayed.shutil.disk_usage", self.usage)
+        mocker.patch("csv_sink.files.disk.shutil.disk_usage", self.usage)
 
     def usage(self, _: Path) -> SimpleNamespace:
         return SimpleNamespace(free=self.free)

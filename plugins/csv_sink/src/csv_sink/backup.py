@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent_core.api import BacklogFile, ReplayBatch
+from csv_sink.files import disk
 from csv_sink.files.failure import backup_changed
 from csv_sink.files.folder import FileKind, FileVersion
 from csv_sink.format.reader import Reader, replay_batches
@@ -25,7 +26,7 @@ class CsvBackups:
 
         Raises OSError, and BackupChangedError for a file that somebody has saved meanwhile.
         """
-        with path.open("rb") as opened:
+        with disk.open_to_read(path) as opened:
             version = FileVersion.of(os.fstat(opened.fileno()))
             for batch, _ in replay_batches(Reader(opened), from_record, max_records):
                 if batch.bad_lines:

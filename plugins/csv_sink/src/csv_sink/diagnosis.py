@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from agent_core.api import Finding, Severity, probe_folder, write_next_step
 from csv_sink.config import CsvSinkConfig
+from csv_sink.files import disk
 from csv_sink.files.claim import REPLACED_NEXT_STEP
 from csv_sink.files.folder import FileKind, Folder, kind_of
 from csv_sink.files.inventory import RECORD_BYTES, Inventory
@@ -86,7 +86,7 @@ def _probe_lock(folder: Path) -> None:
     if not folder.is_dir():
         return
     try:
-        os.close(os.open(folder / LOCK_NAME, os.O_RDWR))
+        disk.try_to_open(folder / LOCK_NAME)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -23,6 +23,7 @@ from agent_core.api import (
 )
 from csv_sink.config import CsvSinkConfig
 from csv_sink.diagnosis import diagnose
+from csv_sink.files import disk
 from csv_sink.files.appender import Appender
 from csv_sink.files.claim import REPLACED_NEXT_STEP, FolderClaim
 from csv_sink.files.delivered import DeliveredCopies
@@ -30,7 +31,6 @@ from csv_sink.files.failure import backup_changed
 from csv_sink.files.folder import FileKind, FileVersion, Folder
 from csv_sink.files.inventory import Inventory, record_count
 from csv_sink.files.listing import Listing
-from csv_sink.files.part import sync_folder
 from csv_sink.files.replayed import ReplayedFiles
 from csv_sink.format.line import LineWriter
 from csv_sink.format.reader import BEGIN, Position, Reader, replay_batches
@@ -147,7 +147,7 @@ class CsvSink:
         end of one that somebody has saved meanwhile.
         """
         path = self._folder.file(file)
-        with path.open("rb") as opened:
+        with disk.open_to_read(path) as opened:
             version = FileVersion.of(os.fstat(opened.fileno()))
             known = self._readings.get(file)
             expected = known.version if known is not None else self._listing.version(file)
@@ -198,8 +198,8 @@ class CsvSink:
             records = self._inventory.records(file)
             if records is None:
                 records = record_count(path)
-            path.unlink()
-            sync_folder(path.parent)
+            disk.delete(path)
+            disk.sync_folder(path.parent)
             self._listing.remove(file)
             self._readings.pop(file, None)
             return records

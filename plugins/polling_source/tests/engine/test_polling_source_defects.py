@@ -256,7 +256,7 @@ def test_a_thread_outlives_its_driver_and_answers_triggers(make_source: MakeSour
     finally:
         source.stop(60.0)
         source.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "poll PLC01"]
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "poll PLC01"])
 
 
 @pytest.mark.parametrize("accident", [ValueError("defect"), SystemExit(1)])

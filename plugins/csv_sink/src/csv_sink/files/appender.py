@@ -115,7 +115,7 @@ class Appender:
         with self._turn:
             self._waiting.append(lines)
             while self._leading and not lines.settled:
-                self._turn.wait()
+                self._clock.wait(self._turn)
             leads = not lines.settled
             self._leading |= leads
         if leads:

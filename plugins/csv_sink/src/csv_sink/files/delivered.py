@@ -10,15 +10,15 @@ destination all the same.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from contextlib import suppress
 from typing import Final
 
 from agent_core.api import Batch, ComponentContext, Finding, Severity
 from csv_sink.config import CsvSinkConfig
+from csv_sink.files import disk
 from csv_sink.files.folder import Folder
-from csv_sink.files.part import Part, salvage, sync_folder
+from csv_sink.files.part import Part, salvage
 from csv_sink.format.line import LineWriter
 
 _MOST_WAITING_RECORDS: Final = 200_000
@@ -49,7 +49,7 @@ class DeliveredCopies:
         self._waiting: list[Batch] = []
         self._waiting_records = 0
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._ended = True
         self._part: Part | None = None
         self._missing = 0
         self._missed_at = 0.0
@@ -61,7 +61,7 @@ class DeliveredCopies:
 
     def open(self) -> None:
         """Complete what an earlier process left, and start the thread. Does nothing if it runs, or without a wish."""
-        if not self.active or (self._thread is not None and self._thread.is_alive()):
+        if not self.active or not self._ended:
             return
         with suppress(OSError):  # they are found the next time; copies are no reason not to start
             for path in self._folder.copies(complete=False):
@@ -69,9 +69,11 @@ class DeliveredCopies:
         with self._changed:
             self._closing = False
         thread = threading.Thread(target=self._run, name=f"{self._sink_id}-copies", daemon=True)
+        self._ended = False
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:  # the limit of a container: the fallback works without copies
+            self._ended = True
             self._log.warning(
                 "copies not started",
                 sink=self._sink_id,
@@ -79,16 +81,15 @@ class DeliveredCopies:
                 next_step=NO_THREAD_NEXT_STEP,
                 every=self._sink_id,
             )
-        else:
-            self._thread = thread
 
     def close(self) -> None:
         """Write what waits, and end the thread; a disk that hangs is left to it after some seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(_CLOSE_SECONDS)
+            until = self._clock.monotonic() + _CLOSE_SECONDS
+            while not self._ended and (left := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self._changed, left)
 
     def keep(self, batch: Batch) -> None:
         """Hand over a copy; returns at once and never raises."""
@@ -112,17 +113,26 @@ class DeliveredCopies:
     # ---- in the thread
 
     def _run(self) -> None:
-        closing = False
-        while not closing:
-            taken, closing = self._next_group()
-            try:
-                if taken:
-                    self._store(taken)
-                self._complete_old(closing=closing)
-            except BaseException as error:  # whatever it is: the next group gets another file
-                with suppress(BaseException):
-                    self._give_part_up()
-                    self._miss(sum(map(len, taken)), error)
+        try:
+            while self._write_group():
+                pass
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _write_group(self) -> bool:
+        """False after the last one."""
+        taken, closing = self._next_group()
+        try:
+            if taken:
+                self._store(taken)
+            self._complete_old(closing=closing)
+        except BaseException as error:  # whatever it is: the next group gets another file
+            with suppress(BaseException):
+                self._give_part_up()
+                self._miss(sum(map(len, taken)), error)
+        return not closing
 
     def _next_group(self) -> tuple[list[Batch], bool]:
         """What came within a second, and whether it is the last."""
@@ -147,7 +157,7 @@ class DeliveredCopies:
         part = self._part
         if part is None or not part.in_place:
             self._give_part_up()
-            self._folder.done.mkdir(mode=0o700, exist_ok=True)
+            disk.make_folder(self._folder.done)
             part = self._part = Part(self._folder.new_copy(now_ns), self._clock.monotonic())
         part.append(data, sum(map(len, batches)) - refused)
         if refused:
@@ -156,13 +166,13 @@ class DeliveredCopies:
     def _make_room(self, size_bytes: int) -> None:
         """Older copies make room for new ones; nothing else does. Raises OSError."""
         wanted = size_bytes + self._config.min_free_disk_bytes
-        if shutil.disk_usage(self._folder.path).free >= wanted:
+        if disk.free_bytes(self._folder.path) >= wanted:
             return  # without a look at thousands of files each second
         for path in self._folder.copies():
-            if shutil.disk_usage(self._folder.path).free >= wanted:
+            if disk.free_bytes(self._folder.path) >= wanted:
                 return
-            path.unlink(missing_ok=True)
-        if shutil.disk_usage(self._folder.path).free < wanted:
+            disk.delete(path, missing_ok=True)
+        if disk.free_bytes(self._folder.path) < wanted:
             raise OSError(f"min_free_disk keeps {self._config.min_free_disk_bytes} bytes free")
 
     def _complete_old(self, *, closing: bool) -> None:
@@ -180,8 +190,8 @@ class DeliveredCopies:
         for path in self._folder.copies():
             with suppress(OSError):  # the fallback made room, or a program has it open
                 if path.stat().st_mtime_ns < limit_ns:
-                    path.unlink(missing_ok=True)
-        sync_folder(self._folder.done)
+                    disk.delete(path, missing_ok=True)
+        disk.sync_folder(self._folder.done)
 
     def _give_part_up(self) -> None:
         part, self._part = self._part, None

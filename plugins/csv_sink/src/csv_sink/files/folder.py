@@ -14,7 +14,8 @@ from stat import S_ISREG
 from typing import Final, NamedTuple
 
 from agent_core.api.files.private import make_private_folder
-from csv_sink.files.part import SUFFIX, sync_folder
+from csv_sink.files import disk
+from csv_sink.files.part import SUFFIX
 from csv_sink.format.timestamp import file_stamp
 
 DONE: Final = "done"
@@ -79,7 +80,7 @@ class Folder:
         make_private_folder(self.directory.parent)
         for folder in (self.directory, self.path):
             try:
-                folder.mkdir(mode=0o700, exist_ok=True)
+                disk.make_folder(folder)
             except FileExistsError:
                 raise NotADirectoryError(errno.ENOTDIR, "a file has the folder's name", str(folder)) from None
 
@@ -124,16 +125,14 @@ class Folder:
         It gets another name if that one is taken there, for example because a copy was put back.
         """
         path, folder = self.file(name), self.damaged if damaged else self.done
-        folder.mkdir(mode=0o700, exist_ok=True)
+        disk.make_folder(folder)
         target = folder / name
         if os.path.lexists(target):
             stamp, _, kind = age_of(path)
             target = folder / self._free_name(kind, stamp)
         with suppress(OSError):  # then the retention counts from the last record, which is good enough
-            os.utime(path, ns=(since_ns, since_ns))
-        path.rename(target)
-        sync_folder(folder)
-        sync_folder(self.path)
+            disk.set_time(path, since_ns)
+        disk.rename(path, target)
         return target
 
     def new_copy(self, time_ns: int) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_core.api import Stock
+from csv_sink.files import disk
 from csv_sink.files.folder import FileKind, kind_of
 
 RECORD_BYTES: Final = 140
@@ -149,6 +150,6 @@ def record_count(path: Path) -> int:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with disk.open_to_read(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

@@ -11,6 +11,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from agent_core.api.files.whole_file import read_whole
+from csv_sink.files import disk
 
 NAME: Final = ".lock"
 HOLDER_NAME: Final = ".holder"
@@ -59,9 +60,7 @@ class FolderLock:
             self.release()
             raise
         with suppress(OSError):  # a full disk must not prevent reading what is there
-            file = self._folder / HOLDER_NAME
-            file.touch(mode=0o600)
-            file.write_text(f"{os.getpid()}\n", encoding="ascii")
+            disk.write_note(self._folder / HOLDER_NAME, f"{os.getpid()}\n")
 
     def release(self) -> None:
         """Release the lock. Safe without ``acquire``."""
@@ -69,7 +68,7 @@ class FolderLock:
             return
         if self.in_place:
             with suppress(OSError):
-                (self._folder / HOLDER_NAME).unlink(missing_ok=True)
+                disk.delete(self._folder / HOLDER_NAME, missing_ok=True)
         self._identity = None
         try:
             self._lock.release()
@@ -78,7 +77,7 @@ class FolderLock:
 
     def _unlocked(self) -> FileLock:
         # With thread_local it would belong to the thread that opens the sink, but another thread closes it.
-        return FileLock(self._folder / NAME, mode=0o600, thread_local=False)
+        return FileLock(self._folder / NAME, mode=disk.PRIVATE_FILE, thread_local=False)
 
     def _stat(self) -> os.stat_result:
         return (self._folder / NAME).stat()

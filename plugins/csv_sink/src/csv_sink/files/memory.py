@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+import secrets  # noqa: TID251 - the id of a folder decides nothing, and must not come twice
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple

@@ -16,10 +16,10 @@ import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from csv_sink.files import disk
 from csv_sink.format.line import HEADER
 from csv_sink.format.reader import Reader, Step
 
@@ -41,7 +41,7 @@ class Part:
         self.records = 0
         self.size_bytes = 0
         self.torn = False
-        self._file = FileIO(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600))
+        self._file = disk.create(path)
 
     @property
     def in_place(self) -> bool:
@@ -68,15 +68,15 @@ class Part:
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) or 0 :]
-            os.fsync(self._file.fileno())
+            disk.sync(self._file)
             if not self.size_bytes:
-                sync_folder(self.path.parent)
+                disk.sync_folder(self.path.parent)
         except BaseException:
             # Also after a failed fsync: the kernel may have dropped the pages, so they must be written again.
             self.torn = True
             self._file.truncate(self.size_bytes)
             self._file.seek(self.size_bytes)
-            os.fsync(self._file.fileno())
+            disk.sync(self._file)
             self.torn = False
             raise
         self.size_bytes += len(data)
@@ -89,7 +89,7 @@ class Part:
         """
         self._file.close()
         if not self.records:
-            self.path.unlink(missing_ok=True)
+            disk.delete(self.path, missing_ok=True)
             return None
         return publish(self.path)
 
@@ -116,7 +116,7 @@ def salvage(path: Path) -> Salvaged:
     """
     records = 0
     torn_at: int | None = None
-    with path.open("r+b") as file:
+    with disk.open_to_repair(path) as file:
         reader = Reader(file)
         start = forgotten = 0
         while (step := reader.step()) is not None:
@@ -133,9 +133,9 @@ def salvage(path: Path) -> Salvaged:
         whole_bytes = start if torn_at is None else torn_at
         if whole_bytes > len(HEADER) and whole_bytes < start:
             file.truncate(whole_bytes)
-            os.fsync(file.fileno())
+            disk.sync(file)
     if whole_bytes <= len(HEADER):
-        path.unlink()
+        disk.delete(path)
         return Salvaged(None, 0, 0, start - whole_bytes)
     return Salvaged(publish(path), whole_bytes, records, start - whole_bytes)
 
@@ -148,17 +148,5 @@ def publish(part: Path) -> Path:
     path = part.with_suffix("")
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, "another file has the name", str(path))
-    part.rename(path)
-    sync_folder(path.parent)
+    disk.rename(part, path)
     return path
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable. Windows has no such call and needs none (NTFS journals names)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

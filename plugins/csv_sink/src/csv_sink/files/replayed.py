@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections import deque
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Final
 
 from agent_core.api import ComponentContext, RetryableError
 from csv_sink.config import CsvSinkConfig
+from csv_sink.files import disk
 from csv_sink.files.folder import Folder, Replayed
 
 _PRUNE_INTERVAL_SECONDS: Final = 3600.0
@@ -51,7 +51,7 @@ class ReplayedFiles:
             if since_ns >= limit_ns:
                 break
             try:
-                path.unlink(missing_ok=True)
+                disk.delete(path, missing_ok=True)
             except OSError as error:  # on Windows, if a program has it open
                 self._warn_not_deleted(path, error)
                 continue
@@ -82,7 +82,7 @@ class ReplayedFiles:
             while self._oldest and sum(deleted) < size_bytes:
                 _, path, size = self._oldest.popleft()
                 with suppress(OSError):
-                    path.unlink()
+                    disk.delete(path)
                     deleted.append(size)
         self._deleted_early += len(deleted)
         if deleted and self._log.warning(
@@ -97,7 +97,7 @@ class ReplayedFiles:
         return bool(deleted)
 
     def _free_disk(self) -> int:
-        return shutil.disk_usage(self._folder.path).free
+        return disk.free_bytes(self._folder.path)
 
     def _warn_not_deleted(self, path: Path, error: OSError) -> None:
         self._log.warning("replayed file not deleted", sink=self._sink_id, file=path, error=error, every=self._sink_id)

@@ -217,5 +217,5 @@ def _stamp_texts(batch: Batch) -> Sequence[str] | map[str] | repeat[str]:
     stamps = batch.timestamps_ns
     if isinstance(stamps, int):
         return repeat(timestamp_text(stamps))
-    texts = {stamp: timestamp_text(stamp) for stamp in set(stamps)}
+    texts = {stamp: timestamp_text(stamp) for stamp in dict.fromkeys(stamps)}
     return map(texts.__getitem__, stamps)

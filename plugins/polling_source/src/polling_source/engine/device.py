@@ -71,6 +71,7 @@ class DeviceWorker:
         self._stopping = False
         self._busy: PollGroup | None = None
         self._thread: threading.Thread | None = None
+        self._ended = False
         self._emit: Emit | None = None
         self._owed: list[PollGroup] = []
         self._trouble_at = -math.inf
@@ -96,6 +97,7 @@ class DeviceWorker:
     def start(self, emit: Emit) -> None:
         """Begin to poll in a thread of its own."""
         self.begin(emit)
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name=f"poll {self.id}", daemon=True)
         self._thread.start()
 
@@ -107,12 +109,13 @@ class DeviceWorker:
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the worker to end; False when it still runs. Its driver is closed then."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout_seconds)
-            if thread.is_alive():
-                return False
-            self._thread = None
+        deadline = self._clock.monotonic() + timeout_seconds
+        with self._changed:
+            while self._thread is not None and not self._ended:
+                if (left := deadline - self._clock.monotonic()) <= 0:
+                    return False
+                self._clock.wait(self._changed, left)
+        self._thread = None
         return True
 
     def close(self) -> None:
@@ -133,6 +136,9 @@ class DeviceWorker:
                 for group in self.groups:
                     self._refuse(group, "the source was stopped")
             self._close_driver()
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
     def _restart_after(self, error: BaseException) -> None:
         with suppress(BaseException):  # nothing that a log handler does ends the worker either
