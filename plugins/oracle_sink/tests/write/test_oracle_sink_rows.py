@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle_sink.config import OnConflict, OracleSinkConfig, PoolConfig, TimeoutsConfig
-from oracle_sink.table.binding import Refusals
+from oracle_sink.table.binding import INEXACT, Refusals
 from oracle_sink.table.facts import TEXTS, Column, ColumnKind, Key, TableFacts
 from oracle_sink.table.identifiers import TableName
 from oracle_sink.table.layout import Layout
@@ -22,11 +23,21 @@ from oracle_sink.table.numbers import NumberColumn, NumberRefused, Numbers
 from oracle_sink.table.plan import plan_layout
 from oracle_sink.table.texts import TextColumn, codec_of, type_names
 from oracle_sink.table.times import Times, repeated_hour
+from oracle_sink.write.array_dml import ArrayDml
 from oracle_sink.write.known_span import KnownSpan
 from oracle_sink.write.rows import encode
 from pytest_mock import MockerFixture
 
-from agent_core.api import MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS, Batch, ConfigurationError, Origin, Secret, Value
+from agent_core.api import (
+    MAX_TIMESTAMP_NS,
+    MIN_TIMESTAMP_NS,
+    Batch,
+    ConfigurationError,
+    Origin,
+    RetryableError,
+    Secret,
+    Value,
+)
 
 ORIGIN = Origin("s", "d", "g")
 SECOND = 1_000_000_000
@@ -267,6 +278,65 @@ def bound_or_code(kind: str, value: Value) -> object:
     plan = plan_layout(config, TableFacts(TableName("U", "T"), columns, (), "AL32UTF8"), "agent")
     rows = encode(Batch.of(ORIGIN, ("a",), (value,), 0), plan, OnConflict.KEEP, FOREVER)
     return rows.refusals[0].code if rows.refusals else rows.rows[0][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "bound"),
+    [
+        ("BINARY_DOUBLE", 10**400, "ORA-01426"),
+        ("BINARY_DOUBLE", Decimal("1E400"), "ORA-01426"),
+        ("BINARY_DOUBLE", 2**53 + 1, INEXACT),
+        ("BINARY_DOUBLE", Decimal("0.1000000000000000000001"), INEXACT),
+        ("BINARY_DOUBLE", Decimal("0.1"), 0.1),
+        ("BINARY_FLOAT", 1e39, "ORA-01426"),
+        ("NUMBER", Decimal("1.5"), Decimal("1.5")),
+        ("NUMBER", 10**200, "ORA-01426"),
+    ],
+)
+def test_a_number_is_bound_exactly_or_refused_with_its_code(kind: str, value: Value, bound: object) -> None:
+    assert bound_or_code(kind, value) == bound
+
+
+@pytest.mark.parametrize("kind", [ColumnKind.NUMBER, ColumnKind.BINARY_DOUBLE])
+def test_numbers_are_the_same_only_if_they_are_equal(kind: ColumnKind) -> None:
+    same = NumberColumn(column("N", kind)).same
+    assert same(1.5, Decimal("1.5"))
+    assert same(math.nan, math.nan)
+    assert same(None, None)
+    assert not same(1.5, Decimal("1.6"))
+    assert not same(1, None)
+    assert not same(math.nan, 1.5)
+
+
+def test_a_key_that_may_be_null_is_bound_in_one_order_too() -> None:
+    columns = (
+        column("TAG_NAME", ColumnKind.VARCHAR2, 100, nullable=True),
+        column("TAG_VALUE", ColumnKind.VARCHAR2, 255),
+        column("TS", ColumnKind.TIMESTAMP, digits=6),
+        column("QUALITY", ColumnKind.VARCHAR2, 20),
+    )
+    key = Key("U.UQ", ("TAG_NAME", "TS"), primary=False)
+    plan = plan_layout(CONFIG, TableFacts(TableName("U", "T"), columns, (key,), "AL32UTF8"), "agent")
+    for names in ("ABC", "CBA"):
+        found = encode(Batch.of(ORIGIN, tuple(names), (1.0,) * 3, 0), plan, OnConflict.KEEP, FOREVER)
+        assert [names[position] for position in found.positions] == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "refused"), [([1, 0], []), ([1], []), ([1, 1], [1]), ([0, 1], [1]), ([1, 0], [1, 1])]
+)
+def test_a_driver_whose_counts_and_errors_contradict_each_other_is_not_believed(
+    counts: list[int], refused: list[int], mocker: MockerFixture
+) -> None:
+    session = mocker.Mock(lost=False)
+    session.cursor.getarraydmlrowcounts.return_value = counts
+    session.cursor.getbatcherrors.return_value = [
+        mocker.Mock(offset=row, full_code="ORA-12899", message="too long") for row in refused
+    ]
+    dml = ArrayDml(session, layout(), mocker.Mock(), mocker.Mock())
+    with pytest.raises(RetryableError, match="contradict each other"):
+        dml.run("INSERT", [], [0, 1], [("A",), ("B",)])
+    assert session.lost
 
 
 @pytest.mark.parametrize("kind", EVERY_COLUMN)

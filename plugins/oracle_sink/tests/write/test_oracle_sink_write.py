@@ -185,6 +185,17 @@ def test_with_update_the_later_record_replaces_the_row_in_the_table(make_sink: M
     ]
 
 
+def test_an_update_that_another_unique_index_refuses_is_rejected(
+    make_sink: MakeSink, recreate: Recreate, database: Standin
+) -> None:
+    recreate(ddl(more=", CONSTRAINT uq_tagferry_test UNIQUE (tag_value)"))
+    sink = make_sink(on_conflict="update")
+    sink.open()
+    sink.write(rows(("A", "x"), ("B", "y")))
+    assert codes(sink.write(rows(("A", "y")))) == [(0, "ORA-00001")]
+    assert database.sql("SELECT tag_value FROM tagferry_test ORDER BY tag_name") == [["x"], ["y"]]
+
+
 @pytest.mark.parametrize("batch", [rows(("B", 1.0), ("A", 2.0)), rows(("B", 1.0), ("B", 2.0))])
 def test_with_fail_nothing_of_the_batch_is_written(batch: Batch, make_sink: MakeSink, database: Standin) -> None:
     sink = make_sink(on_conflict="fail")
