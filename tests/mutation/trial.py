@@ -182,7 +182,7 @@ class _Serving:
             os._exit(_FAILED if session.testsfailed else _BROKEN)
         wanted = [items[test] for test in tests]
         for number, (item, following) in enumerate(zip_longest(wanted, wanted[1:])):
-            following = following or _elsewhere(session, item)
+            following = following or session  # whose fixtures stay for the next trial
             os.pwrite(told, f"{number} ".encode(), 0)
             seconds = max(_SECONDS_AT_LEAST, _TIMES_AS_LONG * tests[item.nodeid]) * scale
             signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -223,12 +223,7 @@ def _make_shared_fixtures(session: pytest.Session) -> None:
         of_session = {name for name, (*_, last) in definitions.items() if last.scope == "session" and last.baseid}
         if not of_session <= made:
             made |= of_session
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=_elsewhere(session, item))
-
-
-def _elsewhere(session: pytest.Session, item: pytest.Item) -> pytest.Item | None:
-    """As the next test, one of another module lets the fixtures of the session be."""
-    return next((other for other in session.items if other.path != item.path), None)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=session)
 
 
 def function_code(mutant: Mutant, source: str) -> CodeType:
