@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +26,7 @@ from agent_core.api import (
 )
 from agent_core.testing.background import Background
 from agent_core.testing.sinks import numbered_batch
+from agent_core.testing.suite.patience import PATIENCE_SECONDS
 
 from .conftest import MakeSink, numbers
 from .stored import stored_batches, with_jetstream
@@ -35,6 +38,16 @@ def refused(sink: JetstreamSink, kind: type[SinkError]) -> SinkError:
     with pytest.raises(kind) as caught:
         sink.open()
     return caught.value
+
+
+def open_patiently(sink: JetstreamSink) -> None:
+    """With an answer's time so short that a busy machine may need more than one attempt."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return sink.open()
+        except RetryableError:
+            assert time.monotonic() < end
 
 
 def log_ins(server: NatsServer) -> int:
@@ -56,11 +69,12 @@ def test_workers_that_write_at_once_share_one_log_in(own_server: NatsServer, mak
     own_server.kill()
     own_server.settings = "authorization { user: agent, password: changed }"
     own_server.start()
-    calls = [Background(lambda: sink.write(numbered_batch(3))) for _ in range(4)]
-    for call in calls:
-        with pytest.raises(AuthenticationError):
-            call.result()
-    assert log_ins(own_server) <= 2
+
+    async def together() -> list[object]:
+        return list(await asyncio.gather(*(sink._connection.client() for _ in range(4)), return_exceptions=True))
+
+    assert [type(found) for found in sink._connection.run(together(), 30.0)] == [AuthenticationError] * 4
+    assert log_ins(own_server) == 1
 
 
 def test_a_server_that_dies_is_an_outage_and_what_it_has_stored_is_recognised(
@@ -83,8 +97,8 @@ def test_a_server_that_dies_is_an_outage_and_what_it_has_stored_is_recognised(
 def test_a_server_that_says_nothing_costs_the_answers_time_and_is_ambiguous(
     own_server: NatsServer, make_sink: MakeSink
 ) -> None:
-    sink = make_sink(url=own_server.url, password=None, answer=0.3)
-    sink.open()
+    sink = make_sink(url=own_server.url, password=None, answer=0.5)
+    open_patiently(sink)
     own_server.freeze()
     try:
         with pytest.raises(RetryableError) as caught:
@@ -201,7 +215,7 @@ def test_a_user_who_may_not_publish_is_a_configuration_error(own_server: NatsSer
     )
     own_server.start()
     sink = make_sink(url=own_server.url, stream="P", answer=0.5)
-    sink.open()
+    open_patiently(sink)
     with pytest.raises(ConfigurationError) as caught:
         sink.write(numbered_batch(3))
     assert "allow the user this subject" in str(caught.value)
@@ -229,7 +243,7 @@ def test_a_password_is_never_sent_to_a_server_that_offers_no_tls(
     eavesdropper: tuple[str, list[bytes]], make_sink: MakeSink
 ) -> None:
     url, heard = eavesdropper
-    sink = make_sink(url=url, login=0.5, tls=TlsConfig(None, None, None, handshake_first=True))
+    sink = make_sink(url=url, tls=TlsConfig(None, None, None, handshake_first=True))
     with pytest.raises(SinkError):
         sink.open()
     assert heard

@@ -55,7 +55,7 @@ def test_a_password_goes_to_the_server_whose_certificate_is_known_and_to_no_othe
     sink = make_sink(url=own_server.url, tls=TlsConfig(known, None, None, handshake_first=True))
     sink.open()
     assert sink.write(numbered_batch(3)) == WriteOutcome(3)
-    stranger = make_sink(url=own_server.url, login=1.0, tls=TlsConfig(other, None, None, handshake_first=True))
+    stranger = make_sink(url=own_server.url, tls=TlsConfig(other, None, None, handshake_first=True))
     with pytest.raises(RetryableError):
         stranger.open()
     assert "authentication error" not in own_server.log()

@@ -77,6 +77,7 @@ class JetstreamBuffer:
         """Records of the last message."""
         self._pull: Pull | None = None
         self._client: object = None
+        self._checked = False
         self._preparing: asyncio.Lock | None = None
         self._probe_at = 0.0
         self._ack_wait = config.consumer.ack_wait_seconds
@@ -207,7 +208,7 @@ class JetstreamBuffer:
             if self._error is not None and asyncio.get_running_loop().time() < self._probe_at:
                 raise self._error
             client = await self._connection.client()
-            if self._pull is not None and client is self._client:
+            if self._checked and self._pull is not None and client is self._client:
                 return self._pull
             config, seconds = self._config, self._connection.answer_seconds
             try:
@@ -219,7 +220,9 @@ class JetstreamBuffer:
                 await self._connection.disconnect()
                 raise translate(error, f"stream {config.stream.name}") from error
             self._ack_wait = consumer.config.ack_wait or self._ack_wait
-            self._client, self._pull = client, Pull(client, config.stream.name, config.consumer.name, seconds)
+            if self._pull is None or client is not self._client:  # else what it has asked for may still come
+                self._client, self._pull = client, Pull(client, config.stream.name, config.consumer.name, seconds)
+            self._checked = True
             server = client.connected_url.netloc if client.connected_url else ""
             sink, stream = self._context.component_id, config.stream.name
             self._log.info("stream opened", sink=sink, stream=stream, server=server, every=sink)
@@ -230,7 +233,7 @@ class JetstreamBuffer:
 
     def _failed(self, error: SinkError) -> None:
         seconds = RETRY_SECONDS if isinstance(error, RetryableError) else PROBE_SECONDS
-        self._pull, self._probe_at = None, asyncio.get_running_loop().time() + seconds
+        self._checked, self._probe_at = False, asyncio.get_running_loop().time() + seconds
         with self._changed:
             self._error = error
         sink = self._context.component_id

@@ -25,6 +25,7 @@ T = TypeVar("T")
 PING_SECONDS: Final = 5
 """A half-open connection is seen after three of these."""
 CLOSE_SECONDS: Final = 2.0
+ABORT_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 5.0
 """How much longer than its coroutine may take a caller waits for the loop itself."""
 
@@ -210,8 +211,8 @@ class Connection:
                 **options,
             )
         except BaseException as error:
-            with suppress(Exception):
-                await client.close()
+            with suppress(Exception):  # after a failed handshake it may wait for what never comes
+                await asyncio.wait_for(client.close(), ABORT_SECONDS)
             if not isinstance(error, Exception):
                 raise
             cause = error if is_refused_login(error) or not met else met[-1]
