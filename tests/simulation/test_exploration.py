@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from memory_buffer.buffer import MemoryBuffer
@@ -16,7 +17,7 @@ from memory_buffer.config import MemoryBufferConfig, WhenFull
 
 from agent_core.api import ComponentContext, Sink
 from agent_core.testing.plays import play_buffer, play_sink
-from agent_core.testing.simulation.exploration import Found, explore
+from agent_core.testing.simulation.exploration import Found, RulesBroken, explore
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each interleaving runs in a forked process")
 
@@ -88,3 +89,25 @@ def test_a_buffer_that_discards_silently_is_found() -> None:
 
     with pytest.raises(Found, match="never came out"):
         explore(partial(play_buffer, make), ["memory_buffer"], range(20))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "import threading\nLOCK = threading.Lock()\n",
+            "LOCK is made while the module is imported; make it in __init__",
+        ),
+        ("from threading import Lock\n", "Lock comes from threading; write `import threading`"),
+        ("from time import monotonic\n", "monotonic comes from time; write `import time`"),
+    ],
+)
+def test_code_that_would_keep_real_locks_is_refused_with_what_to_change(source: str, said: str) -> None:
+    module = ModuleType("breaks_a_rule")
+    exec(source, vars(module))
+    sys.modules["breaks_a_rule"] = module
+    try:
+        with pytest.raises(RulesBroken, match=f"breaks_a_rule: {said}"):
+            explore(lambda: None, ["breaks_a_rule"], [0])
+    finally:
+        del sys.modules["breaks_a_rule"]

@@ -11,10 +11,14 @@ from pathlib import Path
 
 from agent_core.testing.simulation.lives import Death, LifeError, live
 from agent_core.testing.simulation.scheduler import Scheduler
-from agent_core.testing.simulation.stage import load, set_stage
+from agent_core.testing.simulation.stage import broken_rules, load, set_stage
 
 Play = Callable[[], object]
 """Makes the code under test, uses it from threads, and raises (an AssertionError, say) when something is wrong."""
+
+
+class RulesBroken(AssertionError):
+    """The code under test would keep real locks or real time, and wait for ever."""
 
 
 class Found(AssertionError):
@@ -29,7 +33,9 @@ def explore(
     lines: bool = False,
     trace: Path | None = None,
 ) -> None:
-    """Run ``play`` once for each seed, each time in a forked process and in another interleaving. Raises Found.
+    """Run ``play`` once for each seed, each time in a forked process and in another interleaving.
+
+    Raises Found, or RulesBroken.
 
     ``packages``: the code under test; packages or modules whose threads, queues, time and random numbers are taken over
     besides those of ``agent_core`` and of the play's own module. ``lines``: a thread may lose its turn at every line of
@@ -38,6 +44,8 @@ def explore(
     """
     names = tuple(packages)
     load(names)
+    if broken := broken_rules(names):
+        raise RulesBroken("\n".join(broken))
     for seed in seeds:
         try:
             live(lambda death, seed=seed: _run(play, names, seed, lines, trace, death))  # type: ignore[misc]

@@ -53,6 +53,30 @@ def set_stage(
         sys.settrace(line_points(scheduler, chosen))
 
 
+_REPLACED: Final = {
+    threading: ("Condition", "Event", "Lock", "RLock", "Thread", "get_ident"),
+    queue: ("Queue", "SimpleQueue"),
+    time: ("monotonic", "perf_counter", "sleep", "time", "time_ns"),
+}
+
+
+def broken_rules(packages: Iterable[str]) -> list[str]:
+    """What in the modules would keep the real threads and time, and how to change it."""
+    made = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event, queue.Queue)
+    found = []
+    for module in _modules(tuple(packages)):
+        for name, value in vars(module).items():
+            where = f"{module.__name__}: {name}"
+            if isinstance(value, made):
+                found.append(f"{where} is made while the module is imported; make it in __init__")
+            found += [
+                f"{where} comes from {source.__name__}; write `import {source.__name__}`"
+                for source, replaced in _REPLACED.items()
+                if any(value is vars(source)[known] for known in replaced)
+            ]
+    return found
+
+
 def _modules(packages: tuple[str, ...]) -> list[ModuleType]:
     return [
         module
