@@ -44,7 +44,7 @@ def test_the_example_finds_its_race_and_says_how_to_see_it_again(folder: Path) -
         importlib.import_module("test_list_sink").test_three_threads_may_write_at_a_time()
     assert "---- the last points" in str(found.value)
     assert "list_sink.py:" in str(found.value)
-    again = re.search(r"explore\(play_sink, \['list_sink'\], \[(\d+)\], lines=True", str(found.value))
+    again = re.search(r"seeds=\[(\d+)\], trace=Path\('trace.txt'\)", str(found.value))
     assert again is not None
     trace = folder / "trace.txt"
     sink = importlib.import_module("list_sink").ListSink

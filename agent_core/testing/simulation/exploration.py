@@ -50,8 +50,8 @@ def explore(
         try:
             live(lambda death, seed=seed: _run(play, names, seed, lines, trace, death))  # type: ignore[misc]
         except LifeError as error:
-            again = f"explore({_name_of(play)}, {list(names)}, [{seed}], lines={lines}, trace=Path('trace.txt'))"
-            raise Found(f"seed {seed}: {error}\n---- to see it again\n{again}") from None
+            again = f"seeds=[{seed}], trace=Path('trace.txt')"
+            raise Found(f"seed {seed}: {error}\n---- to see it again, in the same call of explore\n{again}") from None
 
 
 def _run(play: Play, names: tuple[str, ...], seed: int, lines: bool, trace: Path | None, death: Death[None]) -> None:
@@ -81,7 +81,3 @@ def _function_of(play: Play) -> Play:
 
 def _module_of(play: Play) -> str:
     return _function_of(play).__module__
-
-
-def _name_of(play: Play) -> str:
-    return getattr(_function_of(play), "__qualname__", repr(play))
