@@ -67,7 +67,7 @@ simulate: develop  ## deterministic histories of the agent: SEEDS=1000, SEED=7 f
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(MONTH),--days 30) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --go-on)
 
 planted: develop  ## bugs planted in the agent's code, one after another: the histories must find each
-	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants
+	@PYTHONPATH=tests $(BIN)/python -m simulation --mutants $(if $(QUICK),--quick)
 
 mutants: develop  ## small changes to the critical files: the tests must notice; FILES="csv_sink line.py" BUDGET=30 RESUME=1
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(FILES) $(if $(BUDGET),--budget $(BUDGET)) \

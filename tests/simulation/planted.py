@@ -67,12 +67,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            flights = list(self._flights)\n",
     ),
     Mutant(
-        "probe_is_not_given_back",
-        f"{REPLAY}.replayer",
-        "                self._gate.give_back(self)\n",
-        "                pass\n",
-    ),
-    Mutant(
         "flights_are_kept",
         f"{DELIVERY}.sink_gate",
         "        self._flights.pop(flight, None)\n",
@@ -244,36 +238,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "                self._leading = False\n",
     ),
     Mutant(
-        "appended_without_a_lock",
-        f"{FILES}.appender",
-        "            with self._lock:\n                self._append_waiting()\n",
-        "            if True:\n                self._append_waiting()\n",
-        lines=True,
-    ),
-    Mutant(
-        "leader_is_chosen_without_a_lock",
-        f"{FILES}.appender",
-        (
-            "            while self._leading and not lines.settled:\n                self._clock.wait(self._turn)\n"
-            "            leads = not lines.settled\n            self._leading |= leads\n"
-        ),
-        (
-            "            while self._leading and not lines.settled:\n                self._clock.wait(self._turn)\n"
-            "            leads = not lines.settled\n        self._leading |= leads\n"
-        ),
-        lines=True,
-    ),
-    Mutant(
         "left_files_are_not_completed",
         f"{FILES}.appender",
         "        self._left = set(unfinished) - {part.path for part in self._parts.values()}\n",
         "        self._left = set()\n",
-    ),
-    Mutant(
-        "finished_files_stay_counted",
-        f"{FILES}.listing",
-        "        self._inventory.remove(name)\n",
-        "",
     ),
     Mutant(
         "rejected_by_a_replay_are_forgotten",
@@ -318,12 +286,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{REPLAY}.position",
         "        return self._all().get(file, 0)\n",
         "        return max(self._all().values(), default=0)\n",
-    ),
-    Mutant(
-        "polling_never_ends",
-        DEVICE,
-        "            self._stopping = True\n            self._changed.notify_all()\n",
-        "            self._changed.notify_all()\n",
     ),
     Mutant(
         "driver_that_exits_costs_a_poll",
