@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simulation import month
 from simulation.history import HistoryFailed, prepare, run
-from simulation.hunt import hunt_all, problem_of, remembered
+from simulation.hunt import early, hunt_all, problem_of
 from simulation.life import PACKAGES
 from simulation.planted import MUTANTS
 from simulation.seeds import ONCE_FAILED
@@ -32,13 +32,13 @@ def main() -> int:
     parser.add_argument(
         "--mutants", nargs="*", metavar="NAME", help="hunt these planted bugs, or all; fails when one survives"
     )
-    parser.add_argument("--quick", action="store_true", help="of all, only those that a remembered seed has found")
+    parser.add_argument("--quick", action="store_true", help="of all, only those that an early seed has found")
     parser.add_argument("--processes", type=int, default=2, help="how many bugs are hunted at a time")
     parser.add_argument("--days", type=float, help="instead: one agent that polls once a minute for so many days")
     arguments = parser.parse_args()
     prepare()
     if arguments.mutants is not None:
-        chosen = arguments.mutants or [name for name in mutants if not arguments.quick or name in remembered()]
+        chosen = arguments.mutants or [name for name in mutants if not arguments.quick or name in early()]
         return int(not hunt_all([mutants[name] for name in chosen], arguments.processes))
     if arguments.mutant is not None:
         print(problem_of(arguments.seed or 0, mutants[arguments.mutant]) or "nothing goes wrong")

@@ -17,6 +17,9 @@ from agent_core.testing.simulation.lives import Death, LifeError, live
 REMEMBERED = Path(__file__).parent / "planted.txt"
 """Per planted bug, a seed that has found it: that one is tried first."""
 
+EARLY = 15
+"""A bug that has been found by such a seed is found soon, too, after the agent's code has changed."""
+
 LONGEST_SECONDS = 300
 
 
@@ -54,6 +57,11 @@ def remembered() -> dict[str, int]:
     """A seed for each planted bug that one has found."""
     lines = REMEMBERED.read_text().splitlines() if REMEMBERED.exists() else ()
     return {name: int(seed) for name, seed in map(str.split, lines)}
+
+
+def early() -> set[str]:
+    """The planted bugs that one of the first seeds has found."""
+    return {name for name, seed in remembered().items() if seed <= EARLY}
 
 
 def _remember(seeds: Mapping[str, int]) -> None:
