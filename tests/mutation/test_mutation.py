@@ -47,6 +47,7 @@ tests = ["tests"]
 """
 
 
+@pytest.mark.chaos  # two of its mutants never end, and how long they are waited for must not depend on the machine
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each trial is a forked process")
 def test_a_run_says_what_survived_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -58,8 +59,8 @@ def test_a_run_says_what_survived_and_resumes(
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(critical, "FOLDER", tmp_path / "critical")
     monkeypatch.setattr(program, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(trial, "_SECONDS_AT_LEAST", 0.5)
-    monkeypatch.setattr(trial, "_SECOND_LOOK", 2.0)
+    monkeypatch.setattr(trial, "_SECONDS_AT_LEAST", 5.0)
+    monkeypatch.setattr(trial, "_SECOND_LOOK", 10.0)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     assert program.main(["--processes", "2"]) == 1
