@@ -21,7 +21,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 _OWN: Final = "tests/mutation/"
-OPTIONS: Final = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist")
+_OPTIONS: Final = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist")
 
 Lines = dict[str, list[int]]
 """The lines of each file, by its path from the root."""
@@ -85,7 +85,7 @@ def line_map(files: Iterable[str], tests: Iterable[str], cache: Path) -> LineMap
         said = cache.with_suffix(".log")
         if (pid := os.fork()) == 0:
             silence(said)
-            code = pytest.main([*OPTIONS, *changed], plugins=[_Tracer(set(files), known)])
+            code = pytest.main([*options(), *changed], plugins=[_Tracer(set(files), known)])
             cache.write_text(json.dumps({name: getattr(known, name) for name in LineMap.__dataclass_fields__}))
             os._exit(int(code))
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -93,6 +93,12 @@ def line_map(files: Iterable[str], tests: Iterable[str], cache: Path) -> LineMap
             raise SystemExit(f"pytest ended with {code}:\n{said.read_text()[-3000:]}")
         known = LineMap(**json.loads(cache.read_text()))
     return known
+
+
+def options() -> list[str]:
+    """A plugin's own pyproject.toml would make its folder the root, and all its tests would have other names."""
+    config = ROOT / "pyproject.toml"
+    return [*_OPTIONS, f"--rootdir={ROOT}", *(["-c", str(config)] if config.exists() else [])]
 
 
 def _test_modules(tests: Iterable[str]) -> Iterable[str]:

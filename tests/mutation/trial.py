@@ -24,7 +24,7 @@ from types import CodeType, FunctionType
 from typing import Final
 
 import pytest
-from mutation.line_map import OPTIONS, ROOT, module_of, silence
+from mutation.line_map import ROOT, module_of, options, silence
 from mutation.mutants import Mutant
 
 _SECONDS_AT_LEAST: Final = 5.0
@@ -79,7 +79,7 @@ class Servers:
                 serving = _Serving(trials, requests_from, answers_to)
                 with suppress(KeyboardInterrupt):
                     if warm:
-                        pytest.main([*OPTIONS, *modules], plugins=[serving])
+                        pytest.main([*options(), *modules], plugins=[serving])
                     else:
                         serving.serve(serving.run_cold)
                 os._exit(0)
@@ -164,7 +164,7 @@ class _Serving:
     def run_cold(self, trial: Trial, tests: dict[str, float], scale: float, told: int) -> None:
         _mutate_import(trial)
         self._run = lambda session: self._run_tests(session, tests, scale, told)
-        pytest.main([*OPTIONS, *dict.fromkeys(map(module_of, tests))], plugins=[self])
+        pytest.main([*options(), *dict.fromkeys(map(module_of, tests))], plugins=[self])
 
     def _run_warm(
         self, session: pytest.Session, trial: Trial, tests: dict[str, float], scale: float, told: int
