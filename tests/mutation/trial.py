@@ -182,7 +182,6 @@ class _Serving:
             os._exit(_FAILED if session.testsfailed else _BROKEN)
         wanted = [items[test] for test in tests]
         for number, (item, following) in enumerate(zip_longest(wanted, wanted[1:])):
-            following = following or session  # whose fixtures stay for the next trial
             os.pwrite(told, f"{number} ".encode(), 0)
             seconds = max(_SECONDS_AT_LEAST, _TIMES_AS_LONG * tests[item.nodeid]) * scale
             signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -209,21 +208,9 @@ class _Serving:
                 if path.rpartition(os.sep)[2] in names:
                     key = os.path.realpath(path), code.co_qualname, code.co_firstlineno
                     self._functions.setdefault(key, []).append(function)
-        _make_shared_fixtures(session)
         gc.freeze()
         self.serve(lambda trial, tests, scale, told: self._run_warm(session, trial, tests, scale, told))
         return True
-
-
-def _make_shared_fixtures(session: pytest.Session) -> None:
-    """Run one test for each fixture of the session that a conftest has, such as a server: all trials share it."""
-    made: set[str] = set()
-    for item in session.items:
-        definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-        of_session = {name for name, (*_, last) in definitions.items() if last.scope == "session" and last.baseid}
-        if not of_session <= made:
-            made |= of_session
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=session)
 
 
 def function_code(mutant: Mutant, source: str) -> CodeType:
