@@ -20,15 +20,15 @@ class Fallback:
     Any sink will do; one that is a FallbackSink also learns why it gets the records. Several threads may be inside it
     at a time, as with any sink, so that it can store what they bring together.
 
-    ``failure`` says why the last call failed; None once one has returned. ``stored`` is called after each batch, in
-    the thread that brought it.
+    ``failure`` says why the last call failed; None once one has returned. ``used`` is called after each batch,
+    stored or not, in the thread that brought it.
     """
 
     def __init__(self, fallback_id: str, sink: Sink) -> None:
         self.fallback_id = fallback_id
         self.sink = sink
         self.failure: BaseException | None = None
-        self.stored: Callable[[], None] = lambda: None
+        self.used: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._opened = False
 
@@ -55,8 +55,9 @@ class Fallback:
         except BaseException as error:
             self.failure = error
             raise FallbackFailed(message_of(error)) from error
+        finally:
+            self.used()
         self.failure = None
-        self.stored()
         return refused
 
     def close(self) -> None:

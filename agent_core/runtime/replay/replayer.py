@@ -114,9 +114,9 @@ class Replayer:
         self._requested: list[str] = []
         """Files that somebody asked for, the first first."""
         self._woken = False
-        self._stored_at: float | None = None
-        """When the fallback first stored something after the last look began."""
-        fallback.stored = self._note_stored
+        self._used_at: float | None = None
+        """When the fallback was first given something after the last look began; it may have begun a file in vain."""
+        fallback.used = self._note_use
         self._status = ReplayStatus(automatic=config.fallback.replay is Replay.AUTOMATIC)
         self._taken: dict[str, tuple[bool, int]] = {}
         """By the key of a file that is still in the backlog: whether it is a rejected one; its records written back."""
@@ -258,14 +258,14 @@ class Replayer:
         """Wait until it is time to look again; False once the gate is closed.
 
         That is at once when somebody asks for a file, or the sink for which files wait can be written to again; and
-        soon after the fallback has stored something.
+        soon after the fallback was given something.
         """
         until = self._clock.monotonic() + (IDLE_LOOK_INTERVAL_SECONDS if self._idle else self._look_seconds)
         with self._gate.changed:
             was_writable = self._gate.locked_state() in WRITABLE
             while not self._gate.locked_closed() and not self._woken:
-                if self._idle and self._stored_at is not None:
-                    self._idle, until = False, min(until, self._stored_at + self._look_seconds)
+                if self._idle and self._used_at is not None:
+                    self._idle, until = False, min(until, self._used_at + self._look_seconds)
                 if not self._idle and not was_writable and self._gate.locked_state() in WRITABLE:
                     break
                 if (left := until - self._clock.monotonic()) <= 0:
@@ -274,11 +274,11 @@ class Replayer:
             self._woken = False
             return not self._gate.locked_closed()
 
-    def _note_stored(self) -> None:
-        """The fallback has stored something; from any thread."""
+    def _note_use(self) -> None:
+        """The fallback was given something; from any thread."""
         with self._gate.changed:
-            if self._stored_at is None:
-                self._stored_at = self._clock.monotonic()
+            if self._used_at is None:
+                self._used_at = self._clock.monotonic()
             if self._idle:
                 self._gate.changed.notify_all()
 
@@ -294,7 +294,7 @@ class Replayer:
         One look serves many files, so that a record costs the same however many files wait.
         """
         with self._gate.changed:
-            self._woken, self._stored_at = False, None
+            self._woken, self._used_at = False, None
         backlog = self._replayable.backlog()
         look_again_at = self._clock.monotonic() + BACKLOG_VALID_SECONDS
         files = {backlog_key(file): file for file in backlog}

@@ -91,3 +91,13 @@ def test_a_fallback_that_does_not_know_what_it_holds_is_looked_at_all_the_time(m
         backlog.wait_for_looks(look)
         rig.clock.wait_for_a_wait_of(LOOK_INTERVAL_SECONDS)
         rig.clock.advance(LOOK_INTERVAL_SECONDS)
+
+
+def test_what_the_fallback_could_not_store_is_looked_after_too(make_rig: MakeRig) -> None:
+    backlog = StockedBacklog()
+    rig = idle_rig(make_rig, backlog)
+    backlog.script.append(OSError("disk full"))  # and it has left an empty file
+    rig.delivery.refuse(batch_of(2), DivertReason.TRANSFORM_ERROR, DropReason.TRANSFORM_ERROR)
+    rig.clock.wait_for_a_wait_of(LOOK_INTERVAL_SECONDS)
+    rig.clock.advance(LOOK_INTERVAL_SECONDS)
+    backlog.wait_for_looks(2)
