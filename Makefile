@@ -44,8 +44,11 @@ demo: setup  ## a simulated line -> memory_buffer -> sqlite_sink, one status lin
 plant: develop  ## the main job: a Modbus server of 3,491 tags -> agent -> Oracle stand-in, compared row by row
 	@PYTHONPATH=tests $(BIN)/python -m runs.reference_plant
 
-test: develop  ## every test but the long ones, in under 5 minutes; WORKERS=0 for one process
+test: develop  ## every test but the drills and the long ones, in under 5 minutes; WORKERS=0 for one process
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+drills: develop  ## the agent as a process: killed at each moment, the database or the disk away, replays
+	@$(BIN)/python -m pytest -m "drill and not chaos" tests/runs -n $(WORKERS) --dist worksteal
 
 browser: develop  ## the dashboard in a real Chromium
 	@$(BIN)/python -m pytest -m browser plugins/http_monitor
@@ -88,4 +91,4 @@ dist: setup  ## wheels and source distributions of the core, the plugins and the
 clean:  ## remove .venv, dist and what the tools left behind
 	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup develop demo plant test browser lint bench chaos simulate planted mutants alone isolation drivers dist clean
+.PHONY: help setup develop demo plant test drills browser lint bench chaos simulate planted mutants alone isolation drivers dist clean

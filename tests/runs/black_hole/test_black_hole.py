@@ -18,6 +18,8 @@ from runs.counting.tally import rows_in_files, rows_in_table
 from agent_core.testing.agent_process import AgentProcess, wait_until
 from agent_core.testing.suite.patience import PATIENCE_SECONDS, within
 
+pytestmark = pytest.mark.drill
+
 SHUTDOWN_SECONDS = 2.0
 
 PARTS = Path(__file__).parent / "parts"

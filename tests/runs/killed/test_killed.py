@@ -21,6 +21,8 @@ from runs.killed.moments import BUFFERS, MOMENTS, POISON_EVERY, Fate, Moment
 
 from agent_core.testing.agent_process import wait_until
 
+pytestmark = pytest.mark.drill
+
 PARTS = Path(__file__).parent / "parts"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "guarantees.md"
 BACKLOG = 500

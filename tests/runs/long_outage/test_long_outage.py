@@ -21,6 +21,8 @@ from runs.counting.tally import rows_in_table
 from agent_core.testing.agent_process import AgentProcess, wait_until
 from agent_core.testing.suite.patience import PROCESS_SECONDS
 
+pytestmark = pytest.mark.drill
+
 Outage = Callable[[Standin], AbstractContextManager[None]]
 
 

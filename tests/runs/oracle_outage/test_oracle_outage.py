@@ -12,6 +12,8 @@ from runs.conftest import Case, Database
 
 from agent_core.testing.agent_process import AgentProcess, wait_until
 
+pytestmark = pytest.mark.drill
+
 
 @dataclass(frozen=True)
 class Scale:

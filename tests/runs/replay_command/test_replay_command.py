@@ -38,6 +38,8 @@ from agent_core.testing.agent_process import AGENT, wait_until
 from agent_core.testing.clock import START_NS, ManualClock
 from agent_core.testing.settings import settings_of
 
+pytestmark = pytest.mark.drill
+
 SECOND_NS = 1_000_000_000
 ROWS = 6000
 
