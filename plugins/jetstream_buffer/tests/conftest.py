@@ -15,7 +15,7 @@ from jetstream_buffer.config import JetstreamBufferConfig
 from jetstream_buffer.jetstream.config import ServerConfig, StreamSettings, TimeoutsConfig
 from jetstream_buffer.jetstream.consumer import ConsumerSettings
 from jetstream_buffer.jetstream.message import pack
-from jetstream_buffer.testing import NatsServer, nats_server_path
+from jetstream_buffer.testing import NatsServer, running_server
 from nats.js import JetStreamContext
 
 from agent_core.api import Batch, Clock, ComponentContext, Secret, SystemClock
@@ -83,21 +83,15 @@ class Stream:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    if nats_server_path() is None:
-        pytest.skip("no nats-server is installed here")
-    server = NatsServer(tmp_path_factory.mktemp("nats")).start()
-    yield server
-    server.kill()
+    with running_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[NatsServer]:
     """One that a test may kill."""
-    if nats_server_path() is None:
-        pytest.skip("no nats-server is installed here")
-    server = NatsServer(tmp_path / "nats").start()
-    yield server
-    server.kill()
+    with running_server(tmp_path / "nats") as server:
+        yield server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from jetstream_buffer.jetstream.config import ServerConfig, StreamSettings, TimeoutsConfig
-from jetstream_buffer.testing import NatsServer, nats_server_path
+from jetstream_buffer.testing import NatsServer, running_server
 from jetstream_sink.config import JetstreamSinkConfig, Repeats
 from jetstream_sink.sink import JetstreamSink
 
@@ -21,21 +21,15 @@ MakeSink = Callable[..., JetstreamSink]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    if nats_server_path() is None:
-        pytest.skip("no nats-server is installed here")
-    server = NatsServer(tmp_path_factory.mktemp("nats"), USERS).start()
-    yield server
-    server.kill()
+    with running_server(tmp_path_factory.mktemp("nats"), USERS) as server:
+        yield server
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[NatsServer]:
     """One that a test may kill."""
-    if nats_server_path() is None:
-        pytest.skip("no nats-server is installed here")
-    server = NatsServer(tmp_path / "nats").start()
-    yield server
-    server.kill()
+    with running_server(tmp_path / "nats") as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from jetstream_buffer.jetstream.config import ServerConfig, StreamSettings, TimeoutsConfig
-from jetstream_buffer.testing import NatsServer, nats_server_path
+from jetstream_buffer.testing import NatsServer
 from jetstream_sink.config import JetstreamSinkConfig, Repeats
 from jetstream_sink.sink import JetstreamSink
 
@@ -33,8 +33,6 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[dict[str, NatsServer]]:
-    if nats_server_path() is None:
-        pytest.skip("no nats-server is installed here")
     ports = free_ports(3)
     routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
     nodes = {}

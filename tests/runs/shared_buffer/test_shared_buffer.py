@@ -11,14 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from jetstream_buffer.testing import NatsServer, nats_server_path
+from jetstream_buffer.testing import NatsServer
 
 from agent_core.testing.agent_process import AgentProcess, wait_until
 
 HERE = Path(__file__).parent
-
-
-pytestmark = pytest.mark.skipif(nats_server_path() is None, reason="no nats-server is installed here")
 
 
 def rows(folder: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_core.api import Config, ConfigError, settings
+from agent_core.api import Config, settings
 from jetstream_buffer.jetstream.config import ServerConfig, StreamSettings
 from jetstream_buffer.jetstream.consumer import ConsumerSettings
 
@@ -28,8 +28,5 @@ class JetstreamBufferConfig:
     @classmethod
     def of(cls, config: Config) -> JetstreamBufferConfig:
         """From the ``config:`` mapping. Raises ConfigError for what its schema cannot say."""
-        server = settings(ServerConfig, config)
-        if problems := list(server.problems()):
-            raise ConfigError(problems)
         own = settings(_Own, config)
-        return cls(server, own.stream, own.consumer, own.capacity_records)
+        return cls(ServerConfig.of(config), own.stream, own.consumer, own.capacity_records)

